@@ -2,7 +2,7 @@
 """Verify an export bundle of a decision ledger, with Python's standard library alone.
 
     python3 verify_bundle.py BUNDLE --vkey VKEY [--witness VKEY … --quorum K]
-    python3 verify_bundle.py BUNDLE [--vkey VKEY] --witness-policy FILE
+    python3 verify_bundle.py BUNDLE [--vkey VKEY] --witness-policy FILE [--max-age 7d]
 
 BUNDLE is the folder, or a plain tar of it. Obtain the keys and this very file from elsewhere than
 the bundle: a forger ships his own. Exit code 0: all of it holds; 4: it does not or cannot be read,
@@ -268,6 +268,18 @@ KINDS_WITH_A_MEANING = {LOG_KEY, 2, WITNESS_KEY, 5}
 library cannot verify; any further kind may be a witness's some day. Neither ever counts here."""
 MLDSA_KEY_BYTES = 1312
 NOTE_LINES_MAX = 100
+SECONDS_MIN, SECONDS_MAX = 1_640_995_200, 253_402_300_799
+"""From 2022 on, when the form of cosignatures began, to the end of the year 9999."""
+
+
+class Window(NamedTuple):
+    """The times at which a cosignature counts, in seconds since 1970."""
+
+    first: int
+    last: int
+
+
+ANY_TIME = Window(SECONDS_MIN, SECONDS_MAX)
 
 
 class Key(NamedTuple):
@@ -353,8 +365,14 @@ def signed_at(key: Key, signature: bytes, text: bytes) -> int | None:
         return 0 if ed25519_verify(key.public, signature, text) else None
     seconds = int.from_bytes(signature[:8], "big")
     message = b"cosignature/v1\ntime %d\n" % seconds + text
-    is_genuine = 0 < seconds < 2**63 and ed25519_verify(key.public, signature[8:], message)
-    return seconds if is_genuine else None
+    if not SECONDS_MIN <= seconds <= SECONDS_MAX:
+        return None
+    return seconds if ed25519_verify(key.public, signature[8:], message) else None
+
+
+def utc(seconds: int) -> str:
+    """Return seconds since 1970 as a time."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def parse_checkpoint(text: bytes) -> tuple[str, int, bytes]:
@@ -951,12 +969,14 @@ class Signed(NamedTuple):
     root: bytes
     signers: list[str]
     cosigned: dict[str, int]
-    """When each witness says that it saw it."""
+    """When each witness that counts says that it saw it."""
     unchecked: list[str]
     """The witnesses whose keys are of a kind that is not checked here."""
 
 
-def check_02_checkpoint(note: bytes, policy: bytes, spans: list[Span]) -> Signed:
+def check_02_checkpoint(
+    note: bytes, policy: bytes, spans: list[Span], window: Window = ANY_TIME
+) -> Signed:
     """The checkpoint opens with what was brought, and a key that counts at its size signed it."""
     with at(CHECKPOINT):
         keys, _ = parse_policy(policy)
@@ -965,11 +985,15 @@ def check_02_checkpoint(note: bytes, policy: bytes, spans: list[Span]) -> Signed
         counting = {span.vkey for span in spans if span.first <= size <= span.last}
         signers = [key.text for key in signed if key.name == origin and key.text in counting]
         expect(f"signature by a key given, valid at {size} by {KEYS}", True, bool(signers))
-        _, is_met = parse_policy(policy, signed)
+        witnesses = {key: at for key, at in signed.items() if key.kind == WITNESS_KEY}
+        counted = {key: at for key, at in witnesses.items() if window.first <= at <= window.last}
+        _, is_met = parse_policy(policy, counted)
+        late = [f"{key.name} at {utc(at)}" for key, at in witnesses.items() if key not in counted]
+        what = f", not counting {', '.join(late)} (--max-age, --max-future)" if late else ""
         unchecked = [key.name for key in keys if key.kind not in (LOG_KEY, WITNESS_KEY)]
         without = f", without {', '.join(unchecked)}: not checked here" if unchecked else ""
-        expect(f"quorum of cosignatures{without}", True, is_met)
-    cosigned = {key.name: seconds for key, seconds in signed.items() if key.kind == WITNESS_KEY}
+        expect(f"quorum of cosignatures{what}{without}", True, is_met)
+    cosigned = {key.name: at for key, at in counted.items()}
     return Signed(origin, size, root, signers, cosigned, unchecked)
 
 
@@ -1580,7 +1604,11 @@ def unsigned_of(scope: Scope, note: bytes, keys: Sequence[Key]) -> list[str]:
 
 
 def verify(
-    path: Path, policies: Sequence[bytes], jobs: int, bound: AgeBound | None = None
+    path: Path,
+    policies: Sequence[bytes],
+    jobs: int,
+    bound: AgeBound | None = None,
+    window: Window = ANY_TIME,
 ) -> dict[str, Json]:
     """Return what a bundle was found to be; the first Fault that is met refuses it."""
     files = files_of(path)
@@ -1590,7 +1618,7 @@ def verify(
     check_01_files(files, scope)
     spans = read_keys(files)
     note = read(files, CHECKPOINT)
-    every_signed = [check_02_checkpoint(note, policy, spans) for policy in policies]
+    every_signed = [check_02_checkpoint(note, policy, spans, window) for policy in policies]
     signed = every_signed[0]
     first = 1 if scope.kind == "full" else scope.positions[0]
     view = View(signed.origin, signed.size, signed.root, scope.kind, first, scope.stream)
@@ -1625,7 +1653,7 @@ def verify(
         "types only hashed and counted": [
             type_ for type_ in counts if type_.encode() not in READ_TYPES
         ],
-        "cosigned at": cosigned,
+        "cosigned at": {name: utc(seconds) for name, seconds in cosigned.items()},
         "witnesses not checked here": sorted({w for one in every_signed for w in one.unchecked}),
         "size": signed.size,
         "root": signed.root.hex(),
@@ -1662,9 +1690,27 @@ def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="SPAN",
         help="refuse a bundle whose end lies longer before its checkpoint, as 28d or 12h",
     )
+    parser.add_argument(
+        "--max-age",
+        type=seconds_of,
+        metavar="SPAN",
+        help="how old a cosignature may be to count, as 7d; else any age",
+    )
+    parser.add_argument(
+        "--max-future",
+        type=seconds_of,
+        metavar="SPAN",
+        default="5m",
+        help="how far ahead of this machine's clock it may be; 5m",
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
     return parser.parse_args(arguments)
+
+
+def window_of(now: int, max_age: int | None, max_future: int) -> Window:
+    """Return the times at which a cosignature counts, by a clock that says `now`."""
+    return Window(SECONDS_MIN if max_age is None else now - max_age, now + max_future)
 
 
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -1731,7 +1777,8 @@ def main(arguments: Sequence[str]) -> int:
         seconds = options.max_seal_age
         now = time.time()  # noqa: TID251 - nothing is injected into a program of one file
         bound = None if seconds is None else AgeBound(seconds, now)
-        report = verify(options.bundle, policies, jobs, bound)
+        window = window_of(int(now), options.max_age, options.max_future)
+        report = verify(options.bundle, policies, jobs, bound, window)
         report["seconds"] = round(time.perf_counter() - started, 3)
     except (Fault, ValueError, OSError, MemoryError, RecursionError) as error:
         labels = ("what", "expected", "found", "file", "line", "position")

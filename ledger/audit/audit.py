@@ -17,6 +17,8 @@ from ledger.audit.source import Finding, HashPassResult, LedgerSource, shown_pla
 from ledger.audit.state_file import AuditStateFile, EarlierAudit
 from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
+from ledger.audit.witnessed_times import RULE as TIMES
+from ledger.audit.witnessed_times import WitnessedSize
 from ledger.chain.heads import Relation, TreeHead, compare
 from ledger.chain.policy import WitnessPolicy
 from ledger.events.registry import BY_TYPE, is_newer
@@ -62,7 +64,7 @@ class Audit:
             vouched = self._vouch(joined, remembered, is_whole=is_whole)
             if remembered is not None:
                 self._compare(joined, remembered, vouched)
-            ruled = self._rule(joined, first, is_whole=is_whole)
+            ruled = self._rule(joined, first, vouched.witnessed, is_whole=is_whole)
         report = self._report(joined, vouched, ruled)
         if memory is not None:
             self._remember(memory, joined, vouched, report)
@@ -92,7 +94,12 @@ class Audit:
             raise
 
     def _rule(
-        self, joined: VerifiedPrefix, first: FirstReading, *, is_whole: bool
+        self,
+        joined: VerifiedPrefix,
+        first: FirstReading,
+        witnessed: Sequence[WitnessedSize],
+        *,
+        is_whole: bool,
     ) -> RulePassResult:
         """Apply the rules, if there is something to apply them to, and look at what is beside."""
         if self.is_quick:
@@ -103,9 +110,10 @@ class Audit:
             self._remarks.append("Headers only: what bodies say was not checked.")
         else:
             again = SecondReading(self.source, first)
-            ruled = rule_pass(again, joined, self._progress("rules"))
+            ruled = rule_pass(again, joined, self._progress("rules"), witnessed)
             self._checked[PASSES] = joined.position
-            self._findings += ruled.findings
+            self._findings += [*ruled.findings, *ruled.times.findings]
+            self._checked[TIMES] = ruled.times.checked
             self._look(joined)
             return ruled
         return RulePassResult()
@@ -227,7 +235,9 @@ class Audit:
             signed_by=vouched.signed_by,
             vkeys=vouched.vkeys,
             witnesses=vouched.witnesses,
+            cosigned_at=vouched.cosigned_at,
             witnessed_size=vouched.witnessed_size,
+            time_bounds=ruled.times.bounds,
             rules=tuple(
                 RuleCount(name, meaning, checked[name], failed[name], unchecked[name])
                 for name, meaning in meanings.items()

@@ -54,6 +54,7 @@ MEANINGS: Final = {
     "keys": "Every key was committed in advance, and a trusted one leads to it.",
     "witnesses": "The policy's witnesses have cosigned.",
     "passes": "The rules read the very events whose hashes were checked: both end at one root.",
+    "times.witnessed": "No event of a wall ledger was recorded after witnesses had seen it.",
     "memory": "The ledger begins with what was verified before.",
     "bundle.files": "The bundle's files are those of its manifests, and agree with the events.",
     "database.observed_at": "Observations are indexed under the time that their body states.",

@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from ledger.audit.source import Finding
 from ledger.events.inert import inert
-from ledger.events.notation import counted, listed, shown_time
+from ledger.events.notation import cosigned_by, counted, listed, shown_time
 
 Thing: TypeAlias = Literal["server", "database", "bundle", "tiles", "receipt", "proof"]
 
@@ -134,8 +134,12 @@ class Report(_Part):
     """The trusted keys: those that were given, and those that they lead to."""
     witnesses: tuple[str, ...] = ()
     """The witnesses of the policy that have cosigned, by its names."""
+    cosigned_at: tuple[str, ...] = ()
+    """When each of them says that it did, in UTC."""
     witnessed_size: int = 0
     """How many events they have cosigned."""
+    time_bounds: tuple[str, ...] = ()
+    """The bounds that times of witnesses put on when events were recorded, as sentences."""
     rules: tuple[RuleCount, ...] = ()
     """The checks that were made, and how often."""
     findings: tuple[Finding, ...] = ()
@@ -215,7 +219,8 @@ class Report(_Part):
             yield f"Signed over {counted(self.checkpoint_size, 'event')}{by}."
         if self.witnesses:
             over = counted(self.witnessed_size, "event")
-            yield f"Cosigned over {over} by {listed(self.witnesses)}."
+            yield f"Cosigned over {over} by {cosigned_by(self.witnesses, self.cosigned_at)}."
+        yield from self.time_bounds
 
     def _missing(self) -> str:
         if self.bundle is None:

@@ -1,7 +1,7 @@
 """The second pass: every event in order, every rule that concerns it, then on to the fold."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ from ledger.audit.registry import RULES, AuditRule, Unchecked
 from ledger.audit.second_reading import DifferentReadingError
 from ledger.audit.source import EventSource, Finding
 from ledger.audit.verified_prefix import VerifiedPrefix
+from ledger.audit.witnessed_times import TimesReport, WitnessedSize, WitnessedTimes
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.proving import AuditCompleted, StreamsSealed
 
@@ -33,19 +34,25 @@ class RulePassResult:
     findings: list[Finding] = field(default_factory=list)
     erased: int = 0
     withheld: int = 0
+    times: TimesReport = field(default_factory=TimesReport)
 
 
 def rule_pass(
-    source: EventSource, joined: VerifiedPrefix, progress: Callable[[int, int], None] | None = None
+    source: EventSource,
+    joined: VerifiedPrefix,
+    progress: Callable[[int, int], None] | None = None,
+    witnessed: Sequence[WitnessedSize] = (),
 ) -> RulePassResult:
     """Apply every rule to every event of a ledger whose hashes hold.
 
     The source is the second reading; where that is not the first, the rules end there.
+    `witnessed` are the checkpoints that bound the events' times.
     """
-    fold = _begin(source, joined)
+    fold, times = _begin(source, joined), WitnessedTimes(witnessed)
     found = RulePassResult()
     try:
-        _walk(source, fold, found, progress)
+        _walk(source, fold, times, found, progress)
+        found.times = times.judge(fold.clock, fold.skew_micros)
         for rule in RULES.values():
             if rule.finish is not None:
                 for position, what in rule.finish(fold):
@@ -84,6 +91,7 @@ def _members(joined: VerifiedPrefix, wanted: str, name: str) -> set[int]:
 def _walk(
     source: EventSource,
     fold: LedgerState,
+    times: WitnessedTimes,
     found: RulePassResult,
     progress: Callable[[int, int], None] | None,
 ) -> None:
@@ -109,6 +117,7 @@ def _walk(
             else:
                 _fail(found, rule, event.position, verdict)
         fold.apply(event)
+        times.see(event)
         if event.observation is not None:
             fold.assessor.observe(event)
         fold.obligations.apply(event)

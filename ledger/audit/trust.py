@@ -12,6 +12,7 @@ from typing import Final
 
 from ledger.audit.source import Finding, LedgerSource
 from ledger.audit.verified_prefix import VerifiedPrefix
+from ledger.audit.witnessed_times import WitnessedSize, witnessed_size
 from ledger.chain.checkpoint import OpenedCheckpoint
 from ledger.chain.key_history import KeyHistory, KeyHistoryError, KeySpan, open_by_spans
 from ledger.chain.keys import VerifierKey
@@ -50,7 +51,11 @@ class SignatureReport:
     signed_by: tuple[str, ...] = ()
     """Those of them that signed that checkpoint."""
     witnesses: tuple[str, ...] = ()
+    cosigned_at: tuple[str, ...] = ()
+    """When each of the witnesses says that it cosigned, in UTC."""
     witnessed_size: int = 0
+    witnessed: list[WitnessedSize] = field(default_factory=list)
+    """Every checkpoint that the policy's quorum has cosigned, and by when."""
     missing: int = 0
     """The size of the newest checkpoint that covers more events than there are."""
     disagreeing: int = 0
@@ -118,6 +123,8 @@ def vouch(
             for vkey in _signers(opened, spans, size):
                 by_key[vkey] = max(by_key.get(vkey, 0), size)
             newest.append((size, note, opened))
+            if policy is not None:
+                _note_times(policy, size, opened, found)
     found.checked["checkpoints"] = count
     if found.missing:
         what = f"a checkpoint covers {found.missing} events, and the ledger ends before"
@@ -282,6 +289,19 @@ def _judge_newest(
             found.findings.append(Finding("keys", size, what, "a trusted key", shown))
 
 
+def _note_times(
+    policy: WitnessPolicy, size: int, opened: OpenedCheckpoint, found: SignatureReport
+) -> None:
+    """Note by when the witnesses had cosigned a checkpoint, if they have."""
+    try:
+        one = witnessed_size(policy, size, opened.note)
+    except ValueError as error:
+        found.findings.append(Finding("witnesses", size, str(error)))
+        return
+    if one is not None:
+        found.witnessed.append(one)
+
+
 def _judge_witnesses(
     newest: Sequence[tuple[int, str, OpenedCheckpoint]],
     policy: WitnessPolicy,
@@ -297,6 +317,7 @@ def _judge_witnesses(
             why = str(error) if size == newest[-1][0] else why
             continue
         found.witnesses, found.witnessed_size = verdict.witnesses, size
+        found.cosigned_at = tuple(one.at for one in verdict.cosigned)
         if size < newest[-1][0]:
             found.remarks.append(
                 f"The witnesses have cosigned the first {size} events; the newest checkpoint "

@@ -19,8 +19,12 @@ from ledger.chain.keys import (
     is_genuine,
 )
 from ledger.chain.note import MalformedNoteError, Note, Signature, parse
+from ledger.events.values import SECOND, TIME_LIMIT, format_time
 
-SECONDS_MAX: Final = (1 << 63) - 1
+SECONDS_MIN: Final = 1_640_995_200
+"""The first second of 2022: no form of cosignature is older, so an earlier time is false."""
+SECONDS_MAX: Final = TIME_LIMIT // SECOND - 1
+"""The last second of the year 9999, as of every time here."""
 
 _TIME_BYTES: Final = 8
 _LENGTHS: Final = (_TIME_BYTES + SIGNATURE_BYTES, _TIME_BYTES + mldsa.SIGNATURE_BYTES)
@@ -79,9 +83,18 @@ def _stamp(signature: bytes) -> int:
     if len(signature) not in _LENGTHS:
         raise ValueError("a cosignature is 8 bytes of time and 64 or 2,420 of signature")
     seconds = int.from_bytes(signature[:_TIME_BYTES], "big")
+    if 0 < seconds < SECONDS_MIN:
+        raise ValueError(f"the time of a cosignature is before 2022: {utc(seconds)}")
     if seconds > SECONDS_MAX:
-        raise ValueError("the time of a cosignature is beyond 2^63 - 1 seconds")
+        raise ValueError("the time of a cosignature is beyond the year 9999")
     return seconds
+
+
+def utc(seconds: int) -> str:
+    """Return a time in POSIX seconds as people read it, such as `2026-11-29T05:00:00Z`."""
+    if not 0 <= seconds <= SECONDS_MAX:
+        return f"{seconds} s after 1970"
+    return format_time(seconds * SECOND).replace(".000000Z", "Z")
 
 
 class CosignerKey:
@@ -149,7 +162,7 @@ class CosigningKey(NamedSecret):
 
     def cosign(self, text: bytes, seconds: int) -> Signature:
         """Return the line that vouches for a checkpoint's text at a time in POSIX seconds."""
-        assert 1 <= seconds <= SECONDS_MAX
+        assert SECONDS_MIN <= seconds <= SECONDS_MAX  # no reader takes another
         assert text.endswith(b"\n")
         signature = self._private.sign(cosigned_message(text, seconds))
         stamped = seconds.to_bytes(_TIME_BYTES, "big") + signature

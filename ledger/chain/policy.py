@@ -5,13 +5,13 @@ witnesses that cosigned it meet the quorum. A policy that lists no log accepts n
 """
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.cosignature import CosignerKey, says_when
+from ledger.chain.cosignature import CosignerKey, says_when, timestamp_of
 from ledger.chain.keys import (
     ED25519,
     MLDSA_COSIGNATURE,
@@ -20,7 +20,14 @@ from ledger.chain.keys import (
     VerifierKey,
     parse_unknown,
 )
-from ledger.chain.note import NoteError, NoteVerifier, UnverifiedNoteError, open_note
+from ledger.chain.note import (
+    NoteError,
+    NoteVerifier,
+    Signature,
+    UnverifiedNoteError,
+    open_note,
+)
+from ledger.chain.witness_times import Cosigned, TimeBounds
 
 POLICY_BYTES_MAX: Final = 1_000_000
 
@@ -77,7 +84,12 @@ class PolicyVerdict:
     """A checkpoint that the policy accepts, and who vouches for it."""
 
     checkpoint: CheckpointBody
-    witnesses: tuple[str, ...]
+    cosigned: tuple[Cosigned, ...]
+
+    @property
+    def witnesses(self) -> tuple[str, ...]:
+        """The names of those that count."""
+        return tuple(one.witness for one in self.cosigned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,12 @@ class WitnessPolicy:
     uncounted: tuple[UncountedWitness, ...] = ()
     quorum: str | None = None
     """The witness or group that must have cosigned; None if the log's signature is enough."""
+    times: TimeBounds | None = None
+    """When a cosignature counts, by its reader's clock; None where times are not judged."""
+
+    def within(self, times: TimeBounds) -> "WitnessPolicy":
+        """Return the policy of a reader for whom cosignatures of other times do not count."""
+        return replace(self, times=times)
 
     def quorum_met(self, names: Collection[str]) -> bool:
         """Return whether cosignatures of exactly these witnesses are enough."""
@@ -99,7 +117,32 @@ class WitnessPolicy:
                 met.add(group.name)
         return self.quorum is None or self.quorum in met
 
-    def not_counted(self) -> str:
+    def counted(self, verified: Iterable[Signature]) -> tuple[tuple[Cosigned, ...], str]:
+        """Return the witnesses whose verified lines count, and the end of a sentence on others.
+
+        The latter names who does not count and why: no time or one out of bounds, a key that cannot
+        be verified here; "" if there is none.
+        """
+        lines: dict[tuple[str, bytes], Signature] = {}
+        for line in verified:  # of several by one key the first counts
+            lines.setdefault((line.name, line.key_id), line)
+        found, late = [], []
+        for witness in self.witnesses:
+            signed = lines.get((witness.key.name, witness.key.key_id))
+            if signed is None:
+                continue
+            if not says_when(signed.signature):
+                late.append(f"{witness.name}, which says no time")
+                continue
+            one = Cosigned(witness.name, timestamp_of(signed.signature))
+            if fault := self.times.fault(one.seconds) if self.times is not None else "":
+                late.append(f"{one}, {fault}")
+            else:
+                found.append(one)
+        said = f"; not counted: {'; '.join(late)}" * bool(late)
+        return tuple(found), said + self._uncountable()
+
+    def _uncountable(self) -> str:
         """Return the end of a sentence that names the witnesses that cannot count, "" for none."""
         lacking = [one.name for one in self.uncounted if one.key.type == MLDSA_COSIGNATURE]
         unknown = [one.name for one in self.uncounted if one.name not in lacking]
@@ -124,24 +167,17 @@ class WitnessPolicy:
         ]
         opened = open_note(note, keys)
         checkpoint = parse_checkpoint(opened.text)
-        verified = {(line.name, line.key_id): line.signature for line in opened.verified}
+        verified = {(line.name, line.key_id) for line in opened.verified}
         if not any(
             log.key.name == checkpoint.origin and (log.key.name, log.key.key_id) in verified
             for log in self.logs
         ):
             raise UnverifiedNoteError("no log of the policy has signed the checkpoint")
-        witnesses = tuple(
-            witness.name
-            for witness in self.witnesses
-            if (pair := (witness.key.name, witness.key.key_id)) in verified
-            and says_when(verified[pair])
-        )
-        if not self.quorum_met(witnesses):
-            names = ", ".join(witnesses) or "no witness"
-            raise QuorumError(
-                f"the quorum {self.quorum} is not met: cosigned by {names}{self.not_counted()}"
-            )
-        return PolicyVerdict(checkpoint, witnesses)
+        cosigned, others = self.counted(opened.verified)
+        if not self.quorum_met([one.witness for one in cosigned]):
+            names = ", ".join(map(str, cosigned)) or "no witness"
+            raise QuorumError(f"the quorum {self.quorum} is not met: cosigned by {names}{others}")
+        return PolicyVerdict(checkpoint, cosigned)
 
 
 def parse_policy(data: bytes) -> WitnessPolicy:

@@ -52,7 +52,7 @@ def run(
     from ledger.operations.verification.verdict import required
 
     chosen = session()
-    given = trusted(vkey, policy)
+    given = trusted(vkey, policy, chosen.times)
     opened = log_source(chosen, source)
     try:
         with output.audit_progress() as tell:

@@ -90,7 +90,7 @@ def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None)
         )
     if bundle is None:
         return ServerFacts(session().client)
-    given, facts = trusted(vkeys, policy), BundleFacts(bundle)
+    given, facts = trusted(vkeys, policy, session().times), BundleFacts(bundle)
     if given.is_empty:
         output.say(f"{bundle} was read unverified: verify it with --vkey or --witness-policy.")
         return facts

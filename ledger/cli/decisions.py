@@ -341,7 +341,8 @@ def receipt(
 
     if out.exists():
         raise MisuseError(f"{out} is there already.", "Name another file, or move it away.")
-    chosen, given = session(), trusted(vkey, policy)
+    chosen = session()
+    given = trusted(vkey, policy, chosen.times)
     data = fetch_receipt(chosen.client, resolved(decision))
     given = given_or_own(given)
     make_folder(out.parent)

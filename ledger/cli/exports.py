@@ -58,7 +58,7 @@ def create(
         "withhold_reason": withhold_reason,
         "purpose": purpose,
     }
-    given = trusted(vkey, policy)
+    given = trusted(vkey, policy, chosen.times)
     fetch = BundleDownload(chosen.client, out, time.sleep)
     export = fetch.ask(asked, chosen.clock)
     with output.progress("Writing", export.events_total) as move:

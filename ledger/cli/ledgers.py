@@ -108,8 +108,9 @@ def adopt(
     from ledger.operations.trust import trusted
 
     chosen = session()
+    given = trusted(vkey, policy, chosen.times)
     with output.audit_progress() as tell:
-        adopted = adopt_heads(database, chosen.settings.keys, trusted(vkey, policy), tell)
+        adopted = adopt_heads(database, chosen.settings.keys, given, tell)
     lines = [
         f"{one.origin}: {one.position} events verified, head sealed.\n"
         f"head {one.event_hash.hex()}\nroot {one.root.hex()}"

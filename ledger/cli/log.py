@@ -230,7 +230,7 @@ def _stored(
 
     chosen = session()
     origin = chosen.ledger or chosen.settings.client.ledger
-    with stored_log(database, origin, trusted(vkey, policy)) as log:
+    with stored_log(database, origin, trusted(vkey, policy, chosen.times)) as log:
         if log.is_taken_at_its_word:
             output.say(
                 f"The key came from {log.origin} itself: compare it with one obtained elsewhere."

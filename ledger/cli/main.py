@@ -22,7 +22,7 @@ from ledger.operations.failures import MisuseError
 _EXITS = "\n\n".join(f"{code.value}: {meaning}" for code, meaning in MEANING.items())
 _EVERYWHERE = (
     "Options for every command, anywhere on the line: --config, --server, --ledger, --actor, "
-    "--deadline, --json."
+    "--deadline, --max-age, --max-future, --json."
 )
 
 
@@ -236,6 +236,16 @@ def _span(text: str) -> float:
     return seconds
 
 
+def _whole_span(text: str) -> int:
+    """Return the whole seconds of a span of time."""
+    from ledger.events.notation import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
+
+
 @app.callback()
 def shared(
     config: Annotated[
@@ -256,6 +266,23 @@ def shared(
             metavar="SPAN", parser=_span, help="How long a call may take, retries included: 30s."
         ),
     ] = None,
+    max_age: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SPAN",
+            parser=_whole_span,
+            help="How old a witness's cosignature may be to count, such as 7d; any age if left "
+            "out.",
+        ),
+    ] = None,
+    max_future: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SPAN",
+            parser=_whole_span,
+            help="How far ahead of this machine's clock its time may be; 5m if left out.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON on standard output, for any command.")
     ] = False,
@@ -264,7 +291,7 @@ def shared(
     ] = False,
 ) -> None:
     """Keep a ledger of model degradation, decisions and plans that proves itself."""
-    begin(Session(config, server, ledger, actor, deadline, as_json))
+    begin(Session(config, server, ledger, actor, deadline, as_json, max_age, max_future))
 
 
 def run() -> None:

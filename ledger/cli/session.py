@@ -24,6 +24,7 @@ from ledger.operations.failures import MisuseError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ledger.chain.witness_times import TimeBounds
     from ledger.client import LedgerClient
     from ledger.clock import Clock
     from ledger.settings import Settings
@@ -35,6 +36,8 @@ GLOBAL_OPTIONS: Final = {
     "--ledger": True,
     "--actor": True,
     "--deadline": True,
+    "--max-age": True,
+    "--max-future": True,
     "--json": False,
 }
 
@@ -57,6 +60,8 @@ class Session:
     actor: str | None = None
     deadline_seconds: float | None = None
     as_json: bool = False
+    max_age_seconds: int | None = None
+    max_future_seconds: int | None = None
     _settings: "Settings | None" = field(default=None, init=False)
     _client: "LedgerClient | None" = field(default=None, init=False)
     _unit_of_cost: str | None = field(default=None, init=False)
@@ -76,6 +81,18 @@ class Session:
         from ledger.clock import SystemClock
 
         return SystemClock()
+
+    @property
+    def times(self) -> "TimeBounds":
+        """When a witness's cosignature counts, as of now."""
+        from ledger.chain.witness_times import MAX_FUTURE_SECONDS, TimeBounds
+
+        ahead = self.max_future_seconds
+        return TimeBounds(
+            self.clock.now_micros() // 1_000_000,
+            MAX_FUTURE_SECONDS if ahead is None else ahead,
+            self.max_age_seconds,
+        )
 
     @property
     def target(self) -> str:
@@ -100,6 +117,7 @@ class Session:
                     ledger=self.ledger or stated.ledger,
                     actor=self.actor or stated.actor,
                     deadline_seconds=self.deadline_seconds or stated.deadline_seconds,
+                    clock=self.clock,
                 )
             except ValueError as error:  # an actor that cannot be
                 raise MisuseError(f"{error}.") from error

@@ -22,7 +22,11 @@ Keys: TypeAlias = Annotated[
 ]
 PolicyFile: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--witness-policy", help="A tlog-policy file: log keys, witnesses and a quorum."),
+    typer.Option(
+        "--witness-policy",
+        help="A tlog-policy file: log keys, witnesses and a quorum. When a cosignature counts: "
+        "--max-age, --max-future.",
+    ),
 ]
 
 Bundle: TypeAlias = Annotated[
@@ -49,7 +53,12 @@ def believing(vkeys: Sequence[str] | None, policy: Path | None) -> "Iterator[Led
             raise MisuseError(f"--vkey: {error}.", "Give the ledger's own key.") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FirstUseWarning)
-        yield chosen.client.using(trust=store, witness_policy=policy_of(policy))
+        yield chosen.client.using(
+            trust=store,
+            witness_policy=policy_of(policy),
+            max_age_seconds=chosen.max_age_seconds,
+            max_future_seconds=chosen.max_future_seconds,
+        )
 
 
 def first_use_said(verified: "VerifiedCheckpoint") -> None:

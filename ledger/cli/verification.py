@@ -71,7 +71,8 @@ def verify(
 
         output.write(schema_text().rstrip())
         return
-    chosen, given = session(), trusted(vkey, policy)
+    chosen = session()
+    given = trusted(vkey, policy, chosen.times)
     kind = "server" if thing is None else thing_at(thing)
     _refuse_strays(kind, checkpoint, event_hash, event_file, max_seal_age)
     if thing is None or kind in {"server", "database", "tiles"}:

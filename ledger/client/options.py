@@ -6,6 +6,7 @@ from ipaddress import AddressValueError, IPv6Address
 from typing import Any, Final
 
 from ledger.chain.policy import WitnessPolicy
+from ledger.chain.witness_times import MAX_FUTURE_SECONDS, TimeBounds
 from ledger.client.retry import Attempts, RetryOptions
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, uuid7
@@ -55,12 +56,16 @@ class ClientOptions:
     clock: Clock
     trust: TrustStore = field(default_factory=TrustStore)
     witness_policy: WitnessPolicy | None = None
+    max_age_seconds: int | None = None
+    max_future_seconds: int = MAX_FUTURE_SECONDS
 
     def __post_init__(self) -> None:
         """Refuse what could not mean anything, and complete the address."""
         object.__setattr__(self, "target", address_of(self.target))
         if not self.deadline_seconds > 0:
             raise ValueError("deadline_seconds: every call needs a deadline above 0")
+        if min(self.max_future_seconds, self.max_age_seconds or 0) < 0:
+            raise ValueError("max_age_seconds, max_future_seconds: neither is below 0")
         if self.actor and (self.actor.startswith("system/") or not ACTOR.fullmatch(self.actor)):
             raise ValueError(
                 f"actor: {self.actor[:80]!r} is not the name of a caller; write users/NAME or "
@@ -71,6 +76,11 @@ class ClientOptions:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The metadata of every call; without an actor the server records its anonymous one."""
         return ((ACTOR_KEY, self.actor),) if self.actor else ()
+
+    def times(self) -> TimeBounds:
+        """Return when a cosignature counts, as of now."""
+        now = self.clock.now_micros() // 1_000_000
+        return TimeBounds(now, self.max_future_seconds, self.max_age_seconds)
 
     def attempts(self, deadline_seconds: float | None = None) -> Attempts:
         """Return the attempts of a call, or without a deadline of a watch or stream."""

@@ -138,6 +138,12 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def cosigned_by(witnesses: Sequence[str], times: Sequence[str]) -> str:
+    """Return the part of a sentence that names witnesses, each with its time."""
+    pairs = zip(witnesses, times, strict=True)
+    return listed([f"{witness} at {shown_time(text)}" for witness, text in pairs])
+
+
 def time(micros: int) -> str:
     """Return a time as RFC 3339 in UTC, with microseconds only where there are any."""
     return shown_time(format_time(micros))

@@ -59,6 +59,8 @@ class Receipt:
     root: bytes
     signed_by: tuple[str, ...]
     witnesses: tuple[str, ...]
+    cosigned_at: tuple[str, ...]
+    """When each of the witnesses says that it cosigned, in UTC."""
 
 
 def write_receipt(
@@ -133,6 +135,7 @@ def verify_receipt(
         stated.root,
         trusted.signed_by,
         trusted.witnesses,
+        trusted.cosigned_at,
     )
 
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.cosignature import timestamp_of
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import NoteError, open_note
-from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import WitnessPolicy
+from ledger.chain.witness_times import Cosigned
 from ledger.events.values import INTEGER_MAX, ORIGIN
 
 
@@ -24,12 +23,20 @@ class TrustedCheckpoint:
     checkpoint: CheckpointBody
     keys: tuple[VerifierKey, ...]
     """Those that were brought along and have signed it."""
-    witnesses: tuple[str, ...]
-    """Those of the policy that have cosigned it."""
-    cosigned_at: tuple[int, ...]
-    """When they say that they did, in POSIX seconds."""
+    cosigned: tuple[Cosigned, ...]
+    """The witnesses of the policy that have cosigned it, and count."""
     unread: tuple[str, ...]
     """The names on its lines whose key was not brought along: nothing is known of them."""
+
+    @property
+    def witnesses(self) -> tuple[str, ...]:
+        """The names of the witnesses."""
+        return tuple(one.witness for one in self.cosigned)
+
+    @property
+    def cosigned_at(self) -> tuple[str, ...]:
+        """When each of them says that it did."""
+        return tuple(one.at for one in self.cosigned)
 
     @property
     def signed_by(self) -> tuple[str, ...]:
@@ -52,7 +59,7 @@ def open_trusted(
     try:
         opened = open_note(note, brought)
         stated = parse_checkpoint(opened.text)
-        witnesses = policy.check(note).witnesses if policy is not None else ()
+        cosigned = policy.check(note).cosigned if policy is not None else ()
     except NoteError as error:
         raise TrustError(str(error)) from error
     if stated.extensions or stated.size > INTEGER_MAX or ORIGIN.fullmatch(stated.origin) is None:
@@ -62,20 +69,11 @@ def open_trusted(
         key for key in brought if key.name == stated.origin and (key.name, key.key_id) in lines
     ]
     check_brought(signers, keys, policy)
-    witness_keys = [] if policy is None else [one.key for one in policy.witnesses]
-    genuine = lines | {(key.name, key.key_id) for key in brought}
-    seen = {(key.name, key.key_id) for key in witness_keys}
-    cosigned_at: dict[tuple[str, bytes], int] = {}
-    unread: list[str] = []
-    for line in parse_note(note).signatures:
-        place = line.name, line.key_id
-        if place in seen:  # the policy has found it genuine; of several lines the first counts
-            cosigned_at.setdefault(place, timestamp_of(line.signature))
-        elif place not in genuine:
-            unread.append(line.name)
-    return TrustedCheckpoint(
-        stated, tuple(signers), witnesses, tuple(cosigned_at.values()), tuple(unread)
-    )
+    read = {(key.name, key.key_id) for key in brought}
+    if policy is not None:
+        read |= {(one.key.name, one.key.key_id) for one in policy.witnesses}
+    unread = [line.name for line in opened.unverified if (line.name, line.key_id) not in read]
+    return TrustedCheckpoint(stated, tuple(signers), cosigned, tuple(unread))
 
 
 def check_brought(

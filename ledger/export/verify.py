@@ -73,6 +73,8 @@ class VerifiedBundle:
     """The keys of yours that signed the checkpoint."""
     witnesses: tuple[str, ...]
     """Those of your policy that cosigned it."""
+    cosigned_at: tuple[str, ...]
+    """When each of them says that it did, in UTC."""
     missing: MissingBodies
     unknown_types: Mapping[str, int]
     """Types of events that this release does not know: hashed and counted like any other."""
@@ -130,7 +132,7 @@ def verify_opened(
         end, position = check_seal(read_all(bundle, SEAL), stated, checks.last)
     reach = reach_of(stated.size, position, end.position, end.recorded_at, is_sealed=is_sealed)
     if age is not None:
-        reach.check(age, trusted.cosigned_at)
+        reach.check(age, [one.seconds for one in trusted.cosigned])
     return VerifiedBundle(
         stated.origin,
         scope,
@@ -139,6 +141,7 @@ def verify_opened(
         stated.root,
         tuple(map(str, signers)),
         trusted.witnesses,
+        trusted.cosigned_at,
         checked.missing,
         {type_: count for type_, count in scope.counts.items() if type_ not in BY_TYPE},
         hashlib.sha256(read_all(bundle, MANIFEST_FILE)).digest(),

@@ -206,7 +206,9 @@ class ServerLive:
         joined = self._client.verify_consistency(kept.size, kept.root)
         newest = joined.checkpoint
         self.newest = newest
-        by = f", cosigned by {', '.join(newest.witnesses)}" if newest.witnesses else ""
+        by = ""
+        if newest.witnesses:
+            by = f", cosigned by {notation.cosigned_by(newest.witnesses, newest.cosigned_at)}"
         return [
             (
                 f"Whole since then: the ledger's {newest.size} events begin with exactly the "

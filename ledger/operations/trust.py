@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.chain.policy import PolicyError, WitnessPolicy, parse_policy
+from ledger.chain.witness_times import TimeBounds
 from ledger.operations.failures import MisuseError
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
@@ -31,9 +32,17 @@ class TrustAnchors:
             )
 
 
-def trusted(vkeys: Sequence[str] | None, policy: Path | None) -> TrustAnchors:
-    """Return what --vkey and --witness-policy name."""
-    return TrustAnchors(tuple(keys_of(vkeys or ())), policy_of(policy))
+def trusted(
+    vkeys: Sequence[str] | None, policy: Path | None, times: TimeBounds | None = None
+) -> TrustAnchors:
+    """Return what --vkey and --witness-policy name.
+
+    `times`: when a cosignature counts, by the clock of who asks; without them all times do.
+    """
+    found = policy_of(policy)
+    if found is not None and times is not None:
+        found = found.within(times)
+    return TrustAnchors(tuple(keys_of(vkeys or ())), found)
 
 
 def keys_of(texts: Sequence[str], named: str = "--vkey") -> list[VerifierKey]:

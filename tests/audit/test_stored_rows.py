@@ -148,7 +148,7 @@ def test_damage_is_found_in_every_table(
     claim = CheckpointBody(ORIGIN, 302, CompactRange.from_bytes(_tree_at(filled, 302)).root())
     stranger = sign(claim, [filled.keys.draw(ORIGIN)]).decode()
     second = sign(claim, [[*filled.keys.opened(ORIGIN).values()][1]]).decode()
-    other = WITNESS.cosign(b"other\n", 5).line()
+    other = WITNESS.cosign(b"other\n", 1_790_000_000).line()
     edit(
         filled,
         change.format(

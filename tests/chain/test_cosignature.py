@@ -9,12 +9,14 @@ import pytest
 
 from ledger.chain.cosignature import (
     SECONDS_MAX,
+    SECONDS_MIN,
     CosignerKey,
     CosigningKey,
     add_cosignatures,
     cosigned_message,
     parse_signature_lines,
     timestamp_of,
+    utc,
 )
 from ledger.chain.keys import COSIGNATURE, KEY_ID_BYTES, KeyFormatError, SecretKey, VerifierKey
 from ledger.chain.note import (
@@ -164,18 +166,47 @@ def test_keys_have_one_text_and_hide_their_secret() -> None:
         CosigningKey("a", bytes(31))
 
 
-def test_a_cosignature_of_the_time_zero_is_refused_though_it_is_signed() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [
+        (0, "is 0: it says no time"),
+        (1, "before 2022: 1970-01-01T00:00:01Z"),
+        (946_684_799, "before 2022: 1999-12-31T23:59:59Z"),
+        (SECONDS_MIN - 1, "before 2022: 2021-12-31T23:59:59Z"),
+        (SECONDS_MAX + 1, "beyond the year 9999"),
+        ((1 << 63) - 1, "beyond the year 9999"),  # in the year 292 billion
+        ((1 << 64) - 1, "beyond the year 9999"),
+    ],
+)
+def test_a_cosignature_of_a_time_that_cannot_be_is_refused_though_it_is_signed(
+    seconds: int, why: str
+) -> None:
     secret = SecretKey(WITNESS.name, bytes(range(1, 33)))
-    stamped = bytes(8) + secret.sign(cosigned_message(TEXT, 0))
+    stamped = seconds.to_bytes(8, "big") + secret.sign(cosigned_message(TEXT, seconds))
     assert not WITNESS.cosigner_key.verifies(TEXT, stamped)
-    with pytest.raises(ValueError, match="is 0: it says no time"):
+    with pytest.raises(ValueError, match=why):
         timestamp_of(stamped)
     line = Signature(WITNESS.name, WITNESS.cosigner_key.key_id, stamped).line()
     with pytest.raises(InvalidSignatureError):
         open_note(add_cosignatures(NOTE, [line]), [LOG.verifier_key, WITNESS.cosigner_key])
 
 
-def test_the_last_second_there_is_can_be_signed() -> None:
-    signature = WITNESS.cosign(TEXT, SECONDS_MAX).signature
-    assert timestamp_of(signature) == SECONDS_MAX
+@pytest.mark.parametrize("seconds", [SECONDS_MIN, SECONDS_MAX])
+def test_the_first_and_the_last_second_there_is_can_be_signed(seconds: int) -> None:
+    signature = WITNESS.cosign(TEXT, seconds).signature
+    assert timestamp_of(signature) == seconds
     assert WITNESS.cosigner_key.verifies(TEXT, signature)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (1_795_928_400, "2026-11-29T05:00:00Z"),
+        (SECONDS_MAX, "9999-12-31T23:59:59Z"),
+        (SECONDS_MAX + 1, "253402300800 s after 1970"),
+        (-1, "-1 s after 1970"),
+    ],
+)
+def test_a_time_is_shown_in_utc(seconds: int, text: str) -> None:
+    assert utc(seconds) == text

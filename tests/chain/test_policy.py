@@ -16,6 +16,7 @@ from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.note import InvalidSignatureError, NoteError, Signature, UnverifiedNoteError
 from ledger.chain.policy import PolicyError, QuorumError, WitnessGroup, parse_policy
+from ledger.chain.witness_times import TimeBounds
 from tests.support.vectors import load_cases
 from tests.support.weak_keys import vkey_text
 
@@ -33,6 +34,7 @@ WITNESSES = {
 }
 HEAD = CheckpointBody(ORIGIN, 7, Digest(bytes(32)))
 NOTE = sign_checkpoint(HEAD, [LOG])
+NOW = 1_790_000_000
 LINES = "".join(f"witness {name} {key.cosigner_key}\n" for name, key in WITNESSES.items())
 UNKNOWN = vkey_text("w7", 7, bytes(1312))
 TWO_OF_THREE = f"log {LOG.verifier_key}\n{LINES}group q 2 a b c\nquorum q\n"
@@ -83,7 +85,7 @@ def test_checkpoint_known_answer(name: str) -> None:
 
 def cosigned(*names: str) -> bytes:
     text = HEAD.encode()
-    lines = [WITNESSES[name].cosign(text, 1_000 + n).line() for n, name in enumerate(names)]
+    lines = [WITNESSES[name].cosign(text, NOW + n).line() for n, name in enumerate(names)]
     return add_cosignatures(NOTE, lines)
 
 
@@ -104,16 +106,16 @@ def test_two_of_three_means_two_or_three(names: tuple[str, ...]) -> None:
 
 def test_a_cosignature_of_another_head_refuses_the_note() -> None:
     other = CheckpointBody(ORIGIN, 8, Digest(bytes(32)))
-    line = WITNESSES["c"].cosign(other.encode(), 1_000).line()
+    line = WITNESSES["c"].cosign(other.encode(), NOW).line()
     with pytest.raises(InvalidSignatureError):
         parse_policy(TWO_OF_THREE.encode()).check(add_cosignatures(cosigned("a", "b"), [line]))
 
 
 def test_a_line_twice_or_of_a_stranger_counts_for_nothing() -> None:
     policy = parse_policy(TWO_OF_THREE.encode())
-    again = WITNESSES["a"].cosign(HEAD.encode(), 2_000).line()
+    again = WITNESSES["a"].cosign(HEAD.encode(), NOW + 9).line()
     stranger = CosigningKey("witness.example.com/b", bytes([9]) * 32)
-    note = add_cosignatures(cosigned("a"), [again, stranger.cosign(HEAD.encode(), 1).line()])
+    note = add_cosignatures(cosigned("a"), [again, stranger.cosign(HEAD.encode(), NOW).line()])
     with pytest.raises(QuorumError):
         policy.check(note)
 
@@ -121,7 +123,7 @@ def test_a_line_twice_or_of_a_stranger_counts_for_nothing() -> None:
 def test_witnesses_without_the_log_are_not_enough() -> None:
     note = add_cosignatures(
         sign_checkpoint(HEAD, [SecretKey(ORIGIN, bytes(32))]),
-        [key.cosign(HEAD.encode(), 1_000).line() for key in WITNESSES.values()],
+        [key.cosign(HEAD.encode(), NOW).line() for key in WITNESSES.values()],
     )
     with pytest.raises(UnverifiedNoteError, match="no log of the policy"):
         parse_policy(TWO_OF_THREE.encode()).check(note)
@@ -156,10 +158,48 @@ def test_a_witness_with_a_key_of_an_unknown_type_is_kept_and_not_counted() -> No
     assert not policy.quorum_met({"a", "d"})
     line = Signature("w7", bytes.fromhex(UNKNOWN.split("+")[1]), bytes(80)).line()
     note = add_cosignatures(cosigned("a"), [line])
-    with pytest.raises(QuorumError, match=r"cosigned by a; not counted.* unknown here: d"):
+    with pytest.raises(
+        QuorumError, match=r"cosigned by a at 2026-09-21T14:13:20Z; not counted.* unknown here: d"
+    ):
         policy.check(note)
     enough = parse_policy(text.replace("group q 2", "group q 1").encode())
     assert enough.check(note).witnesses == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "bounds", "why"),
+    [
+        (300, {}, ""),
+        (301, {}, r"w at \S+, more than 5m after \S+, which is now by this clock"),
+        (301, {"max_future": 301}, ""),
+        (1, {"max_future": 0}, r"more than 0s after"),
+        (-(10**8), {}, ""),
+        (-86_400, {"max_age": 86_400}, ""),
+        (-86_401, {"max_age": 86_400}, r"w at \S+, more than 1d before \S+, which is now"),
+    ],
+)
+def test_a_cosignature_of_a_time_out_of_bounds_does_not_count(
+    ahead: int, bounds: dict[str, int], why: str
+) -> None:
+    witness = CosigningKey("witness.example.com/w", bytes(range(32)))
+    text = f"log {LOG.verifier_key}\nwitness w {witness.cosigner_key}\nquorum w\n"
+    note = add_cosignatures(NOTE, [witness.cosign(HEAD.encode(), NOW + ahead).line()])
+    policy = parse_policy(text.encode()).within(TimeBounds(NOW, **bounds))
+    if why:
+        with pytest.raises(QuorumError, match=f"cosigned by no witness; not counted: .*{why}"):
+            policy.check(note)
+    else:
+        (cosigned,) = policy.check(note).cosigned
+        assert (cosigned.witness, cosigned.seconds) == ("w", NOW + ahead)
+
+
+def test_a_witness_with_a_wrong_clock_costs_only_its_own_voice() -> None:
+    text = HEAD.encode()
+    lines = [WITNESSES[name].cosign(text, NOW).line() for name in "ab"]
+    note = add_cosignatures(NOTE, [*lines, WITNESSES["c"].cosign(text, NOW + 10**8).line()])
+    verdict = parse_policy(TWO_OF_THREE.encode()).within(TimeBounds(NOW)).check(note)
+    assert verdict.witnesses == ("a", "b")
+    assert [one.at for one in verdict.cosigned] == ["2026-09-21T14:13:20.000000Z"] * 2
 
 
 def test_a_key_of_an_unknown_type_cannot_be_listed_twice() -> None:

@@ -90,7 +90,7 @@ def test_a_policy_wants_its_quorum_too() -> None:
     )
     with pytest.raises(QuorumError):
         check_by_policy(parse(TEXT), leaf=LEAVES[3], policy=policy)
-    note = add_cosignatures(NOTE, [WITNESS.cosign(HEAD.encode(), 5).line()])
+    note = add_cosignatures(NOTE, [WITNESS.cosign(HEAD.encode(), 1_790_000_000).line()])
     proof = parse(encode(3, parse(TEXT).hashes, note))
     verdict = check_by_policy(proof, leaf=LEAVES[3], policy=policy)
     assert (verdict.checkpoint, verdict.witnesses) == (HEAD, ("w",))

@@ -120,6 +120,11 @@ def test_what_is_verified_has_the_quorum_that_is_asked_for(
         ran = ask(*(word.format("bad") for word in line), "--witness-policy", bad)
         assert ran.code == Exit.INTEGRITY, (line, ran.out, ran.err)
         assert re.search("cosigned by w0|not yet by w1", ran.err + ran.out), (line, ran.err)
+        late = (*(word.format("late") for word in line), "--witness-policy", good)
+        ran = ask(*late, "--max-age", "1d")
+        assert ran.code == Exit.INTEGRITY, (line, ran.out, ran.err)
+        said = "not counted: w0 at 2026-01-01T00:00:00Z, more than 1d before"
+        assert said in ran.err + ran.out, (line, ran.err)
     asked = {"verify" if line[0] == "verify" else f"{line[0]} {line[1]}" for _, line in lines}
     assert asked == ASKED_HERE
     for side in ("served", "stored"):

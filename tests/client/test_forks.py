@@ -39,7 +39,7 @@ from ledger.client.trust.verification import Verification
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError
 from ledger.v1 import ledger_service_pb2, signal_service_pb2
-from tests.support.forging import ORIGIN, Forge, carry_out, vkey
+from tests.support.forging import ORIGIN, SECONDS, Forge, carry_out, vkey
 from tests.support.lies import HONEST, LIES, REAL, ROWS, SEEN, Lie, diverging, draw, other_origin
 
 ATTEMPTS = [1_000, pytest.param(10_000, marks=pytest.mark.slow)]
@@ -114,11 +114,11 @@ def forged_cosignatures(number: int, forge: Forge) -> None:
     mine = WITNESSES[0]
     shown = forge.checkpoints[size]
     text = shown.note.rpartition("\n\n")[0].encode() + b"\n"
-    own = mine.cosign(text, number + 1)
+    own = mine.cosign(text, SECONDS + number)
     lines = {
         0: [],
         1: [own.line()],
-        2: [own.line(), mine.cosign(text, number + 2).line()],
+        2: [own.line(), mine.cosign(text, SECONDS + number + 1).line()],
         3: [own.line(), Signature("w2.example", own.key_id, own.signature).line()],
         4: [own.line(), seen[2]],
         5: seen[1:4],
@@ -126,7 +126,7 @@ def forged_cosignatures(number: int, forge: Forge) -> None:
             own.line(),
             Signature("w2.example", WITNESSES[1].cosigner_key.key_id, own.signature).line(),
         ],
-        7: [own.line(), CosigningKey("w9.example", bytes([9]) * 32).cosign(text, 5).line()],
+        7: [own.line(), CosigningKey("w9.example", bytes([9]) * 32).cosign(text, SECONDS).line()],
     }[number % 8]
     shown.note += "".join(f"{line}\n" for line in lines)
 

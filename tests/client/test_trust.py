@@ -34,6 +34,7 @@ from tests.support.forging import (
     K2,
     K3,
     ORIGIN,
+    SECONDS,
     THIEF,
     born,
     carry_out,
@@ -286,10 +287,39 @@ def test_when_the_deadline_has_passed_it_says_who_is_missing() -> None:
     forge.cosign(10, W2)
     clock = _Moving()
     asked = verification(TrustStore(), witness_policy=POLICY, clock=clock).checkpoint()
-    with pytest.raises(QuorumMissingError, match=r"cosigned by w2; not yet by w1") as caught:
+    with pytest.raises(
+        QuorumMissingError, match=r"cosigned by w2 at 2026-01-01T00:00:00Z; not yet by w1"
+    ) as caught:
         carry_out(forge, asked, clock.move)
     assert caught.value.missing == ("w1",)
     assert "Wait for the witnesses" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("now", "bounds", "why"),
+    [
+        (SECONDS - 300, {}, ""),
+        (SECONDS - 301, {}, "more than 5m after"),
+        (SECONDS - 301, {"max_future_seconds": 400}, ""),
+        (SECONDS + 10**8, {}, ""),
+        (SECONDS + 61, {"max_age_seconds": 60}, "more than 1m before"),
+        (SECONDS + 60, {"max_age_seconds": 60}, ""),
+    ],
+)
+def test_a_cosignature_counts_for_a_client_by_the_clock_that_it_has_then(
+    now: int, bounds: dict[str, int], why: str
+) -> None:
+    forge, clock = born(), _Moving(now)
+    forge.sign(K1)
+    forge.cosign(10, W1, W2)
+    asked = verification(TrustStore(), witness_policy=POLICY, clock=clock, **bounds).checkpoint()
+    if why:
+        with pytest.raises(QuorumMissingError, match=f"not counted: w1 at .*{why}"):
+            carry_out(forge, asked, clock.move)
+        return
+    verified = carry_out(forge, asked)
+    assert verified.witnesses == ("w1", "w2")
+    assert verified.cosigned_at == ("2026-01-01T00:00:00.000000Z",) * 2
 
 
 def test_a_policy_that_lists_another_key_refuses_the_ledger() -> None:
@@ -307,10 +337,13 @@ def test_a_policy_that_lists_another_key_refuses_the_ledger() -> None:
 
 
 class _Moving(SystemClock):
-    """A clock on which every pause takes four seconds."""
+    """A clock that shows one time, and on which every pause takes four seconds."""
 
-    def __init__(self) -> None:
-        self._at = 0.0
+    def __init__(self, now: int = SECONDS) -> None:
+        self._now, self._at = now, 0.0
+
+    def now_micros(self) -> int:
+        return self._now * 1_000_000
 
     def monotonic_seconds(self) -> float:
         return self._at

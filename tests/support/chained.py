@@ -69,7 +69,7 @@ class Signer:
         encoded = base64.b64encode(self._public()).decode()
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
-    def line(self, text: bytes, seconds: int = 1_800_000_000) -> str:
+    def line(self, text: bytes, seconds: int = 1_767_225_600) -> str:
         """Return the signature line under a text."""
         blob = self.key_id
         if self.kind == 4:

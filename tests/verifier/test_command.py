@@ -254,7 +254,7 @@ def test_a_quorum_of_witnesses_is_needed_where_one_is_asked_for(
     assert done.returncode == code
     if code == 0:
         times = json.loads(done.stdout)["cosigned at"]
-        assert times == {witness_key(n).name: 1_800_000_000 for n in cosigners}
+        assert times == {witness_key(n).name: "2026-01-01T00:00:00Z" for n in cosigners}
     policy = "".join(f"witness w{n} {one.vkey}\n" for n, one in enumerate(WITNESSES))
     policy += f"group g {quorum or 'all'} w0 w1 w2\nquorum g\n"
     (tmp_path / "policy").write_text(f"log {VKEY}\n{policy}")

@@ -17,6 +17,7 @@ from tests.verifier.writing import load_tool
 
 TOOL = load_tool()
 LEDGER = load_vectors("ledger_format_v1.json")
+NOW = 1_767_225_600
 
 
 def cases(file_name: str, *kinds: str) -> list[Any]:
@@ -243,9 +244,12 @@ def test_of_two_genuine_signatures_by_one_key_the_first_counts_and_a_false_one_r
 ):
     text = b"a text\n"
     witness, signer = witness_key(1), log_key(1)
-    lines = [witness.line(text, seconds).encode() for seconds in (7, 5)]
+    lines = [witness.line(text, seconds).encode() for seconds in (NOW + 7, NOW)]
     key = TOOL.parse_vkey(witness.vkey, 4)
-    assert TOOL.open_note(b"\n".join([text, *lines[:1]]) + lines[1], [key]) == (text, {key: 7})
+    assert TOOL.open_note(b"\n".join([text, *lines[:1]]) + lines[1], [key]) == (
+        text,
+        {key: NOW + 7},
+    )
     genuine, other = signer.line(text).encode(), signer.line(b"another\n").encode()
     key = TOOL.parse_vkey(signer.vkey, 1)
     assert TOOL.open_note(text + b"\n" + genuine + genuine, [key]) == (text, {key: 0})
@@ -254,8 +258,18 @@ def test_of_two_genuine_signatures_by_one_key_the_first_counts_and_a_false_one_r
             TOOL.open_note(text + b"\n" + note, [key])
 
 
-@pytest.mark.parametrize(("seconds", "holds"), [((1 << 63) - 1, True), (1 << 63, False)])
-def test_a_cosignatures_time_has_its_bound(seconds: int, *, holds: bool) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "holds"),
+    [
+        (0, False),
+        (1_640_995_199, False),
+        (1_640_995_200, True),
+        (253_402_300_799, True),
+        (253_402_300_800, False),
+        (1 << 63, False),
+    ],
+)
+def test_a_cosignatures_time_has_its_bounds(seconds: int, *, holds: bool) -> None:
     signer, text = witness_key(1), b"a text\n"
     note = text + b"\n" + signer.line(text, seconds).encode()
     key = TOOL.parse_vkey(signer.vkey, 4)

@@ -106,14 +106,50 @@ def test_what_anybody_cosigned_under_a_weak_key_counts_for_neither(
         TOOL.parse_policy(policy)
 
 
-@pytest.mark.parametrize(("seconds", "holds"), [(0, False), (1, True), (2**63 - 1, True)])
-def test_a_cosignature_of_the_time_zero_is_refused_by_both(
+@pytest.mark.parametrize(
+    ("seconds", "holds"),
+    [
+        (0, False),
+        (946_684_799, False),
+        (1_640_995_199, False),
+        (1_640_995_200, True),
+        (253_402_300_799, True),
+        (253_402_300_800, False),
+        (2**63 - 1, False),
+    ],
+)
+def test_a_cosignature_of_a_time_that_cannot_be_is_refused_by_both(
     seconds: int, *, holds: bool, ledger: Chained, tmp_path: Path, alone: Alone
 ) -> None:
     text = text_of(tmp_path / "text", ledger)
     bundle = cosigned(tmp_path / "bundle", ledger, WITNESS.line(text, seconds))
     policy = lines(f"log {LOG.vkey}\nwitness w {WITNESS.vkey}", "w")
     assert compare(alone, bundle, seconds, [], policy) == holds
+
+
+@pytest.mark.parametrize("order", ["false first", "false last", "both genuine"])
+@pytest.mark.parametrize("signer", [LOG, WITNESS], ids=["log", "witness"])
+@pytest.mark.parametrize("is_by_policy", [True, False])
+def test_a_false_second_line_by_the_same_key_refuses_the_note_for_both(
+    *,
+    is_by_policy: bool,
+    signer: Signer,
+    order: str,
+    ledger: Chained,
+    tmp_path: Path,
+    alone: Alone,
+) -> None:
+    text = text_of(tmp_path / "text", ledger)
+    genuine, false = signer.line(text), signer.line(b"another text\n")
+    pair = {"false first": [false, genuine], "false last": [genuine, false]}
+    lines_ = [LOG.line(text), *pair.get(order, [genuine, genuine])]
+    bundle = Opened.of(write_bundle(tmp_path / "bundle", ledger))
+    bundle = bundle.changed(CHECKPOINT, text + b"\n" + "".join(lines_).encode())
+    policy = lines(f"log {LOG.vkey}\nwitness w {WITNESS.vkey}")
+    is_judged = is_by_policy or signer is LOG  # a line by a key that was not brought is ignored
+    vkeys, stated = ([], policy) if is_by_policy else ([LOG.vkey], b"")
+    holds = compare(alone, bundle, order, vkeys, stated)
+    assert holds == (order == "both genuine" or not is_judged)
 
 
 @pytest.mark.parametrize(

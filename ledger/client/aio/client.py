@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ledger.chain.witness_times import MAX_FUTURE_SECONDS
 from ledger.client.aio.connection import AsyncClientConnection
 from ledger.client.aio.decisions import AsyncDecisionCalls
 from ledger.client.aio.exports import AsyncExportCalls
@@ -44,7 +45,10 @@ class AsyncLedgerClient(
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,
     or the path of its file; None remembers for as long as the client lives. `witness_policy`
-    is a tlog-policy, its text or the path of its file: what has not its quorum is refused.
+    is a tlog-policy, its text or the path of its file: what has not its quorum is refused. A
+    cosignature counts if it is not more than `max_future_seconds` ahead of the client's clock and,
+    if that is given, no older than `max_age_seconds`: a ledger that records nothing new gets no new
+    cosignatures, so a bound on age belongs to a ledger that is always in use.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class AsyncLedgerClient(
         clock: Clock | None = None,
         trust: TrustStore | Path | str | None = None,
         witness_policy: WitnessPolicyLike | None = None,
+        max_age_seconds: int | None = None,
+        max_future_seconds: int = MAX_FUTURE_SECONDS,
     ) -> None:
         self._connection = AsyncClientConnection(
             ClientOptions(
@@ -69,6 +75,8 @@ class AsyncLedgerClient(
                 clock or SystemClock(),
                 trust if isinstance(trust, TrustStore) else TrustStore(trust),
                 read_witness_policy(witness_policy),
+                max_age_seconds,
+                max_future_seconds,
             )
         )
 
@@ -80,6 +88,8 @@ class AsyncLedgerClient(
         deadline_seconds: float | None = None,
         trust: TrustStore | None = None,
         witness_policy: WitnessPolicyLike | None = None,
+        max_age_seconds: int | None = None,
+        max_future_seconds: int | None = None,
     ) -> "AsyncLedgerClient":
         """Return a client with other settings on the same connection, which stays this one's."""
         settings = self._connection.settings
@@ -92,6 +102,12 @@ class AsyncLedgerClient(
             ),
             trust=trust or settings.trust,
             witness_policy=read_witness_policy(witness_policy) or settings.witness_policy,
+            max_age_seconds=(
+                settings.max_age_seconds if max_age_seconds is None else max_age_seconds
+            ),
+            max_future_seconds=(
+                settings.max_future_seconds if max_future_seconds is None else max_future_seconds
+            ),
         )
         client = object.__new__(AsyncLedgerClient)
         client._connection = self._connection.with_settings(changed)

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ledger.chain.witness_times import MAX_FUTURE_SECONDS
 from ledger.client.blocking.connection import ClientConnection
 from ledger.client.blocking.decisions import DecisionCalls
 from ledger.client.blocking.exports import ExportCalls
@@ -45,7 +46,10 @@ class LedgerClient(
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,
     or the path of its file; None remembers for as long as the client lives. `witness_policy`
-    is a tlog-policy, its text or the path of its file: what has not its quorum is refused.
+    is a tlog-policy, its text or the path of its file: what has not its quorum is refused. A
+    cosignature counts if it is not more than `max_future_seconds` ahead of the client's clock and,
+    if that is given, no older than `max_age_seconds`: a ledger that records nothing new gets no new
+    cosignatures, so a bound on age belongs to a ledger that is always in use.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class LedgerClient(
         clock: Clock | None = None,
         trust: TrustStore | Path | str | None = None,
         witness_policy: WitnessPolicyLike | None = None,
+        max_age_seconds: int | None = None,
+        max_future_seconds: int = MAX_FUTURE_SECONDS,
     ) -> None:
         self._connection = ClientConnection(
             ClientOptions(
@@ -70,6 +76,8 @@ class LedgerClient(
                 clock or SystemClock(),
                 trust if isinstance(trust, TrustStore) else TrustStore(trust),
                 read_witness_policy(witness_policy),
+                max_age_seconds,
+                max_future_seconds,
             )
         )
 
@@ -81,6 +89,8 @@ class LedgerClient(
         deadline_seconds: float | None = None,
         trust: TrustStore | None = None,
         witness_policy: WitnessPolicyLike | None = None,
+        max_age_seconds: int | None = None,
+        max_future_seconds: int | None = None,
     ) -> "LedgerClient":
         """Return a client with other settings on the same connection, which stays this one's."""
         settings = self._connection.settings
@@ -93,6 +103,12 @@ class LedgerClient(
             ),
             trust=trust or settings.trust,
             witness_policy=read_witness_policy(witness_policy) or settings.witness_policy,
+            max_age_seconds=(
+                settings.max_age_seconds if max_age_seconds is None else max_age_seconds
+            ),
+            max_future_seconds=(
+                settings.max_future_seconds if max_future_seconds is None else max_future_seconds
+            ),
         )
         client = object.__new__(LedgerClient)
         client._connection = self._connection.with_settings(changed)

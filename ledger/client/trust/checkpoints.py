@@ -54,6 +54,7 @@ class CheckpointVerifier:
         self._target = settings.target
         self._store = settings.trust
         self._policy = settings.witness_policy
+        self._settings = settings
         self._clock = settings.clock
 
     @property
@@ -83,7 +84,7 @@ class CheckpointVerifier:
         quorum = self.quorum(verified.origin, verified.note)
         if quorum.why:
             raise self.lacking(verified, quorum)
-        return replace(verified, witnesses=quorum.witnesses)
+        return verified.witnessed(quorum.cosigned)
 
     def join(self, stated: Checkpoint, *, floor: Floor = _NO_FLOOR) -> Steps[VerifiedCheckpoint]:
         """Take steps 1 to 6: verify signature and history, and remember what is the newest."""
@@ -115,7 +116,7 @@ class CheckpointVerifier:
         """Step 7: return the witnesses that cosigned a note, and whether they are enough."""
         assert self._policy is not None
         try:
-            return quorum_of(self._policy, note)
+            return quorum_of(self._policy.within(self._settings.times()), note)
         except NoteError as error:
             self.refuse(origin, str(error), note)
 

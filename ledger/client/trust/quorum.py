@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ledger.chain.cosignature import says_when
-from ledger.chain.note import UnverifiedNoteError, open_note
+from ledger.chain.note import Signature, UnverifiedNoteError, open_note
 from ledger.chain.policy import WitnessPolicy, parse_policy
+from ledger.chain.witness_times import Cosigned
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 WitnessPolicyLike: TypeAlias = WitnessPolicy | bytes | Path | str
@@ -17,7 +17,7 @@ WitnessPolicyLike: TypeAlias = WitnessPolicy | bytes | Path | str
 class Quorum:
     """The witnesses that cosigned a checkpoint, and why they are not enough, "" if they are."""
 
-    witnesses: tuple[str, ...]
+    cosigned: tuple[Cosigned, ...]
     missing: tuple[str, ...]
     why: str
 
@@ -39,18 +39,18 @@ def quorum_of(policy: WitnessPolicy, note: str) -> Quorum:
     try:
         opened = open_note(note.encode(), [witness.key for witness in policy.witnesses])
     except UnverifiedNoteError:
-        ids = set()
+        verified: tuple[Signature, ...] = ()
     else:
-        timed = [line for line in opened.verified if says_when(line.signature)]
-        ids = {(signature.name, signature.key_id) for signature in timed}
-    present = [one.name for one in policy.witnesses if (one.key.name, one.key.key_id) in ids]
+        verified = opened.verified
+    cosigned, others = policy.counted(verified)
+    present = [one.witness for one in cosigned]
     if policy.quorum_met(present):
-        return Quorum(tuple(present), (), "")
+        return Quorum(cosigned, (), "")
     missing = tuple(one.name for one in policy.witnesses if one.name not in present)
-    said = ", ".join(present) or "no witness"
+    said = ", ".join(map(str, cosigned)) or "no witness"
     return Quorum(
-        tuple(present),
+        cosigned,
         missing,
         f"the quorum {policy.quorum} is not met: cosigned by {said}; "
-        f"not yet by {', '.join(missing) or 'any other'}{policy.not_counted()}",
+        f"not yet by {', '.join(missing) or 'any other'}{others}",
     )

@@ -1,8 +1,10 @@
 """Results that a client has verified: nothing here is merely a server's word."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ledger.chain.witness_times import Cosigned
 from ledger.client.hashes import hex_repr
 from ledger.client.records import Submitted
 
@@ -34,6 +36,13 @@ class VerifiedCheckpoint:
     basis: TrustBasis
     remembered_size: int
     """Size of the checkpoint that it was joined to; 0 if there was none."""
+    cosigned_at: tuple[str, ...] = ()
+    """When each of the witnesses says that it saw it, in UTC and in their order."""
+
+    def witnessed(self, cosigned: Sequence[Cosigned]) -> "VerifiedCheckpoint":
+        """Return it with the witnesses whose cosignatures count."""
+        names, times = (one.witness for one in cosigned), (one.at for one in cosigned)
+        return replace(self, witnesses=tuple(names), cosigned_at=tuple(times))
 
 
 @hex_repr

@@ -176,7 +176,7 @@ class Verification:
                 if not quorum.why and stated.size >= verified.size:
                     verified = yield from self._checkpoints.join(stated)
                     break
-        return replace(verified, witnesses=quorum.witnesses)
+        return verified.witnessed(quorum.cosigned)
 
 
 def _proven_by_server(

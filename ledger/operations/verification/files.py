@@ -13,6 +13,7 @@ from ledger.chain.link import event_hash as hash_of
 from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
+from ledger.chain.witness_times import Cosigned
 from ledger.export.files import BundleError, BundleFormError, open_bundle
 from ledger.export.lines import LineError, parse_alone
 from ledger.export.reach import AgeBound
@@ -158,7 +159,17 @@ class _Proven:
     checkpoint_size: int
     root: bytes
     signed_by: tuple[str, ...]
-    witnesses: tuple[str, ...]
+    cosigned: tuple[Cosigned, ...]
+
+    @property
+    def witnesses(self) -> tuple[str, ...]:
+        """The names of the witnesses."""
+        return tuple(one.witness for one in self.cosigned)
+
+    @property
+    def cosigned_at(self) -> tuple[str, ...]:
+        """When each of them says that it cosigned."""
+        return tuple(one.at for one in self.cosigned)
 
 
 def _proven(
@@ -167,11 +178,11 @@ def _proven(
     """Return what a proof leads to with the hash of its event."""
     claim = parse_checkpoint(parse_note(proof.checkpoint.encode()).text)
     leaf = _leaf(event, claim.origin) if isinstance(event, Path) else event
-    witnesses: tuple[str, ...] = ()
+    cosigned: tuple[Cosigned, ...] = ()
     signers: list[VerifierKey] = []
     if given.policy is not None:
         verdict = proof_text.check_by_policy(proof, leaf=leaf, policy=given.policy)
-        witnesses = verdict.witnesses
+        cosigned = verdict.cosigned
         signers += [log.key for log in given.policy.logs if log.key.name == claim.origin]
     if given.keys:
         named = [key for key in given.keys if key.name == claim.origin]
@@ -179,7 +190,7 @@ def _proven(
         signers += named
     lines = {(one.name, one.key_id) for one in parse_note(proof.checkpoint.encode()).signatures}
     signed_by = dict.fromkeys(str(key) for key in signers if (key.name, key.key_id) in lines)
-    return _Proven(claim.origin, claim.size, claim.root, tuple(signed_by), witnesses), leaf
+    return _Proven(claim.origin, claim.size, claim.root, tuple(signed_by), cosigned), leaf
 
 
 def _holds(
@@ -202,6 +213,7 @@ def _holds(
         signed_by=found.signed_by,
         vkeys=found.signed_by,
         witnesses=found.witnesses,
+        cosigned_at=found.cosigned_at,
         witnessed_size=found.checkpoint_size if found.witnesses else 0,
         rules=(RuleCount(thing, _MEANINGS[thing], 1),),
         **more,

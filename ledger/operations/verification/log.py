@@ -73,6 +73,7 @@ def verify_log(
         signed_by=vouched.signed_by,
         vkeys=vouched.vkeys,
         witnesses=vouched.witnesses,
+        cosigned_at=vouched.cosigned_at,
         witnessed_size=vouched.witnessed_size,
         rules=_rules(joined, vouched, findings, is_kept=bool(kept)),
         findings=tuple(findings),
