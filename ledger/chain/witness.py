@@ -27,6 +27,7 @@ UNTRUSTED: Final = 403
 UNKNOWN_LOG: Final = 404
 CONFLICT: Final = 409
 INCONSISTENT: Final = 422
+UNABLE: Final = 503
 
 _OLD: Final = re.compile(r"old (0|[1-9][0-9]{0,18})", re.ASCII)
 

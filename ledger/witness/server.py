@@ -1,8 +1,9 @@
 """The witness over HTTP (C2SP tlog-witness): two paths, and nothing that a client can hold up.
 
-Each connection has a thread, one request and a deadline for all of it. A slow client holds one
-place of many; when all are taken, further connections are turned away at once. There is no TLS:
-put a proxy in front to serve beyond this machine.
+Each connection has a thread, and each of its requests a deadline for all of it. A slow client holds
+one place of many; when all are taken, further connections are turned away at once. A client may
+keep its connection for a further request, but those that wait so take half of the places at most.
+There is no TLS: put a proxy in front to serve beyond this machine.
 """
 
 import io
@@ -11,6 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
@@ -19,14 +21,18 @@ import structlog
 
 from ledger.clock import Clock
 from ledger.errors import LedgerError
+from ledger.witness.body import BodyError, read_body
 from ledger.witness.witness import HttpResponse, Witness
 
-REQUEST_BYTES_MAX: Final = 262_144  # 63 hashes and a note with a hundred signatures
 REQUEST_SECONDS: Final = 10.0
+KEPT_SECONDS: Final = 30.0  # how long a connection without a request is kept
+LINGER_SECONDS: Final = 1.0  # in which a client takes the answer to what it is still sending
 CONNECTIONS_MAX: Final = 64
+KEPT_MAX: Final = CONNECTIONS_MAX // 2
 
+_LINGER_READS: Final = 64
+_LINGER_BYTES: Final = 65_536
 _POLL_SECONDS: Final = 0.1  # how soon it notices that it should end
-_LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,11}", re.ASCII)
 _FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +43,11 @@ class _TimedSocket(io.RawIOBase):
     def __init__(self, connection: socket.socket, clock: Clock, seconds: float) -> None:
         self._connection = connection
         self._clock = clock
-        self._end = clock.monotonic_seconds() + seconds
+        self.restart(seconds)
+
+    def restart(self, seconds: float) -> None:
+        """Give the client so much time from now on."""
+        self._end = self._clock.monotonic_seconds() + seconds
 
     def readable(self) -> bool:
         """Return True, as a buffered reader asks."""
@@ -53,7 +63,7 @@ class _TimedSocket(io.RawIOBase):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request."""
+    """One connection, a request after the other."""
 
     protocol_version = default_request_version = "HTTP/1.1"
     server: "_Server"
@@ -61,8 +71,36 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.rfile.close()
-        timed = _TimedSocket(self.connection, self.server.clock, self.server.seconds)
-        self.rfile = io.BufferedReader(timed)
+        self._timed = _TimedSocket(self.connection, self.server.clock, self.server.seconds)
+        self.rfile: io.BufferedReader = io.BufferedReader(self._timed)
+        self._is_kept = False
+
+    def handle(self) -> None:
+        self.close_connection = True
+        self.handle_one_request()
+        while not self.close_connection and self._has_more():
+            self.handle_one_request()
+
+    def finish(self) -> None:
+        self._let_go()
+        super().finish()
+
+    def _has_more(self) -> bool:
+        """Wait for a further request, which has its own deadline from its first byte on."""
+        self._timed.restart(self.server.kept_seconds)
+        try:
+            return bool(self.rfile.peek(1))
+        except OSError:  # the time is up, too
+            return False
+        finally:
+            self._let_go()
+            self._timed.restart(self.server.seconds)
+
+    def _let_go(self) -> None:
+        """Give back the place among those that wait for a further request."""
+        if self._is_kept:
+            self._is_kept = False
+            self.server.kept.release()
 
     def version_string(self) -> str:
         return "decision-ledger"
@@ -71,26 +109,41 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug("request", said=format % args)
 
     def do_GET(self) -> None:
+        has_body = "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
         match = self.server.latest_path.fullmatch(self.path)
         found = match and self._try(lambda: self.server.witness.latest(match["hash"]))
-        self._answer(found or _plain(HTTPStatus.NOT_FOUND, "nothing is served here"))
+        found = found or _plain(HTTPStatus.NOT_FOUND, "nothing is served here")
+        self._answer(found, may_go_on=not has_body)
 
     def do_POST(self) -> None:
         if self.path != self.server.add_path:
-            self._answer(_plain(HTTPStatus.NOT_FOUND, "nothing is taken here"))
+            self._answer(_plain(HTTPStatus.NOT_FOUND, "nothing is taken here"), may_go_on=False)
+            self._see_out()
             return
-        length = self.headers.get_all("Content-Length") or []
-        if len(length) != 1 or not _LENGTH.fullmatch(length[0]):
-            self._answer(_plain(HTTPStatus.LENGTH_REQUIRED, "state the length of the request"))
-        elif int(length[0]) > REQUEST_BYTES_MAX:
-            why = f"a request is at most {REQUEST_BYTES_MAX} bytes long"
-            self._answer(_plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why))
-        elif len(body := self.rfile.read(int(length[0]))) < int(length[0]):
-            self._answer(_plain(HTTPStatus.BAD_REQUEST, "the request is shorter than it says"))
+        lengths, codings = (
+            self.headers.get_all(name) or [] for name in ("Content-Length", "Transfer-Encoding")
+        )
+        try:
+            body = read_body(self.rfile, lengths, codings)
+        except BodyError as error:
+            self._answer(_plain(error.status, error.why), may_go_on=False)
+            self._see_out()
+        except TimeoutError:
+            why = f"the request took more than {self.server.seconds:g} seconds"
+            self._answer(_plain(HTTPStatus.REQUEST_TIMEOUT, why), may_go_on=False)
         else:
             answer = self._try(lambda: self.server.witness.add_checkpoint(body))
             assert answer is not None
-            self._answer(answer)
+            self._answer(answer, may_go_on=True)
+
+    def _see_out(self) -> None:
+        """Take in the rest of a refused request: closed before, it could lose the answer."""
+        self._timed.restart(LINGER_SECONDS)
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            for _ in range(_LINGER_READS):
+                if not self.rfile.read1(_LINGER_BYTES):
+                    break
 
     def _try(self, ask: Callable[[], HttpResponse | None]) -> HttpResponse | None:
         """Return the witness's answer; a failure of its own is one that says no more."""
@@ -103,12 +156,17 @@ class _Handler(BaseHTTPRequestHandler):
             _log.exception("failed")
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the witness failed")
 
-    def _answer(self, answer: HttpResponse) -> None:
-        """Send an answer that ends the connection: no client keeps a place."""
+    def _answer(self, answer: HttpResponse, *, may_go_on: bool) -> None:
+        """Send an answer, and say whether a further request is waited for.
+
+        `may_go_on`: whether all of this one was read, so that what follows is the next.
+        """
+        may_go_on = may_go_on and not self.close_connection
+        self._is_kept = may_go_on and self.server.kept.acquire(blocking=False)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("Connection", "close")
+        self.send_header("Connection", "keep-alive" if self._is_kept else "close")
         self.end_headers()
         self.wfile.write(answer.body)
 
@@ -121,11 +179,17 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, witness: Witness, clock: Clock, address: tuple[str, int], prefix: str, seconds: float
+        self,
+        witness: Witness,
+        clock: Clock,
+        address: tuple[str, int],
+        prefix: str,
+        seconds: tuple[float, float],
     ) -> None:
         self.witness = witness
         self.clock = clock
-        self.seconds = seconds
+        self.seconds, self.kept_seconds = seconds
+        self.kept = threading.BoundedSemaphore(KEPT_MAX)
         self.add_path = f"{prefix}/add-checkpoint"
         self.latest_path = re.compile(re.escape(prefix) + r"/(?P<hash>[0-9a-f]{64})/checkpoint")
         self._places = threading.BoundedSemaphore(CONNECTIONS_MAX)
@@ -186,9 +250,14 @@ class WitnessServer:
         port: int = 0,
         prefix: str = "",
         seconds: float = REQUEST_SECONDS,
+        kept_seconds: float = KEPT_SECONDS,
     ) -> None:
-        """Bind the address, port 0 for a free one; `seconds` is what one request may take."""
-        self._server = _Server(witness, clock, (host, port), prefix, seconds)
+        """Bind the address, port 0 for a free one.
+
+        `seconds` is what one request may take, `kept_seconds` how long the next is waited for.
+        """
+        times = seconds, kept_seconds
+        self._server = _Server(witness, clock, (host, port), prefix, times)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
         )

@@ -6,12 +6,13 @@ from typing import Final
 
 import structlog
 
-from ledger.chain.cosignature import CosigningKey
+from ledger.chain.cosignature import SECONDS_MAX, SECONDS_MIN, CosigningKey, utc
 from ledger.chain.heads import TreeHead
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import Note
 from ledger.chain.witness import (
     CONFLICT,
+    UNABLE,
     AddCheckpoint,
     WitnessRefusalError,
     advance,
@@ -67,7 +68,7 @@ class Witness:
             def step(row: CosignedHead | None) -> CosignedHead:
                 known = TreeHead() if row is None else row.head
                 head = advance(known, request, signed.checkpoint)
-                now = self._clock.now_micros() // _MICROS_PER_SECOND
+                now = self._now()
                 # A clock that was set back must not make a later head look earlier.
                 seconds = now if row is None else max(now, row.seconds)
                 line = self._key.cosign(signed.note.text, seconds)
@@ -80,6 +81,14 @@ class Witness:
             return _refusal(refusal)
         _log.info("cosigned", origin=origin, size=row.head.size)
         return HttpResponse(OK, row.note.rstrip(b"\n").rpartition(b"\n")[2] + b"\n")
+
+    def _now(self) -> int:
+        """Return the time to cosign at; WitnessRefusalError where no reader would believe it."""
+        seconds = self._clock.now_micros() // _MICROS_PER_SECOND
+        if SECONDS_MIN <= seconds <= SECONDS_MAX:
+            return seconds
+        why = f"the witness's clock says {utc(seconds)}: nothing is cosigned until it is set right"
+        raise WitnessRefusalError(UNABLE, why)
 
     def latest(self, hash_: str) -> HttpResponse | None:
         """Return the latest cosigned checkpoint of the log whose origin has this hash, or None."""

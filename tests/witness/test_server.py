@@ -4,6 +4,7 @@ Method: real sockets on loopback: silent ones, dripping ones, too many, too big;
 is for an answer or for the end of a connection.
 """
 
+import http.client
 import select
 import socket
 import threading
@@ -13,7 +14,8 @@ from contextlib import ExitStack
 import pytest
 
 from ledger.chain.cosignature import CosigningKey
-from ledger.witness.server import CONNECTIONS_MAX, REQUEST_BYTES_MAX, WitnessServer
+from ledger.witness.body import BODY_BYTES_MAX, CHUNKS_MAX, TRAILERS_MAX
+from ledger.witness.server import CONNECTIONS_MAX, KEPT_MAX, WitnessServer
 from ledger.witness.store import WitnessStore, origin_hash
 from ledger.witness.witness import Witness
 from tests.support.clocks import ManualClock
@@ -24,6 +26,7 @@ LOG = history(9)
 SHORT_SECONDS = 2.0  # in which a busy machine, too, gets a whole request across
 DROPS_MAX = 500
 HEAD = b"POST /add-checkpoint HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
@@ -64,10 +67,29 @@ def exchange(port: int, sent: bytes) -> bytes:
         (b"GET /%s/checkpoint HTTP/1.1\r\n\r\n" % (b"0" * 63), 404),
         (b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 404),
         (HEAD + b"\r\n", 411),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (CHUNKED + b"0\r\n\r\n", 400),
+        (CHUNKED + b"0\r\nA: b\r\n\r\n", 400),
+        (CHUNKED + b"3\r\nold", 400),
+        (CHUNKED + b"4\r\nold", 400),
+        (CHUNKED + b"3\r\nold\n0\r\n\r\n", 400),
+        (CHUNKED + b"-1\r\n", 400),
+        (CHUNKED + b"0x3\r\nold\r\n", 400),
+        (CHUNKED + b"3 3\r\nold\r\n", 400),
+        (CHUNKED + b"3\nold\n", 400),
+        (CHUNKED + b"\r\n", 400),
+        (CHUNKED + b"000000003\r\nold\r\n", 400),
+        (CHUNKED + b"1;" + b"x" * 9_000 + b"\r\no", 400),
+        (CHUNKED + b"0\r\n" + b"A: b\r\n" * TRAILERS_MAX + b"\r\n", 400),
+        (CHUNKED + b"%x\r\n" % (BODY_BYTES_MAX + 1), 413),
+        (CHUNKED + b"ffffffff\r\n", 413),
+        (CHUNKED + b"20000\r\n%s\r\n" % (b"x" * 0x20000) * 2 + b"1\r\nx\r\n", 413),
+        (CHUNKED + b"1\r\nx\r\n" * CHUNKS_MAX + b"0\r\n\r\n", 413),
+        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (HEAD + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n", 501),
+        (HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
         (HEAD + b"Content-Length: -1\r\n\r\n", 411),
         (HEAD + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", 411),
-        (HEAD + b"Content-Length: %d\r\n\r\n" % (REQUEST_BYTES_MAX + 1), 413),
+        (HEAD + b"Content-Length: %d\r\n\r\n" % (BODY_BYTES_MAX + 1), 413),
         (HEAD + b"Content-Length: 99\r\n\r\nold 0\n", 400),
         (HEAD + b"Content-Length: 0\r\n\r\n", 400),
     ],
@@ -79,13 +101,100 @@ def test_anything_else_over_the_wire_is_refused(port: int, sent: bytes, status: 
 
 
 def test_the_biggest_request_is_read_to_its_end(port: int) -> None:
-    body = b"\xff" * REQUEST_BYTES_MAX
+    body = b"\xff" * BODY_BYTES_MAX
     assert ask(port, "POST", "/add-checkpoint", body)[0] == 400
 
 
-def test_a_connection_is_for_one_request(port: int) -> None:
+def test_a_connection_serves_one_request_after_the_other(port: int) -> None:
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
+    client.connect()
+    socket_ = client.sock
+    for known, size in [(0, 3), (3, 5), (5, 9)]:
+        client.request("POST", "/add-checkpoint", LOG.request(known, size))
+        response = client.getresponse()
+        assert (response.status, response.headers["Connection"]) == (200, "keep-alive")
+        assert b"witness.example.com" in response.read()
+        client.request("GET", f"/{origin_hash(ORIGIN)}/checkpoint")
+        assert client.getresponse().read().startswith(LOG.note(size))
+        assert client.sock is socket_
+    client.close()
+
+
+def test_requests_that_arrive_at_once_are_answered_in_order(port: int) -> None:
+    get = b"GET /%s/checkpoint HTTP/1.1\r\n\r\n" % origin_hash(ORIGIN).encode()
+    answers = exchange(port, get + in_chunks(LOG.request(0, 3)) + get)
+    assert [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]] == [b"404", b"200", b"200"]
+    assert LOG.note(3) in answers
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 18\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 18\r\n\r\n",
+        HEAD + b"Content-Length: 18\r\nTransfer-Encoding: chunked\r\n\r\n",
+        CHUNKED + b"x\r\n",
+    ],
+)
+def test_after_a_request_that_was_not_read_whole_or_is_the_last_nothing_is_answered(
+    port: int, first: bytes
+) -> None:
+    answers = exchange(port, first + b"GET / HTTP/1.1\r\n\r\n")
+    assert answers.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close\r\n" in answers
+
+
+def in_chunks(body: bytes, size: int = 100) -> bytes:
+    """Return a request whose body comes in chunks, with an extension and a trailer."""
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    chunks = b"".join(b"%X;a=b\r\n%s\r\n" % (len(part), part) for part in parts)
+    return CHUNKED + chunks + b"0\r\nA: b\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_a_body_in_chunks_is_taken_whole(port: int, size: int) -> None:
+    answer = exchange(port, in_chunks(LOG.request(0, 3), size))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert ask(port, "POST", "/add-checkpoint", LOG.request(0, 3))[0] == 409
+
+
+def test_the_biggest_body_in_chunks_is_read_to_its_end(port: int) -> None:
+    answer = exchange(port, in_chunks(b"\xff" * BODY_BYTES_MAX, 4_096))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"shorter" not in answer
+
+
+def test_connections_that_are_kept_take_half_of_the_places_at_most(port: int) -> None:
     request = b"GET / HTTP/1.1\r\n\r\n"
-    assert exchange(port, request * 2).count(b"HTTP/1.1 404") == 1
+    with ExitStack() as kept:
+        for number in range(KEPT_MAX + 1):
+            client = kept.enter_context(connect(port))
+            client.sendall(request)
+            answer = client.recv(65_536)
+            assert (b"Connection: keep-alive" in answer) == (number < KEPT_MAX)
+        for _ in range(CONNECTIONS_MAX):  # one after the other, beside all that are kept
+            assert ask(port, "GET", "/")[0] == 404
+    # Those that left have given their places back.
+    for _ in range(DROPS_MAX):
+        if b"Connection: keep-alive" in exchange(port, request):
+            break
+    else:
+        pytest.fail("no place is given back")
+
+
+def test_a_kept_connection_ends_when_no_request_follows(
+    witness: Witness, clock: ManualClock
+) -> None:
+    with (
+        WitnessServer(witness, clock, seconds=REQUEST_SECONDS, kept_seconds=0.1) as server,
+        connect(server.port) as client,
+    ):
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+        assert b"Connection: keep-alive" in answer
+        assert ask(server.port, "GET", "/")[0] == 404
 
 
 def test_silent_clients_hold_up_no_other(port: int) -> None:
@@ -141,24 +250,44 @@ def test_a_connection_for_which_there_is_no_thread_gives_its_place_back(
         assert b" 404 " in exchange(server.port, b"GET / HTTP/1.1\r\n\r\n")
 
 
-def hung_up(client: socket.socket) -> bool:
-    """Return whether the server ended the connection, with or without reading everything."""
+def rest_of(client: socket.socket) -> bytes:
+    """Return what is answered until the server ends the connection, whether it read all or not."""
+    answers = b""
     try:
-        return client.recv(1) == b""
+        while part := client.recv(65_536):
+            answers += part
     except ConnectionError:
-        return True
+        pass
+    return answers
 
 
-@pytest.mark.parametrize("begun", [b"", b"POST", HEAD, HEAD + b"Content-Length: 99\r\n\r\nold"])
-def test_a_client_has_one_deadline_however_it_drips(
-    witness: Witness, clock: ManualClock, begun: bytes
+@pytest.mark.parametrize(
+    ("begun", "has_headers"),
+    [
+        (b"", False),
+        (b"POST", False),
+        (HEAD, False),
+        (HEAD + b"Content-Length: 99\r\n\r\nold", True),
+        (CHUNKED, True),
+        (CHUNKED + b"fff\r\n", True),
+        (CHUNKED + b"0\r\n", True),
+    ],
+)
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_client_has_one_deadline_for_a_request_however_it_drips(
+    witness: Witness, clock: ManualClock, begun: bytes, *, has_headers: bool, is_kept: bool
 ) -> None:
     with (
-        WitnessServer(witness, clock, seconds=SHORT_SECONDS) as server,
+        WitnessServer(witness, clock, seconds=SHORT_SECONDS, kept_seconds=SHORT_SECONDS) as server,
         connect(server.port) as silent,
         connect(server.port) as dripping,
     ):
         for client in (silent, dripping):
+            if is_kept:
+                client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                answer = b""
+                while not answer.endswith(b"nothing is served here\n"):
+                    answer += client.recv(65_536)
             client.sendall(begun)
         for _ in range(DROPS_MAX):
             if select.select([dripping], [], [], SHORT_SECONDS / 10)[0]:
@@ -166,8 +295,9 @@ def test_a_client_has_one_deadline_however_it_drips(
             dripping.send(b"x")
         else:
             pytest.fail("it may drip for ever")
-        assert hung_up(dripping)
-        assert hung_up(silent)
+        for client in (silent, dripping):
+            answer = rest_of(client)
+            assert answer.startswith(b"HTTP/1.1 408 ") if has_headers else not answer
         assert ask(server.port, "POST", "/add-checkpoint", LOG.request(0, 3))[0] == 200
 
 

@@ -36,6 +36,7 @@ LOG = history(9)
 LOGS = {ORIGIN: [LOG_KEY.verifier_key]}
 ENDING_SECONDS = 60.0
 ATTEMPTS = 10
+AN_HOUR_BACK = ManualClock((NOW_SECONDS - 3_600) * 1_000_000)
 LATEST = f"/{origin_hash(ORIGIN)}/checkpoint"
 
 
@@ -87,12 +88,34 @@ def test_a_clock_that_is_set_back_does_not_show(
 ) -> None:
     seconds: list[int] = []
     known = 0
-    for size, now in [(3, clock), (5, ManualClock(0)), (5, clock), (9, ManualClock(10**18))]:
+    later = NOW_SECONDS + 86_400
+    for size, now in [(3, clock), (5, AN_HOUR_BACK), (5, clock), (9, ManualClock(later * 10**6))]:
         answer = Witness(store, key, LOGS, now).add_checkpoint(LOG.request(known, size))
         (line,) = open_note(LOG.note(size) + answer.body, [key.cosigner_key]).verified
         seconds.append(timestamp_of(line.signature))
         known = size
-    assert seconds == [NOW_SECONDS] * 3 + [10**12]
+    assert seconds == [NOW_SECONDS] * 3 + [later]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (946_684_799, "1999-12-31T23:59:59Z"),
+        (-1, "-1 s after 1970"),
+        (10**12, "1000000000000 s after 1970"),
+    ],
+)
+def test_a_witness_whose_clock_cannot_be_right_cosigns_nothing_and_says_so(
+    store: WitnessStore, key: CosigningKey, clock: ManualClock, seconds: int, shown: str
+) -> None:
+    answer = Witness(store, key, LOGS, ManualClock(seconds * 10**6)).add_checkpoint(
+        LOG.request(0, 5)
+    )
+    said = f"the witness's clock says {shown}: nothing is cosigned until it is set right\n"
+    assert (answer.status, answer.body) == (503, said.encode())
+    assert store.latest(origin_hash(ORIGIN)) is None
+    assert Witness(store, key, LOGS, clock).add_checkpoint(LOG.request(0, 5)).status == 200
 
 
 @pytest.mark.parametrize(
