@@ -71,7 +71,7 @@ class Attestation:
             evidence=self.evidence,
         )
         self.prover = Prover(store, info, self.checkpoints)
-        self.keys = KeyCommands(store, info, self.keyring)
+        self.keys = KeyCommands(store, info, self.keyring, self.checkpoints)
         self.seals = Seals(store, info)
         self.consistency = ConsistencyChecker(
             store, info, self.keyring, self.checkpoints, self.prover

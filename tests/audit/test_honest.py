@@ -135,6 +135,20 @@ def test_a_model_whose_retirement_was_erased_is_in_no_plan(tmp_path: Path) -> No
     assert report.passed, report.text()
 
 
+def test_keys_that_change_before_anything_was_signed_are_trusted(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha")
+    attestation = world.ledger.attestation
+    for _ in range(2):
+        attestation.keys.rotate(ANA, 0)
+    last = attestation.keys.keys().records[-1].span.vkey
+    attestation.keys.revoke(ANA, last, world.head + 1, "its machine was sold")
+    attestation.checkpoints.sign()
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    assert len(report.vkeys) == 4
+
+
 def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> None:
     made = golden.build()
     path = tmp_path / "golden.db"

@@ -366,13 +366,11 @@ def cosign(life: Life) -> None:
 
 @step(0.7)
 def rotate(life: Life) -> None:
-    life.world.ledger.attestation.checkpoints.sign()
     life.world.ledger.attestation.keys.rotate(ANA, life.any_of((0, 0, 5, 1_000)))
 
 
 @step(0.4)
 def revoke(life: Life) -> None:
-    life.world.ledger.attestation.checkpoints.sign()
     keys = life.world.ledger.attestation.keys
     vkey = life.any_of([one.span.vkey for one in keys.keys().records])
     keys.revoke(ANA, vkey, life.world.head + 1, "its machine was sold")

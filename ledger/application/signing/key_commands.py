@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller
+from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.keyring import Keyring, no_key
 from ledger.chain.key_history import KeyHistory, KeySpan, vkey_digest
 from ledger.chain.keys import SecretKey
@@ -56,11 +57,14 @@ class KeyChange:
 class KeyCommands:
     """Changes which keys sign for one ledger. Safe between threads and servers."""
 
-    def __init__(self, store: Store, info: LedgerInfo, keyring: Keyring) -> None:
+    def __init__(
+        self, store: Store, info: LedgerInfo, keyring: Keyring, checkpoints: Checkpoints
+    ) -> None:
         self._store = store
         self._info = info
         self._appender = Appender(store, info.origin)
         self._keyring = keyring
+        self._checkpoints = checkpoints
 
     def keys(self) -> KeyList:
         """Return every key of the ledger and the digest of the next."""
@@ -149,7 +153,16 @@ class KeyCommands:
         return KeyChange(written, [k for k in self.keys().records if k.span.vkey == vkey][-1])
 
     def _take_over(self, history: KeyHistory, overlap: int) -> tuple[list[Addition], SecretKey]:
-        """Return the events by which the committed key takes over, and the key after it."""
+        """Return the events by which the committed key takes over, and the key after it.
+
+        The key that ends has signed the head then: by a checkpoint of its own over the commitment
+        an outsider who trusts it comes to trust the next.
+        """
+        try:
+            self._checkpoints.sign()
+        except LedgerError as error:
+            if error.reason is not Reason.SIGNING_STOPPED:  # which no change of keys begins again
+                raise
         vkey = str(self._keyring.committed(history).verifier_key)
         next_key = self._store.keys.draw(self._info.origin)
         committed = KeyCommitted(next_key_digest=vkey_digest(str(next_key.verifier_key)))
