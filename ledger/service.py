@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
+from ledger.application.accounts import Accounts, ServiceParts
 from ledger.application.attestation import AttestationOptions
 from ledger.application.clocks import ClockWatch
 from ledger.application.evaluation.follower import Follower
@@ -370,6 +371,11 @@ class Service:
             ledger.erasure.on_erased(exports.remove_containing)
         ledger.attestation.checkpoints.on_failure(self._signing_failed)
         ledger.attestation.checkpoints.on_signed(self._tell_news)
+        if ledger.info.vkey and (seconds := self._settings.accounts.seconds):
+            parts = ServiceParts(evaluator, ledger.attestation.seals, self._refusals)
+            accounts = Accounts(self.store, ledger.info, parts, self.clock, seconds)
+            begun.callback(accounts.stop)  # once nothing is done by itself any more
+            accounts.start(self._workers)
         begun.callback(follower.stop)
         begun.callback(ledger.attestation.stop)
         ledger.attestation.start(self._workers)

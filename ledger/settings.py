@@ -172,6 +172,18 @@ class RefusalSettings(_Section):
     )
 
 
+class AccountSettings(_Section):
+    """Whether the server accounts on record for what it does by itself."""
+
+    seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        le=86_400,
+        description="The server accounts on record for what it recorded by itself, and how far it "
+        "has evaluated, every so many seconds if anything was, and when it ends; 0 for never.",
+    )
+
+
 class ExportSettings(_Section):
     """Where export bundles are made."""
 
@@ -225,6 +237,7 @@ class Settings(_Section):
     erasure: ErasureSettings = Field(default_factory=ErasureSettings)
     operators: OperatorSettings = Field(default_factory=OperatorSettings)
     refusals: RefusalSettings = Field(default_factory=RefusalSettings)
+    accounts: AccountSettings = Field(default_factory=AccountSettings)
     exports: ExportSettings = Field(default_factory=ExportSettings)
     client: ClientSettings = Field(default_factory=ClientSettings)
     log: LogSettings = Field(default_factory=LogSettings)

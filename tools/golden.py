@@ -216,6 +216,7 @@ def build() -> GoldenLedger:
     golden_proving.record(ledger, ORIGIN)
     _decide_by_stated_times(ledger)
     golden_proving.confirm_clock(ledger)
+    golden_proving.account(ledger)
     return ledger
 
 

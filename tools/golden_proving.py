@@ -21,6 +21,7 @@ from ledger.events.proving import (
     ExportIssued,
     RefusalPart,
     RequestsRefused,
+    ServiceAccounted,
     StreamsSealed,
 )
 from ledger.events.system import ClockStepped, LedgerConfiguredV2, LedgerConfiguredV3
@@ -80,6 +81,29 @@ def confirm_clock(ledger: Appender) -> None:
         "ledger",
         "2026-07-02T11:06:00.000000Z",
         actor="users/ops",
+    )
+
+
+def account(ledger: Appender) -> None:
+    """Record the last account of a service that evaluated and sealed on that ledger."""
+    end = len(ledger.events)
+    ledger.append(
+        ServiceAccounted(
+            service="019f1d5c-9a11-7cc0-8a51-0123456789ab",
+            number=1,
+            is_last=True,
+            program="decision-ledger 0.1.0",
+            at="2026-07-02T11:07:00.000000Z",
+            after=2,
+            evaluated_through=end,
+            scores=1,
+            decisions=1,
+            seals=1,
+            refused=3,
+        ),
+        "ledger",
+        "2026-07-02T11:07:00.000000Z",
+        actor="system/service",
     )
 
 

@@ -13,7 +13,13 @@ def quiet(database: str, **named: object) -> Settings:
     """
     sections: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     by_the_clock = dict.fromkeys(
-        ("checkpoints__seconds", "seals__seconds", "refusals__seconds"), 0.0
+        (
+            "checkpoints__seconds",
+            "seals__seconds",
+            "refusals__seconds",
+            "accounts__seconds",
+        ),
+        0.0,
     )
     for name, value in {"storage__database": database, **by_the_clock, **named}.items():
         section, _, field = name.partition("__")

@@ -101,6 +101,7 @@ class Refusals:
         self._served = served
         self._lock = threading.Lock()
         self._tallies: dict[str, _Tally] = {}
+        self._recorded: dict[str, int] = {}
         self._since = self._elapsed()
         self._elsewhere = 0
         self._round: PeriodicTask | None = None
@@ -142,6 +143,10 @@ class Refusals:
             tally.add((actor[:LABEL_CHARS_MAX], method[:LABEL_CHARS_MAX], reason), 1, now, now)
         self._round.wake()
 
+    def recorded(self, origin: str) -> int:
+        """Return how many refusals it has recorded on a ledger."""
+        return self._recorded.get(origin, 0)
+
     def record(self) -> None:
         """Append one event to each ledger with refusals; what cannot be appended is kept."""
         until, elapsed = self._clock.now_micros(), self._elapsed()
@@ -155,6 +160,7 @@ class Refusals:
         for origin, tally in taken.items():
             try:
                 self._append(origin, tally.data(until, elapsed))
+                self._recorded[origin] = self.recorded(origin) + tally.total
             except LedgerError as error:
                 failure = error
                 self._put_back(origin, tally)

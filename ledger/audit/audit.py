@@ -114,6 +114,7 @@ class Audit:
             self._checked[PASSES] = joined.position
             self._findings += [*ruled.findings, *ruled.times.findings]
             self._checked[TIMES] = ruled.times.checked
+            self._remarks += ruled.remarks
             self._look(joined)
             return ruled
         return RulePassResult()

@@ -135,6 +135,8 @@ class DueScores:
             return
         is_selected = seen.model_version == model.serving.version
         if is_selected and seen.observed_at >= model.serving.since:
+            if not model.newest:  # without any before, it counts from the ledger's time
+                model.own_from = max(model.own_from, self._time.now)
             model.newest = max(model.newest, seen.observed_at)
             model.news_at = event.position
             self._look(model, event.position)
@@ -220,6 +222,8 @@ class DueScores:
             return False
         prior = facts.decisions[-1] if facts.decisions else None
         replaced = None if prior is None else prior.data["overridden"]
-        override = override_in_effect(facts.overrides, self._time.now)
-        found = None if override is None else override.position
-        return found != (None if replaced is None else replaced["position"])
+        found = [
+            override_in_effect(facts.overrides, at) for at in (self._time.now, self._time.latest)
+        ]
+        place = None if replaced is None else replaced["position"]
+        return all((None if one is None else one.position) != place for one in found)

@@ -10,7 +10,7 @@ from ledger.audit.absence import Absences
 from ledger.audit.assessor import Assessor
 from ledger.audit.event import AuditedEvent, read
 from ledger.audit.ledger_state import LedgerState
-from ledger.audit.obligations import Obligations
+from ledger.audit.obligations import Obligations, gap_remarks
 from ledger.audit.registry import RULES, AuditRule, Unchecked
 from ledger.audit.second_reading import DifferentReadingError
 from ledger.audit.source import EventSource, Finding
@@ -35,6 +35,7 @@ class RulePassResult:
     erased: int = 0
     withheld: int = 0
     times: TimesReport = field(default_factory=TimesReport)
+    remarks: list[str] = field(default_factory=list)
 
 
 def rule_pass(
@@ -58,6 +59,7 @@ def rule_pass(
                 for position, what in rule.finish(fold):
                     _fail(found, rule, position, what)
         _count(found, joined)
+        found.remarks += gap_remarks(fold)
     except DifferentReadingError as error:
         found.findings.append(error.finding)
     finally:

@@ -140,3 +140,39 @@ class RequestsRefused(EventData):
     total: Count
     refusals: Annotated[list[RefusalPart], Field(min_length=1, max_length=1_000)]
     """By actor, method and reason; beyond 1,000 rows the rest is in `total` only."""
+
+
+class ServiceAccounted(EventData):
+    """A service's account of what it recorded unasked, counted since it began on this ledger.
+
+    An event that it counted or that was due by then, and that is not there, is missing. A span
+    that no account covers is a gap: no service ran, or none did this by itself.
+    """
+
+    TYPE: ClassVar[str] = "service.accounted.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "the service, now and then if anything was recorded, and when it ends"
+    IS_HOUSEKEEPING: ClassVar[bool] = True
+
+    service: Segment
+    """The name of this run of the service; each start has another."""
+    number: Position
+    """Its accounts are numbered from 1."""
+    is_last: bool
+    """Whether it ended in order with this one."""
+    program: ShortText
+    """Name and version."""
+    at: Time
+    """The time of its machine's clock."""
+    after: Position
+    """The last event when it began: the counts are of later ones."""
+    evaluated_through: Count
+    """The position as of which no model was left that was due for a score; 0 where this service
+    does not evaluate, or has not yet."""
+    scores: Count
+    decisions: Count
+    """Scores and decisions that its evaluator recorded."""
+    seals: Count
+    """Seals that it made on schedule."""
+    refused: Count
+    """Refused requests that it recorded as counts."""

@@ -23,6 +23,7 @@ from ledger.events.proving import (
     BodyErased,
     ExportIssued,
     RequestsRefused,
+    ServiceAccounted,
     StreamsSealed,
 )
 from ledger.events.recorder import RecorderEvent
@@ -66,6 +67,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     PolicyDraftedV2,
     DecisionMadeV2,
     ClockStepped,
+    ServiceAccounted,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -211,7 +211,9 @@ class Paper:
         return found
 
 
-_PLACES: Final = {"as_of", "causation_position", "position", "score_position"}
+_PLACES: Final = {
+    "after", "as_of", "causation_position", "evaluated_through", "position", "score_position",
+}  # fmt: skip
 
 
 def _moved(value: Any, gone: Sequence[int]) -> Any:  # noqa: ANN401 - JSON

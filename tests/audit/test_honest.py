@@ -187,7 +187,7 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     shapes.add(("overrides.follow", overridden))
     # And a clock is confirmed, although the ledger takes its time from its data by then: it dates
     # that configuration and what follows too.
-    clock = len(made.events)
+    clock = next(one.position for one in made.events if one.type == "clock.stepped.v1")
     since = max(position for _, position in configured)
     shapes |= {("times.derived", one.position) for one in made.events[since - 1 :]}
     assert found - configured == {("erasures", erasure), ("clocks", clock)} | shapes

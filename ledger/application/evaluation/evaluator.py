@@ -76,6 +76,10 @@ class Evaluator:
         self._scored: dict[str, float] = {}  # when we did, for models that are built again
         self.is_active = False
         """Whether this server's evaluator holds the ledger's lease."""
+        self.scores = self.decisions = 0
+        """How many it has recorded."""
+        self.settled = 0
+        """The position as of which no model was left that was due; 0 as long as there is none."""
         self._ask_at = 0.0
 
     @property
@@ -105,6 +109,7 @@ class Evaluator:
             return 0  # nothing was observed yet, so a `data` ledger has no time to evaluate at
         now = moment.ledger
         waiting: list[tuple[TrackedModel, Future[AppendResult]]] = []
+        is_whole = True
         for model in list(self._tracked):
             try:
                 tracked = self._ready(model, now)
@@ -115,6 +120,7 @@ class Evaluator:
             except LedgerError as error:
                 if error.reason is Reason.LIMIT_REACHED:
                     self._put_first(model)
+                    is_whole = False
                     break  # the writer is busy with what callers wait for; the rest stays due
                 if error.reason not in _OF_ONE_MODEL:
                     raise
@@ -122,16 +128,22 @@ class Evaluator:
         written = 0
         for tracked, future in waiting:
             try:
-                tracked.pending = future.result().last_position
+                appended = future.result()
             except LedgerError as error:
                 if error.reason is not Reason.VERSION_CONFLICT:
                     raise
+                is_whole = False
                 continue  # something newer is on its way to us: fold it, then look again
             written += 1
+            tracked.pending = appended.last_position
+            self.decisions += appended.last_position - appended.first_position
             tracked.is_marked = tracked.is_changed = False
             tracked.marked_by = None
             tracked.scored = replace(moment, own=tracked.newest)
             self._scored[tracked.history.model] = moment.elapsed
+        self.scores += written
+        if is_whole and not self.unreadable:
+            self.settled = self._position
         return written
 
     def _put_first(self, model: str) -> None:

@@ -40,6 +40,8 @@ class Seals:
         self._store = store
         self._info = info
         self._appender = Appender(store, info.origin)
+        self.scheduled = 0
+        """How many it has made on schedule."""
 
     def seal(self, caller: Caller) -> RecordedSeal:
         """Seal every stream as of the head; the newest seal if it covers all but itself."""
@@ -66,6 +68,7 @@ class Seals:
             if error.reason is not Reason.VERSION_CONFLICT:
                 raise
             return False
+        self.scheduled += 1
         return True
 
     def newest(self) -> RecordedEvent | None:

@@ -10,10 +10,11 @@ from ledger.audit.owed_decisions import OwedDecision
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.horizons import horizons_unbroken
 from ledger.audit.rules.replay import misses_a_body
+from ledger.audit.service_accounts import COUNTED, EVALUATOR, SERVICE
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.proving import ServiceAccounted
 
 _SCORE: Final = ScoreComputed.TYPE
-_EVALUATOR: Final = "system/evaluator"
 
 
 def _undecided(fold: LedgerState) -> Iterator[tuple[int, str]]:
@@ -59,15 +60,68 @@ def _unscored(fold: LedgerState) -> Iterator[tuple[int, str]]:
     yield from fold.obligations.scores.missing
 
 
-@rule("scores.due", _SCORE, finish=_unscored)
+@rule("scores.due", _SCORE, ServiceAccounted.TYPE, finish=_unscored)
 def scores_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A model that is due is scored before the evaluator has gone round twice more.
+    """A model that is due is scored before the evaluator goes round twice more or accounts for it.
 
-    Due is what was never scored, has news and has rested, or was silent for too long. The scores
-    that the evaluator recorded of others show that it ran, and what it had seen.
+    Due is a model that was never scored, has news and has rested, or was silent for too long. The
+    evaluator's scores of others show that it ran, and how far it had come; a service's account says
+    so, and how much it recorded.
     """
-    if event.actor != _EVALUATOR or event.known["historical"]:
-        return None
-    settled = fold.obligations.rounds.scored(event.stream, event.known["as_of"])
-    fold.obligations.scores.pass_over(settled, event)
+    data, kept = event.known, fold.obligations
+    if event.type == ServiceAccounted.TYPE:
+        kept.scores.pass_over(data["evaluated_through"], event)
+        return _counted(event, fold, "scores", "decisions")
+    if event.actor == EVALUATOR and not data["historical"]:
+        kept.scores.pass_over(kept.rounds.scored(event.stream, data["as_of"]), event)
     return None
+
+
+@rule("accounts", ServiceAccounted.TYPE)
+def accounts(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every account of a service goes on from its last one, and none of them is missing."""
+    data, kept = event.known, fold.obligations.accounts
+    if event.actor != SERVICE:
+        return f"{event.actor} cannot account for a service"
+    furthest = max(data["after"], data["evaluated_through"])
+    if furthest >= event.position:
+        return f"it accounts for position {furthest}, which is not before it"
+    before = kept.before(data["service"])
+    number = 0 if before is None else int(before["number"])
+    if data["number"] != number + 1:
+        if kept.is_blind:
+            return Unchecked("the account before it is not there")
+        return f"it is account {data['number']} of its service, and account {number + 1} is missing"
+    if before is None:
+        return None
+    if before["is_last"] or before["after"] != data["after"]:
+        return "it does not go on from the last account of its service"
+    fallen = [name for name in COUNTED if data[name] < before[name]]
+    return f"it counts fewer {fallen[0]} than the account before it" if fallen else None
+
+
+def _counted(event: AuditedEvent, fold: LedgerState, *names: str) -> Verdict:
+    """Compare what a service counts with what is there since it began."""
+    data, kept = event.known, fold.obligations.accounts
+    for name in names:
+        there = kept.recorded(name, data["after"])
+        if there < data[name]:
+            return (
+                f"its service recorded {data[name]} {name} after position {data['after']}, and "
+                f"{there} are there"
+            )
+    return None
+
+
+@rule("seals.due", ServiceAccounted.TYPE)
+def seals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every seal that a service made on schedule is there."""
+    return _counted(event, fold, "seals")
+
+
+@rule("refusals.due", ServiceAccounted.TYPE)
+def refusals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every count of refused requests that a service recorded is there."""
+    if fold.obligations.accounts.is_blind:
+        return Unchecked("erased")
+    return _counted(event, fold, "refused")

@@ -1,0 +1,102 @@
+"""The service's account of itself: what it recorded unasked, and how far it has evaluated.
+
+An event now and then, so that what was recorded and is not there any more shows, and so that a span
+without one shows as a gap: the server was down, or an operator had it do nothing by itself.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from ledger import __version__
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller
+from ledger.application.evaluation.evaluator import Evaluator
+from ledger.application.periodic_task import PeriodicTask
+from ledger.application.refusals import Refusals
+from ledger.application.signing.seals import Seals
+from ledger.clock import Clock, uuid7
+from ledger.errors import LedgerError, is_outage
+from ledger.events.proving import ServiceAccounted
+from ledger.events.values import format_time
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
+
+CALLER: Final = Caller("system/service")
+_METHOD: Final = "ServiceAccounted"
+_LOOK_SECONDS_MAX: Final = 60.0
+_log: Final = structlog.get_logger("ledger.accounts")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceParts:
+    """The parts that do something unasked on one ledger; each counts what it recorded."""
+
+    evaluator: Evaluator | None
+    seals: Seals
+    refusals: Refusals
+
+
+class Accounts(PeriodicTask):
+    """Accounts for one ledger every so many seconds if anything was recorded, and at the end."""
+
+    def __init__(
+        self, store: Store, info: LedgerInfo, parts: ServiceParts, clock: Clock, seconds: float
+    ) -> None:
+        self._store = store
+        self._origin = info.origin
+        self._parts = parts
+        self._clock = clock
+        self._interval = seconds
+        self._service = uuid7(clock)
+        self._number = 0
+        self._after = self._position = self._head()
+        self._at = clock.monotonic_seconds()
+        pause = min(seconds / 4, _LOOK_SECONDS_MAX)
+        super().__init__(f"account {info.origin}", self.look, pause, clock)
+
+    def stop(self) -> None:
+        """Account for what is left, and end."""
+        super().stop()
+        try:
+            self.account(is_last=True)
+        except LedgerError as error:
+            if not is_outage(error):  # of which the store has told
+                _log.warning("accounts.lost", ledger=self._origin, why=error.message)
+
+    def look(self) -> None:
+        """Account if it is due."""
+        now = self._clock.monotonic_seconds()
+        if now - self._at >= self._interval:
+            self.account(is_last=False)
+            self._at = now
+
+    def account(self, *, is_last: bool) -> None:
+        """Append an account, unless nothing was recorded since the one before."""
+        if self._head() == self._position:
+            return
+        # All that is counted here is on record already, so it lies before the account.
+        data = self._data(is_last=is_last)
+        appender = Appender(self._store, self._origin)
+        written = appender.append(CALLER, _METHOD, lambda: Proposal([Addition.of(data)]))
+        self._number, self._position = data.number, written.last_position
+
+    def _head(self) -> int:
+        return self._store.events.head(self._origin).position
+
+    def _data(self, *, is_last: bool) -> ServiceAccounted:
+        parts, evaluator = self._parts, self._parts.evaluator
+        return ServiceAccounted(
+            service=self._service,
+            number=self._number + 1,
+            is_last=is_last,
+            program=f"decision-ledger {__version__}",
+            at=format_time(self._clock.now_micros()),
+            after=self._after,
+            evaluated_through=0 if evaluator is None else evaluator.settled,
+            scores=0 if evaluator is None else evaluator.scores,
+            decisions=0 if evaluator is None else evaluator.decisions,
+            seals=parts.seals.scheduled,
+            refused=parts.refusals.recorded(self._origin),
+        )

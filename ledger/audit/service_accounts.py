@@ -1,0 +1,113 @@
+"""The accounts of services: how much they recorded, how much is there, and spans without one."""
+
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ledger.audit.event import AuditedEvent
+from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.proving import RequestsRefused, ServiceAccounted, StreamsSealed
+
+SERVICE: Final = "system/service"
+EVALUATOR: Final = "system/evaluator"
+_BY: Final = {
+    "scores": ((ScoreComputed.TYPE,), EVALUATOR),
+    "decisions": (DECISION_TYPES, EVALUATOR),
+    "seals": ((StreamsSealed.TYPE,), "system/sealer"),
+    "refused": ((RequestsRefused.TYPE,), "system/refusals"),
+}
+COUNTED: Final = tuple(_BY)
+_COUNTER_OF: Final = {
+    type_: (name, actor) for name, (types, actor) in _BY.items() for type_ in types
+}
+_DERIVED: Final = frozenset({ScoreComputed.TYPE, *DECISION_TYPES})
+_STREAMS: Final = ("models/", "policies/")
+"""Where something can be recorded that makes a score due."""
+
+
+@dataclass(slots=True)
+class _Counter:
+    """Where something was recorded, and how much of it there was up to there."""
+
+    positions: "array[int]" = field(default_factory=lambda: array("q"))
+    totals: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def add(self, position: int, number: int) -> None:
+        self.positions.append(position)
+        self.totals.append(number + (self.totals[-1] if self.totals else 0))
+
+    def after(self, position: int) -> int:
+        """Return how much was recorded after a position."""
+        before = bisect_right(self.positions, position)
+        whole = self.totals[-1] if self.totals else 0
+        return whole - (self.totals[before - 1] if before else 0)
+
+
+@dataclass(slots=True)
+class Gap:
+    """Where something could make a score due, and no service accounts for that."""
+
+    first: int
+    first_at: int
+    last: int
+    last_at: int
+    """When they were recorded; 0 where that is not known."""
+
+
+class ServiceAccounts:
+    """The accounts so far, and what they are held against."""
+
+    def __init__(self) -> None:
+        self._counters = {name: _Counter() for name in COUNTED}
+        self._newest: dict[str, dict[str, Any]] = {}
+        self.is_blind = False
+        """Whether the body of an account or of a count of refusals is gone."""
+        self._gaps: list[Gap] = []
+        self._open: Gap | None = None
+
+    def before(self, service: str) -> dict[str, Any] | None:
+        """Return the last account that a service gave."""
+        return self._newest.get(service)
+
+    def recorded(self, name: str, after: int) -> int:
+        """Return how much of what is counted is there after a position."""
+        return self._counters[name].after(after)
+
+    def apply(self, event: AuditedEvent) -> None:
+        """Take in an event."""
+        if event.stream.startswith(_STREAMS) and event.type not in _DERIVED:
+            at, place = event.recorded_at, event.position
+            if self._open is None:
+                self._open = Gap(place, at, place, at)
+            self._open.last, self._open.last_at = place, at
+        elif event.type == ServiceAccounted.TYPE and event.data is not None:
+            self._newest[event.data["service"]] = event.data
+            if event.data["evaluated_through"]:
+                self._cover(event.data["after"], event.data["evaluated_through"])
+        elif event.type in _COUNTER_OF:
+            name, actor = _COUNTER_OF[event.type]
+            if event.raw is None or event.actor == actor:
+                # A score whose body is gone may have been the evaluator's.
+                is_total = name == "refused" and event.data is not None
+                self._counters[name].add(event.position, event.known["total"] if is_total else 1)
+        if event.raw is None and event.type in (ServiceAccounted.TYPE, RequestsRefused.TYPE):
+            self.is_blind = True
+
+    def end(self) -> list[Gap]:
+        """Return the spans that no service accounts for; the events are at their end."""
+        return self._gaps if self._open is None else [*self._gaps, self._open]
+
+    def _cover(self, after: int, through: int) -> None:
+        """Close what is open up to where a service began, and take out what it accounts for."""
+        gap = self._open
+        if gap is None:
+            return
+        if gap.first <= after:
+            is_whole = gap.last <= after
+            last, at = (gap.last, gap.last_at) if is_whole else (after, 0)
+            self._gaps.append(Gap(gap.first, gap.first_at, last, at))
+        if gap.last <= through:
+            self._open = None
+        elif gap.first <= through:
+            gap.first, gap.first_at = through + 1, 0

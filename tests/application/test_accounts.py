@@ -1,0 +1,134 @@
+"""A service accounts for what it does by itself: seldom, truly, and at its end.
+
+Method: services over SQLite files with their threads running; waiting is for turns, not time. Each
+ledger is audited, since an account that is not true would be a false alarm.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.application.signing.schedule import SEALER
+from ledger.client import LedgerClient
+from ledger.client.errors import LedgerRefusedError
+from ledger.events.proving import ServiceAccounted
+from ledger.events.registry import typed
+from tests.support.audits import audited
+from tests.support.live_fleet import ORIGIN, Observed, prepare
+from tests.support.served import Served, serving
+from tests.support.server_process import until
+
+
+@contextmanager
+def session(folder: Path, observed: Observed, count: int = 60, **named: object) -> Iterator[Served]:
+    """Serve a fleet, observe it, and wait until nothing is due any more."""
+    usual: dict[str, Any] = {
+        "service__evaluate": True,
+        "accounts__seconds": 3_600.0,
+        "refusals__seconds": 3_600.0,
+    }
+    with serving(folder, **usual | named) as served:
+        with LedgerClient(served.server.address, ledger=ORIGIN, actor="users/ana") as client:
+            prepare(client)
+            for _ in range(3):
+                client.submit(observed.rows(count // 3))
+            with pytest.raises(LedgerRefusedError):
+                client.submit([("ghost", *observed.rows(1)[0][1:])])
+        settle(served)
+        yield served
+
+
+def settle(served: Served) -> None:
+    """Wait until the follower has gone round with nothing new."""
+    follower, log = served.service.follower(ORIGIN), served.service.ledger(ORIGIN).log
+    seen = [0, 0]
+
+    def is_at_rest() -> bool:
+        head = log.head().position
+        if head != seen[0]:
+            seen[:] = head, follower.turns
+        return follower.position == head and follower.turns > seen[1] + 2
+
+    until(is_at_rest)
+
+
+def accounts_of(folder: Path) -> list[ServiceAccounted]:
+    """Return the accounts on record, read by a service that gives none."""
+    with serving(folder) as served:
+        events = served.service.ledger(ORIGIN).log.events(
+            limit=10_000, types=(ServiceAccounted.TYPE,)
+        )
+        return [typed(event, ServiceAccounted) for event in events]
+
+
+def gaps(folder: Path) -> list[str]:
+    """Audit a ledger, which must hold, and return the gaps that the report names."""
+    report = audited(folder / "ledger.sqlite")
+    assert report.passed, report.text()
+    return [remark for remark in report.remarks if remark.startswith("Gap")]
+
+
+def test_a_service_that_ends_in_order_accounts_for_all_that_it_did(tmp_path: Path) -> None:
+    with session(tmp_path, Observed()) as served:
+        ledger = served.service.ledger(ORIGIN)
+        assert ledger.attestation.seals.seal_if_new(SEALER, ledger.attestation.seals.newest())
+        observed = ledger.log.events(limit=10_000, types=("signal.observed.v1",))
+        scored = ledger.log.events(limit=10_000, types=("score.computed.v1",))
+        decided = ledger.log.events(limit=10_000, types=("decision.made.v2",))
+    (account,) = accounts_of(tmp_path)
+    assert (account.number, account.is_last, account.seals, account.refused) == (1, True, 1, 1)
+    assert (account.scores, account.decisions) == (len(scored), len(decided))
+    assert account.scores >= 4
+    assert account.evaluated_through >= observed[-1].position
+    assert gaps(tmp_path) == []
+
+
+def test_lives_of_services_that_restart_rest_and_crash_hold_and_their_gaps_are_named(
+    tmp_path: Path,
+) -> None:
+    observed = Observed()
+    lives: tuple[dict[str, Any], ...] = (
+        {},
+        {"service__evaluate": False},
+        {},
+        {"accounts__seconds": 0.0},  # on record it is as if it had been killed
+        {},
+    )
+    for named in lives:
+        with session(tmp_path, observed, **named):
+            pass
+    accounts = accounts_of(tmp_path)
+    assert [(one.number, one.is_last) for one in accounts] == [(1, True)] * 4
+    assert [one.evaluated_through == 0 for one in accounts] == [False, True, False, False]
+    assert len({one.service for one in accounts}) == 4
+    found = gaps(tmp_path)
+    assert len(found) == 2
+    for gap, after in zip(found, (accounts[0].after, accounts[2].after), strict=True):
+        assert int(gap.split("positions ")[1].split()[0]) > after
+
+
+def test_a_ledger_without_accounts_is_one_gap(tmp_path: Path) -> None:
+    with session(tmp_path, Observed(), accounts__seconds=0.0):
+        pass
+    assert len(gaps(tmp_path)) == 1
+
+
+def test_an_idle_service_gives_no_account(tmp_path: Path) -> None:
+    with session(tmp_path, Observed()):
+        pass
+    for _ in range(2):
+        with serving(tmp_path, service__evaluate=True, accounts__seconds=0.01) as served:
+            settle(served)
+    assert len(accounts_of(tmp_path)) == 1
+
+
+def test_accounts_are_given_by_the_clock_and_numbered(tmp_path: Path) -> None:
+    with session(tmp_path, Observed(), accounts__seconds=0.01) as served:
+        log = served.service.ledger(ORIGIN).log
+        until(lambda: log.events(limit=10, types=(ServiceAccounted.TYPE,)))
+    accounts = accounts_of(tmp_path)
+    assert [one.number for one in accounts] == list(range(1, len(accounts) + 1))
+    assert gaps(tmp_path) == []
