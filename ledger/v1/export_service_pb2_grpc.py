@@ -70,7 +70,7 @@ class ExportServiceServicer:
 
     def CreateExport(self, request, context):
         """Begins a bundle and returns at once; `GetExport` says how far it has come. A stream bundle has
-        the streams sealed first, unless a seal covers the stream's newest event already.
+        the streams sealed first, so that it is complete up to the stream's newest event.
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.

@@ -37,7 +37,7 @@ class ExportServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExportServiceAsyncStub: ...
     CreateExport: _grpc.UnaryUnaryMultiCallable[_export_service_pb2.CreateExportRequest, _export_service_pb2.CreateExportResponse]
     """Begins a bundle and returns at once; `GetExport` says how far it has come. A stream bundle has
-    the streams sealed first, unless a seal covers the stream's newest event already.
+    the streams sealed first, so that it is complete up to the stream's newest event.
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
@@ -80,7 +80,7 @@ class ExportServiceAsyncStub(ExportServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateExport: _aio.UnaryUnaryMultiCallable[_export_service_pb2.CreateExportRequest, _export_service_pb2.CreateExportResponse]  # type: ignore[assignment]
     """Begins a bundle and returns at once; `GetExport` says how far it has come. A stream bundle has
-    the streams sealed first, unless a seal covers the stream's newest event already.
+    the streams sealed first, so that it is complete up to the stream's newest event.
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
@@ -126,7 +126,7 @@ class ExportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_export_service_pb2.CreateExportResponse, _abc.Awaitable[_export_service_pb2.CreateExportResponse]]:
         """Begins a bundle and returns at once; `GetExport` says how far it has come. A stream bundle has
-        the streams sealed first, unless a seal covers the stream's newest event already.
+        the streams sealed first, so that it is complete up to the stream's newest event.
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.

@@ -20,6 +20,35 @@ from tests.support.hooks import after_abandoning, fail_lines, job_folder, unwant
 from tests.support.world import OFFICER
 
 
+def test_a_refused_export_of_a_stream_leaves_no_seal(
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Method: every slot is taken, then as many are kept as may be, then nothing is signed."""
+    wanted = ExportRequest(kind="stream", stream="models/hotels")
+    gate = Gate(small, monkeypatch)
+    jobs = [small.exports.create(AUDITOR, ExportRequest()) for _ in range(EXPORTS_MAX)]
+    head = small.ledger.log.head().position
+    with pytest.raises(LedgerError) as refusal:
+        small.exports.create(AUDITOR, wanted)
+    assert refusal.value.reason is Reason.LIMIT_REACHED
+    assert small.ledger.log.head().position == head
+    gate.opened.set()
+    for job in jobs:
+        small.finished(job)
+    kept_max = "ledger.application.exports.exports.EXPORTS_KEPT_MAX"
+    monkeypatch.setattr(kept_max, len(jobs))
+    head = small.ledger.log.head().position
+    with pytest.raises(LedgerError, match="are kept"):
+        small.exports.create(AUDITOR, wanted)
+    assert small.ledger.log.head().position == head
+    monkeypatch.setattr(kept_max, 100)
+    small.ledger.attestation.checkpoints.stop("a test stopped it")
+    with pytest.raises(LedgerError) as refusal:
+        small.exports.create(AUDITOR, wanted)
+    assert refusal.value.reason is Reason.SIGNING_STOPPED
+    assert small.ledger.log.head().position == head
+
+
 def test_only_so_many_are_written_at_once(
     small: ExportSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:

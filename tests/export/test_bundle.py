@@ -22,6 +22,7 @@ from ledger.export.files import EVENTS, PROOFS, open_bundle
 from ledger.export.missing_bodies import MissingBodies
 from ledger.export.scope import BundlePlan, ScopeError, Withholding
 from ledger.export.verify import VerifiedBundle, verify_bundle
+from ledger.operations.verification.bundle_report import SAME, with_report
 from tests.support.bundles import LedgerInMemory, small_ledger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,17 @@ def test_a_bundle_verifies_as_a_folder_and_as_an_archive(name: str, tmp_path: Pa
     assert folder.events == written.events
     assert folder.manifest_digest == written.manifest_digest
     assert (tmp_path / "bundle.tar").stat().st_size == written.archive_bytes
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_report_of_every_plan_is_rendered_again_and_is_the_same(
+    name: str, tmp_path: Path
+) -> None:
+    """Method: withheld, erased and unknown events count alike for its writer and its reader."""
+    made = small_ledger()
+    made.write(tmp_path, plan_of(made, name))
+    found = with_report(open_bundle(tmp_path), verified(tmp_path, made))
+    assert found.report_verdict == SAME
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -7,6 +7,7 @@ ledger records what was issued.
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -88,27 +89,30 @@ class Exports:
         known = self._asked_before(caller)
         if known is not None:
             return known
-        job = settle(self._ledger, self._store, caller, request, uuid7(self._clock))
-        with self._lock:
-            known = self._asked_before(caller)  # by another thread, meanwhile
-            if known is not None:
-                return known
-            self._refuse_one_too_many()
-            if not self._slots.acquire(blocking=False):
-                raise LedgerError(
-                    Reason.LIMIT_REACHED,
-                    f"{EXPORTS_MAX} exports are being written, as many as this server writes.",
-                    remedy="Try again when one of them is done.",
-                    retry_after_seconds=5.0,
-                    metadata={"limit": str(EXPORTS_MAX)},
-                )
-            try:
+        self._refuse_one_too_many()  # before a seal is recorded for it
+        self._take_slot()
+        with ExitStack() as unless_begun:
+            unless_begun.callback(self._slots.release)
+            job = settle(self._ledger, self._store, caller, request, uuid7(self._clock))
+            with self._lock:
+                known = self._asked_before(caller)  # by another thread, meanwhile
+                if known is not None:
+                    return known
+                self._refuse_one_too_many()
                 self._keep(job)
-            except BaseException:
-                self._slots.release()
-                raise
-            self._begin(job, has_slot=True)
-            return job
+                self._begin(job, has_slot=True)
+            unless_begun.pop_all()
+        return job
+
+    def _take_slot(self) -> None:
+        if not self._slots.acquire(blocking=False):
+            raise LedgerError(
+                Reason.LIMIT_REACHED,
+                f"{EXPORTS_MAX} exports are being written, as many as this server writes.",
+                remedy="Try again when one of them is done.",
+                retry_after_seconds=5.0,
+                metadata={"limit": str(EXPORTS_MAX)},
+            )
 
     def _refuse_one_too_many(self) -> None:
         if len(self._jobs) >= EXPORTS_KEPT_MAX:

@@ -131,6 +131,7 @@ def _stream(ledger: LedgerApplication, store: Store, caller: Caller, stream: str
         raise invalid_field(
             "stream", f"{stream} has no events", remedy="Name a stream as `models/NAME`."
         )
+    ledger.attestation.checkpoints.refuse_if_stopped()  # before a seal that nothing would sign
     seals.seal(Caller(caller.actor))
     sealing = seals.newest()
     assert sealing is not None, "the streams were sealed"
