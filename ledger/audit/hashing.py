@@ -7,12 +7,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from queue import SimpleQueue
 from typing import Final
 
 from ledger.audit.segment import SEGMENT, Segment, check_segment
 from ledger.audit.source import Finding, LedgerSource, Opener
 from ledger.audit.verified_prefix import VerifiedPrefix
+from ledger.events.horizons import HorizonFacts, Horizons
 from ledger.worker_process import WorkerProcess
 
 ALONE_MAX: Final = 2 * SEGMENT
@@ -31,17 +33,22 @@ def hash_pass(
     *,
     cores: int = 0,
     extra: Sequence[int] = (),
+    horizons: Horizons | None = None,
     progress: Progress | None = None,
     on_joined: Callable[[VerifiedPrefix, bytes], None] | None = None,
 ) -> list[Finding]:
     """Extend `joined` to the source's size; returns what does not hold up to the first bad event.
 
     `cores` 0 means all of them. `extra` are sizes at which the root is wanted besides those of kept
-    checkpoints. `on_joined` is called after each stretch, in order, with its hashes.
+    checkpoints. `horizons` are held to what is hashed, where they are given. `on_joined` is called
+    after each stretch, in order, with its hashes.
     """
     findings: list[Finding] = []
-    for segment in _segments(source, joined.position, cores, extra):
+    is_judging = horizons is not None
+    for segment in _segments(source, joined.position, cores, extra, has_horizons=is_judging):
         found = joined.add(segment)
+        if horizons is not None:
+            findings += _broken(horizons, segment.concerned)
         findings += found
         if progress is not None:
             progress(joined.position, source.size)
@@ -55,6 +62,14 @@ def hash_pass(
     return sorted(findings, key=lambda finding: finding.position)
 
 
+def _broken(horizons: Horizons, concerned: Sequence[HorizonFacts]) -> Iterator[Finding]:
+    """Yield what should have known what came before it, or was begun by another than can be."""
+    for facts in concerned:
+        if (what := horizons.take(facts)) is not None:
+            rule = "triggers" if what == facts.trigger_fault else "horizons.unbroken"
+            yield Finding(rule, facts.position, what)
+
+
 def _bounds(after: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield the stretches after a position, each up to the end of a whole one."""
     while after < size:
@@ -64,14 +79,14 @@ def _bounds(after: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _segments(
-    source: LedgerSource, after: int, cores: int, extra: Sequence[int]
+    source: LedgerSource, after: int, cores: int, extra: Sequence[int], *, has_horizons: bool
 ) -> Iterator[Segment]:
     """Yield the checked stretches in order."""
     workers = cores or len(os.sched_getaffinity(0))
     bounds = _bounds(after, source.size)
     if workers < 2 or source.opener is None or source.size - after <= ALONE_MAX:
         for first, last in bounds:
-            yield check_segment(source, first, last, extra)
+            yield check_segment(source, first, last, extra, has_horizons=has_horizons)
         return
     processes = [WorkerProcess() for _ in range(workers)]
     idle: SimpleQueue[WorkerProcess] = SimpleQueue()
@@ -81,7 +96,8 @@ def _segments(
     def ask(first: int, last: int) -> Segment:
         process = idle.get()
         try:
-            return process.call(_check_there, source.opener, first, last, tuple(extra))
+            there = partial(_check_there, has_horizons=has_horizons)
+            return process.call(there, source.opener, first, last, tuple(extra))
         finally:
             idle.put(process)
 
@@ -102,8 +118,10 @@ def _segments(
         threads.shutdown()
 
 
-def _check_there(opener: Opener, first: int, last: int, extra: tuple[int, ...]) -> Segment:
+def _check_there(
+    opener: Opener, first: int, last: int, extra: tuple[int, ...], *, has_horizons: bool
+) -> Segment:
     """Check a stretch in a process of its own, which opens the source once."""
     if not _opened:
         _opened.append(opener())
-    return check_segment(_opened[0], first, last, extra)
+    return check_segment(_opened[0], first, last, extra, has_horizons=has_horizons)

@@ -15,6 +15,7 @@ from ledger.audit.source import Finding, LedgerSource, Row, UnreadableError
 from ledger.chain.key_history import KEY_TYPES
 from ledger.chain.link import DIGEST_BYTES, PERMANENT, SALT_BYTES
 from ledger.chain.tiles import TILE_BYTES
+from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, facts_of
 from ledger.events.proving import AuditCompleted, BodyErased, StreamsSealed
 from ledger.events.system import CONFIGURED
 from ledger.events.values import STREAM, TYPE, format_time
@@ -55,6 +56,8 @@ class Segment:
     permanent: list[int] = field(default_factory=list)
     """Positions among them whose type's body can be neither erased nor withheld."""
     notable: list[tuple[int, str, bytes | None]] = field(default_factory=list)
+    concerned: list[HorizonFacts] = field(default_factory=list)
+    """What concerns horizons, where that is asked for."""
     leaves: bytes = b""
     """The hashes of its events, one behind the other."""
     nodes: list[tuple[int, bytes]] = field(default_factory=list)
@@ -77,14 +80,23 @@ class _Fault(Exception):  # noqa: N818 - a finding on its way out of the loop
 
 
 def check_segment(
-    source: LedgerSource, first: int, last: int, extra: Sequence[int] = ()
+    source: LedgerSource,
+    first: int,
+    last: int,
+    extra: Sequence[int] = (),
+    *,
+    has_horizons: bool = False,
 ) -> Segment:
     """Return what a source's events at positions first to last are found to be.
 
     The root can be told at the sizes of all kept checkpoints, and at the `extra` ones.
+    `has_horizons`: also what of them concerns horizons.
     """
     segment = Segment(first, first - 1)
-    segment.leaves = b"".join([row[9] for row in held_rows(source, segment, last)])
+    rows = held_rows(source, segment, last)
+    if has_horizons:
+        rows = _concerned(rows, segment)
+    segment.leaves = b"".join([row[9] for row in rows])
     count = segment.last - first + 1
     levels = subtree(segment.leaves)
     sizes = {size - first + 1 for size in (*source.sizes(first - 1, segment.last), *extra)}
@@ -96,6 +108,14 @@ def check_segment(
             segment.prefixes[first - 1 + size] = nodes
     _compare_tiles(source, segment, levels)
     return segment
+
+
+def _concerned(rows: Iterable[Row], segment: Segment) -> Iterator[Row]:
+    """Yield the rows, and note what of them concerns horizons."""
+    for row in rows:
+        if row[3] in CONCERNED_TYPES:
+            segment.concerned.append(facts_of(row[0], row[1], row[3], row[5]))
+        yield row
 
 
 def held_rows(source: LedgerSource, segment: Segment, last: int) -> Iterator[Row]:

@@ -59,8 +59,9 @@ def verify(
 
     What it is given is looked at, and exits with 4 and the place if anything does not hold. All
     checking happens here: a server is only asked for bytes. The owner of database and signing key
-    can rewrite everything; a checkpoint kept elsewhere (--checkpoint) shows that too. Whether
-    decisions follow from what was observed is for `audit run`.
+    can rewrite everything; a checkpoint kept elsewhere (--checkpoint) shows that too. Of a log, no
+    score, decision or plan may miss what was recorded before it; whether it follows from what was
+    observed is for `audit run`.
     """
     from ledger.operations.trust import trusted
     from ledger.operations.verification.files import check_proof, check_receipt

@@ -80,11 +80,10 @@ class HorizonFacts(NamedTuple):
     stream: str
     type: str
     as_of: int = 0
-    """Its horizon; 0 where it has none, or its body is not there."""
+    """Its horizon; 0 where it has none or its body is not there, -1 where the body says none."""
     part: Mapping[str, Any] | None = None
     """The scope of an activation, the labels of a description."""
-    fault: str | None = None
-    """Whatever is wrong with it by itself."""
+    trigger_fault: str | None = None
 
 
 def facts_of(position: int, stream: str, type_: str, body: bytes | None) -> HorizonFacts:
@@ -94,7 +93,7 @@ def facts_of(position: int, stream: str, type_: str, body: bytes | None) -> Hori
     if type_ in DERIVED_TYPES:
         found = _HORIZON.match(body)
         if found is None:
-            return HorizonFacts(position, stream, type_, fault=_UNSAID)
+            return HorizonFacts(position, stream, type_, -1)
         fault = None
         if type_ in _SCORED:
             trigger = body[body.rfind(_TRIGGER) + len(_TRIGGER) :].partition(b'"')[0]
@@ -146,13 +145,14 @@ class Horizons:
 
     def take(self, facts: HorizonFacts) -> str | None:
         """Take in the next event; say what is wrong with it where anything is."""
-        fault = facts.fault
-        if fault is None and facts.as_of >= facts.position:
+        if facts.as_of < 0:
+            fault: str | None = _UNSAID
+        elif facts.as_of >= facts.position:
             fault = f"its horizon {facts.as_of} does not lie before it"
-        elif fault is None and facts.as_of:
-            fault = self.broken(facts)
+        else:
+            fault = self.broken(facts) if facts.as_of else None
         self.add(facts)
-        return fault
+        return fault or facts.trigger_fault
 
     def add(self, facts: HorizonFacts) -> None:
         """Take in the next event, unjudged."""

@@ -188,7 +188,7 @@ def test_only_the_evaluator_begins_by_schedule(lived: World, actor: str) -> None
     newest = lived.events(SCORE)[-1]
     assert newest.body_bytes is not None
     forged = newest.body_bytes.replace(b"system/evaluator", actor.encode())
-    said = facts_of(newest.position, newest.stream, SCORE, forged).fault
+    said = facts_of(newest.position, newest.stream, SCORE, forged).trigger_fault
     assert said == f"its trigger is ingest, and {actor} recorded it"
 
 

@@ -18,6 +18,7 @@ from ledger.audit.segment import SEGMENT
 from ledger.audit.state_file import AuditStateFile
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.merkle import root_of
+from ledger.events.horizons import Horizons
 from tests.audit.paper import Paper, Written
 from tests.support.audits import audited
 from tests.support.hooks import read_up_to
@@ -206,6 +207,24 @@ def test_several_processes_find_what_one_finds(
     assert hash_pass(source, together, cores=2) == []
     assert together == alone
     source.close()
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_plan_that_is_recorded_again_is_found_in_what_is_hashed_by_any_process(
+    paper: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(hashing, "ALONE_MAX", 0)
+    old = paper.at(paper.find("plan.made.v1")[0])
+
+    def judged() -> list[tuple[str, int]]:
+        source = DatabaseSource(str(paper.write(tmp_path / "paper.db")))
+        found = hash_pass(source, VerifiedPrefix(), cores=cores, horizons=Horizons())
+        source.close()
+        return [(one.rule, one.position) for one in found]
+
+    assert judged() == []
+    position = paper.append("plans/again", "plan.made.v1", old.data | {"plan": "again"})
+    assert judged() == [("horizons.unbroken", position)]
 
 
 def test_an_audit_that_was_interrupted_goes_on_from_its_state_file(

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from ledger.audit.database import DatabaseSource
+from ledger.cli.exits import Exit
 from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DecisionMade
 from ledger.storage import open_store
+from tests.cli.conftest import Run
 from tests.support.audits import audited
 from tests.support.forger import append_again
 from tests.support.served import serving
@@ -106,12 +108,19 @@ def test_a_signer_signs_nothing_of_it(tmp_path: Path) -> None:
     world.close()
 
 
-def test_an_audit_names_its_position(overturned: tuple[Path, int]) -> None:
+def test_an_audit_and_a_verification_name_its_position(
+    overturned: tuple[Path, int], run: Run
+) -> None:
     path, place = overturned
     report = audited(DatabaseSource(str(path)))
     assert {("horizons.unbroken", place), ("horizons.unbroken", place + 1)} <= {
         (one.rule, one.position) for one in report.findings
     }
+    ran = run("verify", str(path), "--json")
+    assert ran.code == Exit.INTEGRITY
+    named = {(one["rule"], one["position"]) for one in ran.json["findings"]}
+    assert {("horizons.unbroken", place), ("horizons.unbroken", place + 1)} <= named
+    assert f"at position {place}, its horizon is" in run("verify", str(path)).err
 
 
 # ---- rows beside the events --------------------------------------------------------------------

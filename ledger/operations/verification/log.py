@@ -1,13 +1,15 @@
-"""Verification of a whole log: hashes, stored tiles, signed checkpoints, one kept before.
+"""Verification of a whole log: hashes, stored tiles, signed checkpoints, one kept before, horizons.
 
 A server that is only asked for bytes, a database opened read only and published tiles are verified
-alike. Whether what the events say follows from each other is for an audit, which replays it.
+alike. Whether what the events say follows from each other is for an audit, which replays it; here
+nothing derived may miss what had been recorded before it.
 """
 
 from typing import Final
 
+import ledger.audit.rules  # noqa: F401 - registers the rules
 from ledger.audit.hashing import hash_pass
-from ledger.audit.registry import MEANINGS
+from ledger.audit.registry import MEANINGS, RULES
 from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
 from ledger.audit.source import Finding, LedgerSource, shown_place
 from ledger.audit.trust import SignatureReport, key_history, vouch
@@ -17,12 +19,15 @@ from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.key_history import KeySpan, open_by_spans
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
+from ledger.events.horizons import DERIVED_TYPES, Horizons
 from ledger.events.notation import counted
 from ledger.operations import PROGRAM, Move
 from ledger.operations.trust import TrustAnchors
 from ledger.operations.verification.verdict import NO_RULES
 
 _MEMORY: Final = "memory"
+_RULES: Final = ("horizons.unbroken", "triggers")
+"""The rules about single events that are held here too, since they need only what is hashed."""
 
 
 def verify_log(
@@ -43,7 +48,7 @@ def verify_log(
     joined = VerifiedPrefix()
     claimed, memory = _claimed(kept)
     extra = () if claimed is None or claimed.size > source.size else (claimed.size,)
-    findings = hash_pass(source, joined, extra=extra, progress=move)
+    findings = hash_pass(source, joined, extra=extra, horizons=Horizons(), progress=move)
     is_whole = not any(one.rule == "chain" for one in findings)
     keys, until = [str(key) for key in given.keys], None if is_whole else joined.position
     vouched = vouch(source, joined, keys, given.policy, until=until)
@@ -75,7 +80,7 @@ def verify_log(
         witnesses=vouched.witnesses,
         cosigned_at=vouched.cosigned_at,
         witnessed_size=vouched.witnessed_size,
-        rules=_rules(joined, vouched, findings, is_kept=bool(kept)),
+        rules=_rules(joined, vouched, findings, is_kept=bool(kept), has_bodies=source.has_bodies),
         findings=tuple(findings),
         gaps=(UncheckedCount("rules", NO_RULES, joined.position),),
         remarks=tuple(remarks),
@@ -83,16 +88,24 @@ def verify_log(
 
 
 def _rules(
-    joined: VerifiedPrefix, vouched: SignatureReport, findings: list[Finding], *, is_kept: bool
+    joined: VerifiedPrefix,
+    vouched: SignatureReport,
+    findings: list[Finding],
+    *,
+    is_kept: bool,
+    has_bodies: bool,
 ) -> tuple[RuleCount, ...]:
     checked = {"chain": joined.position, "tiles": joined.tiles_checked, "truncation": 1}
     checked |= vouched.checked | {_MEMORY: int(is_kept)}
+    if has_bodies:
+        checked |= dict.fromkeys(_RULES, sum(joined.types.get(name, 0) for name in DERIVED_TYPES))
     failed = [one.rule for one in findings]
+    meanings = MEANINGS | {name: RULES[name].meaning for name in _RULES}
     return tuple(
         RuleCount(
             name, meaning, checked.get(name, 0), failed.count(name), vouched.unchecked.get(name, 0)
         )
-        for name, meaning in MEANINGS.items()
+        for name, meaning in meanings.items()
         if checked.get(name) or name in failed or name in vouched.unchecked
     )
 
