@@ -251,7 +251,7 @@ RECORDS = (
 def mutated(content: bytes, chance: random.Random) -> bytes:
     """Return a tar with something in it changed, mostly with checksums that fit."""
     changed, found = bytearray(content), headers(content)
-    if not found:
+    if not found or found[-1] + BLOCK > len(content):
         return content
     at = chance.choice(found)
     match chance.randrange(10):
