@@ -1593,13 +1593,11 @@ def unsigned_of(scope: Scope, note: bytes, keys: Sequence[Key]) -> list[str]:
         found.append(f"{SCOPE}: each reason in withheld")
     if scope.kind != "full":
         found.append(f"{KEYS}: from and until which size a key counts")
-    known = {(key.name, key.key_id): key.kind in (LOG_KEY, WITNESS_KEY) for key in keys}
+    known = {(key.name, key.key_id) for key in keys if key.kind in (LOG_KEY, WITNESS_KEY)}
     for line in note.decode().rpartition("\n\n")[2].splitlines():
         _, name, encoded = line.split(" ", 2)
-        is_checked = known.get((name, unbase64(encoded)[:4]))
-        if not is_checked:
-            why = "was not given" if is_checked is None else "is of a kind not checked here"
-            found.append(f"{CHECKPOINT}: the line of {name}, whose key {why}")
+        if (name, unbase64(encoded)[:4]) not in known:
+            found.append(f"{CHECKPOINT}: the line of {name}, by no key given and checked")
     return found
 
 

@@ -17,7 +17,7 @@ from ledger.export.bag import (
     PAYLOAD,
     TAG_MANIFEST_FILE,
 )
-from ledger.export.tar import ArchiveError
+from ledger.tar import ArchiveError
 
 BLOCK: Final = tarfile.BLOCKSIZE
 _RECORD: Final = tarfile.RECORDSIZE

@@ -15,7 +15,7 @@ from ledger.export.bag import (
     TAG_MANIFEST_FILE,
 )
 from ledger.export.scope import Kind
-from ledger.export.tar import ArchiveError, ArchiveFormError, MemberFile, members
+from ledger.tar import ArchiveError, ArchiveFormError, MemberFile, members
 
 EVENTS: Final = f"{PAYLOAD}events.jsonl"
 CHECKPOINT: Final = f"{PAYLOAD}checkpoint"

@@ -169,7 +169,7 @@ def _unsigned(scope: BundleScope, trusted: TrustedCheckpoint) -> Iterator[str]:
     if scope.kind != "full":
         yield f"{KEYS}: from and until which size a key counts"
     for name in trusted.unread:
-        yield f"{CHECKPOINT}: the line of {name}, whose key was not given"
+        yield f"{CHECKPOINT}: the line of {name}, by no key given and checked"
 
 
 def _valid(

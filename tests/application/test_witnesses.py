@@ -18,11 +18,11 @@ from ledger.application.witnesses.cosigning import CosigningSetup
 from ledger.application.witnesses.witnesses import CosignatureCollector
 from ledger.application.workers import Workers
 from ledger.chain.checkpoint import CheckpointBody, sign
-from ledger.chain.cosignature import CosigningKey
+from ledger.chain.cosignature import CosignerKey, CosigningKey
 from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.note import parse as parse_note
-from ledger.chain.policy import PolicyWitness, WitnessPolicy
+from ledger.chain.policy import PolicyWitness, WitnessPolicy, parse_policy
 from ledger.chain.witness import encode_request
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
@@ -35,6 +35,8 @@ from tests.support.clocks import ManualClock
 from tests.support.scripted_witness import Answer, Script, scripted_witness
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, grow
+from tools.known_answers.mldsa_notes import Cosigner
+from tools.known_answers.primitives import line as line_by
 
 KEYS = [CosigningKey(f"witness-{n}.example.com", bytes([n]) * 32) for n in (1, 2, 3)]
 SECONDS = 1_800_000_000
@@ -206,6 +208,30 @@ def test_what_is_no_cosignature_of_this_checkpoint_is_refused_and_said(
     assert setting.cosigned(signed.size) == [KEYS[1].name]
     assert setting.attestation.checkpoints.failure is None
     assert not setting.evidence.exists()
+
+
+@pytest.mark.parametrize("seconds", [SECONDS, 0])
+def test_a_cosignature_by_ml_dsa_is_kept_if_it_says_a_time(setting: Setting, seconds: int) -> None:
+    cosigner = Cosigner("m.example.com", bytes([7]) * 32)
+
+    def script(path: str, body: bytes) -> Answer:
+        if not body:
+            return 404, b""
+        text = parse_note(body.partition(b"\n\n")[2]).text.decode()
+        return 200, line_by(cosigner.name, cosigner.blob(text, seconds)).encode()
+
+    url, _ = setting.stack.enter_context(scripted_witness(script))
+    collector = setting.collect(PolicyWitness("m", CosignerKey.parse(cosigner.vkey), url))
+    grow(setting.store, 3)
+    signed = setting.attestation.checkpoints.sign()
+    if seconds == 0:
+        assert "is 0: it says no time" in problem(collector)
+        assert setting.cosigned(signed.size) == []
+        return
+    until(lambda: setting.cosigned(signed.size) == [cosigner.name])
+    policy = parse_policy(f"log {signed.vkey}\nwitness m {cosigner.vkey}\nquorum m\n".encode())
+    whole = setting.attestation.checkpoints.of_size(signed.size)
+    assert policy.check(whole.note.encode()).witnesses == ("m",)
 
 
 def test_a_witness_that_is_not_there_is_a_problem_and_no_failure(setting: Setting) -> None:

@@ -16,8 +16,8 @@ from ledger.export.archive import Archive
 from ledger.export.bag import PAYLOAD
 from ledger.export.files import EVENTS, PROOFS, TAG_FILES, Bundle, BundleError
 from ledger.export.scope import BundlePlan, Withholding
-from ledger.export.tar import members
 from ledger.export.verify import verify_bundle, verify_opened
+from ledger.tar import members
 from tests.support.bundles import LedgerInMemory
 
 WITHHELD = Withholding(streams=frozenset({"models/fares"}), reason="secret")

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.policy import PolicyError, parse_policy
+from ledger.export.files import BundleError
+from ledger.export.verify import verify_bundle
 from tests.support.chained import ORIGIN, Chained, Signer, log_key
 from tests.support.weak_keys import FOR_ANYBODY, NEUTRAL, OTHER_SPELLINGS, SMALL_ORDER, vkey_text
 from tests.verifier.both import Alone, Opened, compare
-from tests.verifier.writing import load_tool, write_bundle
+from tests.verifier.writing import bag, load_tool, write_bundle
+from tools.known_answers.mldsa_notes import Cosigner
 
 TOOL = load_tool()
 LOG = log_key(1)
@@ -164,6 +167,48 @@ def test_a_log_and_a_witness_under_one_key_are_judged_alike_by_both(
     bundle = cosigned(tmp_path / "bundle", ledger, same.line(text))
     policy = lines(f"log {LOG.vkey}\nwitness w {same.vkey}", quorum)
     assert compare(alone, bundle, quorum, [], policy) == holds
+
+
+def test_a_cosignature_by_ml_dsa_that_says_no_time_is_passed_over(
+    ledger: Chained, tmp_path: Path
+) -> None:
+    cosigner = Cosigner("m.example.com", bytes([7]) * 32)
+    text = text_of(tmp_path / "text", ledger)
+    line = f"\N{EM DASH} {cosigner.name} {b64encode(cosigner.blob(text.decode(), 0)).decode()}\n"
+    folder = write_bundle(tmp_path / "bundle", ledger)
+    with (folder / CHECKPOINT).open("a", encoding="utf-8") as file:
+        file.write(line)
+    bag(folder)
+    vkeys = f"log {LOG.vkey}\nwitness m {cosigner.vkey}"
+    assert verify_bundle(folder, policy=parse_policy(lines(vkeys))).witnesses == ()
+    with pytest.raises(BundleError, match="the quorum m is not met: cosigned by no witness"):
+        verify_bundle(folder, policy=parse_policy(lines(vkeys, "m")))
+
+
+@pytest.mark.parametrize("quorum", ["w", "m"])
+def test_a_witness_with_a_key_of_ml_dsa_is_named_as_not_checked_by_the_stand_alone_verifier(
+    quorum: str, ledger: Chained, tmp_path: Path
+) -> None:
+    cosigner = Cosigner("m.example.com", bytes([7]) * 32)
+    text = text_of(tmp_path / "text", ledger)
+    line = f"\N{EM DASH} {cosigner.name} {b64encode(cosigner.blob(text.decode(), 1_790_000_000)).decode()}\n"
+    folder = write_bundle(tmp_path / "bundle", ledger)
+    with (folder / CHECKPOINT).open("a", encoding="utf-8") as file:
+        file.write(WITNESS.line(text) + line)
+    bag(folder)
+    vkeys = f"log {LOG.vkey}\nwitness w {WITNESS.vkey}\nwitness m {cosigner.vkey}"
+    policy = lines(vkeys, quorum)
+    found = verify_bundle(folder, policy=parse_policy(policy))
+    assert found.witnesses == ("w", "m")
+    if quorum == "m":
+        why = "quorum of cosignatures, without m.example.com: not checked here"
+        with pytest.raises(TOOL.Fault, match=why):
+            TOOL.verify(folder, [policy], 1)
+        return
+    told = TOOL.verify(folder, [policy], 1)
+    assert told["witnesses not checked here"] == ["m.example.com"]
+    unsigned = "the line of m.example.com, by no key given and checked"
+    assert f"{CHECKPOINT}: {unsigned}" in told["not signed"]
 
 
 @pytest.mark.parametrize(("quorum", "holds"), [("w", True), ("x", False)])

@@ -206,7 +206,7 @@ def test_a_line_of_the_checkpoint_by_an_unknown_key_is_named_as_not_signed(
 ) -> None:
     witness = witness_key(7)
     write_bundle(tmp_path, ledger, signers=[log_key(1), witness])
-    name = f"data/checkpoint: the line of {witness.name}, whose key was not given"
+    name = f"data/checkpoint: the line of {witness.name}, by no key given and checked"
     found = both(tmp_path)
     assert name in found.alone["not signed"]
     assert list(found.product.unsigned) == found.alone["not signed"]

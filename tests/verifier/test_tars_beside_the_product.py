@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from ledger import tar
 from ledger.chain.keys import VerifierKey
-from ledger.export import tar
 from ledger.export.files import BundleError, BundleFormError, open_bundle
 from ledger.export.verify import verify_bundle
 from tests.support.chained import Chained, log_key

@@ -14,8 +14,6 @@ from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Final
 
-from ledger.export.bag import PAYLOAD
-
 BLOCK: Final = 512
 ENTRIES_MAX: Final = 100
 """A bundle has 12 files; a folder and an extended header may be beside each."""
@@ -200,7 +198,7 @@ def _below_top(entries: list[tuple[str, _Entry]]) -> dict[str, Member]:
     """Return the files without the folder that holds them all, if there is one."""
     tops = {name.partition("/")[0] for name, _ in entries} - {"."}
     prefix = f"{min(tops)}/" if len(tops) == 1 else ""
-    folders = {".", prefix.rstrip("/"), f"{prefix}{PAYLOAD}".rstrip("/")}
+    folders = {".", prefix.rstrip("/"), f"{prefix}data"}
     found: dict[str, Member] = {}
     for name, entry in entries:
         path = name.removeprefix(prefix)
