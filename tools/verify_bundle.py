@@ -1594,7 +1594,7 @@ def unsigned_of(scope: Scope, note: bytes, keys: Sequence[Key]) -> list[str]:
     if scope.kind != "full":
         found.append(f"{KEYS}: from and until which size a key counts")
     known = {(key.name, key.key_id) for key in keys if key.kind in (LOG_KEY, WITNESS_KEY)}
-    for line in note.decode().rpartition("\n\n")[2].splitlines():
+    for line in dict.fromkeys(note.decode().rpartition("\n\n")[2].splitlines()):
         _, name, encoded = line.split(" ", 2)
         if (name, unbase64(encoded)[:4]) not in known:
             found.append(f"{CHECKPOINT}: the line of {name}, by no key given and checked")

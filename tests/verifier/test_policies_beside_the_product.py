@@ -17,6 +17,8 @@ from tests.support.weak_keys import FOR_ANYBODY, NEUTRAL, OTHER_SPELLINGS, SMALL
 from tests.verifier.both import Alone, Opened, compare
 from tests.verifier.writing import bag, load_tool, write_bundle
 from tools.known_answers.mldsa_notes import Cosigner
+from tools.known_answers.primitives import NOW
+from tools.known_answers.primitives import line as line_by
 
 TOOL = load_tool()
 LOG = log_key(1)
@@ -174,7 +176,7 @@ def test_a_cosignature_by_ml_dsa_that_says_no_time_is_passed_over(
 ) -> None:
     cosigner = Cosigner("m.example.com", bytes([7]) * 32)
     text = text_of(tmp_path / "text", ledger)
-    line = f"\N{EM DASH} {cosigner.name} {b64encode(cosigner.blob(text.decode(), 0)).decode()}\n"
+    line = line_by(cosigner.name, cosigner.blob(text.decode(), 0))
     folder = write_bundle(tmp_path / "bundle", ledger)
     with (folder / CHECKPOINT).open("a", encoding="utf-8") as file:
         file.write(line)
@@ -191,7 +193,7 @@ def test_a_witness_with_a_key_of_ml_dsa_is_named_as_not_checked_by_the_stand_alo
 ) -> None:
     cosigner = Cosigner("m.example.com", bytes([7]) * 32)
     text = text_of(tmp_path / "text", ledger)
-    line = f"\N{EM DASH} {cosigner.name} {b64encode(cosigner.blob(text.decode(), 1_790_000_000)).decode()}\n"
+    line = line_by(cosigner.name, cosigner.blob(text.decode(), NOW))
     folder = write_bundle(tmp_path / "bundle", ledger)
     with (folder / CHECKPOINT).open("a", encoding="utf-8") as file:
         file.write(WITNESS.line(text) + line)
