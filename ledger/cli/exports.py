@@ -71,8 +71,7 @@ def create(
     assert verdict.bundle is not None
     fetch.check_issued(export, verdict.bundle.manifest_digest)
     fetch.keep()
-    kept = verdict.model_copy(update={"place": str(out)})
-    show_verdict(kept, f"Wrote {out}, and verified it.")
+    show_verdict(verdict.model_copy(update={"place": str(out)}), f"Wrote {out}, and verified it.")
 
 
 def _asked(full: bool, first: str | None, last: str | None, stream: str) -> dict[str, Any]:

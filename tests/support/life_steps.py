@@ -372,19 +372,18 @@ def rotate(life: Life) -> None:
 @step(0.4)
 def revoke(life: Life) -> None:
     keys = life.world.ledger.attestation.keys
-    vkey = life.any_of([one.span.vkey for one in keys.keys().records])
-    keys.revoke(ANA, vkey, life.world.head + 1, "its machine was sold")
+    vkeys = [one.span.vkey for one in keys.keys().records]
+    keys.revoke(ANA, life.any_of(vkeys), life.world.head + 1, "its machine was sold")
 
 
 @step(0.5)
 def record_audit(life: Life) -> None:
-    size = life.world.head
-    root = life.world.ledger.attestation.prover.root_at(size)
+    attestation, size = life.world.ledger.attestation, life.world.head
     audited = AuditCompleted(
-        program="test", source="database", size=size, root=root.hex(), passed=True,
-        checks=[], findings=[],
+        program="test", source="database", size=size, passed=True, checks=[], findings=[],
+        root=attestation.prover.root_at(size).hex(),
     )  # fmt: skip
-    life.world.ledger.attestation.record_audit(life.caller("users/auditor"), audited)
+    attestation.record_audit(life.caller("users/auditor"), audited)
 
 
 @step(0.5)
