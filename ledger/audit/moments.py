@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 REMEMBERED: Final = 65_536  # about 10 MB: an evaluator may lag behind what is appended
 
 
-class Moment(NamedTuple):
+class LedgerMoment(NamedTuple):
     """What was known from a position on, until the next moment."""
 
     position: int
@@ -21,7 +21,7 @@ class Moments:
     """The newest moments of a ledger."""
 
     def __init__(self) -> None:
-        self._kept = [Moment(0, 0, 0, 0)]
+        self._kept = [LedgerMoment(0, 0, 0, 0)]
 
     def take(self, position: int, recorded_at: int, observed_at: int) -> None:
         """Take in the next event; `observed_at` is 0 unless it is an observation with a body."""
@@ -33,11 +33,11 @@ class Moments:
             second = observed_at
         elif recorded_at == last.recorded_at:
             return
-        self._kept.append(Moment(position, recorded_at, newest, second))
+        self._kept.append(LedgerMoment(position, recorded_at, newest, second))
         if len(self._kept) > 2 * REMEMBERED:
             del self._kept[:-REMEMBERED]
 
-    def at(self, position: int) -> Moment | None:
+    def at(self, position: int) -> LedgerMoment | None:
         """Return the moment as of a position; None where it is forgotten."""
         index = bisect_right(self._kept, position, key=lambda one: one.position) - 1
         return self._kept[index] if index >= 0 else None

@@ -7,7 +7,7 @@ from typing import Final
 
 from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.ledger_state import AuditedModel, LedgerState
-from ledger.audit.moments import Moment
+from ledger.audit.moments import LedgerMoment
 from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.service_period import serving_of
@@ -104,7 +104,7 @@ def _is_of_ledgers_time(event: AuditedEvent, fold: LedgerState) -> bool:
     )
 
 
-def _by_data(event: AuditedEvent, fold: LedgerState, moment: Moment) -> Verdict:
+def _by_data(event: AuditedEvent, fold: LedgerState, moment: LedgerMoment) -> Verdict:
     """Compare with the newest time observed; for a schedule, one that lies alone may not count."""
     at = _time_of(event)
     is_alone = moment.newest - moment.second > fold.leap_micros
