@@ -40,7 +40,7 @@ class Connection:
     close: Any
     errors: tuple[type[Exception], ...]
     kind_of: Callable[[str], str]
-    """What it has under a name: a table, or something else; empty for nothing that it shows."""
+    """The kind of thing under a name: a table, or another; empty for nothing that it shows."""
     is_damage: Callable[[Exception], bool] = lambda _: False
     """Whether an error says that what is stored is damaged, and not that it cannot be had."""
     integrity: str = ""

@@ -256,7 +256,7 @@ def _with_lines(note: str, lines: Sequence[str]) -> str:
 
 
 def _no_table(place: str, name: str, kind: str) -> LedgerError:
-    """Return the refusal of rows that are made when they are read, each time as somebody likes."""
+    """Return the refusal of rows that are made when they are read, and may be others each time."""
     return LedgerError(
         Reason.CHAIN_BROKEN,
         f"In {shown_place(place)}, {name} is a {kind} and not a plain table: each reader can be "

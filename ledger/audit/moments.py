@@ -1,4 +1,4 @@
-"""What time it was for a ledger as of a position that lies a moment back."""
+"""The time of a ledger as of a position that lies a moment back."""
 
 from bisect import bisect_right
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ REMEMBERED: Final = 65_536  # about 10 MB: an evaluator may lag behind what is a
 
 
 class LedgerMoment(NamedTuple):
-    """What was known from a position on, until the next moment."""
+    """The facts that were known from a position on, until the next moment."""
 
     position: int
     recorded_at: int

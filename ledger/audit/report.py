@@ -166,7 +166,7 @@ class Report(_Part):
     def text(self) -> str:
         """Return the verdict for a person; after an audit with a table of its rules."""
         table = [*_table(self.rules), ""] if self.task == "audit" else []
-        # What others wrote is quoted, and no line of theirs can pass for one of ours.
+        # The words of others are quoted, and no line of theirs can pass for one of ours.
         return "\n".join([*table, *map(inert, self._sentences())])
 
     def _sentences(self) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Segment:
     """Positions among them whose type's body can be neither erased nor withheld."""
     notable: list[tuple[int, str, bytes | None]] = field(default_factory=list)
     concerned: list[HorizonFacts] = field(default_factory=list)
-    """What concerns horizons, where that is asked for."""
+    """The facts about horizons, where they are asked for."""
     leaves: bytes = b""
     """The hashes of its events, one behind the other."""
     nodes: list[tuple[int, bytes]] = field(default_factory=list)

@@ -69,7 +69,7 @@ def write(text: str) -> None:
 
 
 def lines(parts: Iterable[str]) -> str:
-    """Return lines as a text: none of them breaks, whatever text of others is in it."""
+    """Return lines as a text: none of them breaks, even with text of others in it."""
     return "\n".join([inert(part) for part in parts])
 
 

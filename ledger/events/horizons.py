@@ -74,7 +74,7 @@ def trigger_fault(trigger: str, actor: str) -> str | None:
 
 
 class HorizonFacts(NamedTuple):
-    """What of an event concerns horizons, its own or those of others."""
+    """The facts of an event about horizons, its own or those of others."""
 
     position: int
     stream: str

@@ -204,7 +204,7 @@ class Decisions:
         present = latest if newest is None else newest
         if at is None or at == present:
             return AssessmentInputs(history, policy, present, "request", is_historical=False)
-        # What sees every observation is about the present, and counts: it is not to be called past.
+        # An evaluation that sees every observation is about the present, and counts.
         observed = head.newest_observed_at if newest is None else newest
         if observed is None:
             raise _not_earlier("no data was recorded yet, so no earlier time is known")

@@ -40,8 +40,8 @@ def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """On ingest and on request a model is evaluated at the newest of its selected observations.
 
     An earlier time is stated by who asks, and that evaluation is called historical: it does not
-    see the newest of them (where nothing is selected, the ledger's newest). What sees all is about
-    the present and counts, so it cannot be called that.
+    see the newest of them (where nothing is selected, the ledger's newest). One that sees all is
+    about the present and counts, so it cannot be called that.
     """
     data, facts = event.known, fold.models.get(event.stream)
     if data["historical"] and data["trigger"] != "request":
@@ -68,7 +68,7 @@ def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("times.evaluated", _SCORE, _PLAN)
 def times_evaluated(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """What no observation dates is about the ledger's time as of its horizon.
+    """An evaluation that no observation dates is about the ledger's time as of its horizon.
 
     By schedule, for a plan, and on request where nothing is selected. Where the data are the clock
     that time is derived. A machine's clock is held to be no earlier than what it read had been
