@@ -8,8 +8,10 @@ many, or of a ledger that is not there, was put in by other means than the servi
 
 import hashlib
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
+from ledger.audit.request_cover import RequestCover
 from ledger.audit.source import HashPassResult, SourceReport
 from ledger.chain.cosignature import parse_signature_lines, timestamp_of
 from ledger.chain.key_history import KeyHistory, vkey_digest
@@ -51,6 +53,7 @@ _COSIGNATURES: Final = (
 )
 
 _PAGE: Final = 5_000
+_FORGOTTEN_MAX: Final = 100
 _OBSERVED: Final = SignalObserved.TYPE
 
 _TIMES: Final = (
@@ -77,11 +80,12 @@ def examine(
     found: SourceReport,
 ) -> None:
     """Note what was compared, and what does not fit the events or each other."""
-    newest = _observed_at(query, ledger_id, size, found)
+    cover = RequestCover()
+    newest = _observed_at(query, ledger_id, size, cover, found)
     if "heads" in tables:
         _head(query, ledger_id, size, (newest, hashed.tree), found)
     if "requests" in tables:
-        _requests(query, ledger_id, size, found)
+        _requests(query, ledger_id, size, cover, found)
     _row(query, ledger_id, found)
     _orphans(query, tables, found)
     _checkpoints(query, ledger_id, found)
@@ -93,12 +97,16 @@ def examine(
         _cosignatures(query, ledger_id, found)
 
 
-def _observed_at(query: Query, ledger_id: int, size: int, found: SourceReport) -> int | None:
+def _observed_at(
+    query: Query, ledger_id: int, size: int, cover: RequestCover, found: SourceReport
+) -> int | None:
     """Compare each event's indexed time with its body; return the newest."""
     rule, after, newest, count = "database.observed_at", 0, None, 0
     while page := query(_TIMES, ledger_id, after, size, _PAGE):
         for position, type_, observed_at, body in page:
             count += 1
+            if body is not None:
+                cover.note(position, bytes(body))
             if type_ != _OBSERVED:
                 if observed_at is not None:
                     found.fail(rule, position, f"a {type_} is indexed as an observation")
@@ -162,8 +170,10 @@ def _head(
         found.fail(rule, position, what)
 
 
-def _requests(query: Query, ledger_id: int, size: int, found: SourceReport) -> None:
-    """Compare every remembered request with its seal and with the events that it names."""
+def _requests(
+    query: Query, ledger_id: int, size: int, cover: RequestCover, found: SourceReport
+) -> None:
+    """Compare every remembered request with its seal and its events, and those with it."""
     rule, last, count = "database.requests", ("", "", ""), 0
     while page := query(_REQUESTS, ledger_id, *last, _PAGE):
         for row in page:
@@ -173,7 +183,12 @@ def _requests(query: Query, ledger_id: int, size: int, found: SourceReport) -> N
                 position = row[4] if type(row[4]) is int else 0
                 named = f"the row of request id {str(row[2])[:140]!r} {what}"
                 found.fail(rule, position, named)
+            elif row[4] <= size:
+                cover.cover(row[4], row[5])
         last = (page[-1][0], page[-1][1], page[-1][2])
+    for position in islice(cover.missing(), _FORGOTTEN_MAX):
+        what = "no request is remembered for its request id, so a repeat would be recorded again"
+        found.fail(rule, position, what)
     found.checked[rule] = count
 
 

@@ -59,7 +59,7 @@ MEANINGS: Final = {
     "bundle.files": "The bundle's files are those of its manifests, and agree with the events.",
     "database.observed_at": "Observations are indexed under the time that their body states.",
     "database.head": "The stored head is the last event.",
-    "database.requests": "Remembered requests are those of the events.",
+    "database.requests": "Remembered requests are those of the events, and none is forgotten.",
     "database.row": "The ledger's row is what its first events say.",
     "database.orphans": "Every row belongs to a ledger that is there.",
     "database.tiles": "No tile holds more than the tree.",

@@ -40,15 +40,20 @@ def rehash(
     """Hash the rows from `first` to `last` again, after the event with `prev_hash`.
 
     `tree` is that of all events before `first`; it is left as it is. CHAIN_BROKEN names the first
-    row that is not what its hash says, is not linked, has a broken horizon, or is missing;
-    STORE_UNAVAILABLE where the database does not give them.
+    row that is not what its hash says, is not linked, was recorded before the one before it, has a
+    broken horizon, or is missing; STORE_UNAVAILABLE where the database does not give them.
     """
     assert tree.size == first - 1
     grown, at = tree.copy(), first
+    before = recorded.event(ledger, first - 1)
+    recorded_at = 0 if before is None else before.recorded_at
     horizons = Horizons(first - 1, partial(recorded.bearing, ledger))
     for page in recorded.rows_raw(ledger, after=first - 1, until=last):
         leaves = hash_page(list(timed(page)), ledger, at, prev_hash)
         for row in page:
+            if row[4] < recorded_at:
+                raise chain_broken(row[0], "it was recorded before the event before it")
+            recorded_at = row[4]
             if row[3] in CONCERNED_TYPES:
                 _refuse_broken(horizons, facts_of(row[0], row[1], row[3], row[6]))
         grown.extend(leaves)

@@ -203,7 +203,19 @@ class Paper:
 
     def _request_rows(self) -> list[tuple[Any, ...]]:
         found = []
-        for actor, method, request_id, first, last in self.requests:
+        known = {(actor, request_id) for actor, _, request_id, *_ in self.requests}
+        places: dict[tuple[str, str], list[int]] = {}
+        for position, event in enumerate(self.events, 1):
+            body = event.body
+            if isinstance(body, dict) and body["request_id"] is not None:
+                key = body["actor"], body["request_id"]
+                places.setdefault(key, []).append(position)
+        rows = [
+            (actor, "Anything", request_id, min(at), max(at))
+            for (actor, request_id), at in places.items()
+            if (actor, request_id) not in known
+        ]
+        for actor, method, request_id, first, last in [*self.requests, *rows]:
             digest = hashlib.sha256(request_id.encode()).digest()
             text = f"1\n{actor}\n{method}\n{request_id}\n{first}\n{last}\n"
             seal = hashlib.sha256(text.encode() + digest).digest()

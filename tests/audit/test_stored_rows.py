@@ -129,7 +129,7 @@ EDITS = [
     ),
     ("DELETE FROM events WHERE position = 306", "database.head database.tiles truncation", 306),
     (ONE_MORE, "chain", 307),
-    ("DELETE FROM requests", "", 0),  # the bodies name them still
+    ("DELETE FROM requests", "database.requests", 3),
 ]
 DAMAGED_RULES = {rule for _, rules, _ in EDITS for rule in rules.split()} - ABOUT_BODIES
 

@@ -9,6 +9,7 @@ right here (`adopt` without an audit), somebody got past it: the horizon is the 
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from ledger.events.decisions import DecisionMade
 from ledger.storage import open_store
 from tests.cli.conftest import Run
 from tests.support.audits import audited
-from tests.support.forger import append_again
+from tests.support.forger import Forger, append_again
 from tests.support.served import serving
 from tests.support.world import DAY, ORIGIN, START, StillClock, World
 
@@ -105,6 +106,25 @@ def test_a_signer_signs_nothing_of_it(tmp_path: Path) -> None:
     newest = world.ledger.attestation.checkpoints.newest()
     assert newest is not None
     assert newest.size == signed
+    world.close()
+
+
+def test_a_signer_signs_no_event_that_was_recorded_before_the_one_before_it(
+    tmp_path: Path,
+) -> None:
+    world = lived(tmp_path)
+    world.ledger.attestation.checkpoints.sign()
+    with closing(Forger(Path(world.path))) as forger:
+        old = len(forger.rows)
+        seen = next(row for row in forger.rows if row.observed_at is not None)
+        forger.rows.append(replace(seen))
+        forger.append_rows(old)
+    world.store.keys.adopt(ORIGIN, world.store.events.head(ORIGIN))
+    with pytest.raises(LedgerError) as caught:
+        world.ledger.attestation.checkpoints.sign()
+    assert caught.value.reason is Reason.SIGNING_STOPPED
+    said = f"at position {old + 1}: it was recorded before the event before it"
+    assert said in caught.value.message
     world.close()
 
 
