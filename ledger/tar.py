@@ -27,8 +27,9 @@ _FIELDS: Final = struct.Struct("100s24x12s12x8s1s100s8s80x155s12s")
 _POSIX, _GNU = b"ustar\x0000", b"ustar  \0"
 _FILE, _OLD_FILE, _FOLDER, _EXTENDED = b"0", b"\0", b"5", b"x"
 _OCTAL: Final = re.compile(rb"([0-7]{11})[\0 ]")
+_BINARY: Final = 0x80
 _BEYOND_OCTAL: Final = 8**11
-"""From here on GNU tar writes a size in binary, behind a byte 0x80."""
+"""From here on GNU tar writes a size in binary, behind that byte."""
 _NAME: Final = re.compile(rb"([^\0]*)\0*")
 _RECORD: Final = re.compile(rb"([1-9][0-9]{0,6}) ([^=\n]+)=")
 _PATH: Final = b"path"
@@ -144,9 +145,13 @@ def _size(text: bytes, at: int) -> int:
     octal = _OCTAL.fullmatch(text)
     if octal is not None:
         return int(octal[1], 8)
+    if text[0] < _BINARY:
+        raise ArchiveFormError(at, "the size in the header is not written in octal digits")
     size = int.from_bytes(text[1:], "big")
-    if text[0] != 0x80 or size < _BEYOND_OCTAL:
-        raise ArchiveFormError(at, "the size in the header is not written as tar programs do")
+    if text[0] != _BINARY or size < _BEYOND_OCTAL:
+        raise ArchiveError(
+            f"byte {at}: the size in the header is below zero, or written to mislead"
+        )
     return size
 
 

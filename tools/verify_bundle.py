@@ -97,7 +97,7 @@ ALWAYS = {
 }
 LINED = {EVENTS: LINE_BYTES_MAX, PROOFS: 1 << 13}
 """The files that are read by lines, and the longest line of each."""
-LARGER = {SCOPE: 64 << 20, "data/report.html": 64 << 20}
+LARGER = {SCOPE: 16 << 20, "data/report.html": 16 << 20}
 """Files, apart from those, that may have more than FILE_BYTES_MAX."""
 ONLY: dict[str, set[str]] = {"full": set(), "range": {PROOFS}, "stream": {PROOFS, SEAL}}
 BAGIT_TEXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
@@ -806,7 +806,8 @@ def tar_header(block: bytes) -> tuple[bytes, int, bytes]:
     if re.fullmatch(rb"[0-7]{11}[\0 ]", size):
         number = int(size[:11], 8)
     elif size[0] != 0x80 or number < 8**11:
-        raise Fault(f"size in the header{UNPACK}", "11 octal digits, or binary beyond", size)
+        hint = UNPACK if size[0] < 0x80 else ""
+        raise Fault(f"size in the header{hint}", "11 octal digits, or binary beyond", size)
     full = b"/".join(filter(None, (prefix.rstrip(b"\0"), name.rstrip(b"\0"))))
     is_form = form == b"ustar\x0000" or (form == b"ustar  \0" and not any(prefix))
     if not is_form or b"\0" in full or any(link + rest) or (kind == b"5" and number):

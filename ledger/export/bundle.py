@@ -6,6 +6,7 @@ body is hashed on the way and the whole compared with the checkpoint, so a damag
 exported as if it were none.
 """
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
@@ -29,7 +30,17 @@ from ledger.export.bag import (
     bag_info,
     manifest,
 )
-from ledger.export.files import CHECKPOINT, EVENTS, KEYS, PROOFS, REPORT, SCOPE, SEAL, VERIFIER
+from ledger.export.files import (
+    CHECKPOINT,
+    EVENTS,
+    KEYS,
+    PROOFS,
+    REPORT,
+    SCOPE,
+    SEAL,
+    VERIFIER,
+    fault_of_size,
+)
 from ledger.export.lines import LineError, checked_line, parse_line
 from ledger.export.proofs import TileProver, proof_line
 from ledger.export.scope import BundlePlan
@@ -247,10 +258,13 @@ class BundleWriter:
         self._files = {}
 
     def _write(self, name: str, pieces: Iterable[bytes]) -> str:
-        """Write a file piece by piece, and return its digest."""
-        digest = hashlib.sha256()
+        """Write a file and return its digest; OSError for more than a verifier reads of it."""
+        digest, size = hashlib.sha256(), 0
         with open_file(self._folder / name) as file:
             for piece in pieces:
+                size += len(piece)
+                if fault := fault_of_size(name, size):
+                    raise OSError(errno.EFBIG, f"{name}: {fault}; export fewer events at once")
                 file.write(piece)
                 digest.update(piece)
             file.flush()

@@ -36,7 +36,7 @@ FILES: Final[Mapping[Kind, frozenset[str]]] = {
 """Every file of a bundle, by kind: no fewer and no more."""
 
 SMALL_BYTES_MAX: Final = 1 << 20
-LARGER_BYTES_MAX: Final[Mapping[str, int]] = {SCOPE: 64 << 20, REPORT: 64 << 20}
+LARGER_BYTES_MAX: Final[Mapping[str, int]] = {SCOPE: 16 << 20, REPORT: 16 << 20}
 """Of the files that may have more than that: one lists every withheld range."""
 LINE_BYTES_MAX: Final[Mapping[str, int]] = {EVENTS: 64 << 20, PROOFS: 1 << 13}
 """The most bytes of a line, in the files that are read by lines and have no other bound."""
@@ -95,11 +95,16 @@ def _opened(folder: Path, name: str) -> BinaryIO:
         raise BundleError(name, 0, f"it cannot be read: {error.strerror}") from error
 
 
+def fault_of_size(name: str, size: int) -> str:
+    """Return why a file is too large for any verifier, "" if it is not."""
+    most = LARGER_BYTES_MAX.get(name, SMALL_BYTES_MAX)
+    return f"{size} bytes are more than {most}" * (size > most and name not in LINE_BYTES_MAX)
+
+
 def check_size(bundle: Bundle, name: str) -> None:
     """Raise BundleError for a file that is larger than any honest one."""
-    most = LARGER_BYTES_MAX.get(name, SMALL_BYTES_MAX)
-    if bundle.sizes[name] > most and name not in LINE_BYTES_MAX:
-        raise BundleError(name, 0, f"it is larger than {most} bytes")
+    if fault := fault_of_size(name, bundle.sizes[name]):
+        raise BundleError(name, 0, fault)
 
 
 def read_all(bundle: Bundle, name: str) -> bytes:

@@ -16,9 +16,10 @@ import pytest
 
 from ledger.chain.keys import VerifierKey
 from ledger.errors import LedgerError, Reason
+from ledger.export import files
 from ledger.export.archive import Archive
 from ledger.export.bundle import BundleWriter
-from ledger.export.files import EVENTS, PROOFS, open_bundle
+from ledger.export.files import EVENTS, KEYS, PROOFS, REPORT, SCOPE, VERIFIER, open_bundle
 from ledger.export.missing_bodies import MissingBodies
 from ledger.export.scope import BundlePlan, ScopeError, Withholding
 from ledger.export.verify import VerifiedBundle, verify_bundle
@@ -306,6 +307,21 @@ def test_bodies_are_withheld_with_a_reason_and_not_all_can_be(
 ) -> None:
     with pytest.raises(ScopeError, match=why):
         Withholding(frozenset(types), frozenset(streams), reason)
+
+
+@pytest.mark.parametrize("name", [KEYS, REPORT, SCOPE, VERIFIER])
+def test_a_file_that_no_verifier_would_read_is_not_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = small_ledger()
+    written = made.write(tmp_path / "bundle", made.plan())
+    assert written.events == made.size
+    size = (tmp_path / "bundle" / name).stat().st_size
+    monkeypatch.setattr(files, "LARGER_BYTES_MAX", {name: size})
+    made.write(tmp_path / "again", made.plan())
+    monkeypatch.setattr(files, "LARGER_BYTES_MAX", {name: size - 1})
+    with pytest.raises(OSError, match=f"{name}: .* bytes are more than {size - 1}"):
+        made.write(tmp_path / "more", made.plan())
 
 
 def test_the_digest_that_is_recorded_is_that_of_the_manifest(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from ledger import tar
 from ledger.chain.keys import VerifierKey
 from ledger.export.files import BundleError, BundleFormError, open_bundle
 from ledger.export.verify import verify_bundle
+from ledger.operations.failures import IntegrityFailure
+from ledger.operations.trust import TrustAnchors
+from ledger.operations.verification.files import check_bundle
 from tests.support.chained import Chained, log_key
 from tests.verifier.archives import BLOCK, edited, ended, headers, summed, tarred
 from tests.verifier.conftest import POLICY
@@ -221,6 +224,32 @@ def test_a_tar_in_another_form_is_told_to_be_unpacked_not_to_be_forged(
             open_bundle(place)
         with pytest.raises(TOOL.Fault, match="unpack the tar and verify the folder"):
             TOOL.files_of(place)
+
+
+def test_a_tar_that_would_mislead_a_tar_program_is_not_told_to_be_unpacked(
+    ledger: Chained, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "bundle", ledger)
+    for size in (-1, -1_024, 512):
+        place = tarred(tmp_path / "x.tar", folder)
+        edited(124, binary(size))(place)
+        with pytest.raises(BundleError, match="below zero, or written to mislead") as caught:
+            open_bundle(place)
+        assert type(caught.value) is BundleError
+        with pytest.raises(TOOL.Fault) as fault:
+            TOOL.files_of(place)
+        assert "unpack" not in str(fault.value)
+
+
+def test_a_tar_in_another_form_is_no_evidence_in_the_words_of_verify(
+    ledger: Chained, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "bundle", ledger)
+    place = tarred(tmp_path / "x.tar", folder, top=f"{'x' * 120}/")
+    with pytest.raises(IntegrityFailure) as caught:
+        check_bundle(place, TrustAnchors((VerifierKey.parse(VKEY),)))
+    assert "unpack it, and verify the folder" in str(caught.value)
+    assert "evidence" not in str(caught.value)
 
 
 def test_no_content_is_read_to_find_the_files(ledger: Chained, tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ def thing_at(place: str) -> Thing:
         raise MisuseError(
             f"There is no file {path}.", "Check the path; a server is named with --server."
         ) from error
+    except OSError as error:
+        raise MisuseError(
+            f"{path} cannot be read: {error.strerror}.", "Check the path and its rights."
+        ) from error
     if start.startswith(_SQLITE):
         return "database"
     if start[_TAR_AT:] == _TAR:
