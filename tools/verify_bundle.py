@@ -1739,7 +1739,8 @@ def policies_of(options: argparse.Namespace) -> list[bytes]:
     """Return the policies that the command line states, each of which has to hold."""
     policies = []
     if options.witness_policy is not None:
-        policies.append(options.witness_policy.read_bytes())
+        with options.witness_policy.open("rb") as file:
+            policies.append(file.read(NOTE_BYTES_MAX + 1))  # more than that is refused below
     if options.vkey or options.witness or not policies:
         lines = [f"log {vkey}" for vkey in options.vkey]
         names = [f"w{number}" for number in range(len(options.witness))]
@@ -1779,7 +1780,7 @@ def main(arguments: Sequence[str]) -> int:
         window = window_of(int(now), options.max_age, options.max_future)
         report = verify(options.bundle, policies, jobs, bound, window)
         report["seconds"] = round(time.perf_counter() - started, 3)
-    except (Fault, ValueError, OSError, MemoryError, RecursionError) as error:
+    except (Fault, ValueError, OSError, MemoryError, RuntimeError) as error:
         labels = ("what", "expected", "found", "file", "line", "position")
         fault = error if isinstance(error, Fault) else Fault(f"{type(error).__name__}: {error}")
         told = zip(labels, fault.args, strict=False)
@@ -1793,4 +1794,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -86,14 +86,14 @@ IN_PLACE_OF_A_FILE: dict[str, Change] = {
 }
 
 
-def run(path: Path) -> "subprocess.CompletedProcess[str]":
+def run(path: Path, *more: str) -> "subprocess.CompletedProcess[str]":
     """Run the stand-alone verifier with a bound on its memory."""
 
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
     return subprocess.run(
-        [sys.executable, "-I", "-S", str(PROGRAM), str(path), "--vkey", VKEY, "--jobs", "1"],
+        [sys.executable, "-I", "-S", str(PROGRAM), str(path), "--vkey", VKEY, *more],
         capture_output=True,
         text=True,
         check=False,
@@ -120,6 +120,29 @@ def test_anything_in_place_of_a_file_is_refused_in_one_sentence(
     folder = write_bundle(tmp_path / "bundle", ledger)
     IN_PLACE_OF_A_FILE[what](folder / name)
     refused(folder)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("text", [b"", b"x" * (8 << 20) + b"\n", b"[" * (8 << 20) + b"\n"])
+def test_many_long_lines_fill_no_memory(
+    text: bytes, jobs: str, ledger: Chained, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "bundle", ledger)
+    with (folder / "data" / "events.jsonl").open("ab") as file:
+        for _ in range(40):
+            file.write(text)
+    if not text:
+        sparse(folder / "data" / "events.jsonl")
+    done = run(folder, "--jobs", jobs)
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert "data/events.jsonl, line 12, position 12: " in done.stderr
+
+
+def test_an_endless_policy_is_misuse(ledger: Chained, tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "bundle", ledger)
+    done = run(folder, "--witness-policy", "/dev/zero")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("misuse: more than 1000000 bytes, or a control character")
 
 
 def test_a_tar_that_is_drawn_out_or_stands_for_gigabytes_is_refused(
