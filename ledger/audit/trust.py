@@ -137,7 +137,7 @@ def vouch(
         return found
     found.vkeys = _reached(spans, trusted, by_key, _commitments(joined))
     _judge_newest(newest, spans, found)
-    if policy is not None and policy.witnesses:
+    if policy is not None and (policy.witnesses or policy.quorum):
         _judge_witnesses(newest, policy, found)
     return found
 

@@ -29,6 +29,9 @@ from tests.audit.paper import Paper
 from tests.audit.test_forgeries import foreign
 from tests.support.audits import audited
 from tests.support.hooks import read_up_to
+from tests.support.weak_keys import vkey_text
+from tools.known_answers.mldsa_notes import Cosigner
+from tools.known_answers.primitives import line as line_by
 
 
 def audit_of(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
@@ -165,6 +168,32 @@ def test_a_quorum_of_witnesses_is_asked_for(
     assert seen(report) == ([] if holds else [("witnesses", 72)])
     assert report.witnessed_size == (72 if holds else 0)
     assert not any("first use" in remark for remark in report.remarks)  # the policy names the key
+
+
+def test_a_quorum_of_witnesses_that_cannot_be_checked_is_not_met(
+    paper: Paper, tmp_path: Path
+) -> None:
+    unknown = vkey_text("w7.example", 7, bytes(40))
+    text = f"log {paper.key.verifier_key}\nwitness w {unknown}\nquorum w\n"
+    report = audit_of(paper, tmp_path, policy=parse_policy(text.encode()))
+    assert seen(report) == [("witnesses", 72)]
+    assert "of a type unknown here: w" in report.findings[0].sentence
+
+
+@pytest.mark.parametrize("seconds", [1_780_000_000, 0])
+def test_a_policy_may_ask_for_a_cosignature_by_ml_dsa(
+    paper: Paper, tmp_path: Path, seconds: int
+) -> None:
+    cosigner = Cosigner("m.example", bytes([7]) * 32)
+    leaves = [row[11] for row in paper.rows()]
+    signed = parse_note(paper.note(72, leaves).encode()).text.decode()
+    line = line_by(cosigner.name, cosigner.blob(signed, seconds)).strip("\n")
+    paper.cosignatures.append((72, cosigner.name, cosigner.id, line))
+    text = f"log {paper.key.verifier_key}\nwitness m {cosigner.vkey}\nquorum m\n"
+    report = audit_of(paper, tmp_path, policy=parse_policy(text.encode()))
+    found = [] if seconds else [("database.cosignatures", 72), ("witnesses", 72)]
+    assert sorted(seen(report)) == found
+    assert report.witnesses == (("m",) if seconds else ())
 
 
 # ---- memory --------------------------------------------------------------------------------------
