@@ -203,6 +203,7 @@ class Audit:
         looked = self.source.examine(HashPassResult(joined.tree(), joined.types, history))
         self._checked.update(looked.checked)
         self._findings += looked.findings
+        self._remarks += looked.remarks
 
     def _report(
         self, joined: VerifiedPrefix, vouched: SignatureReport, ruled: RulePassResult

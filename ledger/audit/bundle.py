@@ -60,6 +60,10 @@ _NAMES: Final = frozenset(
 )
 _MANIFEST: Final = re.compile(rb"(?:[0-9a-f]{64}  [\x21-\x7e]+\n)+")
 _FILES: Final = "bundle.files"
+_UNSIGNED: Final = (
+    "No signature covers the bundle's report, its bag-info.txt, and who asked for it and when: "
+    "`decision-ledger verify` compares the report with the events and lists the rest."
+)
 _EVENTS: Final = "data/events.jsonl"
 
 
@@ -151,7 +155,7 @@ class BundleSource:
 
     def examine(self, hashed: HashPassResult) -> SourceReport:
         """Check the manifests, that no other file is there, and what else states the same."""
-        found = SourceReport(checked={_FILES: len(self._files)})
+        found = SourceReport(checked={_FILES: len(self._files)}, remarks=[_UNSIGNED])
         fail = partial(found.fail, _FILES, 0)
         for name in sorted(self._files.keys() - _NAMES):
             fail(f"there is a file {name}")

@@ -110,6 +110,7 @@ class SourceReport:
 
     checked: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def fail(
         self, rule: str, position: int, what: str, expected: str = "", found: str = ""

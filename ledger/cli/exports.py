@@ -68,8 +68,7 @@ def create(
     given = given_or_own(given)
     with output.progress("Verifying") as move:
         verdict = required(check_bundle(fetch.archive, given, move))
-    assert verdict.bundle is not None
-    fetch.check_issued(export, verdict.bundle.manifest_digest)
+    fetch.check_issued(export, verdict)
     fetch.keep()
     show_verdict(verdict.model_copy(update={"place": str(out)}), f"Wrote {out}, and verified it.")
 

@@ -20,6 +20,7 @@ PAYLOAD: Final = "data/"
 DECLARATION: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 _ENTRY: Final = re.compile(r"([0-9a-f]{64})  ([a-z0-9._/-]+)", re.ASCII)
+_AGENT: Final = re.compile(rb"Bag-Software-Agent: decision-ledger ([a-zA-Z0-9.+-]{1,40})\n")
 _TAG: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (\S(?:.*\S)?)")
 
 
@@ -31,15 +32,28 @@ class BagError(ValueError):
         self.line = line
 
 
-def bag_info(*, origin: str, requested_at: str, payload_bytes: int, payload_files: int) -> bytes:
+def bag_info(
+    *,
+    origin: str,
+    requested_at: str,
+    payload_bytes: int,
+    payload_files: int,
+    version: str = __version__,
+) -> bytes:
     """Return `bag-info.txt`. Nothing in it depends on when or where it is written."""
     tags = {
-        "Bag-Software-Agent": f"decision-ledger {__version__}",
+        "Bag-Software-Agent": f"decision-ledger {version}",
         "Bagging-Date": requested_at[:10],
         "External-Identifier": origin,
         "Payload-Oxum": f"{payload_bytes}.{payload_files}",
     }
     return "".join(f"{label}: {value}\n" for label, value in tags.items()).encode()
+
+
+def version_of(data: bytes) -> str | None:
+    """Return the version of this program that a `bag-info.txt` begins with; None for another."""
+    match = _AGENT.match(data)
+    return None if match is None else match[1].decode()
 
 
 def parse_bag_info(data: bytes) -> str:

@@ -53,6 +53,9 @@ from ledger.export.scope import BundleScope, ScopeError
 from ledger.export.sealing import check_seal
 from ledger.export.trust import TrustedCheckpoint, TrustError, check_brought, open_trusted
 
+INFO: Final = f"{INFO_FILE}, but for Payload-Oxum"
+"""The name under which `bag-info.txt` is listed as not signed."""
+
 Advance = Callable[[int, int], None]
 """Told how many events are verified, of how many."""
 
@@ -160,7 +163,7 @@ def verify_opened(
 
 def _unsigned(scope: BundleScope, trusted: TrustedCheckpoint) -> Iterator[str]:
     """Yield by name what a bundle says that no signature covers."""
-    yield f"{INFO_FILE}, but for Payload-Oxum"
+    yield INFO
     yield REPORT
     yield VERIFIER
     yield f"{SCOPE}: requested_at, requested_by"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from ledger.audit.report import Report
 from ledger.client import LedgerClient
 from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
 from ledger.client.proofs import Export
@@ -114,18 +115,19 @@ class BundleDownload:
                         raise
                     self._wait(tries * _POLL_SECONDS)
 
-    def check_issued(self, export: Export, manifest_digest: str) -> None:
+    def check_issued(self, export: Export, verdict: Report) -> None:
         """Raise IntegrityFailure unless the ledger records that it issued this very bundle.
 
         The digest covers all that lies under `data/`, also what no signature does.
         """
-        at = export.issued_position
+        assert verdict.bundle is not None
+        at, digest = export.issued_position, verdict.bundle.manifest_digest
         found = list(self._client.list_events(after_position=at - 1, until_position=at))
         issued = found[0].data if found and found[0].type == ExportIssued.TYPE else {}
-        if issued.get("manifest_digest") != manifest_digest:
+        if issued.get("manifest_digest") != digest:
             raise IntegrityFailure(
                 f"The bundle is not the one that the event at position {at} says was issued: its "
-                f"manifest has the digest {manifest_digest}.",
+                f"manifest has the digest {digest}.",
                 f"Keep {self.archive} as evidence, and verify the log with `decision-ledger "
                 "verify`.",
             )

@@ -263,6 +263,7 @@ def test_a_bundle_that_the_service_writes_holds(tmp_path: Path) -> None:
     # It is put together by hand: its model was never registered, and the like.
     assert not names & {"chain", "checkpoints", "keys", "bundle.files", "seals", "bodies.present"}
     assert report.checkpoint_size == ledger.size
+    assert any("No signature covers the bundle's report" in one for one in report.remarks)
 
 
 @pytest.mark.parametrize("withheld", [True, False])

@@ -79,7 +79,7 @@ def test_an_honest_report_is_rendered_again_without_the_server_and_is_the_same(
     shown = run("verify", str(bundle), "--vkey", key).out
     assert f"data/report.html: {SAME}" in shown
     assert f"digest {found['manifest_digest']}, which export.issued names" in shown
-    assert "No signature covers: bag-info.txt, but for Payload-Oxum; " in shown
+    assert "No signature covers: bag-info.txt: the version in Bag-Software-Agent; " in shown
 
 
 REPAINTED = {
@@ -125,6 +125,38 @@ def test_a_scope_that_was_repainted_is_not_what_its_report_says(
     ran = run("verify", str(bundle), "--vkey", key)
     assert ran.code == Exit.INTEGRITY
     assert f"{REPORT}, line" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("External-Identifier: ", "External-Identifier: regulator.example.com/", 3),
+        ("Bagging-Date: 20", "Bagging-Date: 19", 2),
+        ("Payload-Oxum", "Source-Organization: The Regulator\nPayload-Oxum", 4),
+    ],
+)
+def test_a_repainted_bag_info_with_repaired_manifests_is_refused_by_file_and_line(
+    old: str, new: str, line: int, bundle: Path, run: Run, key: str
+) -> None:
+    info = bundle / "bag-info.txt"
+    text = info.read_text()
+    assert old in text
+    info.write_text(text.replace(old, new))
+    repair(bundle)
+    ran = run("verify", str(bundle), "--vkey", key)
+    assert ran.code == Exit.INTEGRITY
+    assert f"bag-info.txt, line {line}: it is not what the program writes" in ran.err
+
+
+def test_a_bag_info_of_another_program_is_listed_as_not_signed(
+    bundle: Path, run: Run, key: str
+) -> None:
+    info = bundle / "bag-info.txt"
+    info.write_text(info.read_text().replace("Agent: decision-ledger", "Agent: another"))
+    repair(bundle)
+    ran = run("verify", str(bundle), "--vkey", key, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert "bag-info.txt, but for Payload-Oxum" in ran.json["bundle"]["not_signed"]
 
 
 def other_program(text: str) -> str:

@@ -1,25 +1,27 @@
-"""The report in a bundle, rendered again from the bundle and compared byte by byte.
+"""What people read in a bundle, made again from the bundle and compared byte by byte.
 
-No signature covers a report, and people read it first. The same program renders the same bytes, so
-a report that differs was repainted. Where another program wrote it, it is not compared, and that is
-said: a reader then trusts the events, not the page.
+No signature covers `report.html` and `bag-info.txt`, and people read them first. The same program
+makes the same bytes, so what differs was repainted. Where another program wrote it, it is not
+compared, and that is said: a reader then trusts the events, not the page.
 """
 
 from dataclasses import replace
 from typing import Final
 
+from ledger.export.bag import INFO_FILE, PAYLOAD, bag_info, version_of
 from ledger.export.files import REPORT, VERIFIER, Bundle, BundleError
 from ledger.export.standalone import verifier_source
-from ledger.export.verify import VerifiedBundle
+from ledger.export.verify import INFO, VerifiedBundle
 
+AGENT: Final = f"{INFO_FILE}: the version in Bag-Software-Agent"
 SAME: Final = "rendered again from the events, and the same"
 _HEAD_BYTES: Final = 1 << 20
 
 
 def with_report(bundle: Bundle, found: VerifiedBundle) -> VerifiedBundle:
-    """Return a verified bundle with what is known of its report and its copy of the verifier.
+    """Return a verified bundle with what is known of its report, `bag-info.txt` and verifier.
 
-    BundleError names the first line of the report that is not what the bundle says.
+    BundleError names the first line of either that is not what the bundle says.
     """
     verdict, stated = _compared(bundle, found)
     names = list(found.unsigned)
@@ -27,7 +29,32 @@ def with_report(bundle: Bundle, found: VerifiedBundle) -> VerifiedBundle:
     names[at : at + 1] = [f"{REPORT}: {one}" for one in stated]
     if _holds(bundle, VERIFIER, verifier_source()):
         names.remove(VERIFIER)
+    if _is_bag_info_ours(bundle, found):
+        names = [AGENT if name == INFO else name for name in names]
     return replace(found, unsigned=tuple(names), report_verdict=verdict)
+
+
+def _is_bag_info_ours(bundle: Bundle, found: VerifiedBundle) -> bool:
+    """Return whether this program wrote `bag-info.txt`, which is then what it writes.
+
+    Every version writes the same, but for its own number.
+    """
+    written = _beginning(bundle, INFO_FILE, _HEAD_BYTES)
+    version = version_of(written)
+    if version is None:
+        return False
+    payload = [size for name, size in bundle.sizes.items() if name.startswith(PAYLOAD)]
+    expected = bag_info(
+        origin=found.origin,
+        requested_at=found.scope.requested_at,
+        payload_bytes=sum(payload),
+        payload_files=len(payload),
+        version=version,
+    )
+    if not _holds(bundle, INFO_FILE, expected):
+        line = _first_difference(written, expected)
+        raise BundleError(INFO_FILE, line, "it is not what the program writes that it names")
+    return True
 
 
 def _compared(bundle: Bundle, found: VerifiedBundle) -> tuple[str, list[str]]:
@@ -44,7 +71,7 @@ def _compared(bundle: Bundle, found: VerifiedBundle) -> tuple[str, list[str]]:
         return _unread("it does not say which program wrote it")
     theirs, stated = told
     if theirs != ours:
-        return _unread(f"another program wrote it, as it says: {theirs}")
+        return _unread(f"another program wrote it, as it says: {theirs[:100]}")
     expected = "".join(report_of(found.subject, stated)).encode()
     if _holds(bundle, REPORT, expected):
         names = ["the purpose"] * bool(stated.purpose)

@@ -1,5 +1,6 @@
 """Verification of what was handed over: a bundle, a receipt, an offline proof; without a server."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -55,12 +56,6 @@ def check_bundle(
     except BundleError as error:
         return _refused("bundle", path, error)
     scope, missing = found.scope, found.missing
-    withheld = [
-        UncheckedCount("bodies.present", f"withheld, {reason}", ranges.count())
-        for reason, ranges in scope.withheld
-    ]
-    is_compared = found.report_verdict == SAME
-    unread = [] if is_compared else [UncheckedCount("report", found.report_verdict, 1)]
     return _holds(
         "bundle",
         path,
@@ -68,7 +63,7 @@ def check_bundle(
         first_position=scope.first_position,
         last_position=scope.last_position,
         events=found.events,
-        gaps=(*withheld, *unread, UncheckedCount("rules", NO_RULES, found.events)),
+        gaps=tuple(_gaps(found)),
         unknown_types=dict(found.unknown_types),
         erased=missing.erased_proven + missing.erased_stated,
         withheld=missing.withheld,
@@ -85,6 +80,19 @@ def check_bundle(
             not_signed=found.unsigned,
         ),
     )
+
+
+def _gaps(found: VerifiedBundle) -> Iterator[UncheckedCount]:
+    """Yield what was not checked of a bundle, and why."""
+    scope, reach = found.scope, found.reach
+    for reason, ranges in scope.withheld:
+        yield UncheckedCount("bodies.present", f"withheld, {reason}", ranges.count())
+    if scope.kind == "stream" and not reach.is_newest:
+        why = f"whether events after position {reach.position} are of {scope.stream}"
+        yield UncheckedCount("complete", why, reach.events_newer)
+    if found.report_verdict != SAME:
+        yield UncheckedCount("report", found.report_verdict, 1)
+    yield UncheckedCount("rules", NO_RULES, found.events)
 
 
 def check_receipt(path: Path, given: TrustAnchors) -> Report:
