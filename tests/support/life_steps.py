@@ -396,5 +396,4 @@ def export(life: Life) -> None:
             ExportRequest(kind="stream", stream=f"models/{life.a_model()}"),
         )
     )
-    job = exports.create(life.caller("users/auditor"), asked)
-    join_export(exports, job.export)
+    join_export(exports, exports.create(life.caller("users/auditor"), asked).export)

@@ -1,4 +1,4 @@
-"""What people read in a bundle, made again from the bundle and compared byte by byte.
+"""The parts of a bundle that people read, made again from the bundle and compared byte by byte.
 
 No signature covers `report.html` and `bag-info.txt`, and people read them first. The same program
 makes the same bytes, so what differs was repainted. Where another program wrote it, it is not
