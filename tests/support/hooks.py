@@ -200,10 +200,11 @@ def evaluations_due(evaluator: Evaluator) -> list[float]:
     return found
 
 
-def seal_due(task: Task) -> float:
-    """When the task that seals a ledger finds the newest seal old enough, in seconds that pass."""
-    sealer: Any = task.do
-    due: float = sealer.__self__._since + sealer.__self__._interval
+def period_over(task: Task) -> float:
+    """When a task that seals or accounts finds its period over, in seconds that pass."""
+    part: Any = task.do
+    one = part.__self__
+    due: float = one._interval + (one._since if hasattr(one, "_since") else one._at)
     return due
 
 

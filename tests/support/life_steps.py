@@ -67,7 +67,7 @@ def begin(life: Life) -> None:
     life.world.activate(a_policy(life))
 
 
-@step(0.7)
+@step(1.5)
 def register(life: Life) -> None:
     model = life.any_of(NAMES)
     life.world.ledger.commands.register_model(life.caller("users/ana"), registered(model))
@@ -251,11 +251,10 @@ def a_row(life: Life) -> Row:
 
 
 def send(life: Life, rows: list[Row]) -> None:
-    if rows:
-        caller = life.caller(f"services/{life.any_of('abc')}")
-        life.world.ledger.intake.submit(caller, rows).result()
-        if caller.request_id is not None:
-            life.sent.append((caller, rows))
+    caller = life.caller(f"services/{life.any_of('abc')}")
+    life.world.ledger.intake.submit(caller, rows).result()
+    if caller.request_id is not None:
+        life.sent.append((caller, rows))
 
 
 # ---- time and the server -------------------------------------------------------------------------

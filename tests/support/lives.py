@@ -84,6 +84,7 @@ class Life:
         self.chance = Random(seed)
         self.clock_kind = "wall" if seed % 2 else "data"
         settings = {name: self.any_of(seconds) for name, seconds in SECONDS_OF.items()}
+        settings["accounts__seconds"] = (600.0, 0.0, 3_600.0)[seed % 3]
         self.world = SteppedWorld(
             folder / "ledger.db", self.chance.getrandbits(32), clock=self.clock_kind, **settings
         )

@@ -18,8 +18,8 @@ from tests.support.hooks import (
     abandon,
     evaluations_due,
     evaluator_of,
+    period_over,
     replace_workers,
-    seal_due,
     writer_of,
 )
 from tests.support.world import OFFICER, ORIGIN, START, StillClock, World
@@ -104,7 +104,7 @@ class SteppedWorld(World):
         self.moments: list[int] = []
         """Times by the clock at which something may be due that no policy's period says."""
         self._kind = clock
-        self._looked = -1.0, 0
+        self._looked: dict[str, tuple[float, int]] = {}
         self.start()
 
     # ---- the service's life ----------------------------------------------------------------------
@@ -185,9 +185,9 @@ class SteppedWorld(World):
         for task in self.turns.tasks:
             if task.is_woken:
                 yield _micros(task.earliest)
-            elif task.name.startswith("seal"):
-                if self._is_unsealed(task):
-                    yield _micros(max(seal_due(task), task.due))
+            elif task.name.startswith(("seal", "account")):
+                if self._has_news(task):
+                    yield _micros(max(period_over(task), task.due))
             elif task.name.startswith("follow"):
                 evaluator = evaluator_of(self.follower)
                 for at in evaluations_due(evaluator) if evaluator is not None else ():
@@ -196,11 +196,11 @@ class SteppedWorld(World):
         for moment in self.moments:
             yield self._elapsed + moment - self.clock.now_micros()
 
-    def _is_unsealed(self, task: Task) -> bool:
-        """Whether the task that seals has not looked yet at what was recorded."""
-        if self._looked[0] != task.due:
-            self._looked = task.due, self.head
-        return seal_due(task) > task.due or self._looked[1] < self.head
+    def _has_news(self, task: Task) -> bool:
+        """Whether the task that seals or accounts has not looked yet at what was recorded."""
+        if self._looked.get(task.name, (0.0, 0))[0] != task.due:
+            self._looked[task.name] = task.due, self.head
+        return period_over(task) > task.due or self._looked[task.name][1] < self.head
 
 
 _LEFT: Final = ("-wal", "-shm")
