@@ -76,7 +76,9 @@ class Attestation:
         self.consistency = ConsistencyChecker(
             store, info, self.keyring, self.checkpoints, self.prover
         )
-        setup = CosigningSetup(store, info.origin, self.checkpoints, self.prover, self.consistency)
+        setup = CosigningSetup(
+            store, info.origin, self.checkpoints, self.prover, self.consistency, clock
+        )
         self.collector = CosignatureCollector(setup, options.policy)
         self._has_key = bool(info.vkey)  # a bare recorder's ledger has none, and is not signed
         self._rounds: list[PeriodicTask] = []

@@ -209,7 +209,7 @@ def test_a_bundle_waits_a_little_for_the_witnesses_of_its_checkpoint(
         if asked < 4:
             return signed
         note = signed.note.encode()
-        line = witness.cosign(parse_note(note).text, 1_800_000_000).line()
+        line = witness.cosign(parse_note(note).text, 1_767_225_600).line()
         more = add_cosignatures(note, [line]).decode()
         return replace(signed, note=more, witnesses=("witness.example/w",))
 

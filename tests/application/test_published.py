@@ -220,7 +220,7 @@ def witnessing(place: Place, stack: ExitStack) -> str:
         logs = {ORIGIN: [k.verifier_key for k in service.store.keys.opened(ORIGIN).values()]}
     opened = WitnessStore(place.folder / "witness.sqlite")
     stack.callback(opened.close)
-    part = Witness(opened, KEY, logs, ManualClock(1_800_000_000_000_000))
+    part = Witness(opened, KEY, logs, ManualClock(1_767_225_600_000_000))
     server = stack.enter_context(WitnessServer(part, SystemClock()))
     return place.policy(f"http://127.0.0.1:{server.port}")
 

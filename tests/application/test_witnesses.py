@@ -5,7 +5,7 @@ ledger that goes on appending and signing; forks made with the ledger's own key.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +18,12 @@ from ledger.application.witnesses.cosigning import CosigningSetup
 from ledger.application.witnesses.witnesses import CosignatureCollector
 from ledger.application.workers import Workers
 from ledger.chain.checkpoint import CheckpointBody, sign
-from ledger.chain.cosignature import CosignerKey, CosigningKey
+from ledger.chain.cosignature import (
+    CosignerKey,
+    CosigningKey,
+    parse_signature_lines,
+    timestamp_of,
+)
 from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.note import parse as parse_note
@@ -39,7 +44,7 @@ from tools.known_answers.mldsa_notes import Cosigner
 from tools.known_answers.primitives import line as line_by
 
 KEYS = [CosigningKey(f"witness-{n}.example.com", bytes([n]) * 32) for n in (1, 2, 3)]
-SECONDS = 1_800_000_000
+SECONDS = 1_767_225_600
 
 
 class Setting:
@@ -50,6 +55,7 @@ class Setting:
         self.folder = folder
         self.stack = stack
         self.evidence = folder / "evidence"
+        self.clock = ManualClock(SECONDS * 1_000_000)
         self.attestation = self.attest()
 
     def attest(self) -> Attestation:
@@ -61,8 +67,7 @@ class Setting:
         opened = WitnessStore(self.folder / f"witness-{number}.sqlite")
         self.stack.callback(opened.close)
         logs = {ORIGIN: [k.verifier_key for k in self.store.keys.opened(ORIGIN).values()]}
-        clock = ManualClock(SECONDS * 1_000_000)
-        part = WitnessPart(opened, key, logs, clock)
+        part = WitnessPart(opened, key, logs, self.clock)
         server = self.stack.enter_context(WitnessServer(part, SystemClock()))
         return PolicyWitness(f"w{number}", key.cosigner_key, f"http://127.0.0.1:{server.port}")
 
@@ -83,6 +88,7 @@ class Setting:
             attestation.checkpoints,
             attestation.prover,
             attestation.consistency,
+            self.clock,
             timeout_seconds=60.0,
             pace_seconds=0.0,
             backoff_seconds=0.01,
@@ -110,14 +116,23 @@ def setting(store: Store, tmp_path: Path) -> Iterator[Setting]:
         yield Setting(store, tmp_path, stack)
 
 
-def cosigning(key: CosigningKey, change: Callable[[bytes], bytes] = lambda text: text) -> Script:
-    """Return the script of a witness that signs whatever it gets, or something made of it."""
+def cosigning(
+    key: CosigningKey,
+    change: Callable[[bytes], bytes] = lambda text: text,
+    ahead: Sequence[int] = (0,),
+) -> Script:
+    """Return the script of a witness that signs whatever it gets, or something made of it.
+
+    `ahead`: by how many seconds its clock is, at each request; the last of them from then on.
+    """
+    left = iter(ahead)
+    late = ahead[-1]
 
     def script(path: str, body: bytes) -> Answer:
         if not body:
             return 404, b""
         text = parse_note(body.partition(b"\n\n")[2]).text
-        return 200, f"{key.cosign(change(text), SECONDS).line()}\n".encode()
+        return 200, f"{key.cosign(change(text), SECONDS + next(left, late)).line()}\n".encode()
 
     return script
 
@@ -161,6 +176,45 @@ def test_a_witness_that_has_moved_on_teaches_its_size(setting: Setting) -> None:
     assert one.cosigners[0].problem == two.cosigners[0].problem == ""
 
 
+def test_a_line_that_was_lost_is_asked_for_again_though_nothing_new_is_signed(
+    setting: Setting,
+) -> None:
+    """Method: the witness cosigned and its answer was lost; the next server learns the size."""
+    answers = cosigning(KEYS[0])
+    lost: list[bytes] = []
+
+    def script(path: str, body: bytes) -> Answer | None:
+        if body and not lost:
+            lost.append(body)
+            return 503, b"gone\n"
+        if body and body.startswith(b"old 0\n"):
+            return 409, b"%d\n" % signed.size
+        return answers(path, body)
+
+    signed = setting.attestation.checkpoints.sign()
+    witness, seen = setting.scripted(script)
+    setting.collect(witness)
+    until(lambda: setting.cosigned(signed.size))
+    assert [body.partition(b"\n")[0] for _, body in seen if body] == [
+        b"old 0",
+        b"old 0",
+        b"old %d" % signed.size,
+    ]
+
+
+def test_a_cosignature_from_the_future_takes_no_place_of_the_one_that_counts(
+    setting: Setting,
+) -> None:
+    witness, seen = setting.scripted(cosigning(KEYS[0], ahead=[10**8, 301, 300]))
+    setting.collect(witness)
+    signed = setting.attestation.checkpoints.sign()
+    until(lambda: setting.cosigned(signed.size))
+    assert sum(bool(body) for _, body in seen) == 3
+    (kept,) = setting.store.proofs.cosignatures(ORIGIN, signed.size)
+    (line,) = parse_signature_lines(f"{kept.line}\n".encode())
+    assert timestamp_of(line.signature) == SECONDS + 300
+
+
 def test_a_witness_that_never_answers_holds_up_no_other(setting: Setting) -> None:
     silent, seen = setting.scripted(lambda _path, _body: None, 1)
     collector = setting.collect(setting.witness(0), silent)
@@ -182,6 +236,7 @@ def test_a_witness_that_never_answers_holds_up_no_other(setting: Setting) -> Non
         (cosigning(KEYS[0], lambda text: text.replace(b"\n3\n", b"\n4\n")), "not genuine"),
         (cosigning(KEYS[0], lambda text: text + b"extension\n"), "not genuine"),
         (cosigning(KEYS[1]), "line of another"),
+        (cosigning(KEYS[0], ahead=[301]), "says 2026-01-01T00:05:01Z, more than 5m after"),
         (cosigning(CosigningKey(KEYS[0].name, bytes(32))), "line of another"),
         (lambda _, body: (200, b"\xff\x00 rubbish") if body else (404, b""), "UTF-8"),
         (lambda _, body: (200, b"") if body else (404, b""), "note"),
@@ -352,6 +407,7 @@ def test_a_cosignature_can_be_added_by_hand_if_it_is_one(store: Store, clock: Ma
     bad = [
         KEYS[1].cosign(text, SECONDS).line(),
         KEYS[0].cosign(text + b"more\n", SECONDS).line(),
+        KEYS[0].cosign(text, clock.now_micros() // 1_000_000 + 301).line(),
         f"{good}\n{good}",
         good[:-8],
         "",

@@ -23,7 +23,7 @@ from ledger.chain.witness import encode_request
 ORIGIN = "ledger.example.com/test"
 LOG_KEY = SecretKey(ORIGIN, bytes(range(1, 33)))
 WITNESS_NAME = "witness.example.com"
-NOW_SECONDS = 1_790_000_000
+NOW_SECONDS = 1_767_225_600
 REQUEST_SECONDS = 60.0
 
 

@@ -18,12 +18,15 @@ from ledger.application.witnesses.calls import TIMEOUT_SECONDS, WitnessCallError
 from ledger.application.witnesses.consistency import ConsistencyChecker, HeadConflict
 from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.cosignature import parse_signature_lines, timestamp_of
+from ledger.chain.cosignature import parse_signature_lines, timestamp_of, utc
 from ledger.chain.note import Signature
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import PolicyWitness
 from ledger.chain.witness import encode_request
+from ledger.chain.witness_times import TimeBounds
+from ledger.clock import Clock
 from ledger.errors import LedgerError, is_outage
+from ledger.events.values import SECOND
 from ledger.storage.records import KeptCheckpoint
 from ledger.storage.store import Store
 
@@ -44,6 +47,7 @@ class CosigningSetup:
     checkpoints: Checkpoints
     prover: Prover
     consistency: ConsistencyChecker
+    clock: Clock
     timeout_seconds: float = TIMEOUT_SECONDS
     pace_seconds: float = 1.0
     """Between two checkpoints that are sent to one witness."""
@@ -52,17 +56,24 @@ class CosigningSetup:
 
 
 def keep(
-    store: Store, origin: str, kept: KeptCheckpoint, witness: PolicyWitness, signature: Signature
+    setup: CosigningSetup, kept: KeptCheckpoint, witness: PolicyWitness, signature: Signature
 ) -> None:
-    """Keep a cosignature; ValueError if it is not genuine."""
+    """Keep a cosignature; ValueError if it is not genuine, or states a time in the future.
+
+    A checkpoint has one line of each witness: one that no reader counts must not take its place.
+    """
     text = parse_note(kept.note.encode()).text
     key = witness.key
     if (signature.name, signature.key_id) != (key.name, key.key_id):
         raise ValueError(f"the line is by {signature.name}, not by {key.name}")
     if not key.verifies(text, signature.signature):
         raise ValueError("the signature is not genuine, or over another checkpoint")
-    timestamp_of(signature.signature)  # ValueError for none: no policy would count it
-    store.proofs.add_cosignature(origin, kept.size, key.name, key.key_id, signature.line())
+    seconds = timestamp_of(signature.signature)  # ValueError for none: no policy would count it
+    if fault := TimeBounds(setup.clock.now_micros() // SECOND).fault(seconds):
+        raise ValueError(f"the clock of {key.name} says {utc(seconds)}, {fault}")
+    setup.store.proofs.add_cosignature(
+        setup.origin, kept.size, key.name, key.key_id, signature.line()
+    )
 
 
 class Cosigner:
@@ -78,6 +89,8 @@ class Cosigner:
         self._calls = WitnessCalls(witness.url, setup.timeout_seconds)
         self.size = 0
         """Of the checkpoint that it cosigned last, as far as we know."""
+        self._line_of = 0
+        """The size whose line of it is known to be kept."""
         self.problem = ""
         """Why it is held up, if it is."""
         self._is_compared = False
@@ -154,11 +167,20 @@ class Cosigner:
             self._compare_and_stop()
         for _ in range(_ROUNDS):
             kept = self._store.proofs.checkpoint(self._origin)
-            if kept is None or kept.size <= self.size:
+            if kept is None or kept.size < self.size or self._has_line(kept.size):
                 return
             if self._submit(kept):
                 return
         raise WitnessCallError("it names another size each time it is asked")
+
+    def _has_line(self, size: int) -> bool:
+        """Return whether its line of a size is kept: it may know one whose line was lost."""
+        if size == self.size and self._line_of != size:
+            key = self._witness.key
+            lines = self._store.proofs.cosignatures(self._origin, size)
+            if any((line.name, line.key_id) == (key.name, key.key_id) for line in lines):
+                self._line_of = size
+        return self._line_of == size
 
     def _submit(self, kept: KeptCheckpoint) -> bool:
         """Send a checkpoint; return False where the witness knows another size than we thought."""
@@ -185,8 +207,8 @@ class Cosigner:
         ]
         if not ours:
             raise WitnessCallError("it answered with the line of another")
-        keep(self._store, self._origin, kept, self._witness, ours[0])
-        self.size = kept.size
+        keep(self._setup, kept, self._witness, ours[0])
+        self.size = self._line_of = kept.size
 
     def _learn(self, body: bytes) -> None:
         """Take up the size that it says it knows, if we ever signed as much."""

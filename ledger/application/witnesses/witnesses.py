@@ -24,6 +24,7 @@ class CosignatureCollector:
     """Asks every witness of the policy that has a URL to cosign one ledger's checkpoints."""
 
     def __init__(self, setup: CosigningSetup, policy: WitnessPolicy) -> None:
+        self._setup = setup
         self._store = setup.store
         self._origin = setup.origin
         self._checkpoints = setup.checkpoints
@@ -77,7 +78,7 @@ class CosignatureCollector:
         try:
             (signature,) = parse_signature_lines(f"{line}\n".encode())
             witness = self._witness_of(signature)
-            keep(self._store, self._origin, kept, witness, signature)
+            keep(self._setup, kept, witness, signature)
         except ValueError as error:
             raise LedgerError(
                 Reason.COSIGNATURE_INVALID,
