@@ -5,142 +5,37 @@ ledger that goes on appending and signing; forks made with the ledger's own key.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from ledger.application.attestation import Attestation
 from ledger.application.signing.evidence import Evidence
 from ledger.application.witnesses.calls import WitnessCalls
-from ledger.application.witnesses.cosigning import CosigningSetup
-from ledger.application.witnesses.witnesses import CosignatureCollector
-from ledger.application.workers import Workers
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import (
-    CosignerKey,
     CosigningKey,
-    parse_signature_lines,
-    timestamp_of,
 )
 from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.note import parse as parse_note
-from ledger.chain.policy import PolicyWitness, WitnessPolicy, parse_policy
+from ledger.chain.policy import PolicyWitness, WitnessPolicy
 from ledger.chain.witness import encode_request
-from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.storage import Store
-from ledger.witness.server import WitnessServer
-from ledger.witness.store import WitnessStore
-from ledger.witness.witness import Witness as WitnessPart
 from tests.support.attested import attest, checked
 from tests.support.clocks import ManualClock
-from tests.support.scripted_witness import Answer, Script, scripted_witness
+from tests.support.ledger_with_witnesses import KEYS, SECONDS, Setting, cosigning, problem
+from tests.support.scripted_witness import Script, scripted_witness
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, grow
-from tools.known_answers.mldsa_notes import Cosigner
-from tools.known_answers.primitives import line as line_by
-
-KEYS = [CosigningKey(f"witness-{n}.example.com", bytes([n]) * 32) for n in (1, 2, 3)]
-SECONDS = 1_767_225_600
-
-
-class Setting:
-    """A ledger with witnesses around it, all of which end with the test."""
-
-    def __init__(self, store: Store, folder: Path, stack: ExitStack) -> None:
-        self.store = store
-        self.folder = folder
-        self.stack = stack
-        self.evidence = folder / "evidence"
-        self.clock = ManualClock(SECONDS * 1_000_000)
-        self.attestation = self.attest()
-
-    def attest(self) -> Attestation:
-        return attest(self.store, SystemClock(), evidence=self.evidence)
-
-    def witness(self, number: int = 0) -> PolicyWitness:
-        """Start a real witness of this ledger."""
-        key = KEYS[number]
-        opened = WitnessStore(self.folder / f"witness-{number}.sqlite")
-        self.stack.callback(opened.close)
-        logs = {ORIGIN: [k.verifier_key for k in self.store.keys.opened(ORIGIN).values()]}
-        part = WitnessPart(opened, key, logs, self.clock)
-        server = self.stack.enter_context(WitnessServer(part, SystemClock()))
-        return PolicyWitness(f"w{number}", key.cosigner_key, f"http://127.0.0.1:{server.port}")
-
-    def scripted(
-        self, script: Script, number: int = 0
-    ) -> tuple[PolicyWitness, list[tuple[str, bytes]]]:
-        url, seen = self.stack.enter_context(scripted_witness(script))
-        return PolicyWitness(f"w{number}", KEYS[number].cosigner_key, url), seen
-
-    def collect(
-        self, *witnesses: PolicyWitness, attestation: Attestation | None = None
-    ) -> CosignatureCollector:
-        """Begin to collect from these."""
-        attestation = attestation or self.attestation
-        setup = CosigningSetup(
-            self.store,
-            ORIGIN,
-            attestation.checkpoints,
-            attestation.prover,
-            attestation.consistency,
-            self.clock,
-            timeout_seconds=60.0,
-            pace_seconds=0.0,
-            backoff_seconds=0.01,
-        )
-        collector = CosignatureCollector(setup, WitnessPolicy(witnesses=witnesses))
-        workers = Workers(SystemClock())
-        collector.start(workers)
-        self.stack.callback(workers.stop)
-        self.stack.callback(collector.stop)
-        return collector
-
-    def cosigned(self, size: int) -> list[str]:
-        """Return who has cosigned a size."""
-        return [each.name for each in self.store.proofs.cosignatures(ORIGIN, size)]
-
-    def sign_elsewhere(self, size: int, root: bytes = b"z" * 32) -> bytes:
-        """Sign a head with the ledger's own key, as a second history would have it."""
-        key = next(iter(self.store.keys.opened(ORIGIN).values()))
-        return sign(CheckpointBody(ORIGIN, size, Digest(root)), [key])
 
 
 @pytest.fixture
 def setting(store: Store, tmp_path: Path) -> Iterator[Setting]:
     with ExitStack() as stack:
         yield Setting(store, tmp_path, stack)
-
-
-def cosigning(
-    key: CosigningKey,
-    change: Callable[[bytes], bytes] = lambda text: text,
-    ahead: Sequence[int] = (0,),
-) -> Script:
-    """Return the script of a witness that signs whatever it gets, or something made of it.
-
-    `ahead`: by how many seconds its clock is, at each request; the last of them from then on.
-    """
-    left = iter(ahead)
-    late = ahead[-1]
-
-    def script(path: str, body: bytes) -> Answer:
-        if not body:
-            return 404, b""
-        text = parse_note(body.partition(b"\n\n")[2]).text
-        return 200, f"{key.cosign(change(text), SECONDS + next(left, late)).line()}\n".encode()
-
-    return script
-
-
-def problem(collector: CosignatureCollector, number: int = 0) -> str:
-    """Return what is the matter with a witness, as soon as something is."""
-    until(lambda: collector.cosigners[number].problem)
-    return collector.cosigners[number].problem
 
 
 def test_every_witness_cosigns_each_new_checkpoint(setting: Setting) -> None:
@@ -174,45 +69,6 @@ def test_a_witness_that_has_moved_on_teaches_its_size(setting: Setting) -> None:
         newest = (other, setting.attestation)[turn % 2].checkpoints.sign()
         until(lambda: setting.cosigned(newest.size))  # noqa: B023 - waits within the loop
     assert one.cosigners[0].problem == two.cosigners[0].problem == ""
-
-
-def test_a_line_that_was_lost_is_asked_for_again_though_nothing_new_is_signed(
-    setting: Setting,
-) -> None:
-    """Method: the witness cosigned and its answer was lost; the next server learns the size."""
-    answers = cosigning(KEYS[0])
-    lost: list[bytes] = []
-
-    def script(path: str, body: bytes) -> Answer | None:
-        if body and not lost:
-            lost.append(body)
-            return 503, b"gone\n"
-        if body and body.startswith(b"old 0\n"):
-            return 409, b"%d\n" % signed.size
-        return answers(path, body)
-
-    signed = setting.attestation.checkpoints.sign()
-    witness, seen = setting.scripted(script)
-    setting.collect(witness)
-    until(lambda: setting.cosigned(signed.size))
-    assert [body.partition(b"\n")[0] for _, body in seen if body] == [
-        b"old 0",
-        b"old 0",
-        b"old %d" % signed.size,
-    ]
-
-
-def test_a_cosignature_from_the_future_takes_no_place_of_the_one_that_counts(
-    setting: Setting,
-) -> None:
-    witness, seen = setting.scripted(cosigning(KEYS[0], ahead=[10**8, 301, 300]))
-    setting.collect(witness)
-    signed = setting.attestation.checkpoints.sign()
-    until(lambda: setting.cosigned(signed.size))
-    assert sum(bool(body) for _, body in seen) == 3
-    (kept,) = setting.store.proofs.cosignatures(ORIGIN, signed.size)
-    (line,) = parse_signature_lines(f"{kept.line}\n".encode())
-    assert timestamp_of(line.signature) == SECONDS + 300
 
 
 def test_a_witness_that_never_answers_holds_up_no_other(setting: Setting) -> None:
@@ -263,30 +119,6 @@ def test_what_is_no_cosignature_of_this_checkpoint_is_refused_and_said(
     assert setting.cosigned(signed.size) == [KEYS[1].name]
     assert setting.attestation.checkpoints.failure is None
     assert not setting.evidence.exists()
-
-
-@pytest.mark.parametrize("seconds", [SECONDS, 0])
-def test_a_cosignature_by_ml_dsa_is_kept_if_it_says_a_time(setting: Setting, seconds: int) -> None:
-    cosigner = Cosigner("m.example.com", bytes([7]) * 32)
-
-    def script(path: str, body: bytes) -> Answer:
-        if not body:
-            return 404, b""
-        text = parse_note(body.partition(b"\n\n")[2]).text.decode()
-        return 200, line_by(cosigner.name, cosigner.blob(text, seconds)).encode()
-
-    url, _ = setting.stack.enter_context(scripted_witness(script))
-    collector = setting.collect(PolicyWitness("m", CosignerKey.parse(cosigner.vkey), url))
-    grow(setting.store, 3)
-    signed = setting.attestation.checkpoints.sign()
-    if seconds == 0:
-        assert "is 0: it says no time" in problem(collector)
-        assert setting.cosigned(signed.size) == []
-        return
-    until(lambda: setting.cosigned(signed.size) == [cosigner.name])
-    policy = parse_policy(f"log {signed.vkey}\nwitness m {cosigner.vkey}\nquorum m\n".encode())
-    whole = setting.attestation.checkpoints.of_size(signed.size)
-    assert policy.check(whole.note.encode()).witnesses == ("m",)
 
 
 def test_a_witness_that_is_not_there_is_a_problem_and_no_failure(setting: Setting) -> None:
