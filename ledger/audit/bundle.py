@@ -27,8 +27,7 @@ from ledger.audit.source import (
     checked_origin,
     row_of,
 )
-from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.note import parse as parse_note
+from ledger.chain.checkpoint import claim_of
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import decode
 from ledger.events.inert import inert
@@ -83,7 +82,7 @@ class BundleSource:
                     raise ValueError(f"{name} has more than {_SMALL_BYTES_MAX} bytes")  # noqa: TRY301
             self._scope: dict[str, Any] = decode(self._read("data/scope.json"))
             self._note = self._read("data/checkpoint").decode()
-            claimed = parse_checkpoint(parse_note(self._note.encode()).text)
+            claimed = claim_of(self._note.encode())
             self.origin = checked_origin(claimed.origin)
             kind = self._scope["kind"]
             self.withheld = tuple(
@@ -142,7 +141,7 @@ class BundleSource:
 
     def notes(self, after: int) -> Iterator[tuple[int, str]]:
         """Yield the one checkpoint."""
-        size = parse_checkpoint(parse_note(self._note.encode()).text).size
+        size = claim_of(self._note.encode()).size
         if size > after:
             yield size, self._note
 

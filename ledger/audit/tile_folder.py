@@ -19,9 +19,8 @@ from ledger.audit.source import (
     checked_origin,
     row_of,
 )
-from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.checkpoint import claim_of
 from ledger.chain.entries import ENTRIES_BYTES_MAX, EntriesError, decode_entries
-from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import TILE_BYTES, TILE_WIDTH, Tile, entries_path, tile_path
 from ledger.errors import LedgerError, Reason
 from ledger.events.inert import inert
@@ -42,7 +41,7 @@ class TileFolderSource:
         self._folder = folder
         try:
             self._note = read_plain(folder / "checkpoint", NOTE_BYTES_MAX).decode("utf-8")
-            claimed = parse_checkpoint(parse_note(self._note.encode()).text)
+            claimed = claim_of(self._note.encode())
             self.origin, self.size = checked_origin(claimed.origin), claimed.size
         except (OSError, ValueError) as error:
             raise LedgerError(

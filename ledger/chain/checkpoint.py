@@ -13,6 +13,7 @@ from ledger.chain.keys import SecretKey, VerifierKey, decode_base64, encode_base
 from ledger.chain.link import DIGEST_BYTES, Digest
 from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.note import MalformedNoteError, NoteError, OpenedNote, open_note
+from ledger.chain.note import parse as parse_note
 from ledger.chain.note import sign as sign_note
 
 ORIGIN_BYTES_MAX: Final = 255
@@ -77,6 +78,11 @@ def parse(text: bytes) -> CheckpointBody:
     if len(root) != DIGEST_BYTES:
         raise MalformedNoteError(f"the root is not {DIGEST_BYTES} bytes long")
     return CheckpointBody(origin, int(size_text), Digest(root), tuple(extensions))
+
+
+def claim_of(note: bytes) -> CheckpointBody:
+    """Return what a note states, or raise MalformedNoteError; nothing of it is verified."""
+    return parse(parse_note(note).text)
 
 
 def sign(checkpoint: CheckpointBody, keys: Sequence[SecretKey]) -> bytes:

@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.chain.checkpoint import CheckpointBody, OpenedCheckpoint, open_checkpoint
-from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.checkpoint import CheckpointBody, OpenedCheckpoint, claim_of, open_checkpoint
 from ledger.chain.heads import TreeHead, compare, head_of
 from ledger.chain.keys import VerifierKey, decode_base64, encode_base64
 from ledger.chain.link import DIGEST_BYTES
 from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.note import MalformedNoteError, NoteError
-from ledger.chain.note import parse as parse_note
 
 PROOF_LINES_MAX: Final = 63
 
@@ -66,7 +64,7 @@ class AddCheckpoint:
             proof = tuple(map(decode_base64, lines))
             if any(len(hash_) != DIGEST_BYTES for hash_ in proof):
                 raise MalformedNoteError("a hash is not 32 bytes long")
-            claimed = parse_checkpoint(parse_note(note).text)
+            claimed = claim_of(note)
         except ValueError as error:
             raise WitnessRefusalError(MALFORMED, str(error)) from error
         if int(old[1]) > claimed.size:

@@ -17,7 +17,6 @@ from ledger.cli.event_lines import line_of
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said
 from ledger.events import notation
-from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client.records import Event
@@ -150,13 +149,17 @@ def consistency(
     policy: PolicyFile = None,
 ) -> None:
     """Verify that the ledger extends an earlier checkpoint; exits with 4 if it does not."""
+    from ledger.operations.places import named_bytes, named_checkpoint
+
     chosen = session()
     with believing(vkey, policy) as client:
         if earlier.isascii() and earlier.isdigit():
             old = client.verified_checkpoint(size=int(earlier))
             size, root = old.size, old.root
         else:
-            size, root = _kept(Path(earlier), client.get_ledger().origin)
+            origin = client.get_ledger().origin
+            kept = named_checkpoint(named_bytes(Path(earlier)), origin, earlier)
+            size, root = kept.size, kept.root
         joined = client.verify_consistency(size, root, to_size=later or 0)
     new = joined.checkpoint
     first_use_said(new)
@@ -164,22 +167,6 @@ def consistency(
         joined,
         f"{new.origin}: the tree of {new.size} events begins with that of {size}.",
     )
-
-
-def _kept(path: Path, origin: str) -> tuple[int, bytes]:
-    """Return size and root of a checkpoint that was kept; its tree is what is asked about."""
-    from ledger.chain.checkpoint import parse
-    from ledger.chain.note import NoteError
-    from ledger.chain.note import parse as parse_note
-    from ledger.operations.places import named_bytes
-
-    try:
-        claim = parse(parse_note(named_bytes(path)).text)
-    except NoteError as error:
-        raise MisuseError(f"{path} is not a checkpoint: {error}.", "Check the path.") from error
-    if claim.origin != origin:
-        raise MisuseError(f"{path} is of {claim.origin}, not {origin}.", "Name that ledger.")
-    return claim.size, claim.root
 
 
 def publish(

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from ledger.chain.checkpoint import CheckpointBody, parse
+from ledger.chain.checkpoint import CheckpointBody, claim_of
 from ledger.chain.entries import (
     ENTRIES_BYTES_MAX,
     EntriesError,
@@ -25,7 +25,6 @@ from ledger.chain.entries import (
 from ledger.chain.link import DIGEST_BYTES, event_hash
 from ledger.chain.merkle import CompactRange
 from ledger.chain.note import NoteError
-from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import (
     TILE_WIDTH,
     RightEdge,
@@ -75,7 +74,7 @@ class TileFolder:
         except FileNotFoundError:
             return None
         try:
-            return parse(parse_note(note).text), note
+            return claim_of(note), note
         except NoteError as error:
             raise PublishError(
                 f"{self._folder / CHECKPOINT} is not a checkpoint: {error}"
@@ -95,7 +94,7 @@ class TileFolder:
     def _publish(
         self, note: bytes, headers: Headers, advance: Callable[[int], None]
     ) -> PublicationResult:
-        claim = parse(parse_note(note).text)
+        claim = claim_of(note)
         before = self.checkpoint()
         old = before[0] if before else None
         if old is not None and (old.origin != claim.origin or old.size > claim.size):

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger.chain.checkpoint import parse
-from ledger.chain.note import NoteError
-from ledger.chain.note import parse as parse_note
 from ledger.client import LedgerClient, LedgerRefusedError, VerifiedCheckpoint
 from ledger.client.inputs import micros_of_datetime
 from ledger.compliance.decisions import Explainer
@@ -26,6 +23,7 @@ from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.values import parse_time
 from ledger.export.files import EVENTS, LINE_BYTES_MAX, BundleError, open_bundle
 from ledger.operations.failures import MisuseError
+from ledger.operations.places import named_checkpoint
 
 
 class ServerFacts:
@@ -194,15 +192,8 @@ class ServerLive:
 
         ForkError or ProofRefusedError if the ledger does not continue it.
         """
-        try:
-            kept = parse(parse_note(note).text)
-        except NoteError as error:
-            raise MisuseError(
-                f"--checkpoint: not a checkpoint: {error}.", "Check the path."
-            ) from error
         origin = self._client.get_ledger().origin
-        if kept.origin != origin:
-            raise MisuseError(f"--checkpoint: it is of {kept.origin}, not {origin}.")
+        kept = named_checkpoint(note, origin, "The file of --checkpoint")
         joined = self._client.verify_consistency(kept.size, kept.root)
         newest = joined.checkpoint
         self.newest = newest

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import IO
 
+from ledger.chain.checkpoint import CheckpointBody, claim_of
+from ledger.chain.note import NoteError
 from ledger.operations.failures import MisuseError
 from ledger.reading import NOTE_BYTES_MAX, read_bytes, read_from
 
@@ -44,3 +46,17 @@ def named_text(path: Path, most: int = NOTE_BYTES_MAX, opened: IO[bytes] | None 
         return named_bytes(path, most, opened).decode("utf-8")
     except UnicodeDecodeError as error:
         raise MisuseError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
+
+
+def named_checkpoint(note: bytes, origin: str, named: str) -> CheckpointBody:
+    """Return what a checkpoint of a ledger states that was kept; MisuseError if it is none.
+
+    Nothing of it is verified: its tree is what the caller asks about.
+    """
+    try:
+        claim = claim_of(note)
+    except NoteError as error:
+        raise MisuseError(f"{named} is not a checkpoint: {error}.", "Check the path.") from error
+    if claim.origin != origin:
+        raise MisuseError(f"{named} is of {claim.origin}, not {origin}.", "Name that ledger.")
+    return claim

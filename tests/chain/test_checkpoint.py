@@ -5,6 +5,7 @@ import pytest
 from ledger.chain.checkpoint import (
     CheckpointBody,
     OriginError,
+    claim_of,
     open_checkpoint,
     parse,
     sign,
@@ -63,6 +64,13 @@ def test_a_genuine_signature_under_other_text_is_no_checkpoint() -> None:
     note = sign_note(b"not a checkpoint\n", [KEY]).encode()
     with pytest.raises(MalformedNoteError):
         open_checkpoint(note, origin=ORIGIN, keys=[KEY.verifier_key])
+
+
+def test_what_a_note_claims_is_read_without_a_key() -> None:
+    assert claim_of(sign(HEAD, [SecretKey(ORIGIN, bytes(32))])) == HEAD
+    for note in (b"", HEAD.encode(), sign_note(b"not a checkpoint\n", [KEY]).encode()):
+        with pytest.raises(MalformedNoteError):
+            claim_of(note)
 
 
 def test_every_flipped_bit_of_a_checkpoint_is_refused() -> None:

@@ -13,10 +13,9 @@ from ledger.application.exports.jobs import ExportJob, JobFolder
 from ledger.application.exports.report import report_of
 from ledger.application.ledger import LedgerApplication
 from ledger.application.signing.seals import record_of
-from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.checkpoint import claim_of
 from ledger.chain.link import EventRow
 from ledger.chain.merkle import leaf_hash, memory_reader, prove_inclusion, root_of
-from ledger.chain.note import parse as parse_note
 from ledger.errors import chain_broken
 from ledger.events.decisions import DecisionMade
 from ledger.events.envelope import RecordedEvent
@@ -66,7 +65,7 @@ class ExportWriting:
         Raises LeftUnfinishedError once it is not wanted any more; LedgerError where it cannot be.
         """
         plan, size = job.plan, job.checkpoint_size
-        checkpoint = parse_checkpoint(parse_note(job.note.encode()).text)
+        checkpoint = claim_of(job.note.encode())
         prover = None
         if job.kind != "full":
             prover = TileProver(size, partial(self._store.proofs.tiles, self._origin))

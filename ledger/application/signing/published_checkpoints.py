@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.note import parse as parse_note
+from ledger.chain.checkpoint import claim_of
 from ledger.chain.policy import PolicyError, WitnessPolicy, parse_policy
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
@@ -38,7 +37,7 @@ def read_published(place: str) -> list[FoundCheckpoint]:
     for file in _files(Path(place)) if place else ():
         try:
             note = read_bytes(file, NOTE_BYTES_MAX)
-            claimed = parse_checkpoint(parse_note(note).text)
+            claimed = claim_of(note)
         except (OSError, ValueError) as error:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,

@@ -17,7 +17,7 @@ from ledger.application.signing.prover import Prover
 from ledger.application.witnesses.calls import TIMEOUT_SECONDS, WitnessCallError, WitnessCalls
 from ledger.application.witnesses.consistency import ConsistencyChecker, HeadConflict
 from ledger.application.workers import Task, TaskInterval, Workers
-from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.checkpoint import claim_of
 from ledger.chain.cosignature import parse_signature_lines, timestamp_of, utc
 from ledger.chain.note import Signature
 from ledger.chain.note import parse as parse_note
@@ -157,7 +157,7 @@ class Cosigner:
             source = f"The witness {self._witness.name}"
             difference = self._setup.consistency.compare(note, source, [self._witness.key])
             if difference is None:
-                self.size = parse_checkpoint(parse_note(note).text).size
+                self.size = claim_of(note).size
         self._is_compared = True
         return difference
 

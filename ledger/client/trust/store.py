@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.chain import checkpoint as checkpoints
-from ledger.chain import note as notes
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.client.errors import TrustFileError
@@ -251,7 +250,7 @@ def _trusted(origin: str, stated: Mapping[str, Any]) -> TrustedLedger:
 
 def claim_of(note: str) -> CheckpointBody:
     """Return what a note states; NoteError if it is no checkpoint. Nothing is verified."""
-    return checkpoints.parse(notes.parse(note.encode()).text)
+    return checkpoints.claim_of(note.encode())
 
 
 def _parsed(verifier_key: str) -> VerifierKey:

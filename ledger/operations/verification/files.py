@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 from ledger.audit.report import BundleVerdict, DecisionVerdict, Report, RuleCount, UncheckedCount
 from ledger.audit.source import Finding
 from ledger.chain import proof_text
-from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.checkpoint import claim_of
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import event_hash as hash_of
 from ledger.chain.merkle import ProofError
@@ -184,7 +184,7 @@ def _proven(
     proof: proof_text.ProofText, event: bytes | Path, given: TrustAnchors
 ) -> tuple[_Proven, bytes]:
     """Return what a proof leads to with the hash of its event."""
-    claim = parse_checkpoint(parse_note(proof.checkpoint.encode()).text)
+    claim = claim_of(proof.checkpoint.encode())
     leaf = _leaf(event, claim.origin) if isinstance(event, Path) else event
     cosigned: tuple[Cosigned, ...] = ()
     signers: list[VerifierKey] = []

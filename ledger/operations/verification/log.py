@@ -14,11 +14,9 @@ from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
 from ledger.audit.source import Finding, LedgerSource, shown_place
 from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
-from ledger.chain.checkpoint import CheckpointBody
-from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.checkpoint import CheckpointBody, claim_of
 from ledger.chain.key_history import KeySpan, open_by_spans
 from ledger.chain.note import NoteError
-from ledger.chain.note import parse as parse_note
 from ledger.events.horizons import DERIVED_TYPES, Horizons
 from ledger.events.notation import counted
 from ledger.operations import PROGRAM, Move
@@ -115,7 +113,7 @@ def _claimed(kept: str) -> tuple[CheckpointBody | None, list[Finding]]:
     if not kept:
         return None, []
     try:
-        return parse_checkpoint(parse_note(kept.encode()).text), []
+        return claim_of(kept.encode()), []
     except NoteError as error:
         return None, [_unverified(error)]
 
