@@ -283,6 +283,6 @@ def test_a_checkpoint_of_another_tree_or_ledger_is_not_continued(told: Run, tmp_
     other = "ledger.example/other"
     kept.write_bytes(sign(CheckpointBody(other, 20, never_had.root), [SecretKey(other, bytes(32))]))
     ran = told(*asked)
-    assert (ran.code, f"it is of {other}" in ran.err) == (Exit.MISUSE, True)
+    assert (ran.code, f"is of {other}" in ran.err) == (Exit.MISUSE, True)
     kept.write_text("no note")
     assert told(*asked).code == Exit.MISUSE
