@@ -171,6 +171,31 @@ def test_a_clock_that_an_operator_put_on_record_as_ahead_is_no_forgery(
     assert seen(audit_of(wall, tmp_path)) == [beyond]
 
 
+def test_a_step_of_the_clock_excuses_only_what_is_dated_beyond_the_confirmed_time(
+    wall: Paper, tmp_path: Path
+) -> None:
+    true, day = recorded(wall, len(wall.events)) + 60, 24 * HOUR
+    ahead = foreign(wall, at=(true + day) * SECOND)
+    cosign(wall, ahead, true, true)
+    foreign(wall, at=(true + 10 * day) * SECOND)
+    data = {
+        "clock_at": format_time((true + 9 * day) * SECOND), "expected_at": None,
+        "head_at": format_time((true + 10 * day) * SECOND), "reason": "another day",
+    }  # fmt: skip
+    wall.append("ledger", "clock.stepped.v1", data)
+    assert seen(audit_of(wall, tmp_path)) == [ahead]
+
+
+def test_events_existed_once_the_first_witnesses_that_make_a_quorum_had_seen_them(
+    wall: Paper, tmp_path: Path
+) -> None:
+    size = len(wall.events)
+    at = recorded(wall, size)
+    cosign(wall, size, at + HOUR, at + 9, at + 2)
+    said = f"existed at {utc(at + 9)} (cosigned by w2 at {utc(at + 2)}, w1 at {utc(at + 9)})."
+    assert said in audit_of(wall, tmp_path).text()
+
+
 def test_what_no_witness_proves_is_said(wall: Paper, tmp_path: Path) -> None:
     size = len(wall.events) - 1
     late = recorded(wall, size + 1) + 2 * HOUR
