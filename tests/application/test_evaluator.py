@@ -5,11 +5,14 @@ erased; consumers that raise.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 import pytest
 
 from ledger.application.evaluation.evaluator import LEASE_SECONDS, REFUSED_SECONDS
+from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
+from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.conftest import MakeWorld
 from tests.support.hooks import consumers, warm_models
 from tests.support.world import (
@@ -136,3 +139,49 @@ def test_warm_state_does_not_grow_with_time(world: World) -> None:
     assert tracked.state is not None
     assert len(tracked.state.buckets_of("loss").sources[""]) <= 8
     world.check_replay()
+
+
+# ---- rounds --------------------------------------------------------------------------------------
+
+
+def test_a_round_that_was_cut_short_goes_on_where_it_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [f"m{number}" for number in range(1, 6)]
+    world.begin(*models, interval="1h")
+    requests, submit, turns = world.store.requests, world.store.requests.submit, 0
+
+    def busy(request: AppendRequest) -> "Future[AppendResult]":
+        nonlocal turns
+        turns += request.method == "Evaluator"
+        if request.method == "Evaluator" and turns % 3 == 0:
+            raise LedgerError(Reason.LIMIT_REACHED, "The queue is full.", remedy="Wait.")
+        return submit(request)
+
+    monkeypatch.setattr(requests, "submit", busy)
+    rounds: list[list[str]] = []
+    for hour in range(3):
+        seen = len(world.scores())
+        for model in models:
+            world.see(model, BAD, START + hour * HOUR)  # so all of them are due again
+        world.follower.step()
+        assert world.follower.failure is None
+        rounds.append([score.model for score in world.scores()][seen:])
+    assert rounds == [["m1", "m2"], ["m3", "m4"], ["m5", "m1"]]
+    assert world.evaluator.settled == 0, "models were left that were due"
+    monkeypatch.setattr(requests, "submit", submit)
+    head = world.head
+    world.settle()
+    assert (world.evaluator.scores, world.evaluator.settled) == (len(world.scores()), world.head)
+    assert world.head > head
+
+
+def test_nothing_is_settled_while_a_model_is_set_aside(world: World) -> None:
+    world.begin("m1", "m2")
+    lost = world.see("m1", BAD, START).last_position
+    world.lose(lost)
+    world.restart()
+    world.see("m2", BAD, START)
+    world.settle()
+    assert world.evaluator.scores == 1
+    assert world.evaluator.settled == 0
