@@ -372,7 +372,9 @@ class Service:
         ledger.attestation.checkpoints.on_failure(self._signing_failed)
         ledger.attestation.checkpoints.on_signed(self._tell_news)
         if ledger.info.vkey and (seconds := self._settings.accounts.seconds):
-            parts = ServiceParts(evaluator, ledger.attestation.seals, self._refusals)
+            seals = ledger.attestation.seals
+            every = self._settings.seals.seconds
+            parts = ServiceParts(evaluator, seals, every, self._refusals)
             accounts = Accounts(self.store, ledger.info, parts, self.clock, seconds)
             begun.callback(accounts.stop)  # once nothing is done by itself any more
             accounts.start(self._workers)

@@ -5,6 +5,7 @@ without one shows as a gap: the server was down, or an operator had it do nothin
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 import structlog
@@ -35,6 +36,7 @@ class ServiceParts:
 
     evaluator: Evaluator | None
     seals: Seals
+    seal_seconds: float
     refusals: Refusals
 
 
@@ -52,7 +54,7 @@ class Accounts(PeriodicTask):
         self._service = uuid7(clock)
         self._number = 0
         self._after = self._position = self._head()
-        self._at = clock.monotonic_seconds()
+        self._began = self._at = clock.monotonic_seconds()
         pause = min(seconds / 4, _LOOK_SECONDS_MAX)
         super().__init__(f"account {info.origin}", self.look, pause, clock)
 
@@ -93,10 +95,12 @@ class Accounts(PeriodicTask):
             is_last=is_last,
             program=f"decision-ledger {__version__}",
             at=format_time(self._clock.now_micros()),
+            ran_seconds=int(self._clock.monotonic_seconds() - self._began),
             after=self._after,
             evaluated_through=0 if evaluator is None else evaluator.settled,
             scores=0 if evaluator is None else evaluator.scores,
             decisions=0 if evaluator is None else evaluator.decisions,
             seals=parts.seals.scheduled,
+            seal_seconds=ceil(parts.seal_seconds),
             refused=parts.refusals.recorded(self._origin),
         )

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ledger.audit.event import AuditedEvent
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.proving import RequestsRefused, ServiceAccounted, StreamsSealed
+from ledger.events.registry import HOUSEKEEPING_TYPES
 
 SERVICE: Final = "system/service"
 EVALUATOR: Final = "system/evaluator"
@@ -21,6 +22,9 @@ COUNTED: Final = tuple(_BY)
 _COUNTER_OF: Final = {
     type_: (name, actor) for name, (types, actor) in _BY.items() for type_ in types
 }
+RISING: Final = (*COUNTED, "ran_seconds")
+"""The members of an account that never fall."""
+_LATE_SECONDS: Final = 300
 _DERIVED: Final = frozenset({ScoreComputed.TYPE, *DECISION_TYPES})
 _STREAMS: Final = ("models/", "policies/")
 """Where something can be recorded that makes a score due."""
@@ -55,12 +59,23 @@ class Gap:
     """When they were recorded; 0 where that is not known."""
 
 
+@dataclass(slots=True)
+class _Given:
+    """The accounts of one service: the last one, and what there was to seal at each."""
+
+    last: dict[str, Any]
+    ran: "array[int]" = field(default_factory=lambda: array("q"))
+    news_at: "array[int]" = field(default_factory=lambda: array("q"))
+
+
 class ServiceAccounts:
     """The accounts so far, and what they are held against."""
 
     def __init__(self) -> None:
         self._counters = {name: _Counter() for name in COUNTED}
-        self._newest: dict[str, dict[str, Any]] = {}
+        self._given: dict[str, _Given] = {}
+        self._news_at = self._sealed = 0
+        """The newest event that is to be sealed, and how far a seal reaches."""
         self.is_blind = False
         """Whether the body of an account or of a count of refusals is gone."""
         self._gaps: list[Gap] = []
@@ -68,7 +83,24 @@ class ServiceAccounts:
 
     def before(self, service: str) -> dict[str, Any] | None:
         """Return the last account that a service gave."""
-        return self._newest.get(service)
+        given = self._given.get(service)
+        return None if given is None else given.last
+
+    def unsealed(self, data: dict[str, Any]) -> int:
+        """Return the position of an event that was to be sealed before this account; 0 for none.
+
+        The service had run for its interval and some time since, and for some time more: a database
+        that was out of order for once does not make a seal late.
+        """
+        given, every = self._given.get(data["service"]), data["seal_seconds"]
+        if given is None or not every:
+            return 0
+        before = bisect_right(given.ran, data["ran_seconds"] - _LATE_SECONDS) - 1
+        if before < 0:
+            return 0
+        first = bisect_right(given.ran, given.ran[before] - every - _LATE_SECONDS) - 1
+        news_at = given.news_at[first] if first >= 0 else 0
+        return news_at if news_at > self._sealed else 0
 
     def recorded(self, name: str, after: int) -> int:
         """Return how much of what is counted is there after a position."""
@@ -76,13 +108,17 @@ class ServiceAccounts:
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event."""
+        if event.type not in HOUSEKEEPING_TYPES:
+            self._news_at = event.position
+        elif event.type == StreamsSealed.TYPE and event.data is not None:
+            self._sealed = max(self._sealed, event.data["as_of"])
         if event.stream.startswith(_STREAMS) and event.type not in _DERIVED:
             at, place = event.recorded_at, event.position
             if self._open is None:
                 self._open = Gap(place, at, place, at)
             self._open.last, self._open.last_at = place, at
         elif event.type == ServiceAccounted.TYPE and event.data is not None:
-            self._newest[event.data["service"]] = event.data
+            self._account(event.data)
             if event.data["evaluated_through"]:
                 self._cover(event.data["after"], event.data["evaluated_through"])
         elif event.type in _COUNTER_OF:
@@ -97,6 +133,12 @@ class ServiceAccounts:
     def end(self) -> list[Gap]:
         """Return the spans that no service accounts for; the events are at their end."""
         return self._gaps if self._open is None else [*self._gaps, self._open]
+
+    def _account(self, data: dict[str, Any]) -> None:
+        given = self._given.setdefault(data["service"], _Given(data))
+        given.last = data
+        given.ran.append(data["ran_seconds"])
+        given.news_at.append(self._news_at)
 
     def _cover(self, after: int, through: int) -> None:
         """Close what is open up to where a service began, and take out what it accounts for."""

@@ -164,6 +164,8 @@ class ServiceAccounted(EventData):
     """Name and version."""
     at: Time
     """The time of its machine's clock."""
+    ran_seconds: Count
+    """For how long it had run, without the time that its machine slept."""
     after: Position
     """The last event when it began: the counts are of later ones."""
     evaluated_through: Count
@@ -174,5 +176,7 @@ class ServiceAccounted(EventData):
     """Scores and decisions that its evaluator recorded."""
     seals: Count
     """Seals that it made on schedule."""
+    seal_seconds: Count
+    """How often it seals, rounded up; 0 for on demand only."""
     refused: Count
     """Refused requests that it recorded as counts."""

@@ -27,7 +27,7 @@ def account(paper: Paper, number: int = 1, **counts: object) -> int:
     data = {
         "service": "s1", "number": number, "is_last": False, "program": "x", "after": 2,
         "at": format_time(paper.events[-1].recorded_at), "evaluated_through": 0, "scores": 0,
-        "decisions": 0, "seals": 0, "refused": 0,
+        "decisions": 0, "seals": 0, "refused": 0, "ran_seconds": 0, "seal_seconds": 0,
     }  # fmt: skip
     return paper.append("ledger", "service.accounted.v1", data | counts, actor="system/service")
 

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.application.signing.schedule import SEALER
 from tests.application.test_accounts import session
+from tests.audit.left_out import account
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import DECISION, SCORE, audit_of
 from tests.support.live_fleet import ORIGIN, Observed
@@ -108,3 +109,24 @@ def test_without_the_account_too_there_is_a_gap_in_the_report(
     (gap,) = [remark for remark in report.remarks if remark.startswith("Gap")]
     assert "no service that evaluates accounts for positions" in gap
     assert gap in report.text()
+
+
+def test_a_seal_that_did_not_come_in_its_interval_is_missed_whatever_is_counted(
+    paper: Paper, tmp_path: Path
+) -> None:
+    places = [
+        account(paper, number, ran_seconds=number * 3_600, seal_seconds=3_600)
+        for number in range(1, 5)
+    ]
+    # It is due by the third, which may come right after an outage; so the fourth misses it.
+    assert findings(paper, tmp_path) == [("seals.due", places[3])]
+    paper.remove(places[3])
+    assert findings(paper, tmp_path) == []
+
+
+def test_a_seal_is_not_missed_by_a_service_that_seals_seldom_or_on_demand(
+    paper: Paper, tmp_path: Path
+) -> None:
+    for number, every in enumerate((0, 0, 86_400, 86_400, 86_400), 1):
+        account(paper, number, ran_seconds=number * 3_600, seal_seconds=every)
+    assert findings(paper, tmp_path) == []

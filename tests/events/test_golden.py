@@ -56,7 +56,7 @@ ac848823adcbfe210008917b337fc9d47473fc39227b545806ba1a829d6dd7dd  export.issued.
 5b2e841f7d4fe3c6a818e1b623f79abba977731af033426eeef87723109c1625  policy.drafted.v2.json
 8536f164bd8a7e11d96f4b399af5d78a70846b1071fcac6db97e7f87a7012288  decision.made.v2.json
 01ebcf48b986dfdae78f3670c2c956f194f8048040a30db50c6df3f8a197ce42  clock.stepped.v1.json
-b30555d542e5d7a58b22dbbc97d3de693016454dfc41ffc3c7331e847a9fab2a  service.accounted.v1.json
+adf09cab7a11246eb7690712cfec76c0b5e9f92b2563cfea59f91ff19e988d63  service.accounted.v1.json
 """.splitlines()
 )
 

@@ -10,7 +10,7 @@ from ledger.audit.owed_decisions import OwedDecision
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.horizons import horizons_unbroken
 from ledger.audit.rules.replay import misses_a_body
-from ledger.audit.service_accounts import COUNTED, EVALUATOR, SERVICE
+from ledger.audit.service_accounts import EVALUATOR, RISING, SERVICE
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.proving import ServiceAccounted
 
@@ -96,7 +96,7 @@ def accounts(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return None
     if before["is_last"] or before["after"] != data["after"]:
         return "it does not go on from the last account of its service"
-    fallen = [name for name in COUNTED if data[name] < before[name]]
+    fallen = [name for name in RISING if data[name] < before[name]]
     return f"it counts fewer {fallen[0]} than the account before it" if fallen else None
 
 
@@ -115,7 +115,9 @@ def _counted(event: AuditedEvent, fold: LedgerState, *names: str) -> Verdict:
 
 @rule("seals.due", ServiceAccounted.TYPE)
 def seals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """Every seal that a service made on schedule is there."""
+    """Every seal that a service made on schedule is there, and came in its interval."""
+    if (unsealed := fold.obligations.accounts.unsealed(event.known)) > 0:
+        return f"position {unsealed} was to be sealed before it, and no seal covers that"
     return _counted(event, fold, "seals")
 
 
