@@ -13,6 +13,9 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, is_outage
 
 _REST_SHARE: Final = 0.2  # what takes as long as its pause must not take a whole core
+# A draining store is no failure; the others, like an outage of the database, are told of elsewhere,
+# once: what is said of a wrong clock is new with every second.
+_TOLD: Final = frozenset({Reason.CLOCK_AHEAD, Reason.DRAINING, Reason.SIGNING_STOPPED})
 _log: Final = structlog.get_logger("ledger.schedule")
 
 
@@ -55,10 +58,7 @@ class PeriodicTask:
         try:
             self._do()
         except LedgerError as error:
-            # Signing that has stopped and an outage of the database are told of elsewhere, once; a
-            # draining store is no failure.
-            is_told = error.reason in {Reason.DRAINING, Reason.SIGNING_STOPPED} or is_outage(error)
-            if not is_told:
+            if not (error.reason in _TOLD or is_outage(error)):
                 problem = error.message
         except Exception as error:  # noqa: BLE001 - no task's defect may end the thread
             problem = f"{type(error).__name__}: {error}"

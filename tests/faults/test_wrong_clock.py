@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -40,6 +41,7 @@ from tests.support.served import (
     signal_named,
 )
 from tests.support.server_process import until
+from tests.support.stepped import SteppedWorld
 from tests.support.world import HOUR, World
 
 NOW = START * SECOND
@@ -64,6 +66,22 @@ def served(tmp_path: Path, clock: ManualClock) -> Iterator[Served]:
             metadata=NAMED,
         )
         yield server
+
+
+def test_a_wrong_clock_is_told_of_once_however_long_it_is_wrong(tmp_path: Path) -> None:
+    world = SteppedWorld(
+        tmp_path / "l.db", 1, clock="wall", seals__seconds=60.0, refusals__seconds=60.0
+    )
+    world.begin("m1")
+    world.see("m1", 0.5, worlds.START)
+    world.clock.step(2 * HOUR)
+    with structlog.testing.capture_logs() as logs:
+        world.service.count_refusal("", "users/ana", "Evaluate", Reason.MODEL_UNKNOWN)
+        world.pass_time(5 * HOUR)
+    world.clock.step(-2 * HOUR)
+    world.close()
+    told = [line["event"] for line in logs if line["log_level"] == "error"]
+    assert told == ["clock.wrong"]
 
 
 def define(served: Served, name: str = "log-loss") -> int:

@@ -119,8 +119,9 @@ class Follower:
         try:
             function()
         except LedgerError as error:
-            if is_outage(error):
-                self._failures[what] = error.message  # the store has said so, once for all of us
+            if is_outage(error) or error.reason is Reason.CLOCK_AHEAD:
+                # The store, or the watch of the clock, has said so, once for all of us.
+                self._failures[what] = error.message
             elif error.reason is not Reason.DRAINING:
                 self._note(what, error.message, reason=error.reason.value)
             return False
