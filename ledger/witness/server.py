@@ -124,6 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers.get_all(name) or [] for name in ("Content-Length", "Transfer-Encoding")
         )
         try:
+            if codings and self.request_version == "HTTP/1.0":
+                raise BodyError(HTTPStatus.BAD_REQUEST, "HTTP/1.0 has no transfer codings")  # noqa: TRY301
             body = read_body(self.rfile, lengths, codings)
         except BodyError as error:
             self._answer(_plain(error.status, error.why), may_go_on=False)

@@ -19,6 +19,7 @@ from tests.audit.paper import Paper
 from tests.audit.test_forgeries import foreign
 from tests.support.audits import audited
 from tests.support.chained import Signer
+from tests.support.world import DAY, ORIGIN, START, World
 
 HOUR = 3_600
 SKEW = 300
@@ -83,6 +84,29 @@ def test_an_event_that_was_recorded_after_witnesses_had_seen_it_is_found_beyond_
     )
     assert said in report.text()
     assert "tolerated is up to 5m after a witness's time" in report.text()
+
+
+@pytest.mark.parametrize("drift", [-SKEW, -1, 0, 7, HOUR])
+def test_an_honest_life_by_the_machines_clock_passes_beside_witnesses_whose_clocks_differ(
+    tmp_path: Path, drift: int
+) -> None:
+    """Method: every head was cosigned at once, by clocks that are off by `drift` and a bit more."""
+    world = World(tmp_path / "wall.db", clock="wall").begin("alpha")
+    world.see("alpha", 0.4, START)
+    world.settle()
+    for _ in range(3):
+        world.clock.advance(8 * DAY + 123_456)
+        world.settle()
+        world.override("alpha", "INVESTIGATE", 2 * DAY)
+    world.close()
+    lived = Paper.copied(tmp_path / "wall.db", ORIGIN)
+    for size in range(2, len(lived.events) + 1):
+        at = recorded(lived, size) + drift
+        cosign(lived, size, at, at + 3)
+    report = audit_of(lived, tmp_path)
+    assert report.passed, report.text()
+    assert compared(report) == len(lived.events) - 1
+    assert f"Events up to {len(lived.events)} existed at" in report.text()
 
 
 def test_a_ledger_dated_a_month_ahead_is_found_at_each_checkpoint_that_was_seen_before(

@@ -67,6 +67,7 @@ def exchange(port: int, sent: bytes) -> bytes:
         (b"GET /%s/checkpoint HTTP/1.1\r\n\r\n" % (b"0" * 63), 404),
         (b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 404),
         (HEAD + b"\r\n", 411),
+        (CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n", 400),
         (CHUNKED + b"0\r\n\r\n", 400),
         (CHUNKED + b"0\r\nA: b\r\n\r\n", 400),
         (CHUNKED + b"3\r\nold", 400),
@@ -158,6 +159,22 @@ def test_a_body_in_chunks_is_taken_whole(port: int, size: int) -> None:
     answer = exchange(port, in_chunks(LOG.request(0, 3), size))
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert ask(port, "POST", "/add-checkpoint", LOG.request(0, 3))[0] == 409
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(port: int) -> None:
+    body = LOG.request(0, 3)
+    with connect(port) as client:
+        client.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        assert client.recv(65_536).startswith(b"HTTP/1.1 100 ")
+        client.sendall(body)
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_chunks_are_of_http_1_1_alone(port: int) -> None:
+    sent = in_chunks(LOG.request(0, 3)).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+    answer = exchange(port, sent)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"HTTP/1.0 has no transfer codings" in answer
 
 
 def test_a_body_with_two_lengths_is_refused_though_one_of_them_is_right(port: int) -> None:
