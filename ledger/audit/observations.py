@@ -132,12 +132,10 @@ class Observations:
             self._flush()
 
     def equal_salts(self) -> Iterator[tuple[int, int]]:
-        """Yield the position of each event whose salt an earlier one has, and that one's."""
+        """Yield the last and the first position of each salt that several events have."""
         self._flush()
         yield from self._database.execute(
-            "SELECT position, earlier FROM (SELECT position, lag(position) OVER"
-            " (PARTITION BY salt ORDER BY position) AS earlier FROM salted)"
-            " WHERE earlier IS NOT NULL ORDER BY position"
+            "SELECT max(position), min(position) FROM salted GROUP BY salt HAVING count(*) > 1"
         )
 
     def _flush(self) -> None:
