@@ -8,7 +8,6 @@ import hashlib
 import io
 import re
 import stat
-import tarfile
 from array import array
 from collections.abc import Iterator
 from functools import partial
@@ -32,6 +31,7 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import decode
 from ledger.events.inert import inert
 from ledger.reading import open_plain, read_from
+from ledger.tar import Member, MemberFile, members
 
 _LINE: Final = re.compile(
     rb'\{"body":(?P<body>.*),"hash":"(?P<hash>[0-9a-f]{64})","header":'
@@ -76,9 +76,9 @@ class BundleSource:
         """Find the files and the lines; `places` and `size` spare another process the looking."""
         self._path = path
         try:
-            self._files = _folder(path) if path.is_dir() else _archive(path)
-            for name, (_, _, bytes_) in self._files.items():
-                if name != _EVENTS and bytes_ > _SMALL_BYTES_MAX:
+            self._files = _folder(path) if path.is_dir() else members(path)
+            for name, file in self._files.items():
+                if name != _EVENTS and file.size > _SMALL_BYTES_MAX:
                     raise ValueError(f"{name} has more than {_SMALL_BYTES_MAX} bytes")  # noqa: TRY301
             self._scope: dict[str, Any] = decode(self._read("data/scope.json"))
             self._note = self._read("data/checkpoint").decode()
@@ -92,7 +92,7 @@ class BundleSource:
             )
             if places is None:
                 places, size = self._find_lines()
-        except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
                 f"{path} is not a bundle: {inert(str(error))}.",
@@ -205,12 +205,13 @@ class BundleSource:
     # ---- files -----------------------------------------------------------------------------------
 
     def _open(self, name: str, skipped: int = 0) -> BinaryIO:
-        path, start, size = self._files[name]
-        file = open_plain(path)
-        if start:  # within an archive: what follows the member is not its business
-            return io.BufferedReader(_Part(file, start + skipped, size - skipped))
-        file.seek(skipped)
-        return file
+        file = self._files[name]
+        if not self._path.is_dir():
+            member = Member(file.start + skipped, file.size - skipped)
+            return io.BufferedReader(MemberFile(self._path, member))
+        opened = open_plain(self._path / name)
+        opened.seek(skipped)
+        return opened
 
     def _read(self, name: str) -> bytes:
         """Return what is in a file other than the events."""
@@ -238,60 +239,20 @@ class BundleSource:
         return places, count
 
 
-class _Part(io.RawIOBase):
-    """A stretch of a file, as a file: a member of an uncompressed archive."""
-
-    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        super().__init__()
-        self._file, self._left = file, size
-        file.seek(start)
-
-    def readable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
-        """Read what is left, at most a buffer full."""
-        data = self._file.read(min(len(buffer), self._left))
-        buffer[: len(data)] = data
-        self._left -= len(data)
-        return len(data)
-
-    def close(self) -> None:
-        """Close the file beneath."""
-        self._file.close()
-        super().close()
-
-
 def _position(value: object) -> int:
     if type(value) is not int:
         raise ValueError(f"{str(value)[:80]!r} is not a position")
     return value
 
 
-def _folder(path: Path) -> dict[str, tuple[Path, int, int]]:
-    """Return name → file, 0 and size for every file of a bundle's folder: plain ones only."""
-    found: dict[str, tuple[Path, int, int]] = {}
+def _folder(path: Path) -> dict[str, Member]:
+    """Return the files of a bundle's folder, plain ones only, each from its first byte on."""
+    found: dict[str, Member] = {}
     for folder in (path, path / "data"):
         for file in sorted(folder.iterdir()):
             name, status = file.relative_to(path).as_posix(), file.lstat()
             if stat.S_ISREG(status.st_mode):
-                found[name] = file, 0, status.st_size
+                found[name] = Member(0, status.st_size)
             elif name != "data" or not stat.S_ISDIR(status.st_mode):
                 raise ValueError(f"{name!r} in it is not a plain file")
-    return found
-
-
-def _archive(path: Path) -> dict[str, tuple[Path, int, int]]:
-    """Return name → archive, offset and size for every file of an archive with one top folder."""
-    found: dict[str, tuple[Path, int, int]] = {}
-    with tarfile.open(path, "r:") as archive:
-        for member in archive:
-            if member.isdir():
-                continue
-            name = member.name.removeprefix("./")
-            name = name if name in _NAMES else name.partition("/")[2]
-            if not member.isreg() or name in found or not name:
-                raise ValueError(f"the archive holds {member.name}")
-            found[name] = path, member.offset_data, member.size
     return found

@@ -8,6 +8,7 @@ audit and verify, and require a finding or a refusal in words.
 import os
 import re
 import sqlite3
+import tarfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.audit.paper import Paper
 from tests.audit.test_forgeries import foreign
 from tests.audit.test_sources import bundled, published
 from tests.support.audits import audited
+from tests.verifier.archives import edited
 
 TERABYTE = 1 << 40
 
@@ -136,6 +138,30 @@ def test_what_is_in_the_place_of_a_bundles_file_is_refused_or_found(
         assert kind == "a terabyte" or "is not a plain file" in found.message
     else:
         assert {one.rule for one in found.findings} == {"bundle.files"}
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+def test_an_archive_in_every_form_is_audited(paper: Paper, tmp_path: Path, form: int) -> None:
+    with tarfile.open(tmp_path / "bundle.tar", "w", format=form) as archive:
+        archive.add(bundled(paper, tmp_path / "bundle"), "bundle")
+    report = audited(BundleSource(tmp_path / "bundle.tar"))
+    assert report.passed, report.text()
+    assert report.size == len(paper.events)
+
+
+@pytest.mark.parametrize("size", [-1_024, -1, TERABYTE])
+def test_a_size_that_an_archive_does_not_have_is_refused(
+    paper: Paper, tmp_path: Path, size: int
+) -> None:
+    path = tmp_path / "bundle.tar"
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        archive.add(bundled(paper, tmp_path / "bundle"), "bundle")
+        which = next(at for at, one in enumerate(archive.getmembers()) if one.isreg())
+    written = (b"\x80" if size > 0 else b"\xff") + size.to_bytes(11, "big", signed=True)
+    edited(124, written, which)(path)
+    found = report_or_refusal(path)
+    assert isinstance(found, LedgerError)
+    assert "is not a bundle: " in found.message
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "a loop"])
