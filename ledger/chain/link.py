@@ -198,7 +198,10 @@ class ChainVerifier:
             or record.recorded_at != self._recorded_at
         ):
             self._check_news(record)
-        checked_header(record, self._origin)
+        try:
+            checked_header(record, self._origin)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise self._broken(f"it is not stored as an event is: {error}") from error
         if version != (before + 1 if before is not None else self._first_version(version)):
             expected = 1 if before is None else before + 1
             raise self._broken(f"stream {stream} is at version {version} instead of {expected}")

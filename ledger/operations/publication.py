@@ -162,13 +162,20 @@ def _check(store: "Store", origin: str, size: int, note: str, keys: Iterable[Ver
 
 
 def _header(link: Link, origin: str) -> bytes:
-    return header_bytes(
-        body_hash=link.body_hash.hex(),
-        ledger=origin,
-        position=link.position,
-        prev_hash=link.prev_hash.hex(),
-        recorded_at=link.recorded_at,
-        stream=link.stream,
-        stream_version=link.stream_version,
-        type_=link.type,
-    )
+    """Return the header of an event as it was found; IntegrityFailure where it can have none."""
+    try:
+        return header_bytes(
+            body_hash=link.body_hash.hex(),
+            ledger=origin,
+            position=link.position,
+            prev_hash=link.prev_hash.hex(),
+            recorded_at=link.recorded_at,
+            stream=link.stream,
+            stream_version=link.stream_version,
+            type_=link.type,
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise IntegrityFailure(
+            f"The event at position {link.position} holds what no header can: {error}.",
+            "Run an audit.",
+        ) from error

@@ -80,7 +80,11 @@ class Events:
         rows = self._view.rows(_HEAD, {"ledger_id_": self._view.id_of(ledger)})
         if not rows:
             raise damaged(f"the head of {ledger} is missing")
-        return Head(*rows[0])
+        head = Head(*rows[0])
+        at = head.recorded_at
+        if type(head.position) is not int or type(at) is not int or not 0 <= at < TIME_LIMIT:
+            raise damaged(f"the head of {ledger} cannot be read")
+        return head
 
     def refuse_beyond(self, ledger: str, head: Head) -> None:
         """Raise CHAIN_BROKEN where events go on behind the head of the same moment."""

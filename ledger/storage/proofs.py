@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, func, select, text
 
 from ledger.errors import LedgerError, Reason
 from ledger.storage.checks import cosignature_row
+from ledger.storage.database import damaged
 from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import KeptCheckpoint, KeptCosignature, StreamHead
 from ledger.storage.schema import checkpoints, cosignatures
@@ -78,7 +79,7 @@ class Proofs:
             rows = self._view.rows(_NEWEST, values)
         else:
             rows = self._view.rows(_OF_SIZE, values | {"size_": size})
-        return KeptCheckpoint(*rows[0]) if rows else None
+        return _checkpoint(rows[0]) if rows else None
 
     def checkpoints(
         self, ledger: str, *, after_size: int = 0, limit: int = 1000
@@ -87,7 +88,7 @@ class Proofs:
         statement = _CHECKPOINTS.where(checkpoints.c.size > after_size)
         statement = statement.order_by(checkpoints.c.size).limit(limit)
         rows = self._view.rows(statement, {"ledger_id_": self._view.id_of(ledger)})
-        return [KeptCheckpoint(*row) for row in rows]
+        return [_checkpoint(row) for row in rows]
 
     def covering(self, ledger: str, position: int) -> KeptCheckpoint | None:
         """Return the newest checkpoint if the event at a position is in its tree, else None."""
@@ -99,7 +100,7 @@ class Proofs:
         rows = self._view.rows(
             _COSIGNATURES, {"ledger_id_": self._view.id_of(ledger), "size_": size}
         )
-        return [KeptCosignature(*row) for row in rows]
+        return [_cosignature(row) for row in rows]
 
     def stream_heads(self, ledger: str, as_of: int) -> Iterator[StreamHead]:
         """Yield the newest event of each stream as of a position, by name of stream (bytes)."""
@@ -157,3 +158,17 @@ class Proofs:
             return True
 
         return self._writer().call(_add)
+
+
+def _checkpoint(row: Any) -> KeptCheckpoint:  # noqa: ANN401 - a row as found
+    """Return a kept checkpoint; CHAIN_BROKEN where a column holds anything else."""
+    if [type(value) for value in row] != [int, str]:
+        raise damaged("a checkpoint that is kept cannot be read")
+    return KeptCheckpoint(*row)
+
+
+def _cosignature(row: Any) -> KeptCosignature:  # noqa: ANN401 - a row as found
+    """Return a kept cosignature; CHAIN_BROKEN where a column holds anything else."""
+    if [type(value) for value in row] != [int, str, bytes, str]:
+        raise damaged("a cosignature that is kept cannot be read")
+    return KeptCosignature(*row)
