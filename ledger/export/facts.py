@@ -33,8 +33,8 @@ _KINDS: Final = {type_: type_ for type_ in _KEPT if type_ != DecisionMade.TYPE} 
 """The kind that each type is kept under; decisions of every procedure together."""
 _READ: Final = frozenset({*_KINDS, ScoreComputed.TYPE, *DRAFTED_TYPES, *CONFIGURED})
 _UNSET: Final = format_time(0)
-_BODY_BYTES_MAX: Final = 1 << 20  # far more than any of these has; signed nonsense must not fill
-_PLAN_BYTES_MAX: Final = 1 << 23
+_BODY_BYTES_MAX: Final = 1 << 18  # far more than any of these has; signed nonsense must not fill
+_BODIES_BYTES_MAX: Final = dict.fromkeys(DRAFTED_TYPES, 1 << 20) | {PlanMade.TYPE: 1 << 23}
 
 
 class KeptEvent(NamedTuple):
@@ -82,7 +82,7 @@ class ReportFacts:
             self._keep(position, time, type_, body)
 
     def _keep(self, position: int, time: str, type_: str, body: bytes) -> None:
-        if len(body) > (_PLAN_BYTES_MAX if type_ == PlanMade.TYPE else _BODY_BYTES_MAX):
+        if len(body) > _BODIES_BYTES_MAX.get(type_, _BODY_BYTES_MAX):
             return
         if type_ == ScoreComputed.TYPE:
             self._score = position, body

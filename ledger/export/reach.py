@@ -50,16 +50,15 @@ class BundleReach:
         """
         if self.is_newest:
             return
-        latest = min([bound.now_micros, *(at * SECOND for at in sorted(cosigned_at)[-1:])])
+        latest, until = bound.now_micros, "now"
+        if cosigned_at and max(cosigned_at) * SECOND < latest:
+            latest, until = max(cosigned_at) * SECOND, "its last cosignature"
         age = (latest - parse_time(self.recorded_at)) // SECOND
         if age > bound.seconds:
-            counted = "when a witness last cosigned the checkpoint" if cosigned_at else "now"
-            if cosigned_at and latest == bound.now_micros:
-                counted = "now"
             raise BundleError(
                 self.file,
                 0,
-                f"{self}; that is {notation.duration(age)} until {counted}, and at most "
+                f"{self}; that is {notation.duration(age)} until {until}, and at most "
                 f"{notation.duration(bound.seconds)} was asked for",
             )
 

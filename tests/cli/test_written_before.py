@@ -75,6 +75,8 @@ def test_its_bundle_has_the_root_of_then_by_the_stand_alone_verifier_too(
     bundle = str(written.folder / "bundle.tar")
     found = run("verify", bundle, "--vkey", written.vkey, "--json").json
     assert (found["checkpoint_size"], found["root"]) == (SIZE, written.root)
+    unread = "not compared: it does not say which program wrote it"
+    assert found["bundle"]["report"] == unread, "it was rendered by other templates"
     alone = subprocess.run(
         [sys.executable, VERIFIER, bundle, "--vkey", written.vkey, "--json"],
         capture_output=True,

@@ -6,16 +6,19 @@ Both verifiers read the same bytes at the same time of day.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger.chain.keys import VerifierKey
 from ledger.chain.policy import parse_policy
 from ledger.export.files import BundleError, open_bundle
-from ledger.export.reach import AgeBound
+from ledger.export.reach import AgeBound, BundleReach
 from ledger.export.verify import VerifiedBundle, verify_opened
 from tests.support.chained import Chained, log_key, witness_key
 from tests.verifier.conftest import KINDS, POLICY, TOOL, write_kind
@@ -142,6 +145,33 @@ def test_the_digest_of_the_manifest_and_what_is_not_signed_are_the_same_in_both(
     assert found.product.manifest_digest.hex() == found.alone["manifest"]
     assert found.alone["manifest"] == hashlib.sha256(manifest).hexdigest()
     assert list(found.product.unsigned) == found.alone["not signed"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    now=st.integers(-2, 100), allowed=st.integers(0, 100), cosigned=st.none() | st.integers(1, 90)
+)
+def test_both_judge_every_age_alike(now: int, allowed: int, cosigned: int | None) -> None:
+    """Method: seconds around the recording of a seal, which has a fraction of one."""
+    product = BundleReach(8, SEAL_AT, 8, is_newest=False, file="data/seal.json")
+    alone = TOOL.Reach(8, SEAL_AT, is_newest=False, file="data/seal.json")
+    times = [] if cosigned is None else [SECONDS + cosigned]
+    verdicts = []
+    for check, error in (
+        (lambda: product.check(AgeBound(allowed, (SECONDS + now) * 1_000_000), times), BundleError),
+        (
+            lambda: TOOL.check_13_age(alone, times, TOOL.AgeBound(allowed, SECONDS + now)),
+            TOOL.Fault,
+        ),
+    ):
+        try:
+            check()
+            verdicts.append(True)
+        except error:
+            verdicts.append(False)
+    until = now if cosigned is None else min(now, cosigned)
+    expected = math.floor(until - 9.000001) <= allowed
+    assert verdicts == [expected, expected]
 
 
 UNSIGNED = {
