@@ -177,3 +177,37 @@ def test_a_time_is_derived_from_bodies_that_are_there(tmp_path: Path) -> None:
     report = audited(tmp_path / "ledger.db")
     assert report.passed, report.text()
     assert unchecked(report) == {"erased": 1}
+
+
+def test_an_erased_observation_that_was_the_newest_leaves_the_times_after_it_unchecked(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha", "beta", silence="1d")
+    world.see("alpha", 0.4, START + HOUR)
+    newest = world.see("beta", 0.4, START + 5 * DAY).last_position
+    world.settle()
+    world.erase(newest)
+    world.register("gamma")
+    world.deploy("gamma", "v1")
+    world.settle()  # at the time that was erased, which still counts
+    assert world.scores("gamma")[-1].evaluated_at == format_time(START + 5 * DAY)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    assert unchecked(report)["erased"] >= 1
+
+
+@pytest.mark.parametrize("type_", ["model.deployed", "signal.observed"])
+def test_an_evaluation_on_request_is_unchecked_where_what_dated_it_was_erased(
+    tmp_path: Path, type_: str
+) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha", "beta")
+    world.see("alpha", 0.4, START + HOUR)
+    world.see("beta", 0.4, START + DAY)
+    world.settle()
+    world.evaluate("alpha")
+    world.erase(next(one.position for one in world.events() if one.type.startswith(type_)))
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    assert unchecked(report)["erased"] >= 1

@@ -77,6 +77,9 @@ def times_evaluated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     data, as_of = event.known, event.known["as_of"]
     if as_of >= event.position or not _is_of_ledgers_time(event, fold):
         return None
+    facts = fold.models.get(event.stream) if data.get("trigger") == "request" else None
+    if facts is not None and fold.absences.misses(facts.gone_by_type, _SELECTED_BY, as_of):
+        return Unchecked("erased")  # an observation may have dated it
     moment = fold.moments.at(as_of)
     if moment is None:
         return Unchecked("its horizon lies further back than times are remembered")
@@ -142,11 +145,9 @@ def _newest_selected(
 
 
 def _misses_observations(fold: LedgerState, as_of: int) -> bool:
-    """Whether an observation of any model is not there that could be read as of a position."""
-    return any(
-        fold.absences.misses(facts.gone_by_type, (OBSERVED,), as_of)
-        for facts in fold.models.values()
-    )
+    """Whether an observation of any model is not there: an erased one counts for the time too."""
+    gone = (facts.gone_by_type.get(OBSERVED) for facts in fold.models.values())
+    return any(places[0] <= as_of for places in gone if places)
 
 
 @rule("horizons.unbroken", _SCORE, *DECISION_TYPES, _PLAN)
