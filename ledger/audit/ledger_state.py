@@ -102,14 +102,14 @@ class AuditedModel:
         """Whether the body of the newest deployment up to a position is absent."""
         deployed = self.deployed(as_of)
         newest = deployed[-1].position if deployed else 0
-        return self._newest_gone((ModelDeployed.TYPE,), as_of) > newest
+        return self.newest_gone((ModelDeployed.TYPE,), as_of) > newest
 
     def in_force(self, as_of: int) -> AuditedDecision | None:
         """Return the decision in force at a position; LookupError where it is forgotten.
 
         None where a newer one has lost its body.
         """
-        gone = self._newest_gone(_DECISIONS, as_of)
+        gone = self.newest_gone(_DECISIONS, as_of)
         for decided in reversed(self.decisions):
             if decided.position <= as_of:
                 return decided if decided.position > gone else None
@@ -125,7 +125,7 @@ class AuditedModel:
         None where a newer score has lost its body: its versions are not known.
         """
         kept = self.scores.get(versions, ())
-        after = max(after, self._newest_gone((ScoreComputed.TYPE,), as_of))
+        after = max(after, self.newest_gone((ScoreComputed.TYPE,), as_of))
         for position, priority in reversed(kept):
             if position <= as_of:
                 return priority if position > after else None
@@ -133,7 +133,7 @@ class AuditedModel:
             raise LookupError("its horizon lies further back than scores are remembered")
         return None
 
-    def _newest_gone(self, types: tuple[str, ...], as_of: int) -> int:
+    def newest_gone(self, types: tuple[str, ...], as_of: int) -> int:
         """Return the newest position of these types whose body is absent; 0 for none."""
         gone = (self.gone_by_type.get(type_, ()) for type_ in types)
         return max((at for some in gone for at in some if at <= as_of), default=0)

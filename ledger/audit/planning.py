@@ -11,6 +11,7 @@ from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.ledger_state import AuditedDeployment, AuditedModel, LedgerState
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.audit.service_period import serving_of
+from ledger.events.models import DESCRIBING
 from ledger.events.values import PPM, SECOND, parse_decimal, parse_time
 from ledger.kernel.excess import (
     BacklogRow,
@@ -106,13 +107,19 @@ def _candidates(
     for facts in sorted(fold.models.values(), key=lambda one: one.name):
         description = facts.description(as_of)
         is_retired = 0 < facts.retired_at <= as_of
-        if description is None or is_retired:
+        if description is None or is_retired or not _is_described(facts, as_of):
             continue
         if serving_of(facts, parameters, as_of, at) is None:
             continue
         if any(is_for(scope, description) for scope in scopes):
             found.append(facts)
     return found
+
+
+def _is_described(facts: AuditedModel, as_of: int) -> bool:
+    """Whether the newest description is there: without it the one before does not count."""
+    known = max((position for position, _ in facts.described if position <= as_of), default=0)
+    return facts.newest_gone(DESCRIBING, as_of) < known
 
 
 def _serving(facts: AuditedModel, parameters: Parameters, as_of: int, at: int) -> AuditedDeployment:

@@ -92,6 +92,22 @@ def test_what_the_service_derives_after_an_erasure_passes(
     assert report.passed, report.text()
 
 
+def test_a_model_whose_newest_description_was_erased_is_no_candidate_of_a_plan(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "ledger.db").begin("m1", "m2")
+    world.see("m1", 1.4, START + HOUR)
+    world.see("m2", 1.4, START + HOUR)
+    world.settle()
+    world.erase(world.update("m1", tier="low").last_position)
+    assert [one.model for one in world.plan(10**7).backlog] == ["m2"]
+    world.update("m1", tier="low")
+    assert [one.model for one in world.plan(10**7).backlog] == ["m1", "m2"]
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
 def test_erasing_every_body_that_may_be_erased_leaves_proofs_and_no_failure(
     paper: Paper, tmp_path: Path
 ) -> None:
