@@ -29,6 +29,7 @@ KEPT_SECONDS: Final = 30.0  # how long a connection without a request is kept
 LINGER_SECONDS: Final = 1.0  # in which a client takes the answer to what it is still sending
 CONNECTIONS_MAX: Final = 64
 KEPT_MAX: Final = CONNECTIONS_MAX // 2
+REQUESTS_MAX: Final = 100  # of one connection, which then makes room for others
 
 _LINGER_READS: Final = 64
 _LINGER_BYTES: Final = 65_536
@@ -74,6 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._timed = _TimedSocket(self.connection, self.server.clock, self.server.seconds)
         self.rfile: io.BufferedReader = io.BufferedReader(self._timed)
         self._is_kept = False
+        self._left = REQUESTS_MAX
 
     def handle(self) -> None:
         self.close_connection = True
@@ -163,7 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
 
         `may_go_on`: whether all of this one was read, so that what follows is the next.
         """
-        may_go_on = may_go_on and not self.close_connection
+        self._left -= 1
+        may_go_on = may_go_on and self._left > 0 and not self.close_connection
         self._is_kept = may_go_on and self.server.kept.acquire(blocking=False)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)

@@ -15,7 +15,7 @@ import pytest
 
 from ledger.chain.cosignature import CosigningKey
 from ledger.witness.body import BODY_BYTES_MAX, CHUNKS_MAX, TRAILERS_MAX
-from ledger.witness.server import CONNECTIONS_MAX, KEPT_MAX, WitnessServer
+from ledger.witness.server import CONNECTIONS_MAX, KEPT_MAX, REQUESTS_MAX, WitnessServer
 from ledger.witness.store import WitnessStore, origin_hash
 from ledger.witness.witness import Witness
 from tests.support.clocks import ManualClock
@@ -208,6 +208,14 @@ def test_connections_that_are_kept_take_half_of_the_places_at_most(port: int) ->
             break
     else:
         pytest.fail("no place is given back")
+
+
+def test_a_connection_that_never_pauses_ends_after_its_requests(port: int) -> None:
+    with connect(port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n" * (REQUESTS_MAX + 1))
+        answers = rest_of(client)
+    assert answers.count(b"HTTP/1.1 404 ") == REQUESTS_MAX
+    assert answers.count(b"Connection: close\r\n") == 1
 
 
 def test_a_kept_connection_ends_when_no_request_follows(
