@@ -18,7 +18,7 @@ from ledger.audit.state_file import AuditStateFile, EarlierAudit
 from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.audit.witnessed_times import RULE as TIMES
-from ledger.audit.witnessed_times import WitnessedSize
+from ledger.audit.witnessed_times import WitnessedTimes
 from ledger.chain.heads import Relation, TreeHead, compare
 from ledger.chain.policy import WitnessPolicy
 from ledger.events.registry import BY_TYPE, is_newer
@@ -41,6 +41,8 @@ class Audit:
     place: str = ""
     """Names the source in the memory, so that an interrupted audit goes on only with its own."""
     is_quick: bool = False
+    max_unseen_seconds: int | None = None
+    """How long an event may have been there before a witness that had not seen it; None for any."""
     cores: int = 0
     tell: Tell | None = None
     _findings: list[Finding] = field(default_factory=list, init=False)
@@ -64,7 +66,7 @@ class Audit:
             vouched = self._vouch(joined, remembered, is_whole=is_whole)
             if remembered is not None:
                 self._compare(joined, remembered, vouched)
-            ruled = self._rule(joined, first, vouched.witnessed, is_whole=is_whole)
+            ruled = self._rule(joined, first, vouched, is_whole=is_whole)
         report = self._report(joined, vouched, ruled)
         if memory is not None:
             self._remember(memory, joined, vouched, report)
@@ -97,7 +99,7 @@ class Audit:
         self,
         joined: VerifiedPrefix,
         first: FirstReading,
-        witnessed: Sequence[WitnessedSize],
+        vouched: SignatureReport,
         *,
         is_whole: bool,
     ) -> RulePassResult:
@@ -110,7 +112,8 @@ class Audit:
             self._remarks.append("Headers only: what bodies say was not checked.")
         else:
             again = SecondReading(self.source, first)
-            ruled = rule_pass(again, joined, self._progress("rules"), witnessed)
+            times = WitnessedTimes(vouched.witnessed, self.max_unseen_seconds)
+            ruled = rule_pass(again, joined, self._progress("rules"), times)
             self._checked[PASSES] = joined.position
             self._findings += [*ruled.findings, *ruled.times.findings]
             self._checked[TIMES] = ruled.times.checked

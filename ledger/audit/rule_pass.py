@@ -1,7 +1,7 @@
 """The second pass: every event in order, every rule that concerns it, then on to the fold."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ from ledger.audit.registry import RULES, AuditRule, Unchecked
 from ledger.audit.second_reading import DifferentReadingError
 from ledger.audit.source import EventSource, Finding
 from ledger.audit.verified_prefix import VerifiedPrefix
-from ledger.audit.witnessed_times import TimesReport, WitnessedSize, WitnessedTimes
+from ledger.audit.witnessed_times import TimesReport, WitnessedTimes
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.proving import AuditCompleted, StreamsSealed
 
@@ -42,14 +42,14 @@ def rule_pass(
     source: EventSource,
     joined: VerifiedPrefix,
     progress: Callable[[int, int], None] | None = None,
-    witnessed: Sequence[WitnessedSize] = (),
+    times: WitnessedTimes | None = None,
 ) -> RulePassResult:
     """Apply every rule to every event of a ledger whose hashes hold.
 
     The source is the second reading; where that is not the first, the rules end there.
-    `witnessed` are the checkpoints that bound the events' times.
+    `times` are those of witnesses, which bound those of the events.
     """
-    fold, times = _begin(source, joined), WitnessedTimes(witnessed)
+    fold, times = _begin(source, joined), times or WitnessedTimes()
     found = RulePassResult()
     try:
         _walk(source, fold, times, found, progress)

@@ -6,8 +6,9 @@ beyond what clocks may differ by, is dated ahead. That is proven, as far as witn
 
 From below nothing is proven. An event that carried a cosigned time would have to be younger than
 it, and no type of event does. That a witness had seen no more than N events at T does not say that
-there were no more: the log may have held them back, or no checkpoint of them was signed yet. It is
-said, not judged.
+there were no more: the log may have held them back, or no checkpoint of them was signed yet. So an
+event after N that states an earlier time than T is said, and judged only by a bound that the reader
+sets: how long an event of this ledger may have lain there unseen.
 """
 
 from collections.abc import Iterable, Sequence
@@ -71,9 +72,14 @@ class TimesReport:
 
 
 class WitnessedTimes:
-    """Collects when the events beside each witnessed size were recorded, then compares."""
+    """Collects when the events beside each witnessed size were recorded, then compares.
 
-    def __init__(self, sizes: Iterable[WitnessedSize] = ()) -> None:
+    `max_unseen`: for how many seconds an event may have been there without a witness's knowledge;
+    None for any time.
+    """
+
+    def __init__(self, sizes: Iterable[WitnessedSize] = (), max_unseen: int | None = None) -> None:
+        self._max_unseen = max_unseen
         self._sizes = sorted(sizes, key=lambda one: one.size)
         self._wanted = {place for one in self._sizes for place in (one.size, one.size + 1)}
         self._recorded: dict[int, int] = {}
@@ -102,7 +108,8 @@ class WitnessedTimes:
             said.append("When they say that they were recorded is the time of their data.")
             return TimesReport(bounds=tuple(said))
         tolerated = max(skew_micros, CLOCK_STEP_SECONDS_MIN * SECOND)
-        findings = [found for one in sizes if (found := self._later(one, tolerated)) is not None]
+        later = [self._later(one, tolerated) for one in sizes]
+        findings = [found for found in (*later, *map(self._unseen, sizes)) if found is not None]
         said.append(
             f"Event {newest.size:,} says that it was recorded at "
             f"{time(self._recorded[newest.size])}; tolerated is up to "
@@ -125,17 +132,30 @@ class WitnessedTimes:
         )
         return Finding(RULE, one.size, what, f"up to {utc(one.seconds)}", time(recorded))
 
+    def _early(self, one: WitnessedSize) -> int:
+        """Return how long before the first witness's time the next event says it was recorded."""
+        recorded = self._recorded.get(one.size + 1)
+        return 0 if recorded is None else one.cosigned[0].seconds - recorded // SECOND
+
+    def _unseen(self, one: WitnessedSize) -> Finding | None:
+        """Return the finding that an event says it was there longer than it may be unseen."""
+        early = self._early(one)
+        if self._max_unseen is None or early <= self._max_unseen:
+            return None
+        what = (
+            f"it says that it was recorded {duration(early)} before {one.cosigned[0]} had seen no "
+            f"more than {one.size:,} events, and at most {duration(self._max_unseen)} was allowed"
+        )
+        return Finding(RULE, one.size + 1, what)
+
     def _below(self, sizes: Sequence[WitnessedSize], tolerated: int) -> Iterable[str]:
         """Say what is known from below: how many events witnesses had seen, and when."""
         yield "From below no time is proven: no event carries a time of a witness."
-        followed = [one for one in sizes if one.size + 1 in self._recorded]
-        if not followed:
-            return
-        one = max(followed, key=lambda one: one.seconds * SECOND - self._recorded[one.size + 1])
-        early = one.seconds - self._recorded[one.size + 1] // SECOND
+        one = max(sizes, key=self._early)
+        early = self._early(one)
         if early * SECOND > tolerated:
             yield (
                 f"Event {one.size + 1:,} says that it was recorded {duration(early)} before "
-                f"{utc(one.seconds)}, when witnesses had seen no more than {one.size:,} events: "
-                "that it was recorded then is the ledger's word alone."
+                f"{one.cosigned[0]} had seen no more than {one.size:,} events: that it was "
+                "recorded then is the ledger's word alone (--max-unseen bounds it)."
             )

@@ -11,7 +11,7 @@ from ledger.cli import output
 from ledger.cli.compliance import source_of
 from ledger.cli.session import Session, session
 from ledger.cli.trust import Bundle, Keys, PolicyFile, believing, first_use_said, kept_note
-from ledger.cli.values import parse_time
+from ledger.cli.values import parse_time, seconds
 from ledger.cli.verification import log_source
 from ledger.operations.failures import MisuseError
 
@@ -40,6 +40,14 @@ def run(
         bool,
         typer.Option("--quick", help="Only hashes and signatures of what is new to --state."),
     ] = False,
+    max_unseen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPAN",
+            help="How long before a witness that had not seen it an event may say that it was "
+            "recorded, such as 1h; any time if left out.",
+        ),
+    ] = None,
 ) -> None:
     """Check a whole ledger again: hashes, keys, seals, and every score, decision and plan.
 
@@ -53,11 +61,20 @@ def run(
 
     chosen = session()
     given = trusted(vkey, policy, chosen.times)
+    unseen = None if max_unseen is None else seconds(max_unseen, "--max-unseen")
     opened = log_source(chosen, source)
     try:
         with output.audit_progress() as tell:
             place = source or f"server {chosen.target}"
-            report = audit_log(opened, given, state=state, place=place, is_quick=quick, tell=tell)
+            report = audit_log(
+                opened,
+                given,
+                state=state,
+                place=place,
+                is_quick=quick,
+                max_unseen_seconds=unseen,
+                tell=tell,
+            )
     finally:
         opened.close()
     chosen.show(report, report.text())

@@ -28,12 +28,15 @@ def audit_log(
     state: Path | None = None,
     place: str = "",
     is_quick: bool = False,
+    max_unseen_seconds: int | None = None,
     tell: Tell | None = None,
 ) -> Report:
     """Audit a log and return what was found; nothing is written to it.
 
     `state` is the auditor's own memory of what was verified, made if it is not there; `place` is
     the path, URL or address of the source, by which an interrupted audit is continued.
+    `max_unseen_seconds`: how long before a witness that had not seen it an event of a `wall` ledger
+    may say that it was recorded.
     """
     try:
         memory = None if state is None else AuditStateFile(state)
@@ -48,6 +51,7 @@ def audit_log(
         memory=memory,
         place=os.path.realpath(place) if is_path else place,
         is_quick=is_quick,
+        max_unseen_seconds=max_unseen_seconds,
         tell=tell,
     ).run()
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ledger.audit.report import Report
 from ledger.chain.cosignature import CosigningKey, utc
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import WitnessPolicy, parse_policy
 from ledger.chain.witness_times import TimeBounds
+from ledger.cli.exits import Exit
+from ledger.cli.main import app
 from ledger.events.values import SECOND, format_time
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import foreign
@@ -230,9 +233,52 @@ def test_what_no_witness_proves_is_said(wall: Paper, tmp_path: Path) -> None:
     assert f"No witness bounds the time of events after {size} from above." in said
     assert "From below no time is proven: no event carries a time of a witness." in said
     assert (
-        f"Event {size + 1} says that it was recorded 2h before {utc(late)}, when witnesses had "
-        f"seen no more than {size} events: that it was recorded then is the ledger's word alone."
+        f"Event {size + 1} says that it was recorded 2h before w0 at {utc(late)} had seen no more "
+        f"than {size} events: that it was recorded then is the ledger's word alone"
     ) in said
+
+
+@pytest.mark.parametrize(("bound", "holds"), [(2 * HOUR, True), (2 * HOUR - 1, False), (0, False)])
+def test_an_event_dated_before_a_witness_that_had_not_seen_it_is_held_to_the_readers_bound(
+    wall: Paper, tmp_path: Path, bound: int, *, holds: bool
+) -> None:
+    size = len(wall.events) - 1
+    late = recorded(wall, size + 1) + 2 * HOUR
+    cosign(wall, size, late, late + 60)
+    cosign(wall, size + 1, late + 9, late + 9)
+    report = audit_of(wall, tmp_path, max_unseen_seconds=bound)
+    assert seen(report) == ([] if holds else [size + 1])
+    if not holds:
+        (finding,) = [one for one in report.findings if one.rule == RULE]
+        assert f"recorded 2h before w0 at {utc(late)} had seen no more than {size}" in finding.what
+
+
+def test_an_event_backdated_to_before_what_witnesses_had_seen_is_refused_by_the_readers_bound(
+    wall: Paper, tmp_path: Path
+) -> None:
+    """A holder of the key says that today's event was recorded with the last one, a month ago."""
+    size = len(wall.events)
+    month = 30 * 24 * HOUR
+    cosign(wall, size, *[recorded(wall, size) + month] * 2)
+    backdated = foreign(wall)
+    cosign(wall, backdated, *[recorded(wall, size) + month + 5] * 2)
+    assert seen(audit_of(wall, tmp_path)) == []
+    assert seen(audit_of(wall, tmp_path, max_unseen_seconds=HOUR)) == [backdated]
+
+
+def test_the_readers_bound_is_stated_on_the_line(wall: Paper, tmp_path: Path) -> None:
+    size = len(wall.events)
+    cosign(wall, size, *[recorded(wall, size) + HOUR] * 2)
+    foreign(wall)
+    policy = tmp_path / "policy"
+    lines = [f"log {wall.key.verifier_key}", f"witness w {WITNESSES[0].cosigner_key}", "quorum w"]
+    policy.write_text("\n".join(lines))
+    line = ["audit", "run", str(wall.write(tmp_path / "paper.db")), "--witness-policy", str(policy)]
+    for bound, is_said in (("1h", False), ("59m", True)):
+        ran = CliRunner().invoke(app, [*line, "--max-unseen", bound])
+        assert (f"and at most {bound} was allowed [{RULE}]" in ran.stdout) == is_said
+    ran = CliRunner().invoke(app, [*line, "--max-unseen", "soon"])
+    assert (ran.exit_code, "--max-unseen" in ran.stderr) == (Exit.MISUSE, True)
 
 
 def test_the_times_of_a_data_ledger_are_those_of_its_data(paper: Paper, tmp_path: Path) -> None:
