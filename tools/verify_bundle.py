@@ -119,7 +119,8 @@ class Fault(Exception):
     def __str__(self) -> str:
         """Return one line; a bundle's own words are escaped and cut short."""
         what, expected, found, file, line, position = [*self.args, *[None] * 5][:6]
-        places = [file, line and f"line {line}", position and f"position {position}"]
+        named = file and shown(file)
+        places = [named, line and f"line {line}", position and f"position {position}"]
         text = f"{', '.join(filter(None, places))}: {shown(what)}"
         if expected is not None:
             text += f": expected {shown(expected)}"

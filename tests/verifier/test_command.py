@@ -166,6 +166,16 @@ def test_a_bundles_words_cannot_steer_the_terminal(
     assert "\u202e" not in done.stdout + done.stderr
 
 
+def test_a_files_name_cannot_steer_the_terminal(ledger: Chained, tmp_path: Path, run: Run) -> None:
+    write_bundle(tmp_path / "bundle", ledger)
+    (tmp_path / "bundle" / "data" / "x\nverified: true\x1b[2J\u202e").touch()
+    done = run(tmp_path / "bundle", "--vkey", VKEY)
+    assert done.returncode == 4
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.rstrip("\n").isprintable()
+    assert "verified: true" not in done.stdout.splitlines()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
