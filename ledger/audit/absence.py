@@ -33,12 +33,8 @@ class Absences:
         notable: Iterable[tuple[int, str, bytes | None]],
         later: Callable[[], Sequence[tuple[int, int]]],
         withheld: Sequence[Withheld],
-        bodiless: Sequence[tuple[int, int]],
     ) -> None:
-        """`notable` holds the erasures; `bodiless` the ranges that were found without a body.
-
-        `later` returns the ranges that were erased since the audited events, up to now.
-        """
+        """`notable` holds the erasures; `later` returns the ranges erased since then, up to now."""
         self._audited = [
             (first, last, position)
             for position, type_, body in notable
@@ -49,8 +45,16 @@ class Absences:
         self._looks = _LOOKS_MAX
         self._look()
         self._withheld = withheld
-        self._bodiless = sorted(bodiless)
-        self._starts = [first for first, _ in self._bodiless]
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def note(self, position: int) -> None:
+        """Note that the body at a position is absent; positions ascend."""
+        if self._ends and self._ends[-1] == position - 1:
+            self._ends[-1] = position
+        else:
+            self._starts.append(position)
+            self._ends.append(position)
 
     def of(self, position: int) -> Absence | None:
         """Return why the body at a position is absent; None if nothing accounts for it."""
@@ -88,13 +92,13 @@ class Absences:
         return "not there" if absence is None else absence.reason
 
     def all_absent(self, first: int, last: int) -> int:
-        """Return the first position of a range whose body is there all the same; 0 if none is."""
+        """Return the first position of a range whose body was not noted as absent; 0 for none."""
         at = first
         while at <= last:
             index = bisect_right(self._starts, at) - 1
-            if index < 0 or self._bodiless[index][1] < at:
+            if index < 0 or self._ends[index] < at:
                 return at
-            at = self._bodiless[index][1] + 1
+            at = self._ends[index] + 1
         return 0
 
     def needed(self, position: int, as_of: int) -> bool:

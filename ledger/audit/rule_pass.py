@@ -69,7 +69,7 @@ def rule_pass(
 
 
 def _begin(source: EventSource, joined: VerifiedPrefix) -> LedgerState:
-    absences = Absences(joined.notable, source.erased_later, source.withheld, joined.bodiless)
+    absences = Absences(joined.notable, source.erased_later, source.withheld)
     seal_points = _members(joined, StreamsSealed.TYPE, "as_of")
     root_points = _members(joined, AuditCompleted.TYPE, "size")
     fold = LedgerState(source, absences, seal_points, joined.roots, root_points)
@@ -128,6 +128,7 @@ def _walk(
 
 
 def _note_absence(event: AuditedEvent, fold: LedgerState, found: RulePassResult) -> None:
+    fold.absences.note(event.position)
     absence = fold.absences.of(event.position)
     if absence is not None and absence.erased_by:
         found.erased += 1

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ledger.audit.source import Finding, LedgerSource, Row, UnreadableError
 from ledger.chain.key_history import KEY_TYPES
-from ledger.chain.link import DIGEST_BYTES, PERMANENT, SALT_BYTES
+from ledger.chain.link import DIGEST_BYTES, SALT_BYTES
 from ledger.chain.tiles import TILE_BYTES
 from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, facts_of
 from ledger.events.proving import AuditCompleted, BodyErased, StreamsSealed
@@ -51,10 +51,6 @@ class Segment:
     streams: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Stream → first version, its position, last version."""
     types: dict[str, int] = field(default_factory=dict)
-    bodiless: list[tuple[int, int]] = field(default_factory=list)
-    """Ranges of events whose body and salt are both absent."""
-    permanent: list[int] = field(default_factory=list)
-    """Positions among them whose type's body can be neither erased nor withheld."""
     notable: list[tuple[int, str, bytes | None]] = field(default_factory=list)
     concerned: list[HorizonFacts] = field(default_factory=list)
     """The facts about horizons, where they are asked for."""
@@ -248,7 +244,7 @@ def _check(  # noqa: C901, PLR0912 - the hot loop: a call each would double it
         if digest != stored:
             raise _Fault("the header does not have the event's hash", stored, digest)
         if body is None or salt is None:
-            _note_bodiless(segment, position, type_, body, salt)
+            _check_absence(body, salt)
         elif len(salt) != SALT_BYTES or sha256(b"\x02" + salt + body).digest() != body_hash:
             found = sha256(b"\x02" + salt + body).digest()
             raise _Fault("the body does not have the header's body hash", body_hash, found)
@@ -282,15 +278,9 @@ def _check_stream(stream: object, version: object, position: int) -> None:
         raise _Fault(f"stream {stream} cannot have this version there", "1 or more", version)
 
 
-def _note_bodiless(segment: Segment, position: int, type_: str, body: object, salt: object) -> None:
+def _check_absence(body: object, salt: object) -> None:
     if body is not None or salt is not None:
         raise _Fault("body and salt are not absent together")
-    if segment.bodiless and segment.bodiless[-1][1] == position - 1:
-        segment.bodiless[-1] = (segment.bodiless[-1][0], position)
-    else:
-        segment.bodiless.append((position, position))
-    if type_.rpartition(".")[0] in PERMANENT:
-        segment.permanent.append(position)
 
 
 def subtree(leaves: bytes) -> list[bytes]:

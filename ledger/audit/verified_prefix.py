@@ -54,8 +54,6 @@ class VerifiedPrefix:
     roots: dict[int, bytes] = field(default_factory=dict)
     """The root at the size of each kept checkpoint."""
     types: dict[str, int] = field(default_factory=dict)
-    bodiless: list[tuple[int, int]] = field(default_factory=list)
-    permanent: list[int] = field(default_factory=list)
     notable: list[tuple[int, str, bytes | None]] = field(default_factory=list)
     tiles_checked: int = 0
 
@@ -87,8 +85,6 @@ class VerifiedPrefix:
         self.streams.update({name: last for name, (_, _, last) in segment.streams.items()})
         for type_, number in segment.types.items():
             self.types[type_] = self.types.get(type_, 0) + number
-        self.bodiless += segment.bodiless
-        self.permanent += segment.permanent
         self.notable += segment.notable
         self.tiles_checked += segment.tiles_checked
         if count > 0:
@@ -148,8 +144,6 @@ class VerifiedPrefix:
             "whole": b"".join(self.whole).hex(),
             "roots": {str(size): root.hex() for size, root in self.roots.items()},
             "types": self.types,
-            "bodiless": self.bodiless,
-            "permanent": self.permanent,
             "notable": [
                 [position, type_, None if body is None else body.hex()]
                 for position, type_, body in self.notable
@@ -170,8 +164,6 @@ class VerifiedPrefix:
             whole=[whole[at : at + 32] for at in range(0, len(whole), 32)],
             roots={int(size): bytes.fromhex(root) for size, root in data["roots"].items()},
             types={str(name): int(count) for name, count in data["types"].items()},
-            bodiless=[(int(first), int(last)) for first, last in data["bodiless"]],
-            permanent=[int(position) for position in data["permanent"]],
             notable=[
                 (int(position), str(type_), None if body is None else bytes.fromhex(body))
                 for position, type_, body in data["notable"]

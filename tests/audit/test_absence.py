@@ -55,7 +55,7 @@ def test_no_erasure_of_a_single_body_is_taken_for_a_failure(
 
 def test_a_body_that_is_erased_while_the_rules_read_is_accounted_for() -> None:
     erased: list[tuple[int, int]] = []
-    absences = Absences((), lambda: list(erased), (), ())
+    absences = Absences((), lambda: list(erased), ())
     assert absences.of(7) is None
     erased.append((5, 9))
     found = absences.of(7)

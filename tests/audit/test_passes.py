@@ -90,6 +90,29 @@ def test_a_row_that_was_changed_after_its_hash_was_checked_is_named(
     assert report.first_bad_position == 20
 
 
+def test_an_erased_body_that_only_the_hash_pass_was_shown_as_gone_is_named(
+    paper: Paper, tmp_path: Path
+) -> None:
+    position = foreign(paper)
+    kept = deepcopy(paper)
+    paper.at(position).is_gone = True
+    for each in (paper, kept):
+        data = {"authority": "DPO", "ground": "GDPR", "positions": [[position, position]]}
+        each.append("ledger", "body.erased.v1", data)
+    assert audited(paper.write(tmp_path / "erased.db")).passed
+    report = audit_of_two(paper, kept, tmp_path)
+    assert seen(report) == [("erasures", position + 1)]
+
+
+def test_a_seal_whose_body_only_the_rules_were_shown_is_named(paper: Paper, tmp_path: Path) -> None:
+    position = foreign(paper)
+    data = {"as_of": position, "root": "00" * 32, "streams": 6}
+    paper.append("ledger", "streams.sealed.v1", data, actor="system/sealer")
+    shown = deepcopy(paper)
+    paper.at(position + 1).is_gone = True
+    assert ("seals", position + 1) in seen(audit_of_two(paper, shown, tmp_path))
+
+
 def test_a_ledger_that_is_the_same_in_both_passes_holds(paper: Paper, tmp_path: Path) -> None:
     report = audit_of_two(paper, paper, tmp_path)
     assert report.passed, report.text()

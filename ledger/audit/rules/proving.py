@@ -69,6 +69,8 @@ def seals(event: AuditedEvent, fold: LedgerState) -> Verdict:
     as_of = event.known["as_of"]
     if not 1 <= as_of < event.position:
         return f"it seals position {as_of}, which does not lie before it"
+    if as_of not in fold.seals:
+        return "its body was not there for the hash pass"
     root, streams = fold.seals[as_of]
     if event.known["streams"] != streams:
         return f"it seals {event.known['streams']} streams, and there were {streams}"
