@@ -20,6 +20,8 @@ from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
 from ledger.audit.tile_folder import TileFolderSource
 from ledger.errors import LedgerError
+from ledger.export.publishing import PublishError, TileFolder
+from ledger.operations.compliance import BundleFacts
 from ledger.operations.failures import MisuseError
 from ledger.operations.trust import trusted
 from ledger.operations.verification.log import verify_log
@@ -138,6 +140,33 @@ def test_what_is_in_the_place_of_a_bundles_file_is_refused_or_found(
         assert kind == "a terabyte" or "is not a plain file" in found.message
     else:
         assert {one.rule for one in found.findings} == {"bundle.files"}
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "a loop"])
+def test_questions_to_a_bundle_are_refused_where_its_events_are_no_file(
+    paper: Paper, tmp_path: Path, kind: str
+) -> None:
+    folder = bundled(paper, tmp_path / "bundle")
+    assert BundleFacts(folder).origin == paper.origin
+    replaced(folder / "data/events.jsonl", kind)
+    with pytest.raises(MisuseError, match="cannot be read as a bundle"):
+        BundleFacts(folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["checkpoint", "tile/0/000.p/72", "tile/entries/000.p/72"])
+def test_tiles_are_not_published_over_what_is_no_file(
+    paper: Paper, tmp_path: Path, kind: str, name: str
+) -> None:
+    folder = published(paper, tmp_path / "log")
+    rows = paper.rows()
+    note = paper.note(72, [row[11] for row in rows]).encode()
+    assert TileFolder(folder).publish(note, lambda _after, _until: ()).entries == 0
+    foreign(paper)
+    longer = paper.note(73, [row[11] for row in paper.rows()]).encode()
+    replaced(folder / name, kind)
+    with pytest.raises((PublishError, OSError)):
+        TileFolder(folder).publish(longer, lambda _after, _until: ())
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
