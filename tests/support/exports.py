@@ -17,7 +17,9 @@ from ledger.application.exports.jobs import ExportJob, ExportRequest
 from ledger.chain.keys import VerifierKey
 from ledger.events.envelope import encode_body
 from ledger.events.values import SECOND, format_time
+from ledger.export.files import open_bundle
 from ledger.export.verify import VerifiedBundle, verify_bundle
+from ledger.operations.verification.bundle_report import SAME, with_report
 from ledger.storage.records import NewEvent
 from tests.support.hooks import join_export
 from tests.support.stores import VAULT, asking
@@ -70,7 +72,10 @@ class ExportSetting(World):
     def verified(self, job: ExportJob) -> VerifiedBundle:
         assert job.state == "ready", job.failure
         key = VerifierKey.parse(self.ledger.attestation.checkpoints.sign().vkey)
-        return verify_bundle(self.exports.folder_of(job.export), [key])
+        folder = self.exports.folder_of(job.export)
+        found = with_report(open_bundle(folder), verify_bundle(folder, [key]))
+        assert found.report_verdict == SAME
+        return found
 
 
 class Gate:
