@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import ledger.audit.rules  # noqa: F401 - registers the rules
+from ledger.audit.registry import RULES
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
 from ledger.compliance.decisions import UNEXPLAINED
@@ -35,7 +37,7 @@ from ledger.operations.submission import rows
 from ledger.operations.submission.batches import SendOptions, Submission, prefix_of
 from ledger.operations.trust import TrustAnchors, trusted
 from ledger.operations.verification.files import check_bundle
-from ledger.operations.verification.log import verify_log
+from ledger.operations.verification.log import RULES_HELD, verify_log
 from ledger.operations.verification.target import source_at, thing_at
 from ledger.operations.verification.verdict import required
 from ledger.operations.witness import witness_key, witness_server, witnessed_logs
@@ -79,6 +81,10 @@ def fetched(client: LedgerClient, out: Path) -> BundleDownload:
 
 def ignored(*_: object) -> None:
     """Take no notice of how far it has come."""
+
+
+def test_the_rules_that_a_verification_holds_mean_what_the_auditors_do() -> None:
+    assert {name: RULES[name].meaning for name in RULES_HELD} == RULES_HELD
 
 
 def test_a_bundle_is_fetched_and_verified(client: LedgerClient, tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ nothing derived may miss what had been recorded before it.
 
 from typing import Final
 
-import ledger.audit.rules  # noqa: F401 - registers the rules
 from ledger.audit.hashing import hash_pass
-from ledger.audit.registry import MEANINGS, RULES
+from ledger.audit.registry import MEANINGS
 from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
 from ledger.audit.source import Finding, LedgerSource, shown_place
 from ledger.audit.trust import SignatureReport, key_history, vouch
@@ -24,8 +23,15 @@ from ledger.operations.trust import TrustAnchors
 from ledger.operations.verification.verdict import NO_RULES
 
 _MEMORY: Final = "memory"
-_RULES: Final = ("horizons.unbroken", "triggers")
-"""The rules about single events that are held here too, since they need only what is hashed."""
+RULES_HELD: Final = {
+    "horizons.unbroken": "Nothing that bears on what is derived was recorded between its horizon "
+    "and its record.",
+    "triggers": "Only the evaluator scores by schedule or on ingest, and it does nothing on "
+    "request.",
+}
+"""The rules about single events that are held here too, since they need only what is hashed.
+
+Their meanings are the auditor's, which a client alone cannot import."""
 
 
 def verify_log(
@@ -96,9 +102,11 @@ def _rules(
     checked = {"chain": joined.position, "tiles": joined.tiles_checked, "truncation": 1}
     checked |= vouched.checked | {_MEMORY: int(is_kept)}
     if has_bodies:
-        checked |= dict.fromkeys(_RULES, sum(joined.types.get(name, 0) for name in DERIVED_TYPES))
+        checked |= dict.fromkeys(
+            RULES_HELD, sum(joined.types.get(name, 0) for name in DERIVED_TYPES)
+        )
     failed = [one.rule for one in findings]
-    meanings = MEANINGS | {name: RULES[name].meaning for name in _RULES}
+    meanings = MEANINGS | RULES_HELD
     return tuple(
         RuleCount(
             name, meaning, checked.get(name, 0), failed.count(name), vouched.unchecked.get(name, 0)
