@@ -17,13 +17,15 @@ RULE = "scores.due"
 MODELS = ("alpha", "beta", "gamma")
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Paper:
-    """A ledger on data clock whose evaluator scored two models every hour, and a silent one."""
+@pytest.fixture(scope="module", params=["data", "wall"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Paper:
+    """A ledger whose evaluator scored two models every hour, and a silent one at times."""
     path = tmp_path_factory.mktemp("scored") / "ledger.db"
-    world = World(path).begin(*MODELS, rules=[rule("bad", "priority >= 300000")], silence="12h")
+    world = World(path, clock=request.param)
+    world.begin(*MODELS, rules=[rule("bad", "priority >= 300000")], silence="12h")
     world.see("gamma", 0.4, START + 1)
     for hour in range(1, 40):
+        world.clock.advance(HOUR)
         world.see("alpha", 0.4 + hour / 100, START + hour * HOUR)
         world.see("beta", 0.5, START + hour * HOUR + 1)
         world.settle()

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.audit.paper import Paper
+from tests.support.audits import audited
 from tools.demo import __main__ as demo
 from tools.demo.evidence import BUNDLE, KEY_FILE, stored_links, verify
 from tools.demo.screen import Screen
@@ -58,6 +60,20 @@ def test_every_replay_is_identical(ran: Ran) -> None:
     assert ran.good
     assert counted == WEEKS * 28 + WEEKS
     assert f"{counted} of {counted} replays identical, 0 divergent, 0 not replayable." in ran.shown
+
+
+def test_the_audit_misses_nothing_in_it_and_a_decision_that_is_taken_out(
+    ran: Ran, tmp_path: Path
+) -> None:
+    report = audited(ran.folder / LEDGER_FILE)
+    assert report.passed, report.text()
+    applied = {one.rule: one.checked for one in report.rules}
+    assert applied["decisions.due"] == 2 * WEEKS * 28
+    paper = Paper.copied(ran.folder / LEDGER_FILE, ORIGIN)
+    last = paper.find("decision.made.v2")[-1]
+    paper.remove(last)
+    found = audited(paper.write(tmp_path / "paper.db")).findings
+    assert ("decisions.due", last - 1) in [(one.rule, one.position) for one in found]
 
 
 def test_versions_trained_again_are_the_same_to_the_byte(ran: Ran) -> None:
