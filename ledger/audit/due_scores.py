@@ -162,6 +162,8 @@ class DueScores:
         if self._is_due(model):
             self._set(model, model.due_since or position)
             return
+        if model.due_since and not self._time.is_sure:
+            return  # what was due may be so still: it is looked at again before it is missed
         self._set(model, 0)
         at = self._due_at(model)
         if at > self._time.now and not 0 < model.wakes_at <= at:
@@ -218,7 +220,7 @@ class DueScores:
     def _is_turned(self, model: DueModel) -> bool:
         """Whether another override is in effect than the one that its decision is under."""
         facts = model.facts
-        if not facts.overrides:
+        if not facts.overrides or not self._time.is_sure:
             return False
         prior = facts.decisions[-1] if facts.decisions else None
         replaced = None if prior is None else prior.data["overridden"]

@@ -16,6 +16,9 @@ class EvaluatorTime:
         self._leap = LEAP_SECONDS_DEFAULT * SECOND
         self._recorded_at = 0
         self.is_data = True
+        self.is_sure = True
+        """Whether the newest record shows it: not where that is dated like the one before, by what
+        may have been a clock that is behind."""
         self.allowance = 0
         """How much less time may have passed than the record says, in microseconds."""
 
@@ -28,6 +31,7 @@ class EvaluatorTime:
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in the next event."""
+        self.is_sure = self.is_data or event.recorded_at > self._recorded_at
         self._recorded_at = event.recorded_at
         if event.observation is None:
             return

@@ -18,6 +18,7 @@ from tests.support.audits import audited
 from tests.support.hooks import auditors_connection
 from tests.support.live_fleet import ORIGIN, Observed, prepare
 from tests.support.served import serving
+from tests.support.stepped import SteppedWorld
 from tests.support.world import ANA, DAY, HOUR, START, World, request
 from tools import golden
 
@@ -147,6 +148,32 @@ def test_keys_that_change_before_anything_was_signed_are_trusted(tmp_path: Path)
     report = audited(tmp_path / "ledger.db")
     assert report.passed, report.text()
     assert len(report.vkeys) == 4
+
+
+def test_the_newest_time_counts_on_when_its_observation_was_erased(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha")
+    world.see("alpha", 0.5, START + HOUR)
+    world.erase(world.see("alpha", 0.5, START + 3 * HOUR).first_position)
+    world.plan(1_000_000)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
+def test_an_override_lasts_by_a_clock_that_is_behind_the_record(tmp_path: Path) -> None:
+    world = SteppedWorld(tmp_path / "ledger.db", 1, clock="wall", accounts__seconds=600.0)
+    world.begin("alpha")
+    world.see("alpha", 0.5, START)
+    for hours in (30, -30):  # believed at a start, and right again at the next
+        world.close()
+        world.clock.step(hours * HOUR)
+        world.start()
+        world.settle()
+    world.override("alpha", "INVESTIGATE", 9 * HOUR)
+    world.pass_time(2 * HOUR)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
 
 
 def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> None:

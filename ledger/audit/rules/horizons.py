@@ -113,7 +113,10 @@ def _by_data(event: AuditedEvent, fold: LedgerState, moment: LedgerMoment) -> Ve
     is_alone = moment.newest - moment.second > fold.leap_micros
     if at == moment.newest or (is_alone and at == moment.second and _is_scheduled(event)):
         return None
-    if _misses_observations(fold, event.known["as_of"]):
+    # The ledger's time does not run back when the observation that stated it is erased.
+    may_be_newest = moment.newest < at <= moment.recorded_at
+    may_be_second = at < moment.newest - fold.leap_micros and _is_scheduled(event)
+    if (may_be_newest or may_be_second) and _misses_observations(fold, event.known["as_of"]):
         return Unchecked("erased")
     known = format_time(moment.newest) if moment.newest else "none"
     return f"it is about {format_time(at)}, and the newest time observed by its horizon was {known}"
