@@ -182,10 +182,12 @@ class DueScores:
         """Whether a score is possible, and all that it depends on is known."""
         facts = model.facts
         is_known = not (facts.unknown_at or self._is_blind or facts.retired_at)
-        # An absent body before its last score did not keep it from being scored.
+        # A body that was erased before its last score did not keep it from being scored.
         is_whole = all(
-            type_ == OBSERVED or gone[-1] < model.as_of
+            position < model.as_of and not self._fold.absences.needed(position, model.as_of)
             for type_, gone in facts.gone_by_type.items()
+            if type_ != OBSERVED
+            for position in gone
         )
         is_served = model.serving is not None and model.serves_from <= self._time.now
         return is_known and is_whole and is_served and self._time.now > 0

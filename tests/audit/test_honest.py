@@ -176,6 +176,33 @@ def test_an_override_lasts_by_a_clock_that_is_behind_the_record(tmp_path: Path) 
     assert report.passed, report.text()
 
 
+def test_what_was_asked_for_is_of_an_observation_that_was_erased_since(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db", clock="wall").begin("alpha")
+    seen = world.see("alpha", 0.5, START).first_position
+    world.clock.advance(5 * HOUR)
+    world.update("alpha")
+    world.clock.advance(HOUR)
+    world.evaluate("alpha")
+    world.erase(seen)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
+def test_no_score_is_owed_to_a_model_whose_description_was_erased(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha", "beta")
+    described = world.update("beta").first_position
+    for day in range(1, 8):
+        for model in ("alpha", "beta"):
+            world.see(model, 0.9, START + day * DAY)
+        world.settle()
+        if day == 3:
+            world.erase(described)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
 def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> None:
     made = golden.build()
     path = tmp_path / "golden.db"

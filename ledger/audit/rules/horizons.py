@@ -83,16 +83,24 @@ def times_evaluated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     moment = fold.moments.at(as_of)
     if moment is None:
         return Unchecked("its horizon lies further back than times are remembered")
-    if fold.clock == "data":
-        return _by_data(event, fold, moment)
+    by = _by_data if fold.clock == "data" else _by_clock
+    verdict = by(event, fold, moment)
+    if isinstance(verdict, str) and event.type == _SCORE and data["trigger"] == "request":
+        facts = fold.models[event.stream]
+        if fold.absences.misses(facts.gone_by_type, _SELECTED_BY, as_of):
+            return Unchecked("erased")  # it may be of an observation that is gone
+    return verdict
+
+
+def _by_clock(event: AuditedEvent, fold: LedgerState, moment: LedgerMoment) -> Verdict:
+    """Compare with what its horizon had been recorded by, by a clock that may be off."""
     bound = max(fold.skew_micros, CLOCK_STEP_SECONDS_MIN * SECOND)
     if not fold.clock or _time_of(event) >= moment.recorded_at - bound:
         return None
     if event.recorded_at == fold.recorded_at:  # it is dated like the event before it
         return Unchecked("the server's clock was behind the newest event")
     known = format_time(moment.recorded_at)
-    shown = data["made_at"] if event.type == _PLAN else data["evaluated_at"]
-    return f"it is about {shown}, and what it read was recorded by {known}"
+    return f"it is about {format_time(_time_of(event))}, and what it read was recorded by {known}"
 
 
 def _is_of_ledgers_time(event: AuditedEvent, fold: LedgerState) -> bool:
