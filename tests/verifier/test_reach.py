@@ -20,7 +20,7 @@ from ledger.chain.policy import parse_policy
 from ledger.export.files import BundleError, open_bundle
 from ledger.export.reach import AgeBound, BundleReach
 from ledger.export.verify import VerifiedBundle, verify_opened
-from tests.support.chained import Chained, log_key, witness_key
+from tests.support.chained import Chained, Signer, log_key, witness_key
 from tests.verifier.conftest import KINDS, POLICY, TOOL, write_kind
 from tests.verifier.editing import SCOPE, edit_json
 from tests.verifier.writing import bag, write_bundle
@@ -258,3 +258,15 @@ def test_an_age_that_is_no_span_of_time_is_misuse(
 def test_an_age_is_given_in_human_units(text: str, seconds: int) -> None:
     assert TOOL.seconds_of(text) == seconds
     assert TOOL.span_of(seconds) == text.replace("90s", "1m30s")
+
+
+def test_a_bundles_own_words_do_not_act_upon_a_terminal(
+    ledger: Chained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Method: the name under a line of the checkpoint turns the direction of what follows it."""
+    forger = Signer("\u202eregulator.example.com", bytes(32), kind=4)
+    write_bundle(tmp_path, ledger, signers=[log_key(1), forger])
+    assert TOOL.main([str(tmp_path), "--vkey", log_key(1).vkey, "--jobs", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    assert "\\u202eregulator.example.com" in shown
