@@ -217,6 +217,7 @@ def build() -> GoldenLedger:
     _decide_by_stated_times(ledger)
     golden_proving.confirm_clock(ledger)
     golden_proving.account(ledger)
+    golden_proving.audit_whole(ledger, ORIGIN)
     return ledger
 
 

@@ -7,15 +7,18 @@ import hashlib
 from collections.abc import Callable
 from typing import Protocol
 
+from ledger.chain import transcript
 from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import root_of
 from ledger.chain.seal import seal_record, seal_root
+from ledger.chain.transcript import part_digest, transcript_root
 from ledger.events.base import EventData
 from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import (
     AuditCheckPart,
-    AuditCompleted,
+    AuditCompletedV1,
+    AuditCompletedV2,
     AuditFindingPart,
     BodyErased,
     ExportIssued,
@@ -23,6 +26,7 @@ from ledger.events.proving import (
     RequestsRefused,
     ServiceAccounted,
     StreamsSealed,
+    TranscriptPart,
 )
 from ledger.events.system import ClockStepped, LedgerConfiguredV2, LedgerConfiguredV3
 
@@ -109,6 +113,37 @@ def account(ledger: Appender) -> None:
     )
 
 
+def audit_whole(ledger: Appender, origin: str) -> None:
+    """Record an audit of all that came before, with its transcript."""
+    size = len(ledger.events)
+    root = root_of(event.event_hash for event in ledger.events).hex()
+    checks = [("chain", size, 0, 0), ("database.head", 1, 0, 0), ("replay.plan", 0, 0, 1)]
+    parts = {
+        "bodies": part_digest([[4, 4]]),
+        transcript.EVENTS: transcript.events_digest(origin, size, root),
+        transcript.RESULTS: transcript.results_digest(checks),
+        transcript.SOURCE: transcript.source_digest("database", checks),
+        "unchecked": part_digest([["replay.plan", "erased: the body is not there", 1]]),
+    }
+    audit = AuditCompletedV2(
+        program="decision-ledger 0.2.0",
+        source="database",
+        size=size,
+        root=root,
+        passed=True,
+        checks=[
+            AuditCheckPart(rule=rule, checked=checked, failed=failed, unchecked=unchecked)
+            for rule, checked, failed, unchecked in checks
+        ],
+        findings=[],
+        transcript=transcript_root(parts).hex(),
+        transcript_parts=[
+            TranscriptPart(name=name, digest=digest) for name, digest in sorted(parts.items())
+        ],
+    )
+    ledger.append(audit, "ledger", "2026-07-02T11:08:00.000000Z", actor="users/auditor")
+
+
 def _keys(ledger: Appender, origin: str, note: Callable[[EventData], None]) -> None:
     """Record a rotation to the committed key, the commitment after it, and a revocation."""
     first, second, third = (str(SecretKey(origin, bytes([n]) * 32).verifier_key) for n in range(3))
@@ -145,8 +180,8 @@ def _sealed(ledger: Appender) -> StreamsSealed:
     return StreamsSealed(as_of=len(ledger.events), root=seal_root(heads).hex(), streams=len(heads))
 
 
-def _audited(size: int, root: bytes) -> AuditCompleted:
-    return AuditCompleted(
+def _audited(size: int, root: bytes) -> AuditCompletedV1:
+    return AuditCompletedV1(
         program="decision-ledger 0.2.0",
         source="server",
         size=size,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from typer.main import get_command
 
 import ledger.audit.rules  # noqa: F401 - registers the rules
-from ledger.audit.registry import MEANINGS, RULES
+from ledger.audit.registry import all_meanings
 from ledger.cli.exits import MEANING
 from ledger.cli.main import app
 from ledger.settings import documented
@@ -81,8 +81,7 @@ def first_sentence(command: Any) -> str:  # noqa: ANN401 - a command of typer
 def rules_table() -> str:
     """Return every check of the auditor and what it means, in the order of reports."""
     lines = ["| check | what holds |", "| --- | --- |"]
-    meanings = MEANINGS | {name: rule.meaning for name, rule in RULES.items()}
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in meanings.items()]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in all_meanings().items()]
     return "\n".join(lines)
 
 

@@ -25,9 +25,10 @@ from ledger.application.witnesses.witnesses import CosignatureCollector
 from ledger.application.workers import Workers
 from ledger.chain.note import NoteError
 from ledger.chain.policy import WitnessPolicy
+from ledger.chain.transcript import transcript_fault
 from ledger.clock import Clock
 from ledger.errors import invalid_field
-from ledger.events.proving import AuditCompleted
+from ledger.events.proving import AuditCompleted, AuditCompletedV2
 from ledger.settings import CheckpointSettings, SealSettings
 from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.rehash import RehashProcess, rehasher
@@ -129,8 +130,9 @@ class Attestation:
     def record_audit(self, caller: Caller, audit: AuditCompleted) -> AppendResult:
         """Append that an audit was completed: what it found is the auditor's word.
 
-        FIELD_INVALID where its size and root are not those of this ledger. That holds for an audit
-        that failed too: it is about this ledger or belongs elsewhere.
+        FIELD_INVALID where its size and root are not those of this ledger, or its transcript is not
+        one of this audit. That holds for an audit that failed too: it is about this ledger or
+        belongs elsewhere.
         """
 
         def decide() -> Proposal:
@@ -140,6 +142,10 @@ class Attestation:
             if self.prover.root_at(audit.size).hex() != audit.root:
                 fault = f"is not this ledger's root at {audit.size} events"
                 raise invalid_field("report.root", fault)
+            if isinstance(audit, AuditCompletedV2):
+                lie = transcript_fault(self._origin, audit.to_data())
+                if lie is not None:
+                    raise invalid_field("report.transcript", lie)
             return Proposal([Addition.of(audit)])
 
         return self._appender.append(caller, AuditCompleted.METHOD, decide)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.audit.hashing import hash_pass
-from ledger.audit.registry import MEANINGS, RULES
+from ledger.audit.registry import all_meanings
 from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
 from ledger.audit.rule_pass import RulePassResult, rule_pass
 from ledger.audit.second_reading import RULE as PASSES
@@ -15,6 +15,7 @@ from ledger.audit.second_reading import FirstReading, SecondReading
 from ledger.audit.segment import SEGMENT
 from ledger.audit.source import Finding, HashPassResult, LedgerSource, shown_place
 from ledger.audit.state_file import AuditStateFile, EarlierAudit
+from ledger.audit.transcript import AuditRecord, Transcript, transcript_of
 from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.audit.witnessed_times import RULE as TIMES
@@ -49,6 +50,7 @@ class Audit:
     _checked: Counter[str] = field(default_factory=Counter, init=False)
     _remarks: list[str] = field(default_factory=list, init=False)
     _evidence: list[str] = field(default_factory=list, init=False)
+    _read: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self) -> Report:
         """Audit, remember the ledger if it holds, and return what was found."""
@@ -207,6 +209,7 @@ class Audit:
         self._checked.update(looked.checked)
         self._findings += looked.findings
         self._remarks += looked.remarks
+        self._read |= looked.read
 
     def _report(
         self, joined: VerifiedPrefix, vouched: SignatureReport, ruled: RulePassResult
@@ -219,7 +222,16 @@ class Audit:
             unchecked[name] += count
         checked = self._checked + ruled.checked
         unknown = {name: count for name, count in joined.types.items() if name not in BY_TYPE}
-        meanings = MEANINGS | {name: rule.meaning for name, rule in RULES.items()}
+        meanings = all_meanings()
+        rules = tuple(
+            RuleCount(name, meaning, checked[name], failed[name], unchecked[name])
+            for name, meaning in meanings.items()
+            if checked[name] or failed[name] or unchecked[name]
+        )
+        gaps = tuple(
+            UncheckedCount(name, reason, count)
+            for (name, reason), count in sorted(ruled.unchecked.items())
+        )
         return Report(
             program=self.program,
             task="audit",
@@ -243,22 +255,49 @@ class Audit:
             cosigned_at=vouched.cosigned_at,
             witnessed_size=vouched.witnessed_size,
             time_bounds=ruled.times.bounds,
-            rules=tuple(
-                RuleCount(name, meaning, checked[name], failed[name], unchecked[name])
-                for name, meaning in meanings.items()
-                if checked[name] or failed[name] or unchecked[name]
-            ),
+            rules=rules,
             findings=tuple(findings),
-            gaps=tuple(
-                UncheckedCount(name, reason, count)
-                for (name, reason), count in sorted(ruled.unchecked.items())
-            ),
+            gaps=gaps,
             unknown_types=unknown,
             newer_types={name: count for name, count in unknown.items() if is_newer(name)},
             erased=ruled.erased,
             withheld=ruled.withheld,
             remarks=tuple(self._remarks),
             evidence=tuple(self._evidence),
+            transcript=self._transcript(joined, vouched, ruled, rules, findings, gaps),
+        )
+
+    def _transcript(
+        self,
+        joined: VerifiedPrefix,
+        vouched: SignatureReport,
+        ruled: RulePassResult,
+        rules: Sequence[RuleCount],
+        findings: Sequence[Finding],
+        gaps: Sequence[UncheckedCount],
+    ) -> Transcript:
+        policy = self.policy or WitnessPolicy()
+        return transcript_of(
+            AuditRecord(
+                kind=self.source.kind,
+                origin=self.source.origin,
+                size=joined.position,
+                root=joined.root.hex(),
+                bodiless=ruled.bodiless,
+                meanings=all_meanings(),
+                results=[(one.rule, one.checked, one.failed, one.unchecked) for one in rules],
+                findings=findings,
+                unchecked=[(one.rule, one.reason, one.count) for one in gaps],
+                trust={
+                    "given": sorted(self.vkeys),
+                    "logs": sorted(str(log.key) for log in policy.logs),
+                    "signed": vouched.size,
+                    "trusted": list(vouched.vkeys),
+                    "witnessed": vouched.witnessed_size,
+                    "witnesses": sorted(str(one.key) for one in policy.witnesses),
+                },
+                read=self._read | {"checkpoints": vouched.read},
+            )
         )
 
     def _remember(

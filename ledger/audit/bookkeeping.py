@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ledger.audit.request_cover import RequestCover
 from ledger.audit.source import HashPassResult, SourceReport
+from ledger.audit.transcript import RowDigest, digested
 from ledger.chain.cosignature import parse_signature_lines, timestamp_of
 from ledger.chain.key_history import KeyHistory, vkey_digest
 from ledger.chain.link import DIGEST_BYTES
@@ -66,6 +67,20 @@ _REQUESTS: Final = (
     " ORDER BY actor, method, request_id LIMIT ?"
 )
 _BODIES: Final = "SELECT body FROM events WHERE ledger_id = ? AND position IN (?, ?)"
+_HEAD: Final = (
+    "SELECT position, event_hash, recorded_at, newest_observed_at, tree FROM heads"
+    " WHERE ledger_id = ?"
+)
+_ROW: Final = "SELECT vkey, clock, skew_seconds FROM ledgers WHERE ledger_id = ?"
+
+_TABLES: Final = {
+    _HEAD: "heads",
+    _ROW: "ledgers",
+    _REQUESTS: "requests",
+    _KEYS: "signing_keys",
+    _COSIGNATURES: "cosignatures",
+}
+"""The statements whose rows are digested, and by which name."""
 
 Query = Callable[..., list[Any]]
 """Runs one statement, given with its parameters, and returns all its rows."""
@@ -79,8 +94,9 @@ def examine(
     hashed: HashPassResult,
     found: SourceReport,
 ) -> None:
-    """Note what was compared, and what does not fit the events or each other."""
-    cover = RequestCover()
+    """Note what was compared, what was read for it, and what does not fit."""
+    digests: dict[str, RowDigest] = {}
+    query, cover = digested(query, _TABLES, digests), RequestCover()
     newest = _observed_at(query, ledger_id, size, cover, found)
     if "heads" in tables:
         _head(query, ledger_id, size, (newest, hashed.tree), found)
@@ -95,6 +111,7 @@ def examine(
         _keys(query, ledger_id, size, hashed.keys, found)
     if "cosignatures" in tables:
         _cosignatures(query, ledger_id, found)
+    found.read = {name: digest.hexdigest() for name, digest in digests.items()}
 
 
 def _observed_at(
@@ -141,11 +158,7 @@ def _head(
     """
     rule = "database.head"
     found.checked[rule] = 1
-    rows = query(
-        "SELECT position, event_hash, recorded_at, newest_observed_at, tree FROM heads"
-        " WHERE ledger_id = ?",
-        ledger_id,
-    )
+    rows = query(_HEAD, ledger_id)
     if not rows:
         found.fail(rule, 0, "the ledger has no stored head")
         return
@@ -232,7 +245,7 @@ def _row(query: Query, ledger_id: int, found: SourceReport) -> None:
     """Compare the ledger's own row with its first events."""
     rule = "database.row"
     found.checked[rule] = 1
-    rows = query("SELECT vkey, clock, skew_seconds FROM ledgers WHERE ledger_id = ?", ledger_id)
+    rows = query(_ROW, ledger_id)
     vkey, clock, skew_seconds = rows[0]
     firsts = query(
         "SELECT position, type, body FROM events WHERE ledger_id = ? AND position <= 2"

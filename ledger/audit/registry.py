@@ -70,6 +70,11 @@ MEANINGS: Final = {
 """Meanings of the checks that are not about single events."""
 
 
+def all_meanings() -> dict[str, str]:
+    """Return every check there is, in the order of reports, with what it means."""
+    return MEANINGS | {name: one.meaning for name, one in RULES.items()}
+
+
 def rule(
     name: str, *types: str, needs_data: bool = True, finish: Finish | None = None
 ) -> Callable[[Check], Check]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
 from ledger.audit.source import Finding
+from ledger.audit.transcript import Transcript
 from ledger.events.inert import inert
 from ledger.events.notation import cosigned_by, counted, listed, shown_time
 
@@ -158,6 +159,8 @@ class Report(_Part):
     """Sentences about the limits of this verdict."""
     evidence: tuple[str, ...] = ()
     """Signed notes that cannot both be true, to be kept."""
+    transcript: Transcript | None = None
+    """Of an audit alone."""
     bundle: BundleVerdict | None = None
     """Of a bundle alone."""
     decision: DecisionVerdict | None = None
@@ -210,6 +213,8 @@ class Report(_Part):
             yield f"The last event has the hash {self.head}."
         if self.root:
             yield f"The tree of {counted(self.size, 'event')} has the root {self.root}."
+        if self.transcript is not None:
+            yield f"The transcript of this audit has the root {self.transcript.root}."
         if self.bundle is not None:
             yield from _described(self.bundle)
 

@@ -1,7 +1,7 @@
 """The second pass: every event in order, every rule that concerns it, then on to the fold."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +17,7 @@ from ledger.audit.source import EventSource, Finding
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.audit.witnessed_times import TimesReport, WitnessedTimes
 from ledger.events.canonical import CanonicalError, decode
-from ledger.events.proving import AuditCompleted, StreamsSealed
+from ledger.events.proving import AUDITED, StreamsSealed
 
 FINDINGS_MAX: Final = 1_000
 _TELL_EVERY: Final = 2_000
@@ -32,6 +32,8 @@ class RulePassResult:
     unchecked: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(rule, reason) → how often it could not be applied."""
     findings: list[Finding] = field(default_factory=list)
+    bodiless: list[tuple[int, int]] = field(default_factory=list)
+    """Ranges of positions whose body is not there."""
     erased: int = 0
     withheld: int = 0
     times: TimesReport = field(default_factory=TimesReport)
@@ -70,19 +72,19 @@ def rule_pass(
 
 def _begin(source: EventSource, joined: VerifiedPrefix) -> LedgerState:
     absences = Absences(joined.notable, source.erased_later, source.withheld)
-    seal_points = _members(joined, StreamsSealed.TYPE, "as_of")
-    root_points = _members(joined, AuditCompleted.TYPE, "size")
+    seal_points = _members(joined, (StreamsSealed.TYPE,), "as_of")
+    root_points = _members(joined, AUDITED, "size")
     fold = LedgerState(source, absences, seal_points, joined.roots, root_points)
     fold.assessor = Assessor(fold)
     fold.obligations = Obligations(fold)
     return fold
 
 
-def _members(joined: VerifiedPrefix, wanted: str, name: str) -> set[int]:
-    """Return a number that every event of a type states."""
+def _members(joined: VerifiedPrefix, wanted: Sequence[str], name: str) -> set[int]:
+    """Return a number that every event of these types states."""
     found: set[int] = set()
     for _, type_, body in joined.notable:
-        if type_ == wanted and body is not None:
+        if type_ in wanted and body is not None:
             try:
                 found.add(int(decode(body)["data"][name]))
             except (CanonicalError, KeyError, TypeError, ValueError):
@@ -129,7 +131,12 @@ def _walk(
 
 def _note_absence(event: AuditedEvent, fold: LedgerState, found: RulePassResult) -> None:
     fold.absences.note(event.position)
-    absence = fold.absences.of(event.position)
+    at, spans = event.position, found.bodiless
+    if spans and spans[-1][1] == at - 1:
+        spans[-1] = (spans[-1][0], at)
+    else:
+        spans.append((at, at))
+    absence = fold.absences.of(at)
     if absence is not None and absence.erased_by:
         found.erased += 1
     else:

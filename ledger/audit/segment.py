@@ -16,7 +16,7 @@ from ledger.chain.key_history import KEY_TYPES
 from ledger.chain.link import DIGEST_BYTES, SALT_BYTES
 from ledger.chain.tiles import TILE_BYTES
 from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, facts_of
-from ledger.events.proving import AuditCompleted, BodyErased, StreamsSealed
+from ledger.events.proving import AUDITED, BodyErased, StreamsSealed
 from ledger.events.system import CONFIGURED
 from ledger.events.values import STREAM, TYPE, format_time
 
@@ -25,9 +25,9 @@ SEGMENT: Final = 1 << 16
 
 NOTABLE: Final = KEY_TYPES | {
     *CONFIGURED,
+    *AUDITED,
     StreamsSealed.TYPE,
     BodyErased.TYPE,
-    AuditCompleted.TYPE,
 }
 """Types whose bodies the later passes must know before they begin."""
 

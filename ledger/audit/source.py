@@ -111,6 +111,8 @@ class SourceReport:
     checked: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    read: dict[str, str] = field(default_factory=dict)
+    """Digests of the rows that were read for it, by name."""
 
     def fail(
         self, rule: str, position: int, what: str, expected: str = "", found: str = ""

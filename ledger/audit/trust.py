@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ledger.audit.source import Finding, LedgerSource
+from ledger.audit.transcript import RowDigest
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.audit.witnessed_times import WitnessedSize, witnessed_size
 from ledger.chain.checkpoint import OpenedCheckpoint
@@ -58,6 +59,8 @@ class SignatureReport:
     """Every checkpoint that the policy's quorum has cosigned, and by when."""
     missing: int = 0
     """The size of the newest checkpoint that covers more events than there are."""
+    read: str = RowDigest().hexdigest()
+    """The digest of all checkpoints that were read, with their cosignatures."""
     disagreeing: int = 0
     """How many checkpoints have another root than the events; the first is named."""
 
@@ -112,12 +115,13 @@ def vouch(
         return found
     by_key: dict[str, int] = {}
     newest: deque[tuple[int, str, OpenedCheckpoint]] = deque(maxlen=_KEPT_FOR_QUORUM)
-    count, covers_more = 0, False
+    count, covers_more, read = 0, False, RowDigest()
     for size, note in source.notes(after):
         if until is not None and size > until:
             covers_more = True
             break
         count += 1
+        read.update([_as_read(size, note)])
         opened = _open(source, joined, size, note, spans, found)
         if opened is not None:
             for vkey in _signers(opened, spans, size):
@@ -125,7 +129,7 @@ def vouch(
             newest.append((size, note, opened))
             if policy is not None:
                 _note_times(policy, size, opened, found)
-    found.checked["checkpoints"] = count
+    found.checked["checkpoints"], found.read = count, read.hexdigest()
     if found.missing:
         what = f"a checkpoint covers {found.missing} events, and the ledger ends before"
         missing = Finding("truncation", joined.position + 1, what, "an event", "none")
@@ -140,6 +144,12 @@ def vouch(
     if policy is not None and (policy.witnesses or policy.quorum):
         _judge_witnesses(newest, policy, found)
     return found
+
+
+def _as_read(size: int, note: str) -> tuple[object, ...]:
+    """Return a checkpoint with its signatures in order of their text: sources order them apart."""
+    text, _, lines = note.partition("\n\n")
+    return size, text, *sorted(lines.splitlines())
 
 
 def _begin(

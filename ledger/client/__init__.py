@@ -29,7 +29,7 @@ from ledger.client.errors import (
     WrongStateError,
 )
 from ledger.client.observations import Observation
-from ledger.client.proofs import AuditCheck, AuditFinding, AuditReport
+from ledger.client.proofs import AuditCheck, AuditFinding, AuditReport, AuditTranscriptPart
 from ledger.client.records import Model, PolicyReplacement, PolicyScope, Signal
 from ledger.client.retry import RetryOptions
 from ledger.client.trust.results import (
@@ -48,6 +48,7 @@ __all__ = [
     "AuditFinding",
     "AuditReport",
     "AuditSource",
+    "AuditTranscriptPart",
     "BatchRefusedError",
     "BatchResult",
     "BusyError",

@@ -98,6 +98,15 @@ class AuditFinding:
 
 @hex_repr
 @dataclass(frozen=True, slots=True)
+class AuditTranscriptPart:
+    """One part of a transcript: a digest of something that an audit read or found."""
+
+    name: str
+    digest: bytes
+
+
+@hex_repr
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """The scope and findings of an audit, as `record_audit` puts them on record."""
 
@@ -108,6 +117,10 @@ class AuditReport:
     passed: bool
     checks: tuple[AuditCheck, ...] = ()
     findings: tuple[AuditFinding, ...] = ()
+    transcript: bytes = b""
+    """The root over all that was read and every verdict; empty for an auditor that keeps none."""
+    transcript_parts: tuple[AuditTranscriptPart, ...] = ()
+    """The parts that it is over, by name ascending."""
 
 
 @hex_repr

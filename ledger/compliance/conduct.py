@@ -7,7 +7,7 @@ from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.tables import Table, table_of
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import (
-    AuditCompleted,
+    AUDITED,
     BodyErased,
     ExportIssued,
     RequestsRefused,
@@ -103,7 +103,7 @@ CONDUCT: Final[dict[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
         lambda data: f"{data['streams']} streams as of position {data['as_of']}",
     ),
     BodyErased.TYPE: ("bodies erased", _erased),
-    AuditCompleted.TYPE: ("audit completed", _audited),
+    **dict.fromkeys(AUDITED, ("audit completed", _audited)),
     ExportIssued.TYPE: ("export issued", _exported),
 }
 

@@ -10,7 +10,7 @@ from ledger.compliance.tables import Cell, Table, table_of
 from ledger.events import notation
 from ledger.events.keys import KeyRevoked, KeyRotated
 from ledger.events.notation import counted
-from ledger.events.proving import AuditCompleted, BodyErased
+from ledger.events.proving import AUDITED, BodyErased
 from ledger.events.signals import SignalObserved
 from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import SECOND, parse_time
@@ -18,7 +18,7 @@ from ledger.events.values import SECOND, parse_time
 
 def is_whole(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Compare with the checkpoint that the auditor kept, and list the audits on record."""
-    audits = list(readable(source.facts((AuditCompleted.TYPE,))))
+    audits = list(readable(source.facts(AUDITED)))
     answer.how = [
         "decision-ledger audit run --vkey KEY",
         "decision-ledger log consistency SIZE_OF_X",
@@ -210,7 +210,7 @@ def retained_and_erased(source: FactSource, inquiry: Inquiry, answer: Answer) ->
     erasures = list(readable(source.facts((BodyErased.TYPE,))))
     count = sum(last - first + 1 for _, data in erasures for first, last in data["positions"])
     last_erasure = erasures[-1][0].position if erasures else 0
-    audits = list(readable(source.facts((AuditCompleted.TYPE,))))
+    audits = list(readable(source.facts(AUDITED)))
     after = [(fact, data) for fact, data in audits if fact.position > last_erasure]
     answer.say(
         "Events are never deleted: nothing in the service can delete one. Only a body and its "

@@ -1,6 +1,6 @@
 """Events about proving the ledger to others: seals, exports, audits, erasures, refusals."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -74,7 +74,7 @@ class AuditFindingPart(Part):
 class AuditCompleted(EventData):
     """An audit of this ledger was completed: what it covered, what it found."""
 
-    TYPE: ClassVar[str] = "audit.completed.v1"
+    TYPE: ClassVar[str] = "audit.completed"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the auditor, by RecordAudit"
     METHOD: ClassVar[str] = "RecordAudit"
@@ -90,6 +90,33 @@ class AuditCompleted(EventData):
     checks: Annotated[list[AuditCheckPart], Field(max_length=1_000)]
     findings: Annotated[list[AuditFindingPart], Field(max_length=100)]
     """The first of them, by position."""
+
+
+class AuditCompletedV1(AuditCompleted):
+    """An audit of this ledger was completed: what it covered, what it found."""
+
+    TYPE: ClassVar[str] = "audit.completed.v1"
+
+
+class TranscriptPart(Part):
+    """One part of what an audit has read and found, with its digest."""
+
+    name: ShortText
+    digest: Hex32
+
+
+class AuditCompletedV2(AuditCompleted):
+    """An audit of this ledger was completed: what it covered, what it found, and its transcript."""
+
+    TYPE: ClassVar[str] = "audit.completed.v2"
+
+    transcript: Hex32
+    """One root over all that was read and every verdict: two auditors compare it."""
+    transcript_parts: Annotated[list[TranscriptPart], Field(min_length=1, max_length=100)]
+    """The parts that it is over, by name ascending: where two differ, these say in what."""
+
+
+AUDITED: Final = (AuditCompletedV1.TYPE, AuditCompletedV2.TYPE)
 
 
 class ExportIssued(EventData):

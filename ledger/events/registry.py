@@ -19,7 +19,8 @@ from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, M
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated, PolicyDraftedV1, PolicyDraftedV2
 from ledger.events.proving import (
-    AuditCompleted,
+    AuditCompletedV1,
+    AuditCompletedV2,
     BodyErased,
     ExportIssued,
     RequestsRefused,
@@ -60,7 +61,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     KeyRevoked,
     StreamsSealed,
     BodyErased,
-    AuditCompleted,
+    AuditCompletedV1,
     ExportIssued,
     RequestsRefused,
     LedgerConfiguredV3,
@@ -68,6 +69,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     DecisionMadeV2,
     ClockStepped,
     ServiceAccounted,
+    AuditCompletedV2,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -62,6 +62,8 @@ def record_audit(client: "LedgerClient", report: Report) -> "Appended":
 
     if not report.size:
         raise MisuseError("--record: an empty ledger has nothing to record an audit of.")
+    kept = report.transcript
+    assert kept is not None, "every audit has one"
     return client.record_audit(
         proofs.AuditReport(
             program=report.program,
@@ -78,6 +80,11 @@ def record_audit(client: "LedgerClient", report: Report) -> "Appended":
                     rule=one.rule, position=one.position, what=one.sentence[:_WHAT_CHARS]
                 )
                 for one in report.findings[:_FINDINGS_RECORDED]
+            ),
+            transcript=bytes.fromhex(kept.root),
+            transcript_parts=tuple(
+                proofs.AuditTranscriptPart(name, bytes.fromhex(digest))
+                for name, digest in sorted(kept.parts.items())
             ),
         )
     )

@@ -24,19 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15ledger/v1/audit.proto\x12\tledger.v1\"N\n\nAuditCheck\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07\x63hecked\x18\x02 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x03\x12\x11\n\tunchecked\x18\x04 \x01(\x03\"<\n\x0c\x41uditFinding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04what\x18\x03 \x01(\t\"\xc4\x01\n\x0b\x41uditReport\x12\x0f\n\x07program\x18\x01 \x01(\t\x12&\n\x06source\x18\x02 \x01(\x0e\x32\x16.ledger.v1.AuditSource\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\x0c\x12\x0e\n\x06passed\x18\x05 \x01(\x08\x12%\n\x06\x63hecks\x18\x06 \x03(\x0b\x32\x15.ledger.v1.AuditCheck\x12)\n\x08\x66indings\x18\x07 \x03(\x0b\x32\x17.ledger.v1.AuditFinding*\x90\x01\n\x0b\x41uditSource\x12\x1c\n\x18\x41UDIT_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41UDIT_SOURCE_SERVER\x10\x01\x12\x19\n\x15\x41UDIT_SOURCE_DATABASE\x10\x02\x12\x17\n\x13\x41UDIT_SOURCE_BUNDLE\x10\x03\x12\x16\n\x12\x41UDIT_SOURCE_TILES\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15ledger/v1/audit.proto\x12\tledger.v1\"N\n\nAuditCheck\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07\x63hecked\x18\x02 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x03\x12\x11\n\tunchecked\x18\x04 \x01(\x03\"<\n\x0c\x41uditFinding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04what\x18\x03 \x01(\t\"3\n\x13\x41uditTranscriptPart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"\x92\x02\n\x0b\x41uditReport\x12\x0f\n\x07program\x18\x01 \x01(\t\x12&\n\x06source\x18\x02 \x01(\x0e\x32\x16.ledger.v1.AuditSource\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\x0c\x12\x0e\n\x06passed\x18\x05 \x01(\x08\x12%\n\x06\x63hecks\x18\x06 \x03(\x0b\x32\x15.ledger.v1.AuditCheck\x12)\n\x08\x66indings\x18\x07 \x03(\x0b\x32\x17.ledger.v1.AuditFinding\x12\x12\n\ntranscript\x18\x08 \x01(\x0c\x12\x38\n\x10transcript_parts\x18\t \x03(\x0b\x32\x1e.ledger.v1.AuditTranscriptPart*\x90\x01\n\x0b\x41uditSource\x12\x1c\n\x18\x41UDIT_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41UDIT_SOURCE_SERVER\x10\x01\x12\x19\n\x15\x41UDIT_SOURCE_DATABASE\x10\x02\x12\x17\n\x13\x41UDIT_SOURCE_BUNDLE\x10\x03\x12\x16\n\x12\x41UDIT_SOURCE_TILES\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDITSOURCE']._serialized_start=378
-  _globals['_AUDITSOURCE']._serialized_end=522
+  _globals['_AUDITSOURCE']._serialized_start=509
+  _globals['_AUDITSOURCE']._serialized_end=653
   _globals['_AUDITCHECK']._serialized_start=36
   _globals['_AUDITCHECK']._serialized_end=114
   _globals['_AUDITFINDING']._serialized_start=116
   _globals['_AUDITFINDING']._serialized_end=176
-  _globals['_AUDITREPORT']._serialized_start=179
-  _globals['_AUDITREPORT']._serialized_end=375
+  _globals['_AUDITTRANSCRIPTPART']._serialized_start=178
+  _globals['_AUDITTRANSCRIPTPART']._serialized_end=229
+  _globals['_AUDITREPORT']._serialized_start=232
+  _globals['_AUDITREPORT']._serialized_end=506
 # @@protoc_insertion_point(module_scope)

@@ -111,6 +111,30 @@ class AuditFinding(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class AuditTranscriptPart(message.Message):
+    """One part of a transcript: a digest of something that an audit read or found."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Name of the part, such as `events`."""
+    digest: builtins.bytes
+    """Required. Its digest, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        digest: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class AuditReport(message.Message):
     """What an audit covered and found."""
 
@@ -123,6 +147,8 @@ class AuditReport(message.Message):
     PASSED_FIELD_NUMBER: builtins.int
     CHECKS_FIELD_NUMBER: builtins.int
     FINDINGS_FIELD_NUMBER: builtins.int
+    TRANSCRIPT_FIELD_NUMBER: builtins.int
+    TRANSCRIPT_PARTS_FIELD_NUMBER: builtins.int
     program: builtins.str
     """Required. Name and version of what audited, at most 128 characters."""
     source: AuditSource.ValueType
@@ -133,6 +159,8 @@ class AuditReport(message.Message):
     """Required. Its root, 32 bytes."""
     passed: builtins.bool
     """Required. Whether every rule held."""
+    transcript: builtins.bytes
+    """Optional. The root over the parts of the transcript, 32 bytes; empty for an auditor that keeps none."""
     @builtins.property
     def checks(self) -> containers.RepeatedCompositeFieldContainer[AuditCheck]:
         """Optional. The rules, at most 1000."""
@@ -140,6 +168,10 @@ class AuditReport(message.Message):
     @builtins.property
     def findings(self) -> containers.RepeatedCompositeFieldContainer[AuditFinding]:
         """Optional. The first findings by position, at most 100."""
+
+    @builtins.property
+    def transcript_parts(self) -> containers.RepeatedCompositeFieldContainer[AuditTranscriptPart]:
+        """Optional. The parts, by name ascending, at most 100; required with `transcript`."""
 
     def __init__(
         self,
@@ -151,9 +183,11 @@ class AuditReport(message.Message):
         passed: builtins.bool = ...,
         checks: abc.Iterable[AuditCheck] | None = ...,
         findings: abc.Iterable[AuditFinding] | None = ...,
+        transcript: builtins.bytes = ...,
+        transcript_parts: abc.Iterable[AuditTranscriptPart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["checks", b"checks", "findings", b"findings", "passed", b"passed", "program", b"program", "root", b"root", "size", b"size", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["checks", b"checks", "findings", b"findings", "passed", b"passed", "program", b"program", "root", b"root", "size", b"size", "source", b"source", "transcript", b"transcript", "transcript_parts", b"transcript_parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

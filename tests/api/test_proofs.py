@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from ledger.chain import proof_text
+from ledger.chain import proof_text, transcript
 from ledger.chain.checkpoint import open_checkpoint
 from ledger.chain.keys import VerifierKey
 from ledger.chain.merkle import check_consistency, check_inclusion
@@ -243,3 +243,42 @@ def test_an_audit_is_recorded_as_reported(served: Served) -> None:
         "unchecked": 0,
     }
     assert event.data["findings"][0]["position"] == 9
+
+
+def test_an_audit_with_a_transcript_is_recorded_with_it_and_a_false_one_is_refused(
+    served: Served,
+) -> None:
+    plain = audit(served)
+    results = [(one.rule, one.checked, one.failed, one.unchecked) for one in plain.checks]
+    parts = {
+        "events": transcript.events_digest(ORIGIN, plain.size, plain.root.hex()),
+        "results": transcript.results_digest(results),
+        "source": transcript.source_digest("server", results),
+    }
+    told = [
+        audit_pb2.AuditTranscriptPart(name=name, digest=bytes.fromhex(digest))
+        for name, digest in parts.items()
+    ]
+    root = transcript.transcript_root(parts)
+    report = audit(served, transcript=root, transcript_parts=told)
+    written = served.ledgers.RecordAudit(
+        pb.RecordAuditRequest(report=report), timeout=TIMEOUT
+    ).appended
+    event = served.service.ledger().log.event(written.position)
+    assert event is not None
+    assert (event.type, event.data["transcript"]) == ("audit.completed.v2", root.hex())
+    short = [audit_pb2.AuditTranscriptPart(name="", digest=b"x")]
+    for wrong, fields in (
+        ({"transcript": b"short"}, {"report.transcript"}),
+        ({"transcript": bytes(32), "transcript_parts": told}, {"report.transcript"}),
+        ({"transcript_parts": told}, {"report.transcript"}),
+        ({"transcript": root}, {"report.transcript_parts"}),
+        (
+            {"transcript": root, "transcript_parts": short},
+            {"report.transcript_parts.0.name", "report.transcript_parts.0.digest"},
+        ),
+    ):
+        request = pb.RecordAuditRequest(report=audit(served, **wrong))
+        found = refused(lambda: served.ledgers.RecordAudit(request, timeout=TIMEOUT))  # noqa: B023
+        assert found.reason == "FIELD_INVALID", wrong
+        assert fields <= found.fields.keys() | {found.metadata["field"]}, found

@@ -15,9 +15,10 @@ from ledger.chain.key_history import open_by_spans
 from ledger.chain.merkle import check_consistency, check_inclusion
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.events.proving import AuditCompleted
+from ledger.events.proving import AuditCompletedV1, AuditCompletedV2
 from ledger.storage import Store
 from tests.support.attested import ADA, attest, with_id
+from tests.support.audits import audit_event
 from tests.support.clocks import ManualClock
 from tests.support.stores import ORIGIN, edit, grow
 
@@ -155,8 +156,8 @@ def test_a_proof_and_its_checkpoint_are_of_one_moment_under_load(store: Store) -
 # ---- audits --------------------------------------------------------------------------------------
 
 
-def audit_of(size: int, root: bytes) -> AuditCompleted:
-    return AuditCompleted(
+def audit_of(size: int, root: bytes) -> AuditCompletedV1:
+    return AuditCompletedV1(
         program="decision-ledger 1",
         source="server",
         size=size,
@@ -176,7 +177,7 @@ def test_an_audit_is_recorded_if_it_was_of_this_very_tree(
     written = attestation.record_audit(caller, audit)
     event = store.events.event(ORIGIN, written.last_position)
     assert event is not None
-    assert (event.type, event.data) == (AuditCompleted.TYPE, audit.to_data())
+    assert (event.type, event.data) == (AuditCompletedV1.TYPE, audit.to_data())
     assert attestation.record_audit(caller, audit).repeated
     for wrong, field in (
         (audit_of(8, attestation.prover.root_at(7)), "report.root"),
@@ -185,3 +186,18 @@ def test_an_audit_is_recorded_if_it_was_of_this_very_tree(
         with pytest.raises(LedgerError) as caught:
             attestation.record_audit(ADA, wrong)
         assert caught.value.metadata["field"] == field
+
+
+def test_an_audit_is_recorded_with_a_transcript_of_its_own_only(
+    store: Store, attestation: Attestation
+) -> None:
+    grow(store, 9)
+    audit = audit_event(ORIGIN, 8, attestation.prover.root_at(8), has_transcript=True)
+    assert isinstance(audit, AuditCompletedV2)
+    written = attestation.record_audit(ADA, audit)
+    event = store.events.event(ORIGIN, written.last_position)
+    assert event is not None
+    assert (event.type, event.data) == (AuditCompletedV2.TYPE, audit.to_data())
+    with pytest.raises(LedgerError) as caught:
+        attestation.record_audit(ADA, audit.model_copy(update={"transcript": "00" * 32}))
+    assert caught.value.metadata["field"] == "report.transcript"

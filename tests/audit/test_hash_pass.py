@@ -227,6 +227,15 @@ def test_a_plan_that_is_recorded_again_is_found_in_what_is_hashed_by_any_process
     assert judged() == [("horizons.unbroken", position)]
 
 
+def test_audits_with_one_core_and_with_two_have_the_same_transcript(
+    long_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = audited(long_database, cores=1)
+    monkeypatch.setattr(hashing, "ALONE_MAX", 0)
+    together = audited(long_database, cores=2)
+    assert alone.transcript == together.transcript is not None
+
+
 def test_an_audit_that_was_interrupted_goes_on_from_its_state_file(
     long_database: Path, tmp_path: Path
 ) -> None:

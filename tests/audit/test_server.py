@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.audit.audit import Audit
+from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
 from ledger.cli.main import app
 from ledger.client import LedgerClient
@@ -122,7 +123,7 @@ def test_what_does_not_hold_goes_on_record_too(
     ran = CliRunner().invoke(app, ["audit", "run", copy, "--record", *place])
     assert ran.exit_code == 4, ran.stderr
     assert "broken at position 20: " in ran.stderr
-    (event,) = client.list_events(types=["audit.completed.v1"])
+    (event,) = client.list_events(types=["audit.completed.v2"])
     assert event.data["passed"] is False
     assert [one["position"] for one in event.data["findings"]] == [20]
 
@@ -137,8 +138,25 @@ def test_a_failure_that_is_not_recorded_is_a_failure_all_the_same(
     assert "position 20: the body does not have the header's body hash" in ran.stdout
     assert ran.exit_code == 4
     assert "It could not be recorded: " in ran.stderr
-    assert list(client.list_events(types=["audit.completed.v1"])) == []
+    assert list(client.list_events(types=["audit.completed.v2"])) == []
     whole = str(tmp_path / "ledger.sqlite")
     ran = CliRunner().invoke(app, ["audit", "run", whole, "--record", *nowhere])
     assert ran.exit_code == 3
     assert "Everything that could be checked holds." in ran.stdout
+
+
+def test_a_server_and_its_database_have_one_transcript_but_for_what_was_read_there(
+    client: LedgerClient, tmp_path: Path
+) -> None:
+    asked = audited(client).transcript
+    source = DatabaseSource(str(tmp_path / "ledger.sqlite"))
+    try:
+        read = Audit(source, "test").run().transcript
+    finally:
+        source.close()
+    assert asked is not None
+    assert read is not None
+    names = asked.parts.keys() | read.parts.keys()
+    differing = {name for name in names if asked.parts.get(name) != read.parts.get(name)}
+    rows = {name for name in read.parts if name.startswith("rows.")}
+    assert differing == {"source", *rows}, "the events, and all checkpoints, are the same"

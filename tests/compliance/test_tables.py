@@ -41,7 +41,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "policy_changes": 3,
         "silent_sources": 1,
         "refused_requests": 1,
-        "ledger_conduct": 7,
+        "ledger_conduct": 8,
     }
 
 
@@ -66,7 +66,7 @@ def test_authors_and_reasons_of_policy_changes_are_told(golden: FactList) -> Non
         (FactFilter(until=parse_time("2026-03-01T00:00:00.000000Z")), "decisions", 0),
         (FactFilter(model="other"), "plan_places", 0),
         (FactFilter(model="other"), "deployments", 0),
-        (FactFilter(actor="users/auditor"), "ledger_conduct", 2),
+        (FactFilter(actor="users/auditor"), "ledger_conduct", 3),
         (FactFilter(actor="services/monitor-7"), "refused_requests", 1),
         (FactFilter(actor="services/other"), "refused_requests", 0),
     ],

@@ -57,6 +57,7 @@ ac848823adcbfe210008917b337fc9d47473fc39227b545806ba1a829d6dd7dd  export.issued.
 8536f164bd8a7e11d96f4b399af5d78a70846b1071fcac6db97e7f87a7012288  decision.made.v2.json
 01ebcf48b986dfdae78f3670c2c956f194f8048040a30db50c6df3f8a197ce42  clock.stepped.v1.json
 adf09cab7a11246eb7690712cfec76c0b5e9f92b2563cfea59f91ff19e988d63  service.accounted.v1.json
+7e94bdb0d78af46582526562589c3c2e46eb6c9ecfbe9e2d25bd88d4baaa4f0f  audit.completed.v2.json
 """.splitlines()
 )
 

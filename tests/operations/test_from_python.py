@@ -163,7 +163,7 @@ def test_an_audit_is_run_and_recorded(client: LedgerClient, tmp_path: Path) -> N
     assert state.is_file(), "what was verified is remembered"
     recorded = record_audit(client, report)
     (event,) = client.list_events(after_position=recorded.position - 1)
-    assert (event.type, event.data["root"]) == ("audit.completed.v1", report.root)
+    assert (event.type, event.data["root"]) == ("audit.completed.v2", report.root)
     with pytest.raises(MisuseError, match="--state"):
         audit_log(source_at(database), given, state=tmp_path)
 

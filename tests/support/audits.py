@@ -11,6 +11,13 @@ from ledger.audit.database import DatabaseSource
 from ledger.audit.registry import MEANINGS
 from ledger.audit.report import Report
 from ledger.audit.source import Finding, LedgerSource
+from ledger.chain import transcript
+from ledger.events.proving import (
+    AuditCompleted,
+    AuditCompletedV1,
+    AuditCompletedV2,
+    TranscriptPart,
+)
 
 ABOUT_BODIES = {"bodies.present", "erasures"}
 
@@ -28,3 +35,28 @@ def damage(url: str, origin: str = "") -> list[Finding]:
     """Return what does not hold of hashes, signatures, tables and erasures; by position."""
     report = audited(DatabaseSource(url, origin), cores=1)
     return [one for one in report.findings if one.rule in MEANINGS.keys() | ABOUT_BODIES]
+
+
+def audit_event(origin: str, size: int, root: bytes, *, has_transcript: bool) -> AuditCompleted:
+    """Return an audit to be put on record, with a transcript or by a program that keeps none."""
+    plain = AuditCompletedV1(
+        program="test",
+        source="database",
+        size=size,
+        root=root.hex(),
+        passed=True,
+        checks=[],
+        findings=[],
+    )
+    if not has_transcript:
+        return plain
+    parts = {
+        "events": transcript.events_digest(origin, size, plain.root),
+        "results": transcript.results_digest([]),
+        "source": transcript.source_digest("database", []),
+    }
+    return AuditCompletedV2(
+        **plain.to_data(),
+        transcript=transcript.transcript_root(parts).hex(),
+        transcript_parts=[TranscriptPart(name=name, digest=parts[name]) for name in sorted(parts)],
+    )

@@ -8,9 +8,9 @@ from ledger.application.fleet.definitions import Replacement
 from ledger.errors import LedgerError
 from ledger.events.policies import ScopePart
 from ledger.events.policy_document import Action
-from ledger.events.proving import AuditCompleted
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import SignalDefined, SignalObserved
+from tests.support.audits import audit_event
 from tests.support.hooks import join_export
 from tests.support.lives import Life, Steps
 from tests.support.world import (
@@ -377,12 +377,11 @@ def revoke(life: Life) -> None:
 
 @step(0.5)
 def record_audit(life: Life) -> None:
-    attestation, size = life.world.ledger.attestation, life.world.head
-    audited = AuditCompleted(
-        program="test", source="database", size=size, passed=True, checks=[], findings=[],
-        root=attestation.prover.root_at(size).hex(),
-    )  # fmt: skip
-    attestation.record_audit(life.caller("users/auditor"), audited)
+    attestation, origin = life.world.ledger.attestation, life.world.ledger.info.origin
+    root = attestation.prover.root_at(size := life.world.head)
+    for kept in (False, True):
+        audit = audit_event(origin, size, root, has_transcript=kept)
+        attestation.record_audit(life.caller("users/auditor"), audit)
 
 
 @step(0.5)

@@ -23,6 +23,7 @@ _OURS_ALONE = {
     "planner_v1.json",
     "decision_v1.json",
     "decision_v2.json",
+    "transcript_v1.json",
 }
 
 

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from tools.known_answers import canonical, decisions, logs, mldsa_notes, notes, trees
+from tools.known_answers import canonical, decisions, logs, mldsa_notes, notes, transcripts, trees
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "vectors"
 FILES = {
@@ -18,6 +18,7 @@ FILES = {
     **logs.FILES,
     **canonical.FILES,
     **decisions.FILES,
+    **transcripts.FILES,
 }
 
 

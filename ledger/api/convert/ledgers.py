@@ -12,7 +12,7 @@ from ledger.application.signing.prover import Consistency, Inclusion
 from ledger.chain import proof_text
 from ledger.chain.link import DIGEST_BYTES
 from ledger.events.envelope import RecordedEvent
-from ledger.events.proving import AuditCompleted
+from ledger.events.proving import AuditCompleted, AuditCompletedV1, AuditCompletedV2
 from ledger.storage.records import Head, LedgerInfo
 from ledger.v1 import audit_pb2, checkpoint_pb2, event_pb2, ledger_pb2
 
@@ -101,11 +101,12 @@ def audit_of(report: audit_pb2.AuditReport, checks: Checks) -> AuditCompleted:
     for index, finding in enumerate(report.findings[:_SHOWN_MAX]):
         checks.present(f"report.findings.{index}.rule", finding.rule)
         checks.present(f"report.findings.{index}.what", finding.what)
+    _check_transcript(report, checks)
     stated = {
         "program": report.program,
         "source": _SOURCES.get(report.source, "server"),
         "size": report.size,
-        "root": report.root.hex() if len(report.root) == DIGEST_BYTES else "0" * 64,
+        "root": _hex(report.root),
         "passed": report.passed,
         "checks": [
             {"rule": c.rule, "checked": c.checked, "failed": c.failed, "unchecked": c.unchecked}
@@ -115,9 +116,39 @@ def audit_of(report: audit_pb2.AuditReport, checks: Checks) -> AuditCompleted:
             {"rule": f.rule, "position": f.position, "what": f.what} for f in report.findings
         ],
     }
+    kept = {
+        "transcript": _hex(report.transcript),
+        "transcript_parts": [
+            {"name": part.name, "digest": _hex(part.digest)} for part in report.transcript_parts
+        ],
+    }
+    audit: AuditCompleted
     try:
-        audit = AuditCompleted.from_data(stated)
+        if report.transcript:
+            audit = AuditCompletedV2.from_data(stated | kept)
+        else:
+            audit = AuditCompletedV1.from_data(stated)
     except ValidationError as error:
         checks.model_errors("report", error)
     checks.done()
     return audit
+
+
+def _check_transcript(report: audit_pb2.AuditReport, checks: Checks) -> None:
+    """Note what is wrong with the form of a transcript."""
+    if not report.transcript:
+        if report.transcript_parts:
+            checks.refuse("report.transcript", "is required with report.transcript_parts")
+        return
+    if len(report.transcript) != DIGEST_BYTES:
+        size = f"has {len(report.transcript)} bytes instead of {DIGEST_BYTES}"
+        checks.refuse("report.transcript", size)
+    for index, part in enumerate(report.transcript_parts[:_SHOWN_MAX]):
+        checks.present(f"report.transcript_parts.{index}.name", part.name)
+        if len(part.digest) != DIGEST_BYTES:
+            size = f"has {len(part.digest)} bytes instead of {DIGEST_BYTES}"
+            checks.refuse(f"report.transcript_parts.{index}.digest", size)
+
+
+def _hex(digest: bytes) -> str:
+    return digest.hex() if len(digest) == DIGEST_BYTES else "0" * 64

@@ -5,8 +5,10 @@ from itertools import pairwise
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.chain.transcript import transcript_fault
 from ledger.events.proving import (
-    AuditCompleted,
+    AUDITED,
+    AuditCompletedV2,
     BodyErased,
     ExportIssued,
     RequestsRefused,
@@ -95,7 +97,7 @@ def erasures(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return None
 
 
-@rule("audits", AuditCompleted.TYPE)
+@rule("audits", *AUDITED)
 def audits(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every recorded audit is of a tree that this ledger had, and agrees with itself."""
     data = event.known
@@ -108,6 +110,8 @@ def audits(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return f"its root is {data['root']}, and that of the events is {root.hex()}"
     if data["passed"] and (data["findings"] or any(one["failed"] for one in data["checks"])):
         return "it is said to have passed, and lists what failed"
+    if event.type == AuditCompletedV2.TYPE:
+        return transcript_fault(fold.source.origin, data)
     return None
 
 
