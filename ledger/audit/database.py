@@ -21,6 +21,7 @@ from ledger.audit.source import (
 from ledger.chain.merkle import SIZE_MAX
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.inert import inert
+from ledger.events.signals import SignalObserved
 
 PAGE: Final = 8_192
 _TABLES: Final = (
@@ -42,6 +43,10 @@ _SIZES: Final = (
 _LINES: Final = (
     "SELECT size, line FROM cosignatures WHERE ledger_id = ? AND size > ? AND size <= ?"
     " ORDER BY size, name, key_id"
+)
+_MISINDEXED: Final = (
+    "SELECT position FROM events WHERE ledger_id = ? AND position <= ? AND"
+    " (observed_at IS NULL) = (type = ?) ORDER BY position LIMIT 1"
 )
 _TILES: Final = (
     "SELECT number, hashes FROM tiles WHERE ledger_id = ? AND level = ? AND number BETWEEN ? AND ?"
@@ -143,6 +148,11 @@ class DatabaseSource:
                 shown = size if type(size) is int else 0  # SQLite keeps anything in a column
                 yield shown, _with_lines(str(note), lines.get(size, []))
             after = last
+
+    def misindexed(self) -> int:
+        """Return the first position whose row is not found as what it is; 0 where all are."""
+        found = self._query(_MISINDEXED, self._ledger_id, self._size, SignalObserved.TYPE)
+        return int(found[0][0]) if found else 0
 
     def tiles(self, level: int, first: int, last: int) -> dict[int, bytes] | None:
         """Return stored tiles."""

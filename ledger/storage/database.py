@@ -199,6 +199,13 @@ def beyond_head(position: int, head: int) -> LedgerError:
     return chain_broken(position, f"it is there, and the stored head is at position {head}")
 
 
+def misindexed(position: int, *, is_observation: bool) -> LedgerError:
+    """Return the refusal of a row that is not found as what it is."""
+    has = "no time" if is_observation else "a time"
+    kind = "an observation" if is_observation else "none"
+    return chain_broken(position, f"its row has {has} of observation, and it is {kind}")
+
+
 def sqlite_file(url: str) -> Path | None:
     """Return the SQLite file that a URL or bare path names, None for anything else.
 

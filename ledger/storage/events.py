@@ -18,7 +18,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.horizons import Bearing
 from ledger.events.signals import SignalObserved
 from ledger.events.values import TIME_LIMIT, format_time
-from ledger.storage.database import EVENT_COLUMNS, beyond_head, damaged
+from ledger.storage.database import EVENT_COLUMNS, damaged
 from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import Head, RawEvent
 from ledger.storage.schema import events, heads
@@ -85,11 +85,6 @@ class Events:
         if type(head.position) is not int or type(at) is not int or not 0 <= at < TIME_LIMIT:
             raise damaged(f"the head of {ledger} cannot be read")
         return head
-
-    def refuse_beyond(self, ledger: str, head: Head) -> None:
-        """Raise CHAIN_BROKEN where events go on behind the head of the same moment."""
-        for event in self.read(ledger, after=head.position, limit=1):
-            raise beyond_head(event.position, head.position)
 
     def read(
         self,

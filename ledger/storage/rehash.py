@@ -15,15 +15,24 @@ from ledger.chain.link import hash_page
 from ledger.chain.merkle import CompactRange
 from ledger.clock import SystemClock
 from ledger.errors import chain_broken
-from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, Horizons, facts_of
-from ledger.storage.database import open_database, unavailable
+from ledger.events.horizons import (
+    CONCERNED_TYPES,
+    Bearing,
+    HorizonFacts,
+    Horizons,
+    facts_of,
+)
+from ledger.events.signals import SignalObserved
+from ledger.storage.database import beyond_head, misindexed, open_database, unavailable
 from ledger.storage.events import Events, timed
 from ledger.storage.read_connections import ReadConnections
+from ledger.storage.records import Head
 from ledger.storage.vault import SealedKeys
 from ledger.worker_process import WorkerDiedError, WorkerProcess
 
 INLINE_EVENTS_MAX: Final = 2_000  # above: cheaper to ask the other process than to hash here
 _PAGE: Final = 1_000
+_OBSERVATIONS: Final = Bearing(None, frozenset({SignalObserved.TYPE}))
 NICENESS: Final = 5  # the process gives way to the server that appends meanwhile
 
 
@@ -40,8 +49,9 @@ def rehash(
     """Hash the rows from `first` to `last` again, after the event with `prev_hash`.
 
     `tree` is that of all events before `first`; it is left as it is. CHAIN_BROKEN names the first
-    row that is not what its hash says, is not linked, was recorded before the one before it, has a
-    broken horizon, or is missing; STORE_UNAVAILABLE where the database does not give them.
+    row that is not what its hash says, is not linked, was recorded before the one before it, is not
+    found as what it is, has a broken horizon, or is missing; STORE_UNAVAILABLE where the database
+    does not give them.
     """
     assert tree.size == first - 1
     grown, at = tree.copy(), first
@@ -54,6 +64,8 @@ def rehash(
             if row[4] < recorded_at:
                 raise chain_broken(row[0], "it was recorded before the event before it")
             recorded_at = row[4]
+            if (row[5] is None) == (row[3] == SignalObserved.TYPE):
+                raise misindexed(row[0], is_observation=row[5] is None)
             if row[3] in CONCERNED_TYPES:
                 _refuse_broken(horizons, facts_of(row[0], row[1], row[3], row[6]))
         grown.extend(leaves)
@@ -76,6 +88,17 @@ def check_horizons(recorded: Events, ledger: str, after: int, until: int) -> Non
             facts = facts_of(event.position, event.stream, event.type, event.body_bytes)
             _refuse_broken(horizons, facts)
         after = page[-1].position
+
+
+def refuse_misplaced(recorded: Events, ledger: str, head: Head) -> None:
+    """Raise CHAIN_BROKEN where events go on behind the head of the same moment.
+
+    Also where the row of an observation has no time, over which no hash is: it is not found.
+    """
+    for position, _ in recorded.bearing(ledger, _OBSERVATIONS, 0, head.position, 1):
+        raise misindexed(position, is_observation=True)
+    for event in recorded.read(ledger, after=head.position, limit=1):
+        raise beyond_head(event.position, head.position)
 
 
 def _refuse_broken(horizons: Horizons, facts: HorizonFacts) -> None:

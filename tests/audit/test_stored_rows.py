@@ -165,6 +165,18 @@ def test_damage_is_found_in_every_table(
     assert [one.position for one in found][:1] == [position][: bool(rules)]
 
 
+def test_a_row_that_is_indexed_as_what_it_is_not_is_named(filled: Store, database_url: str) -> None:
+    def named() -> int:
+        source = DatabaseSource(database_url, ORIGIN)
+        position = source.misindexed()
+        source.close()
+        return position
+
+    assert named() == 0
+    edit(filled, "UPDATE events SET observed_at = 0 WHERE position IN (9, 7)")
+    assert named() == 7
+
+
 def _tree_at(store: Store, size: int) -> bytes:
     tree = CompactRange()
     tree.extend(event.event_hash for event in store.events.read(ORIGIN, until=size))

@@ -21,7 +21,7 @@ from ledger.events.decisions import DecisionMade
 from ledger.storage import open_store
 from tests.cli.conftest import Run
 from tests.support.audits import audited
-from tests.support.forger import Forger, append_again
+from tests.support.forger import Forger, append_again, drop_triggers
 from tests.support.served import serving
 from tests.support.world import DAY, ORIGIN, START, StillClock, World
 
@@ -185,6 +185,69 @@ def test_neither_writer_nor_signer_goes_on_from_an_older_head(tmp_path: Path) ->
         world.see("beta", 0.5, START + 32 * DAY)
     assert appending.value.reason is Reason.CHAIN_BROKEN
     world.close()
+
+
+def reindexed(path: Path, type_: str, time: str) -> int:
+    """Give the newest event of a type another time of observation in its row, as an owner can."""
+    drop_triggers(path)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        newest = "SELECT max(position) FROM events WHERE type = ?"
+        position: int = raw.execute(newest, (type_,)).fetchone()[0]
+        raw.execute(f"UPDATE events SET observed_at = {time} WHERE position = ?", (position,))
+    return position
+
+
+HIDDEN = [
+    ("signal.observed.v1", "NULL", "its row has no time of observation, and it is an observation"),
+    ("decision.made.v2", "0", "its row has a time of observation, and it is none"),
+    ("policy.activated.v1", "0", "its row has a time of observation, and it is none"),
+]
+
+
+@pytest.mark.parametrize(("type_", "time", "said"), HIDDEN)
+def test_a_signer_signs_nothing_that_is_not_found_as_what_it_is(
+    tmp_path: Path, type_: str, time: str, said: str
+) -> None:
+    world = lived(tmp_path)
+    position = reindexed(Path(world.path), type_, time)
+    with pytest.raises(LedgerError) as caught:
+        world.ledger.attestation.checkpoints.sign()
+    assert f"at position {position}: {said}" in caught.value.message
+    world.close()
+
+
+def test_an_observation_that_was_hidden_before_a_checkpoint_is_missed_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    path, _ = went_on(tmp_path)
+    position = reindexed(path, "signal.observed.v1", "NULL")
+    refusal = start(path)
+    assert refusal.reason is Reason.CHAIN_BROKEN
+    assert refusal.metadata["position"] == str(position)
+
+
+def test_a_model_with_a_hidden_observation_is_not_evaluated(tmp_path: Path) -> None:
+    world = lived(tmp_path)
+    position = reindexed(Path(world.path), "signal.observed.v1", "NULL")
+    with pytest.raises(LedgerError) as caught:
+        world.evaluate("alpha")
+    assert caught.value.reason is Reason.EVENT_UNREADABLE
+    assert caught.value.metadata["position"] == str(position)
+    world.close()
+
+
+@pytest.mark.parametrize(("type_", "time", "said"), HIDDEN)
+def test_a_verification_names_a_row_that_is_indexed_as_what_it_is_not(
+    tmp_path: Path, run: Run, type_: str, time: str, said: str
+) -> None:
+    path, _ = went_on(tmp_path)
+    assert run("verify", str(path)).code == 0
+    position = reindexed(path, type_, time)
+    ran = run("verify", str(path), "--json")
+    assert ran.code == Exit.INTEGRITY
+    assert ("database.observed_at", position) in {
+        (one["rule"], one["position"]) for one in ran.json["findings"]
+    }
 
 
 def test_a_ledger_cannot_be_served_as_one_that_has_no_key(overturned: tuple[Path, int]) -> None:

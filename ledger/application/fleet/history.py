@@ -27,6 +27,7 @@ from ledger.events.decisions import (
 )
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
+from ledger.events.horizons import Bearing
 from ledger.events.models import (
     DESCRIBING,
     ModelDeployed,
@@ -172,14 +173,19 @@ class HistoryReader(PolicyHistory):
                 history.apply(event)
 
     def _refuse_unknown(self, stream: str, as_of: int) -> None:
-        """Refuse a stream that holds what this release does not know: it may change the meaning."""
+        """Refuse a stream that holds what this release does not know: it may change the meaning.
+
+        Also one with an observation among what is found by type: its row has lost its time.
+        """
         for type_ in self._events.types_of(self._ledger, stream):
-            if type_ in BY_TYPE:
+            is_observation = type_ == SignalObserved.TYPE
+            if type_ in BY_TYPE and not is_observation:
                 continue
-            for event in self._events.of_types(
-                self._ledger, (type_,), stream=stream, at_or_before=as_of, limit=1
-            ):
-                raise event_unreadable(event.position, f"this release knows no type {type_}")
+            found = Bearing(stream, frozenset({type_}))
+            for position, _ in self._events.bearing(self._ledger, found, 0, as_of, 1):
+                unknown = f"this release knows no type {type_}"
+                why = "its row has no time of observation" if is_observation else unknown
+                raise event_unreadable(position, why)
 
     def last_score(
         self, history: History, policy: CompiledPolicy, version: str | None

@@ -27,7 +27,7 @@ from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.horizons import DERIVED_TYPES
 from ledger.events.system import LedgerCreated
 from ledger.storage.records import Head, KeptCheckpoint, LedgerInfo
-from ledger.storage.rehash import Rehash, Rehashed, check_horizons
+from ledger.storage.rehash import Rehash, Rehashed, check_horizons, refuse_misplaced
 from ledger.storage.store import Store, StoreMoment
 
 _ATTEMPTS: Final = 20  # another signer was quicker, and yet has not covered what is wanted
@@ -140,7 +140,7 @@ class Checkpoints:
             self._store.keys.check_head(self._origin, head)
             history = self._history = self._keyring.history(view.events, until=head.position)
             basis = self._last_signed(view, kept, head, history)
-            view.events.refuse_beyond(self._origin, head)
+            refuse_misplaced(view.events, self._origin, head)
             tree = _tree_of(head)
             self._check_extends(view, basis.tree, tree)
             if kept is not None and kept.size >= wanted:
@@ -223,7 +223,7 @@ class Checkpoints:
         with self._store.snapshot() as view:
             kept = view.proofs.checkpoint(self._origin)
             head = view.events.head(self._origin)
-            view.events.refuse_beyond(self._origin, head)
+            refuse_misplaced(view.events, self._origin, head)
             try:
                 history = self._keyring.history(view.events, until=head.position)
                 signed = self._last_signed(view, kept, head, history).tree.size

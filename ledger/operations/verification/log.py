@@ -7,6 +7,7 @@ nothing derived may miss what had been recorded before it.
 
 from typing import Final
 
+from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
 from ledger.audit.registry import MEANINGS
 from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
@@ -23,6 +24,7 @@ from ledger.operations.trust import TrustAnchors
 from ledger.operations.verification.verdict import NO_RULES
 
 _MEMORY: Final = "memory"
+_INDEXED: Final = "database.observed_at"
 RULES_HELD: Final = {
     "horizons.unbroken": "Nothing that bears on what is derived was recorded between its horizon "
     "and its record.",
@@ -54,6 +56,8 @@ def verify_log(
     extra = () if claimed is None or claimed.size > source.size else (claimed.size,)
     findings = hash_pass(source, joined, extra=extra, horizons=Horizons(), progress=move)
     is_whole = not any(one.rule == "chain" for one in findings)
+    if isinstance(source, DatabaseSource) and (position := source.misindexed()):
+        findings.append(Finding(_INDEXED, position, "its row is indexed as what it is not"))
     keys, until = [str(key) for key in given.keys], None if is_whole else joined.position
     vouched = vouch(source, joined, keys, given.policy, until=until)
     if claimed is not None and is_whole:
@@ -84,7 +88,7 @@ def verify_log(
         witnesses=vouched.witnesses,
         cosigned_at=vouched.cosigned_at,
         witnessed_size=vouched.witnessed_size,
-        rules=_rules(joined, vouched, findings, is_kept=bool(kept), has_bodies=source.has_bodies),
+        rules=_rules(source, joined, vouched, findings, is_kept=bool(kept)),
         findings=tuple(findings),
         gaps=(UncheckedCount("rules", NO_RULES, joined.position),),
         remarks=tuple(remarks),
@@ -92,16 +96,18 @@ def verify_log(
 
 
 def _rules(
+    source: LedgerSource,
     joined: VerifiedPrefix,
     vouched: SignatureReport,
     findings: list[Finding],
     *,
     is_kept: bool,
-    has_bodies: bool,
 ) -> tuple[RuleCount, ...]:
     checked = {"chain": joined.position, "tiles": joined.tiles_checked, "truncation": 1}
     checked |= vouched.checked | {_MEMORY: int(is_kept)}
-    if has_bodies:
+    if isinstance(source, DatabaseSource):
+        checked[_INDEXED] = joined.position
+    if source.has_bodies:
         checked |= dict.fromkeys(
             RULES_HELD, sum(joined.types.get(name, 0) for name in DERIVED_TYPES)
         )
