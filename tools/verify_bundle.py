@@ -95,6 +95,8 @@ ALWAYS = {
     "data/report.html",
     "data/verify_bundle.py",
 }
+ENTRIES_MAX = 100
+"""Of a folder or a tar: a bundle has 12 files, and an extended header may be beside each."""
 LINED = {EVENTS: LINE_BYTES_MAX, PROOFS: 1 << 13}
 """The files that are read by lines, and the longest line of each."""
 LARGER = {SCOPE: 16 << 20, "data/report.html": 16 << 20}
@@ -683,7 +685,13 @@ def files_of(path: Path) -> Files:
     files: Files = {}
     for folder in ("", "data/"):
         place = path / folder
-        for entry in list(os.scandir(place)) if place.is_dir() else ():
+        if not place.is_dir():
+            continue
+        with os.scandir(place) as found:
+            entries = list(islice(found, ENTRIES_MAX + 1))
+        if len(entries) > ENTRIES_MAX:
+            raise Fault("files in a folder of a bundle", f"at most {ENTRIES_MAX}", "more", folder)
+        for entry in entries:
             name = folder + entry.name
             if entry.is_file(follow_symlinks=False):
                 files[name] = partial(open, entry.path, "rb")
@@ -711,8 +719,6 @@ def read(files: Files, name: str) -> bytes:
 # ---- a tar: nothing is extracted, and no size counts but of bytes that are there -----------------
 
 BLOCK = 512
-TAR_ENTRIES_MAX = 100
-"""A bundle has 12 files; a folder and an extended header may be beside each."""
 TAR_EXTENDED_MAX = 1 << 20
 TAR_ZEROS_MAX = 1 << 20
 """At the end."""
@@ -756,7 +762,7 @@ def tar_entries(raw: IO[bytes], tar: str) -> Iterator[Entry]:
     tar_size = raw.seek(0, os.SEEK_END)
     extended: dict[bytes, bytes] | None = None
     start = 0
-    for _ in range(TAR_ENTRIES_MAX + 1):
+    for _ in range(ENTRIES_MAX + 1):
         header = bytes_at(raw, start, BLOCK)
         if not any(header):
             break
@@ -780,7 +786,7 @@ def tar_entries(raw: IO[bytes], tar: str) -> Iterator[Entry]:
             expect("padding", padding, bytes_at(raw, start, len(padding)))
             start += len(padding)
     else:
-        raise Fault("entries of the tar", f"at most {TAR_ENTRIES_MAX}", "more")
+        raise Fault("entries of the tar", f"at most {ENTRIES_MAX}", "more")
     expect("extended header of no file", None, extended and sorted(extended))
     zeros = tar_size - start
     if not 2 * BLOCK <= zeros <= TAR_ZEROS_MAX:

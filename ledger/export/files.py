@@ -4,6 +4,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -15,7 +16,7 @@ from ledger.export.bag import (
     TAG_MANIFEST_FILE,
 )
 from ledger.export.scope import Kind
-from ledger.tar import ArchiveError, ArchiveFormError, MemberFile, members
+from ledger.tar import ENTRIES_MAX, ArchiveError, ArchiveFormError, MemberFile, members
 
 EVENTS: Final = f"{PAYLOAD}events.jsonl"
 CHECKPOINT: Final = f"{PAYLOAD}checkpoint"
@@ -117,7 +118,10 @@ def read_all(bundle: Bundle, name: str) -> bytes:
 def _found(folder: Path, prefix: str) -> "list[tuple[str, int]]":
     """Return path and size of every file; BundleError for what is neither file nor folder."""
     found = []
-    for path in sorted(folder.iterdir()):
+    paths = sorted(islice(folder.iterdir(), ENTRIES_MAX + 1))
+    if len(paths) > ENTRIES_MAX:
+        raise BundleError(prefix or folder.name, 0, f"it holds more than {ENTRIES_MAX} files")
+    for path in paths:
         name, status = f"{prefix}{path.name}", path.lstat()
         if stat.S_ISDIR(status.st_mode):
             if prefix or name != PAYLOAD.rstrip("/"):

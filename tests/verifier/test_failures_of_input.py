@@ -206,6 +206,17 @@ def test_what_may_not_be_read_is_refused_in_one_sentence(
         required(check_bundle(folder, TrustAnchors((VerifierKey.parse(VKEY),))))
 
 
+@pytest.mark.parametrize("name", ["bundle", "bundle/data"])
+def test_a_folder_of_many_files_is_not_looked_through(
+    name: str, ledger: Chained, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "bundle", ledger)
+    for number in range(101):
+        (tmp_path / name / f"{number}").touch()
+    for told in refused(folder):
+        assert "100" in told
+
+
 def test_a_pipe_in_place_of_a_bundle_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "bundle")
     done = run(tmp_path / "bundle")
