@@ -6,6 +6,7 @@ through another connection while an audit has a database open; views where table
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from ledger.storage import Store
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import foreign, improve_a_score
 from tests.support.audits import audited
+from tests.support.clocks import ManualClock
 from tests.support.hooks import read_up_to
-from tests.support.stores import DATABASES, edit, grow
+from tests.support.stores import DATABASES, begun, edit, grow
 
 TABLES = (
     "ledgers", "events", "checkpoints", "tiles", "cosignatures", "requests", "heads",
@@ -171,6 +173,19 @@ def test_an_audit_sees_one_state_of_a_database_throughout(store: Store, database
     source.close()
     assert "chain" not in {one.rule for one in report.findings}
     assert ("chain", 3) in seen(audited(DatabaseSource(database_url)))
+
+
+def test_an_audit_goes_on_where_a_server_begins_meanwhile(
+    sqlite_url: str, clock: ManualClock
+) -> None:
+    begun(sqlite_url, clock).close()  # no log of changes is left: the file is read as it lies
+    source = DatabaseSource(sqlite_url)
+    with closing(begun(sqlite_url, clock)) as store:
+        grow(store, 3)
+        report = audited(source)
+        assert report.passed, report.text()
+        assert report.size == 2
+        assert audited(DatabaseSource(sqlite_url)).size == 5
 
 
 @pytest.mark.parametrize("table", TABLES)
