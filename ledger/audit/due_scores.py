@@ -1,8 +1,8 @@
 """Which models are owed a score by the record alone, and since which position.
 
-A model is due once it was never scored, has news and has rested, was silent for too long, or is
-under another override than its decision. The service may know of more that makes it due, such as
-seconds that passed or a body that is gone by now; so what is due here was due there.
+A model is due once it was never scored, has news and has rested, or was silent for too long. The
+service may know of more that makes it due: an override that began or ended between two events,
+seconds that passed, a body that is gone by now. So what is due here was due there.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,6 @@ from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.system import CONFIGURED, ClockStepped
 from ledger.events.values import SECOND, parse_time
-from ledger.rules.procedure import override_in_effect
 
 _CHANGING = (ModelRegistered.TYPE, ModelUpdated.TYPE, ModelDeployed.TYPE)
 _OF_SCORES = (ScoreComputed.TYPE, *DECISION_TYPES)
@@ -195,7 +194,7 @@ class DueScores:
     def _is_due(self, model: DueModel) -> bool:
         if not self._can_be_scored(model):
             return False
-        if not model.is_scored or self._is_turned(model):
+        if not model.is_scored:
             return True
         rest = self._rest(model)
         own = model.newest - model.own_from
@@ -218,16 +217,3 @@ class DueScores:
         rest, silence = self._rest(model), model.parameters.silence_seconds * SECOND
         pause = rest if self._is_news(model) else max(rest, silence)
         return model.rests_from + pause + self._time.allowance
-
-    def _is_turned(self, model: DueModel) -> bool:
-        """Whether another override is in effect than the one that its decision is under."""
-        facts = model.facts
-        if not facts.overrides or not self._time.is_sure:
-            return False
-        prior = facts.decisions[-1] if facts.decisions else None
-        replaced = None if prior is None else prior.data["overridden"]
-        found = [
-            override_in_effect(facts.overrides, at) for at in (self._time.now, self._time.latest)
-        ]
-        place = None if replaced is None else replaced["position"]
-        return all((None if one is None else one.position) != place for one in found)

@@ -42,11 +42,6 @@ class EvaluatorTime:
             self._next = at
 
     @property
-    def latest(self) -> int:
-        """The latest that it can have been: an observation that is gone may have stated more."""
-        return max(self.now, self._recorded_at)
-
-    @property
     def now(self) -> int:
         """The time; 0 where there is none yet."""
         if not self.is_data:
