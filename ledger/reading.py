@@ -1,6 +1,7 @@
 """Reading files that others wrote: bounded before they are read, and never a crash of the parser.
 
-A file that is too large is refused as one that cannot be read: an OSError whose text says so.
+A file that is too large, or no plain file, is refused as one that cannot be read: an OSError whose
+text says so.
 """
 
 import errno
@@ -18,7 +19,7 @@ STATE_BYTES_MAX: Final = 64 * 1024 * 1024  # what clients and auditors remember 
 
 
 def open_plain(path: Path) -> BinaryIO:
-    """Open a file that came with others, to read; OSError, too, where it is anything but a file.
+    """Open a file to read; OSError, too, where it is anything but a plain file.
 
     A pipe is refused before it can hold a reader up, and a device before it is asked for bytes.
     """
@@ -30,19 +31,13 @@ def open_plain(path: Path) -> BinaryIO:
 
 
 def read_plain(path: Path, most: int) -> bytes:
-    """Return what a file holds that came with others: bounded, as by `open_plain`."""
+    """Return what a plain file holds; OSError, too, where that is more than `most` bytes."""
     with open_plain(path) as source:
         return read_from(source, most, str(path))
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """Return what a file holds; OSError, too, where that is more than `most` bytes."""
-    with path.open("rb") as source:
-        return read_from(source, most, str(path))
-
-
 def read_from(source: IO[bytes], most: int, name: str) -> bytes:
-    """Return what is left of an open file, as `read_bytes` does."""
+    """Return what is left of an open file, as `read_plain` does."""
     try:
         size = os.fstat(source.fileno()).st_size
     except OSError:  # no file below it, as in tests
@@ -54,8 +49,8 @@ def read_from(source: IO[bytes], most: int, name: str) -> bytes:
 
 
 def read_text(path: Path, most: int) -> str:
-    """Return the UTF-8 text in a file, as `read_bytes` does; UnicodeDecodeError for other bytes."""
-    return read_bytes(path, most).decode("utf-8")
+    """Return the UTF-8 text in a file, as `read_plain` does; UnicodeDecodeError for other bytes."""
+    return read_plain(path, most).decode("utf-8")
 
 
 def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON

@@ -347,9 +347,11 @@ class ProjectionStore:
             connection.execute(sa.delete(table).where(*_is(table, generation)))
 
 
-def _as_bytes(row: bytes | str) -> bytes:
-    """Return a row's bytes; text, which only another program can have put there, in UTF-8."""
-    return row.encode() if isinstance(row, str) else bytes(row)
+def _as_bytes(row: object) -> bytes:
+    """Return a row's bytes; all else, which only another program can have put there, as text."""
+    if isinstance(row, bytes | bytearray | memoryview):
+        return bytes(row)
+    return str(row).encode()
 
 
 def _values(generation: Generation) -> dict[str, str | int]:

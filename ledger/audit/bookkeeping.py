@@ -123,7 +123,7 @@ def _observed_at(
         for position, type_, observed_at, body in page:
             count += 1
             if body is not None:
-                cover.note(position, bytes(body))
+                cover.note(position, _bytes(body))
             if type_ != _OBSERVED:
                 if observed_at is not None:
                     found.fail(rule, position, f"a {type_} is indexed as an observation")

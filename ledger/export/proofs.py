@@ -87,7 +87,7 @@ class TileProver:
         """Return the hashes of a tile, as far as they are in the tree, and the rows above them."""
         count = (self._size >> _LEVELS * level) * DIGEST_BYTES - index * TILE_BYTES
         wanted = min(count, TILE_BYTES)
-        stored = bytes(self._read([(level, index)])[0])[:wanted]
+        stored = self._read([(level, index)])[0][:wanted]
         if len(stored) < wanted:
             place = tile_path(Tile(level, index, wanted // DIGEST_BYTES))
             raise TileError(f"{place} holds {len(stored)} bytes only")

@@ -6,7 +6,7 @@ from typing import IO
 from ledger.chain.checkpoint import CheckpointBody, claim_of
 from ledger.chain.note import NoteError
 from ledger.operations.failures import MisuseError
-from ledger.reading import NOTE_BYTES_MAX, read_bytes, read_from
+from ledger.reading import NOTE_BYTES_MAX, read_from, read_plain
 
 
 def check_place(place: str, named: str) -> None:
@@ -34,7 +34,7 @@ def check_file(place: str, named: str) -> None:
 def named_bytes(path: Path, most: int = NOTE_BYTES_MAX, opened: IO[bytes] | None = None) -> bytes:
     """Return what is in a file that was named, or in one that is open; MisuseError if it cannot."""
     try:
-        return read_bytes(path, most) if opened is None else read_from(opened, most, str(path))
+        return read_plain(path, most) if opened is None else read_from(opened, most, str(path))
     except OSError as error:
         why = error.strerror or error
         raise MisuseError(f"{path} cannot be read: {why}.", "Check the path.") from error

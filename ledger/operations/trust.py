@@ -8,7 +8,7 @@ from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.chain.policy import PolicyError, WitnessPolicy, parse_policy
 from ledger.chain.witness_times import TimeBounds
 from ledger.operations.failures import MisuseError
-from ledger.reading import NOTE_BYTES_MAX, read_bytes
+from ledger.reading import NOTE_BYTES_MAX, read_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def policy_of(path: Path | None) -> WitnessPolicy | None:
     if path is None:
         return None
     try:
-        return parse_policy(read_bytes(path, NOTE_BYTES_MAX))
+        return parse_policy(read_plain(path, NOTE_BYTES_MAX))
     except OSError as error:
         raise MisuseError(
             f"--witness-policy: {path}: {error.strerror or error}.", "Check the path."

@@ -11,7 +11,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.operations.failures import MisuseError
 from ledger.private import make_folder
-from ledger.reading import NOTE_BYTES_MAX, read_bytes
+from ledger.reading import NOTE_BYTES_MAX, read_plain
 from ledger.witness.key_file import load_key
 from ledger.witness.server import WitnessServer, refuse_taken
 from ledger.witness.store import WitnessStore
@@ -90,7 +90,7 @@ def witnessed_logs(stated: Sequence[str], policy: Path | None) -> dict[str, list
             if found.type != ED25519:
                 raise MisuseError("--log: a log signs with a key of type 0x01.")
             logs.setdefault(origin or found.name, []).append(found)
-        for listed in parse_policy(read_bytes(policy, NOTE_BYTES_MAX)).logs if policy else ():
+        for listed in parse_policy(read_plain(policy, NOTE_BYTES_MAX)).logs if policy else ():
             logs.setdefault(listed.key.name, []).append(listed.key)
     except KeyFormatError as error:
         raise MisuseError(f"--log: {error}.") from error

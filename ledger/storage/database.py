@@ -194,6 +194,13 @@ def damaged(why: str) -> LedgerError:
     )
 
 
+def stored_bytes(value: object, what: str) -> bytes:
+    """Return the bytes in a column; CHAIN_BROKEN for all else: of a number, `bytes` makes zeros."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise damaged(f"{what} is stored as {type(value).__name__}, not as bytes")
+    return bytes(value)
+
+
 def beyond_head(position: int, head: int) -> LedgerError:
     """Return the refusal of an event that is there, and that the stored head does not know."""
     return chain_broken(position, f"it is there, and the stored head is at position {head}")

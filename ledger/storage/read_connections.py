@@ -17,7 +17,7 @@ from ledger.events.canonical import CanonicalError, decode
 from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import ORIGIN
 from ledger.limits import LEAP_SECONDS_DEFAULT
-from ledger.storage.database import Database, damaged
+from ledger.storage.database import Database, damaged, stored_bytes
 from ledger.storage.records import LedgerInfo
 from ledger.storage.schema import events, ledgers
 
@@ -136,8 +136,8 @@ def info_of(row: Any) -> LedgerInfo:  # noqa: ANN401 - a row of INFO
     """Return the ledger that a row of INFO describes.
 
     CHAIN_BROKEN where the row is none that this product writes, or is not what the ledger's first
-    events say: hashes are over those, and nothing is over the row. An event that cannot be read
-    adds nothing: to find it damaged is for verification.
+    events say: hashes are over those, and nothing is over the row. Bytes of an event that cannot
+    be read add nothing: to find them damaged is for verification.
     """
     *fields, created, configured = row
     info = LedgerInfo(*fields)
@@ -164,9 +164,9 @@ def info_of(row: Any) -> LedgerInfo:  # noqa: ANN401 - a row of INFO
 
 
 def _data_of(body: Any) -> dict[str, Any]:  # noqa: ANN401 - a column as found
-    """Return what an event says; nothing where it cannot be read."""
+    """Return what an event says; nothing where it cannot be read, CHAIN_BROKEN if no bytes."""
     try:
-        data = {} if body is None else decode(bytes(body))["data"]
+        data = {} if body is None else decode(stored_bytes(body, "the body of an event"))["data"]
     except (CanonicalError, KeyError, TypeError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -19,7 +19,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, func, select
 
 from ledger.events.fast import identity_of, repeated_part
-from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH
+from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, stored_bytes
 from ledger.storage.records import NONE_FOUND, AppendRequest, AppendResult, Duplicates, NewEvent
 from ledger.storage.schema import events
 
@@ -265,5 +265,6 @@ def _stored_repeats(
             }
             for position, body in connection.execute(_AT_TIMES, values):
                 if body is not None:  # what was erased is not there
-                    found.setdefault((stream, repeated_part(bytes(body))), position)
+                    held = stored_bytes(body, f"the body of event {position}")
+                    found.setdefault((stream, repeated_part(held)), position)
     return found

@@ -25,7 +25,7 @@ from ledger.chain.keys import KEY_BYTES, KeyFormatError, SecretKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.private import write_whole
-from ledger.reading import NOTE_BYTES_MAX, read_bytes
+from ledger.reading import NOTE_BYTES_MAX, read_plain
 from ledger.storage.database import damaged, unavailable
 from ledger.storage.records import LedgerInfo
 from ledger.storage.schema import checkpoints, signing_keys
@@ -74,7 +74,7 @@ class Vault:
     def from_file(cls, path: Path) -> "Vault":
         """Return the vault of the master key in a file; STORE_UNAVAILABLE if there is none."""
         try:
-            return cls.parse(read_bytes(path, NOTE_BYTES_MAX).decode("ascii"))
+            return cls.parse(read_plain(path, NOTE_BYTES_MAX).decode("ascii"))
         except OSError as error:
             raise _no_master(path, error.strerror or str(error)) from error
         except ValueError as error:  # not ASCII, or no key

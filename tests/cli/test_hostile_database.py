@@ -47,6 +47,14 @@ def furnished(store: Store, tmp_path: Path) -> bytes:
     return path.read_bytes()
 
 
+def unguard(connection: sqlite3.Connection) -> None:
+    """Let all be written that the schema would refuse."""
+    connection.execute("PRAGMA ignore_check_constraints=ON")
+    triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    for (name,) in connection.execute(triggers).fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+
+
 @pytest.mark.parametrize("database_url", DATABASES[:1], indirect=True)
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_no_value_ends_a_command_in_a_traceback_or_acts(
@@ -57,10 +65,7 @@ def test_no_value_ends_a_command_in_a_traceback_or_acts(
     for value in VALUES:
         Path(path).write_bytes(furnished)
         with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA ignore_check_constraints=ON")
-            triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-            for (name,) in connection.execute(triggers).fetchall():
-                connection.execute(f"DROP TRIGGER {name}")
+            unguard(connection)
             where = "WHERE position = 4" if table == "events" else ""
             try:
                 connection.execute(f"UPDATE {table} SET {column} = ? {where}", (value,))
@@ -78,3 +83,36 @@ def test_no_value_ends_a_command_in_a_traceback_or_acts(
             acting = {one for one in said if unicodedata.category(one) in ACTING}
             assert acting <= {"\n"}, (line, value)
             assert not any(part.startswith("verdict:") for part in said.splitlines())
+
+
+@pytest.mark.parametrize("database_url", DATABASES[:1], indirect=True)
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        *[(f"body = {value}", "is stored as int, not as bytes") for value in (-1, 2**62)],
+        ("body = 'xx'", "is stored as str, not as bytes"),
+        *[
+            (f"prev_hash = {value}", "is no hash of 32 bytes")
+            for value in ("3.5", "'xx'", "''", "x'010203'")
+        ],
+    ],
+)
+def test_a_value_of_another_kind_in_each_event_is_damage_that_is_said_in_a_sentence(
+    furnished: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, says: str
+) -> None:
+    monkeypatch.setattr(server, "checks", lambda _client, _target: iter(()))  # there is none
+    path = str(tmp_path / "hostile.sqlite")
+    Path(path).write_bytes(furnished)
+    with sqlite3.connect(path) as connection:
+        unguard(connection)
+        connection.execute(f"UPDATE events SET {change}")
+    connection.close()
+    lines = [("doctor", "--db", path), ("log", "publish", str(tmp_path / "tiles"), "--db", path)]
+    if change.startswith("body"):
+        lines.append(("serve", "--db", path, "--listen", "127.0.0.1:0"))
+    for line in lines:
+        ran = CliRunner().invoke(app, line)
+        said = ran.stdout + ran.stderr
+        assert ran.exit_code == Exit.INTEGRITY, (line, said)
+        if change.startswith("body") or line[0] == "doctor":
+            assert says in " ".join(said.split()), line

@@ -1,8 +1,11 @@
 """Files that are too deep, too long or too large end a command with a sentence and exit code 2.
 
-Method: each such file to each command that reads one; one gibibyte that takes no room on the disk.
+Method: each such file to each command that reads one; one gibibyte that takes no room on the disk;
+a pipe into which no process writes.
 """
 
+import hashlib
+import os
 import resource
 from pathlib import Path
 
@@ -10,7 +13,8 @@ import pytest
 
 from ledger.cli.exits import Exit
 from ledger.limits import DOCUMENT_BYTES_MAX
-from ledger.reading import NOTE_BYTES_MAX, read_bytes
+from ledger.operations.submission.rows import LINE_CHARS_MAX
+from ledger.reading import NOTE_BYTES_MAX, read_from, read_plain
 from tests.cli.conftest import Run
 
 DEEP = "[" * 100_000
@@ -121,8 +125,51 @@ def test_any_other_file_of_a_gibibyte_is_refused_too(
 def test_a_bound_is_inclusive_and_holds_for_what_has_no_size(tmp_path: Path) -> None:
     file = tmp_path / "note"
     file.write_bytes(b"x" * NOTE_BYTES_MAX)
-    assert len(read_bytes(file, NOTE_BYTES_MAX)) == NOTE_BYTES_MAX
+    assert len(read_plain(file, NOTE_BYTES_MAX)) == NOTE_BYTES_MAX
     with pytest.raises(OSError, match="more than 5 bytes"):
-        read_bytes(file, 5)
-    with pytest.raises(OSError, match="more than 5 bytes"):
-        read_bytes(Path("/dev/zero"), 5)
+        read_plain(file, 5)
+    with Path("/dev/zero").open("rb") as zeros, pytest.raises(OSError, match="more than 5 bytes"):
+        read_from(zeros, 5, "zeros")
+
+
+@pytest.mark.timeout(60)  # a pipe that is waited for has no other end
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("--config", "PIPE", "model", "list"),
+        ("verify", "LEDGER", "--checkpoint", "PIPE"),
+        ("verify", "LEDGER", "--witness-policy", "PIPE"),
+        ("verify", "PROOF", "--event-file", "PIPE", "--vkey", "VKEY"),
+        ("audit", "run", "LEDGER", "--state", "PIPE"),
+        ("log", "consistency", "PIPE"),
+        ("policy", "lint", "PIPE"),
+        ("policy", "draft", "main", "PIPE", "--rationale", "x"),
+        ("witness", "serve", "--witness-policy", "PIPE"),
+    ],
+)
+def test_a_pipe_in_the_place_of_a_plain_file_is_refused_and_not_waited_for(
+    cli: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    proof = cli("log", "prove", "2").out
+    places = {"PIPE": "pipe", "LEDGER": "ledger.sqlite", "PROOF": "proof"}
+    named = {name: str(tmp_path / place) for name, place in places.items()}
+    named["VKEY"] = cli("vkey").out.split()[0]
+    os.mkfifo(named["PIPE"])
+    Path(named["PROOF"]).write_text(proof)
+    ran = cli(*[named.get(one, one) for one in command])
+    assert ran.code == Exit.MISUSE
+    assert "it is not a plain file" in ran.err
+
+
+@pytest.mark.parametrize("begin", [b"", b"model,signal,value,observed_at\n"])
+def test_rows_that_end_in_a_hole_of_gigabytes_are_refused_before_they_are_read(
+    cli: Run, tmp_path: Path, begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(begin)
+    os.truncate(file, 8 * GIB)
+    monkeypatch.setattr(hashlib, "file_digest", pytest.fail)
+    ran = cli("signal", "submit", str(file))
+    assert ran.code == Exit.MISUSE
+    line = 2 if begin else 1
+    assert f"Line {line} is longer than {LINE_CHARS_MAX} bytes." in ran.err

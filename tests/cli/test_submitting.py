@@ -6,6 +6,7 @@ a pipe.
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,24 @@ def test_a_pipe_is_shown_no_progress(served: Served, tmp_path: Path) -> None:
         out, err = child.communicate(timeout=120)
     assert (child.returncode, err) == (0, b"")
     assert out.startswith(b"5000 observations recorded")
+
+
+def test_rows_come_through_a_named_pipe_and_an_interrupt_ends_the_wait_for_more(
+    served: Served, tmp_path: Path
+) -> None:
+    pipe, head = tmp_path / "pipe", served.head()
+    os.mkfifo(pipe)
+    with submitting(str(pipe), served, subprocess.PIPE) as child:
+        pipe.write_text(HEADING + TIMED)  # waits until it is read
+        out, err = child.communicate(timeout=120)
+    assert (child.returncode, err) == (0, b"")
+    assert out == f"1 observation recorded, up to position {head + 1}.\n".encode()
+    with submitting(str(pipe), served, subprocess.PIPE) as child, pipe.open("w"):
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=120)
+    assert child.returncode == Exit.INTERRUPTED
+    assert b"Traceback" not in err
+    assert served.head() == head + 1
 
 
 ROWS = "".join(f"fares,log-loss,0.{5 + n},{(START + n) * 1_000_000},100\n" for n in range(3))

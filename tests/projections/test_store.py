@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from ledger.errors import LedgerError, Reason
 from projections.store import ProjectionStore
-from projections.tables import AdvanceResult, DeadLetter, Generation, Tracking
+from projections.tables import ROWS, AdvanceResult, DeadLetter, Generation, Tracking
 from tests.support.hooks import refuse_lock
+from tests.support.stores import DATABASES
 
 LEDGER = "example.org/fleet"
 
@@ -111,6 +112,19 @@ def test_a_failed_transaction_leaves_no_trace_and_says_why(
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO projection_dead_letters")
     engine.dispose()
     assert store.load(live) == (Tracking(0, b"", bytes(32)), {})
+
+
+@pytest.mark.parametrize("database_url", DATABASES[:1], indirect=True)
+@pytest.mark.parametrize("value", [-1, 2**62, 3.5, "xx"])
+def test_a_row_that_is_no_bytes_is_its_text_and_never_a_size(
+    store: ProjectionStore, live: Generation, database_url: str, value: object
+) -> None:
+    store.advance(live, _at(5), {"a": b"1"}, only_live=True)
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE {ROWS.name} SET row = ?", (value,))
+    engine.dispose()
+    assert store.load(live) == (_at(5), {"a": str(value).encode()})
 
 
 def test_a_store_that_cannot_be_opened_keeps_no_connection(

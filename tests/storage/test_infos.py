@@ -8,6 +8,7 @@ import pytest
 
 from ledger.errors import LedgerError, Reason
 from ledger.storage import CreateLedger, Store
+from ledger.storage.database import stored_bytes
 from ledger.storage.read_connections import info_of
 from tests.support.check_ledger import check_ledger
 from tests.support.hooks import on_writer
@@ -89,3 +90,12 @@ def test_a_ledger_whose_head_is_gone_is_damaged(store: Store) -> None:
     with pytest.raises(LedgerError, match=f"the head of {ORIGIN} is missing") as error:
         store.events.head(ORIGIN)
     assert error.value.reason is Reason.CHAIN_BROKEN
+
+
+@pytest.mark.parametrize("body", [-1, 2**62, 3.5, "xx"])
+def test_a_body_that_is_no_bytes_is_damage_and_never_a_size(body: object) -> None:
+    with pytest.raises(LedgerError, match="not as bytes") as caught:
+        info_of((1, ORIGIN, "wall", 300, "key", body, b"{}"))
+    assert caught.value.reason is Reason.CHAIN_BROKEN
+    with pytest.raises(LedgerError, match="the body of event 7 is stored as"):
+        stored_bytes(body, "the body of event 7")

@@ -8,7 +8,7 @@ from typing import Final
 from ledger.chain.checkpoint import claim_of
 from ledger.chain.policy import PolicyError, WitnessPolicy, parse_policy
 from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.reading import NOTE_BYTES_MAX, read_bytes
+from ledger.reading import NOTE_BYTES_MAX, read_plain
 
 SILENT_LOSS_REMEDY: Final = (
     "Set checkpoints.published to the folder that `log publish` writes, or name a witness in "
@@ -36,7 +36,7 @@ def read_published(place: str) -> list[FoundCheckpoint]:
     found = []
     for file in _files(Path(place)) if place else ():
         try:
-            note = read_bytes(file, NOTE_BYTES_MAX)
+            note = read_plain(file, NOTE_BYTES_MAX)
             claimed = claim_of(note)
         except (OSError, ValueError) as error:
             raise LedgerError(
@@ -83,7 +83,7 @@ def read_policy(path: str) -> WitnessPolicy:
     if not path:
         return WitnessPolicy()
     try:
-        return parse_policy(read_bytes(Path(path), NOTE_BYTES_MAX))
+        return parse_policy(read_plain(Path(path), NOTE_BYTES_MAX))
     except (OSError, PolicyError) as error:
         raise invalid_field(
             "checkpoints.policy",

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from ledger.chain.note import Signature, UnverifiedNoteError, open_note
 from ledger.chain.policy import WitnessPolicy, parse_policy
 from ledger.chain.witness_times import Cosigned
-from ledger.reading import NOTE_BYTES_MAX, read_bytes
+from ledger.reading import NOTE_BYTES_MAX, read_plain
 
 WitnessPolicyLike: TypeAlias = WitnessPolicy | bytes | Path | str
 """A witness policy, its text as bytes, or the path of its file."""
@@ -27,7 +27,7 @@ def read_witness_policy(policy: WitnessPolicyLike | None) -> WitnessPolicy | Non
     if policy is None or isinstance(policy, WitnessPolicy):
         return policy
     return parse_policy(
-        policy if isinstance(policy, bytes) else read_bytes(Path(policy), NOTE_BYTES_MAX)
+        policy if isinstance(policy, bytes) else read_plain(Path(policy), NOTE_BYTES_MAX)
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.application.signing.evidence import Evidence
-from ledger.chain.link import ChainVerifier, Digest
+from ledger.chain.link import DIGEST_BYTES, ChainVerifier, Digest
 from ledger.clock import SystemClock
 from ledger.events import notation
 from ledger.events.values import SECOND
@@ -143,9 +143,11 @@ def _chain(store: "Store", info: "LedgerInfo") -> Check:
     links = [*store.events.links(info.origin, after=after, until=head.position)]
     if not links or links[-1].position != head.position:
         return _broken(name, f"the head says {head.position}, the last event is missing")
-    verifier = ChainVerifier(
-        origin=info.origin, head=Digest(links[0].prev_hash), start_position=after + 1
-    )
+    before = links[0].prev_hash
+    if type(before) is not bytes or len(before) != DIGEST_BYTES:
+        found = f"the previous hash of event {links[0].position} is no hash of {DIGEST_BYTES} bytes"
+        return _broken(name, found)
+    verifier = ChainVerifier(origin=info.origin, head=Digest(before), start_position=after + 1)
     for link in links:
         verifier.feed(link)
     if verifier.head != head.event_hash:

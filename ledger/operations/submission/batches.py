@@ -15,7 +15,7 @@ from ledger.client.window import BatchResult
 from ledger.errors import FieldViolation
 from ledger.events.notation import counted
 from ledger.operations.failures import MisuseError
-from ledger.operations.submission.rows import Row
+from ledger.operations.submission.rows import Row, opened, raw_lines
 
 _ITEM: Final = re.compile(r"observations\[([0-9]+)\]\.?")
 
@@ -196,10 +196,13 @@ def timed(client: LedgerClient, rows: Iterator[Row]) -> Iterator[Row]:
 def prefix_of(file: Path, *how: object) -> str:
     """Return the request prefix of a file: the same file, read and cut the same way, has the same.
 
-    From its SHA-256, so that submitting it twice records it once. Costs one more read of it.
+    From its SHA-256, so that submitting it twice records it once. Costs one more read of it, which
+    ends at a line that is too long: a file of many gigabytes without a row is not read whole.
     """
-    with file.open("rb") as source:
-        digest = hashlib.file_digest(source, "sha256")
+    digest = hashlib.sha256()
+    with opened(file) as source:
+        for line in raw_lines(source):
+            digest.update(line)
     digest.update(repr(("rows/1", *how)).encode())
     return f"file:{digest.hexdigest()[:32]}"
 

@@ -62,6 +62,16 @@ def opened(file: Path | None) -> Iterator[BinaryIO]:
         yield source
 
 
+def raw_lines(source: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file; MisuseError at the first that is longer than a row can be."""
+    number = 0
+    while raw := source.readline(LINE_CHARS_MAX + 1):
+        number += 1
+        if len(raw) > LINE_CHARS_MAX:
+            raise MisuseError(f"Line {number} is longer than {LINE_CHARS_MAX} bytes.")
+        yield raw
+
+
 def size_of(file: Path | None) -> int | None:
     """Return how many bytes a file has; None where that cannot be known."""
     return file.stat().st_size if file is not None and file.is_file() else None
@@ -102,19 +112,15 @@ class _Counted:
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self.bytes_read = 0
-        self._line = 0
 
     def __iter__(self) -> Iterator[str]:
-        while raw := self._source.readline(LINE_CHARS_MAX + 1):
-            self._line += 1
-            if len(raw) > LINE_CHARS_MAX:
-                raise MisuseError(f"Line {self._line} is longer than {LINE_CHARS_MAX} bytes.")
+        for line, raw in enumerate(raw_lines(self._source), 1):
             self.bytes_read += len(raw)
             try:
                 text = raw.decode("utf-8")
             except UnicodeDecodeError as error:
-                raise MisuseError(f"Line {self._line} is not UTF-8: {error.reason}.") from error
-            yield text.removeprefix("\ufeff") if self._line == 1 else text
+                raise MisuseError(f"Line {line} is not UTF-8: {error.reason}.") from error
+            yield text.removeprefix("\ufeff") if line == 1 else text
 
 
 def _jsonl(
