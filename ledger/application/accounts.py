@@ -2,6 +2,9 @@
 
 An event now and then, so that what was recorded and is not there any more shows, and so that a span
 without one shows as a gap: the server was down, or an operator had it do nothing by itself.
+
+The answer to an account may be lost though it is on record. So each begins with a look at what is
+there, and its guard refuses it where an account has come since that look.
 """
 
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ import structlog
 
 from ledger import __version__
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller
+from ledger.application.commands import Caller, none_after
 from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.periodic_task import PeriodicTask
 from ledger.application.refusals import Refusals
@@ -20,12 +23,14 @@ from ledger.application.signing.seals import Seals
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, is_outage
 from ledger.events.proving import ServiceAccounted
+from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
 CALLER: Final = Caller("system/service")
 _METHOD: Final = "ServiceAccounted"
+_TRIES: Final = 20  # each time another server accounted first
 _LOOK_SECONDS_MAX: Final = 60.0
 _log: Final = structlog.get_logger("ledger.accounts")
 
@@ -76,13 +81,34 @@ class Accounts(PeriodicTask):
 
     def account(self, *, is_last: bool) -> None:
         """Append an account, unless nothing was recorded since the one before."""
-        if self._head() == self._position:
+        if self._look_back() == self._position:
             return
-        # All that is counted here is on record already, so it lies before the account.
-        data = self._data(is_last=is_last)
+
+        def decide() -> Proposal:
+            guard = none_after(self._look_back(), ServiceAccounted.STREAM, ServiceAccounted.TYPE)
+            # All that is counted here is on record already, so it lies before the account.
+            return Proposal([Addition.of(self._data(is_last=is_last))], [guard])
+
         appender = Appender(self._store, self._origin)
-        written = appender.append(CALLER, _METHOD, lambda: Proposal([Addition.of(data)]))
-        self._number, self._position = data.number, written.last_position
+        written = appender.append(CALLER, _METHOD, decide, tries=_TRIES)
+        self._number, self._position = self._number + 1, written.last_position
+
+    def _look_back(self) -> int:
+        """Take in accounts of its own that no answer told of; return how far it looked."""
+        head = self._head()
+        for event in self._store.events.of_types(
+            self._origin,
+            (ServiceAccounted.TYPE,),
+            stream=ServiceAccounted.STREAM,
+            after=self._position,
+            at_or_before=head,
+        ):
+            if event.body_bytes is None:
+                continue
+            data = typed(event, ServiceAccounted)
+            if data.service == self._service:
+                self._number, self._position = data.number, event.position
+        return head
 
     def _head(self) -> int:
         return self._store.events.head(self._origin).position

@@ -3,6 +3,9 @@
 Of a refused request nothing is recorded but that it was refused. Counting costs a lookup and an
 addition; memory and event are bounded for any number of requests: beyond `ROWS_MAX` different rows
 only the total grows, and there is one event for each span at most.
+
+A count whose recording was not answered is kept apart as it was sent: it may be on record. It is
+looked for there, and sent once more if it is missing; new refusals are counted beside it.
 """
 
 import threading
@@ -12,8 +15,8 @@ from typing import Final
 
 import structlog
 
-from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller
+from ledger.application.appender import Addition, Appender, Proposal, encoded
+from ledger.application.commands import Caller, none_after
 from ledger.application.periodic_task import PeriodicTask
 from ledger.application.workers import Workers
 from ledger.clock import Clock
@@ -26,6 +29,7 @@ from ledger.storage.store import Store
 ROWS_MAX: Final = 1_000
 CALLER: Final = Caller("system/refusals")
 _METHOD: Final = "RequestsRefused"
+_TRIES: Final = 20  # each time another server recorded its count first
 _log: Final = structlog.get_logger("ledger.refusals")
 
 
@@ -50,16 +54,15 @@ class _Tally:
         self.total = 0
         self.rows: dict[_Key, _Count] = {}
 
-    def add(self, key: _Key, count: int, first_at: int, last_at: int) -> None:
-        """Count so many refusals; beyond the rows that fit, in the total only."""
-        self.total += count
+    def add(self, key: _Key, now: int) -> None:
+        """Count one refusal; beyond the rows that fit, in the total only."""
+        self.total += 1
         row = self.rows.get(key)
         if row is not None:
-            row.count += count
-            row.first_at = min(row.first_at, first_at)
-            row.last_at = max(row.last_at, last_at)
+            row.count += 1
+            row.last_at = now
         elif len(self.rows) < ROWS_MAX:
-            self.rows[key] = _Count(count, first_at, last_at)
+            self.rows[key] = _Count(1, now, now)
 
     def data(self, until: int, elapsed: int) -> RequestsRefused:
         """Return what is recorded of it when the clock says `until` and so much has passed."""
@@ -86,6 +89,19 @@ class _Tally:
         )
 
 
+@dataclass(slots=True)
+class _Sent:
+    """A tally that was taken and is to be recorded behind a position.
+
+    `data` holds what may be on record already; None if certainly nothing is.
+    """
+
+    tally: _Tally
+    taken: int
+    after: int
+    data: RequestsRefused | None = None
+
+
 class Refusals:
     """Counts refusals on every ledger that is served, and records them. Safe between threads.
 
@@ -101,6 +117,7 @@ class Refusals:
         self._served = served
         self._lock = threading.Lock()
         self._tallies: dict[str, _Tally] = {}
+        self._sent: dict[str, _Sent] = {}
         self._recorded: dict[str, int] = {}
         self._since = self._elapsed()
         self._elsewhere = 0
@@ -132,7 +149,6 @@ class Refusals:
         if self._round is None:
             return
         served = self._served()
-        now = self._elapsed()
         with self._lock:
             if origin not in served:
                 self._elsewhere += 1
@@ -140,7 +156,8 @@ class Refusals:
             tally = self._tallies.get(origin)
             if tally is None:
                 tally = self._tallies[origin] = _Tally(self._since)
-            tally.add((actor[:LABEL_CHARS_MAX], method[:LABEL_CHARS_MAX], reason), 1, now, now)
+            key = actor[:LABEL_CHARS_MAX], method[:LABEL_CHARS_MAX], reason
+            tally.add(key, self._elapsed())
         self._round.wake()
 
     def recorded(self, origin: str) -> int:
@@ -149,39 +166,63 @@ class Refusals:
 
     def record(self) -> None:
         """Append one event to each ledger with refusals; what cannot be appended is kept."""
-        until, elapsed = self._clock.now_micros(), self._elapsed()
         with self._lock:
-            taken, self._tallies = self._tallies, {}
+            origins = [*self._sent, *(one for one in self._tallies if one not in self._sent)]
             elsewhere, self._elsewhere = self._elsewhere, 0
-            self._since = elapsed
         if elsewhere:
             _log.warning("refusals.without_ledger", count=elsewhere)
         failure: LedgerError | None = None
-        for origin, tally in taken.items():
+        for origin in origins:
             try:
-                self._append(origin, tally.data(until, elapsed))
-                self._recorded[origin] = self.recorded(origin) + tally.total
+                self._record(origin)
             except LedgerError as error:
                 failure = error
-                self._put_back(origin, tally)
         if failure is not None:
             raise failure
 
-    def _append(self, origin: str, data: RequestsRefused) -> None:
-        Appender(self._store, origin).append(CALLER, _METHOD, lambda: Proposal([Addition.of(data)]))
+    def _record(self, origin: str) -> None:
+        """Record what was sent before and not answered, then what was counted since."""
+        self._settle(origin)
+        head = self._store.events.head(origin).position
+        with self._lock:
+            tally = self._tallies.pop(origin, None)
+            if tally is None:
+                return
+            self._since = taken = self._elapsed()
+        self._sent[origin] = _Sent(tally, taken, head)
+        self._settle(origin)
+
+    def _settle(self, origin: str) -> None:
+        """See to it that what was sent is on record, once."""
+        sent = self._sent.get(origin)
+        if sent is None:
+            return
+        is_new = sent.data is None
+        if sent.data is None:
+            until = self._clock.now_micros() - (self._elapsed() - sent.taken)
+            sent.data = sent.tally.data(until, sent.taken)
+        try:
+            self._append(origin, sent.data, sent.after)
+        except LedgerError as error:
+            if is_new and error.reason is not Reason.STORE_UNAVAILABLE:
+                sent.data = None
+            raise
+        del self._sent[origin]
+        self._recorded[origin] = self.recorded(origin) + sent.data.total
+
+    def _append(self, origin: str, data: RequestsRefused, after: int) -> None:
+        """Append a count unless it is on record behind a position already."""
+        stream, type_ = RequestsRefused.STREAM, RequestsRefused.TYPE
+        events, addition = self._store.events, Addition.of(data)
+        body = encoded(CALLER, addition).body
+
+        def decide() -> Proposal:
+            head = events.head(origin).position
+            found = events.of_types(origin, (type_,), stream=stream, after=after)
+            is_there = any(event.body_bytes == body for event in found)
+            return Proposal(() if is_there else [addition], [none_after(head, stream, type_)])
+
+        Appender(self._store, origin).append(CALLER, _METHOD, decide, tries=_TRIES)
 
     def _elapsed(self) -> int:
         return round(self._clock.elapsed_seconds() * SECOND)
-
-    def _put_back(self, origin: str, tally: _Tally) -> None:
-        """Add what could not be recorded to what has been counted meanwhile."""
-        with self._lock:
-            newer = self._tallies.get(origin)
-            self._tallies[origin] = tally
-            if newer is None:
-                return
-            counted = 0
-            for key, row in newer.rows.items():
-                tally.add(key, row.count, row.first_at, row.last_at)
-                counted += row.count
-            tally.total += newer.total - counted

@@ -14,12 +14,15 @@ import pytest
 from ledger.application.signing.schedule import SEALER
 from ledger.client import LedgerClient
 from ledger.client.errors import LedgerRefusedError
+from ledger.errors import LedgerError
 from ledger.events.proving import ServiceAccounted
 from ledger.events.registry import typed
 from tests.support.audits import audited
+from tests.support.hooks import accounts_in, refusals_in
 from tests.support.live_fleet import ORIGIN, Observed, prepare
 from tests.support.served import Served, serving
 from tests.support.server_process import until
+from tests.support.stores import lose_answer
 
 
 @contextmanager
@@ -131,4 +134,48 @@ def test_accounts_are_given_by_the_clock_and_numbered(tmp_path: Path) -> None:
         until(lambda: log.events(limit=10, types=(ServiceAccounted.TYPE,)))
     accounts = accounts_of(tmp_path)
     assert [one.number for one in accounts] == list(range(1, len(accounts) + 1))
+    assert gaps(tmp_path) == []
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_account_whose_answer_is_lost_is_followed_by_the_next_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
+) -> None:
+    observed = Observed()
+    with session(tmp_path, observed) as served:
+        lose_answer(served.service.store, monkeypatch, is_late=is_late)
+        accounts = accounts_in(served.service)
+        with pytest.raises(LedgerError):
+            accounts.account(is_last=False)
+        with LedgerClient(served.server.address, ledger=ORIGIN, actor="users/ana") as client:
+            client.submit(observed.rows(1))
+        settle(served)
+    assert [(one.number, one.is_last) for one in accounts_of(tmp_path)] == [(1, False), (2, True)]
+    assert gaps(tmp_path) == []
+
+
+def test_an_account_whose_answer_is_lost_is_not_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session(tmp_path, Observed()) as served:
+        accounts = accounts_in(served.service)
+        refusals_in(served.service).record()
+        lose_answer(served.service.store, monkeypatch)
+        with pytest.raises(LedgerError):
+            accounts.account(is_last=False)
+        accounts.account(is_last=False)
+    assert [one.number for one in accounts_of(tmp_path)] == [1]
+    assert gaps(tmp_path) == []
+
+
+def test_a_seal_whose_answer_is_lost_is_more_than_was_counted_and_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session(tmp_path, Observed()) as served:
+        seals = served.service.ledger(ORIGIN).attestation.seals
+        lose_answer(served.service.store, monkeypatch)
+        with pytest.raises(LedgerError):
+            seals.seal_if_new(SEALER, seals.newest())
+        assert not seals.seal_if_new(SEALER, seals.newest())
+    assert [one.seals for one in accounts_of(tmp_path)] == [0]
     assert gaps(tmp_path) == []

@@ -18,7 +18,7 @@ from ledger.storage import CreateLedger, Store
 from ledger.storage.records import AppendRequest, AppendResult
 from tests.support.clocks import ManualClock
 from tests.support.hooks import tallied
-from tests.support.stores import ORIGIN
+from tests.support.stores import ORIGIN, lose_answer
 
 OTHER = "ledger.example.com/other"
 
@@ -125,9 +125,45 @@ def test_what_could_not_be_recorded_is_recorded_later(
         with pytest.raises(LedgerError):
             counted.record()
     counted.record()
+    before, after = recorded(store)
+    assert [(row.actor, row.count) for row in before.refusals] == [("users/ann", 3)]
+    assert [row.actor for row in after.refusals] == ["users/ann", "users/bob"]
+    assert (before.total, after.total, counted.recorded(ORIGIN)) == (3, 2, 5)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_count_whose_answer_is_lost_is_on_record_once(
+    counted: Refusals, store: Store, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
+) -> None:
+    for _ in range(3):
+        counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    lose_answer(store, monkeypatch, is_late=is_late)
+    with pytest.raises(LedgerError):
+        counted.record()
+    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.record()
+    assert [data.total for data in recorded(store)] == [3, 1]
+    assert counted.recorded(ORIGIN) == 4
+
+
+def test_a_count_that_was_refused_has_the_times_of_the_clock_that_records_it(
+    counted: Refusals, store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: AppendRequest) -> AppendResult:
+        raise LedgerError(Reason.CLOCK_AHEAD, "The clock is ahead.")
+
+    began = clock.now_micros()
+    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    clock.step(86_400 * 1_000_000)
+    with monkeypatch.context() as patched:
+        patched.setattr(store.requests, "append", refuse)
+        with pytest.raises(LedgerError):
+            counted.record()
+    clock.step(-86_400 * 1_000_000)
+    clock.advance(1_000_000)
+    counted.record()
     (data,) = recorded(store)
-    assert [(row.actor, row.count) for row in data.refusals] == [("users/ann", 4), ("users/bob", 1)]
-    assert data.total == 5
+    assert (data.refusals[0].first_at, data.until) == (at(began, 0), at(began, 0))
 
 
 def test_the_total_counts_what_did_not_fit_also_after_a_failure(
@@ -144,8 +180,9 @@ def test_the_total_counts_what_did_not_fit_also_after_a_failure(
         with pytest.raises(LedgerError):
             counted.record()
     counted.record()
-    (data,) = recorded(store)
-    assert (len(data.refusals), data.total) == (ROWS_MAX, ROWS_MAX + 8)
+    before, after = recorded(store)
+    assert (len(before.refusals), before.total) == (1, 1)
+    assert (len(after.refusals), after.total) == (ROWS_MAX, ROWS_MAX + 7)
 
 
 def test_a_refusal_during_the_recording_is_counted_once(counted: Refusals, store: Store) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # each test pays for the imports that are its own
 
     from ledger.api.concurrency_limit import ConcurrencyLimit
     from ledger.api.server import ApiServer
+    from ledger.application.accounts import Accounts
     from ledger.application.evaluation.evaluator import Evaluator
     from ledger.application.evaluation.follower import Consumer, Follower
     from ledger.application.exports.exports import Exports
@@ -171,6 +172,18 @@ def tallied(refusals: Refusals) -> list[Any]:
 def tasks(service: Service) -> list[str]:
     """The names of what recurs in a service."""
     return [task.name for task in service._workers._tasks]
+
+
+def accounts_in(service: Service) -> Accounts:
+    """What accounts for the first ledger of a service: to have it done at once."""
+    tasks: list[Any] = list(service._workers._tasks)
+    found: Accounts = next(one.do.__self__ for one in tasks if one.name.startswith("account "))
+    return found
+
+
+def refusals_in(service: Service) -> Refusals:
+    """What counts refusals in a service."""
+    return service._refusals
 
 
 def listeners(service: Service) -> list[Any]:

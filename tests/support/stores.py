@@ -20,6 +20,7 @@ from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.merkle import CompactRange
 from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.proving import BodyErased
 from ledger.storage import (
@@ -179,3 +180,27 @@ def edit(store: Store, *statements: str, **values: object) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET session_replication_role = DEFAULT"))
             connection.commit()
+
+
+def lose_answer(store: Store, patch: pytest.MonkeyPatch, *, is_late: bool = False) -> None:
+    """Have the next append happen, and its answer lost; or happen only as the one after it comes.
+
+    Late is a commit that a broken connection left on its way.
+    """
+    append = store.requests.append
+    on_its_way: list[AppendRequest] = []
+
+    def after_it(request: AppendRequest) -> AppendResult:
+        while on_its_way:
+            append(on_its_way.pop())
+        return append(request)
+
+    def lost(request: AppendRequest) -> AppendResult:
+        patch.setattr(store.requests, "append", after_it)
+        if is_late:
+            on_its_way.append(request)
+        else:
+            append(request)
+        raise LedgerError(Reason.STORE_UNAVAILABLE, "The answer to COMMIT was lost.")
+
+    patch.setattr(store.requests, "append", lost)
