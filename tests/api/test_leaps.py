@@ -150,8 +150,8 @@ def test_the_client_says_that_a_leap_is_meant(served: Served, way: str) -> None:
 
 
 def test_a_data_ledger_of_an_earlier_release_has_the_bound_too() -> None:
-    assert info_of((1, ORIGIN, "data", 300, "key", None)).leap_seconds == 31 * DAY
-    assert info_of((1, ORIGIN, "wall", 300, "key", None)).leap_seconds == 0
+    assert info_of((1, ORIGIN, "data", 300, "key", None, None)).leap_seconds == 31 * DAY
+    assert info_of((1, ORIGIN, "wall", 300, "key", None, None)).leap_seconds == 0
 
 
 @pytest.mark.parametrize(("leap", "is_taken"), [(0, True), (120, False)])
