@@ -80,7 +80,7 @@ class HorizonFacts(NamedTuple):
     stream: str
     type: str
     as_of: int = 0
-    """Its horizon; 0 where it has none or its body is not there, -1 where the body says none."""
+    """Its horizon; 0 where it has none or its body is not there, -1 where its form is another."""
     part: Mapping[str, Any] | None = None
     """The scope of an activation, the labels of a description."""
     trigger_fault: str | None = None
@@ -92,8 +92,9 @@ def facts_of(position: int, stream: str, type_: str, body: bytes | None) -> Hori
         return HorizonFacts(position, stream, type_)
     if type_ in DERIVED_TYPES:
         found = _HORIZON.match(body)
-        if found is None:
-            return HorizonFacts(position, stream, type_, -1)
+        if found is None:  # without a horizon it cannot be read, and counts for nothing
+            has_one = "as_of" in (_data_of(body) or {})
+            return HorizonFacts(position, stream, type_, -1 if has_one else 0)
         fault = None
         if type_ in _SCORED:
             trigger = body[body.rfind(_TRIGGER) + len(_TRIGGER) :].partition(b'"')[0]

@@ -167,14 +167,25 @@ def test_the_guards_of_an_append_are_what_is_looked_for() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"{}",
         b'{"actor":"users/ana","causation_position":null,"data":{"as_of":"7"}}',
-        b'{"actor":"users/ana", "causation_position":null,"data":{"as_of":7,"x":1}}',
         b'{"actor":"users/ana","causation_position":null,"data":{"as_of":0,"x":1}}',
     ],
 )
-def test_a_body_that_says_no_horizon_is_refused(type_: str, body: bytes) -> None:
+def test_a_horizon_in_another_form_is_refused(type_: str, body: bytes) -> None:
     assert Horizons().take(facts_of(8, "models/m", type_, body)) is not None
+
+
+@pytest.mark.parametrize("type_", sorted(DERIVED_TYPES))
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"actor":"users/ana", "causation_position":null,"data":{"as_of":7,"x":1}}',
+        b'{"actor":"users/ana","causation_position":null,"data":{"topic":"other"}}',
+    ],
+)
+def test_a_body_that_cannot_be_read_stops_no_server(type_: str, body: bytes) -> None:
+    assert Horizons().take(facts_of(8, "models/m", type_, body)) is None
 
 
 def test_a_horizon_must_lie_before_its_record() -> None:
