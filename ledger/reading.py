@@ -89,8 +89,10 @@ def _meets_limit(lines: list[str]) -> bool:
 
 
 def fault(error: Exception) -> str:
-    """Say what a parser found wrong, also where it only met a limit of its own."""
+    """Say what was wrong with a file, also where a parser only met a limit of its own."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     said = str(error)
     return "a number in it is too long" if said.startswith("Exceeds the limit") else said

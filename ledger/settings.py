@@ -28,6 +28,7 @@ from ledger.reading import NOTE_BYTES_MAX, parse_toml, read_text
 
 PREFIX: Final = "LEDGER_"
 CONFIG_VARIABLE: Final = "LEDGER_CONFIG"
+_SECTION_END: Final = re.compile(r"__|\.")
 _FORM: Final = re.compile(rf"{PREFIX}([A-Z0-9]+)__[A-Z0-9_]+", re.IGNORECASE)
 
 
@@ -360,7 +361,15 @@ def _explain(error: ValidationError, path: Path | None) -> str:
     return f"Settings {place} cannot be used: {'; '.join(said)}. Correct or remove them."
 
 
+def _last_part(name: str) -> str:
+    """Return the name of a setting without its section; empty where it has none."""
+    return _SECTION_END.split(name)[-1] if _SECTION_END.search(name) else ""
+
+
 def _hint(name: str, known: Iterable[str]) -> str:
     """Return the question whether a known name was meant; empty where none is near."""
-    near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    names = sorted(known)
+    if last := _last_part(name):  # a shared section makes names alike that mean different things
+        names = [one for one in names if get_close_matches(last, [_last_part(one)])]
+    near = get_close_matches(name, names, n=1, cutoff=0.6)
     return f" (did you mean {near[0]}?)" if near else ""

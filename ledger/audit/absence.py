@@ -110,10 +110,18 @@ class Absences:
         erasure = absence.erased_by if absence is not None else 0
         return position <= as_of and (erasure == 0 or as_of < erasure)
 
-    def misses(self, gone: Mapping[str, Sequence[int]], types: Iterable[str], as_of: int) -> bool:
-        """Whether what has a horizon could still read one of the absent bodies of these types."""
-        positions = (position for type_ in types for position in gone.get(type_, ()))
-        return any(self.needed(position, as_of) for position in positions)
+    def missed(self, positions: Iterable[int], as_of: int) -> str:
+        """Return why the first absent body is absent that what has a horizon could still read.
+
+        Empty where it could read none of those at these positions.
+        """
+        needed = (position for position in positions if self.needed(position, as_of))
+        first = next(needed, 0)
+        return self.reason(first) if first else ""
+
+    def missed_of(self, gone: Mapping[str, Sequence[int]], types: Iterable[str], as_of: int) -> str:
+        """Return the same of the absent bodies of these types."""
+        return self.missed((place for type_ in types for place in gone.get(type_, ())), as_of)
 
 
 def ranges_of(body: bytes) -> list[tuple[int, int]]:

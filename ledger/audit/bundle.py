@@ -9,10 +9,10 @@ import io
 import re
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeAlias
 
 from ledger.audit.source import (
     HEADER,
@@ -27,6 +27,7 @@ from ledger.audit.source import (
     row_of,
 )
 from ledger.chain.checkpoint import claim_of
+from ledger.chain.keys import VerifierKey
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import decode
 from ledger.events.inert import inert
@@ -58,12 +59,16 @@ _NAMES: Final = frozenset(
     }
 )
 _MANIFEST: Final = re.compile(rb"(?:[0-9a-f]{64}  [\x21-\x7e]+\n)+")
-_FILES: Final = "bundle.files"
+BUNDLE_FILES: Final = "bundle.files"
 _UNSIGNED: Final = (
     "No signature covers the bundle's report, its bag-info.txt, and who asked for it and when: "
     "`decision-ledger verify` compares the report with the events and lists the rest."
 )
 _EVENTS: Final = "data/events.jsonl"
+
+
+Verify: TypeAlias = Callable[[Path, Sequence[VerifierKey]], SourceReport]
+"""Verifies a bundle under the keys that its events name."""
 
 
 class BundleSource:
@@ -72,9 +77,19 @@ class BundleSource:
     kind: SourceKind = "bundle"
     has_bodies = True
 
-    def __init__(self, path: Path, places: "array[int] | None" = None, size: int = 0) -> None:
-        """Find the files and the lines; `places` and `size` spare another process the looking."""
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        places: "array[int] | None" = None,
+        size: int = 0,
+        *,
+        verify: Verify | None = None,
+    ) -> None:
+        """Find the files and the lines; `places` and `size` spare another process the looking.
+
+        `verify` is a verifier of bundles, whose verdict is to count beside the audit's own.
+        """
+        self._path, self._verify = path, verify
         try:
             self._files = _folder(path) if path.is_dir() else members(path)
             for name, file in self._files.items():
@@ -154,8 +169,8 @@ class BundleSource:
 
     def examine(self, hashed: HashPassResult) -> SourceReport:
         """Check the manifests, that no other file is there, and what else states the same."""
-        found = SourceReport(checked={_FILES: len(self._files)}, remarks=[_UNSIGNED])
-        fail = partial(found.fail, _FILES, 0)
+        found = SourceReport(checked={BUNDLE_FILES: len(self._files)})
+        fail = partial(found.fail, BUNDLE_FILES, 0)
         for name in sorted(self._files.keys() - _NAMES):
             fail(f"there is a file {name}")
         payload = {name for name in self._files if name.startswith("data/")}
@@ -181,6 +196,11 @@ class BundleSource:
         sizes = [size for size, _ in self.notes(0)]
         if sizes != [self.size]:
             fail("the bundle does not hold what its checkpoint covers", str(sizes), str(self.size))
+        if found.findings or self._verify is None:
+            found.remarks.append(_UNSIGNED)
+            return found
+        beside = self._verify(self._path, hashed.keys.valid_at(self.size))
+        found.findings, found.remarks = beside.findings, beside.remarks
         return found
 
     def _manifest_faults(self, manifest: str, names: set[str]) -> Iterator[str]:

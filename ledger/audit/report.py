@@ -192,7 +192,8 @@ class Report(_Part):
             about = f"{self.decision.model} at position {self.decision.position}"
             return f"{name}: the decision about {about} is proven."
         if not self.events:
-            return f"{name}: nothing of this {self.thing} could be verified."
+            this = "these" if self.thing == "tiles" else "this"
+            return f"{name}: nothing of {this} {self.thing} could be verified."
         if self.thing == "proof":
             tree = f"the signed tree of {counted(self.size, 'event')}"
             return f"{name}: position {self.last_position} is in {tree}."
@@ -246,7 +247,8 @@ class Report(_Part):
         at = self.first_bad_position
         where = f", first at position {at}" if at else ""
         what = "ledger" if self.task == "audit" else self.thing
-        yield f"The {what} does not hold: {counted(len(self.findings), 'finding')}{where}.{rest}"
+        does = "do" if what == "tiles" else "does"
+        yield f"The {what} {does} not hold: {counted(len(self.findings), 'finding')}{where}.{rest}"
 
 
 def first_bad(findings: Iterable[Finding]) -> int:
@@ -269,10 +271,16 @@ def _described(bundle: BundleVerdict) -> Iterator[str]:
     at, newer = shown_time(bundle.recorded_at), counted(bundle.events_newer, "event")
     complete = f"complete up to position {bundle.complete_up_to}, recorded at {at}"
     yield f"It is {complete}; the checkpoint is {newer} newer."
-    yield f"Its manifest has the digest {bundle.manifest_digest}, which export.issued names."
-    yield f"Its report, data/report.html: {bundle.report}."
-    if bundle.not_signed:
-        yield f"No signature covers: {'; '.join(bundle.not_signed)}."
+    digest = f"Its manifest has the digest {bundle.manifest_digest}"
+    yield f"{digest}; compare it with the one that export.issued names in the ledger."
+    yield from unsigned_sentences(bundle.report, bundle.not_signed)
+
+
+def unsigned_sentences(report: str, not_signed: Sequence[str]) -> Iterator[str]:
+    """Yield how a bundle's report compares with its events, and what no signature covers."""
+    yield f"Its report, data/report.html: {report}."
+    if not_signed:
+        yield f"No signature covers: {'; '.join(not_signed)}."
 
 
 def _told(decision: DecisionVerdict) -> Iterator[str]:

@@ -76,8 +76,8 @@ class ServiceAccounts:
         self._given: dict[str, _Given] = {}
         self._news_at = self._sealed = 0
         """The newest event that is to be sealed, and how far a seal reaches."""
-        self.is_blind = False
-        """Whether the body of an account or of a count of refusals is gone."""
+        self.blind_at = 0
+        """The last account or count of refusals whose body is gone; 0 for none."""
         self._gaps: list[Gap] = []
         self._open: Gap | None = None
 
@@ -128,7 +128,7 @@ class ServiceAccounts:
                 is_total = name == "refused" and event.data is not None
                 self._counters[name].add(event.position, event.known["total"] if is_total else 1)
         if event.raw is None and event.type in (ServiceAccounted.TYPE, RequestsRefused.TYPE):
-            self.is_blind = True
+            self.blind_at = event.position
 
     def end(self) -> list[Gap]:
         """Return the spans that no service accounts for; the events are at their end."""

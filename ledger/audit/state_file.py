@@ -16,7 +16,7 @@ from typing import Any, Final
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.errors import LedgerError, Reason
 from ledger.private import make_folder, write_whole
-from ledger.reading import STATE_BYTES_MAX, parse_json, read_text
+from ledger.reading import STATE_BYTES_MAX, fault, parse_json, read_text
 
 _FORMAT: Final = "audit-state/1"
 
@@ -62,7 +62,7 @@ class AuditStateFile:
         ) as error:
             raise LedgerError(
                 Reason.FIELD_INVALID,
-                f"{self._path} is not the state of an audit: {error}.",
+                f"{self._path} is not the state of an audit: {fault(error)}.",
                 remedy="Restore it from a copy, or name another file to begin again.",
                 metadata={"field": "state"},
             ) from error

@@ -35,7 +35,7 @@ from ledger.chain.tiles import (
     tiles_of,
     tree_at,
 )
-from ledger.reading import NOTE_BYTES_MAX, read_plain
+from ledger.reading import NOTE_BYTES_MAX, fault, read_plain
 
 CHECKPOINT: Final = "checkpoint"
 _TILE_BYTES: Final = TILE_WIDTH * DIGEST_BYTES
@@ -220,7 +220,7 @@ class TileFolder:
             entries = decode_entries(read_plain(path, ENTRIES_BYTES_MAX))
             hashes = self._tile(0, size // TILE_WIDTH, size)
         except (OSError, EntriesError) as error:
-            raise PublishError(f"{path} cannot be read: {error}") from error
+            raise PublishError(f"{path} cannot be read: {fault(error)}") from error
         if b"".join(map(event_hash, entries)) != hashes[: width * DIGEST_BYTES]:
             raise PublishError(f"{path} does not hold the entries of its tile")
         return entries

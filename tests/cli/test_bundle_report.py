@@ -20,6 +20,7 @@ from tests.support.bundles import LedgerInMemory, small_ledger
 from tests.verifier.writing import digest_lines
 
 REPORT = "data/report.html"
+ELSEWHERE = " of the server, its database or a full bundle"
 SAME = "rendered again from the events, and the same"
 KINDS: dict[str, tuple[str, ...]] = {
     "full": (),
@@ -78,7 +79,7 @@ def test_an_honest_report_is_rendered_again_without_the_server_and_is_the_same(
     assert "data/verify_bundle.py" not in found["not_signed"], "it is this program's own"
     shown = run("verify", str(bundle), "--vkey", key).out
     assert f"data/report.html: {SAME}" in shown
-    assert f"digest {found['manifest_digest']}, which export.issued names" in shown
+    assert f"digest {found['manifest_digest']}; compare it with the one that" in shown
     assert "No signature covers: bag-info.txt: the version in Bag-Software-Agent; " in shown
 
 
@@ -100,6 +101,81 @@ def test_a_repainted_report_with_repaired_manifests_is_refused_by_file_and_line(
     ran = run("verify", str(bundle), "--vkey", key)
     assert ran.code == Exit.INTEGRITY
     assert f"{REPORT}, line {line}: it is not the report of these events" in ran.err
+
+
+@pytest.fixture
+def full(told: Run, key: str, tmp_path: Path) -> Path:
+    assert told("export", "create", str(tmp_path / "full"), "--vkey", key).code == 0
+    return tmp_path / "full"
+
+
+def rewrite(folder: Path, name: str, old: str, new: str) -> None:
+    """Replace a text in a tag file, and repair the manifest of tag files."""
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1))
+    tags = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt"]
+    (folder / "tagmanifest-sha256.txt").write_text(digest_lines(folder, tags))
+
+
+def without_verifier(folder: Path) -> None:
+    (folder / "data" / "verify_bundle.py").unlink()
+    repair(folder)
+
+
+FORGED: dict[str, Callable[[Path], object]] = {
+    "a wrong size": lambda at: rewrite(at, "bag-info.txt", "Payload-Oxum: ", "Payload-Oxum: 1"),
+    "another date": lambda at: rewrite(at, "bag-info.txt", "Bagging-Date: 2", "Bagging-Date: 1"),
+    "another declaration": lambda at: rewrite(at, "bagit.txt", "1.0", "0.97"),
+    "a repainted report": lambda at: repaint(at, "events under the signed", "honest events, as"),
+    "a missing file": without_verifier,
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_audit_and_verify_judge_a_bundles_files_alike(
+    name: str, full: Path, run: Run, key: str
+) -> None:
+    FORGED[name](full)
+    verified = run("verify", str(full), "--vkey", key, "--json")
+    audited = run("audit", "run", str(full), "--vkey", key, "--json")
+    assert (verified.code, audited.code) == (Exit.INTEGRITY, Exit.INTEGRITY)
+    (found,) = verified.json["findings"]
+    assert [(one["rule"], one["what"]) for one in audited.json["findings"]] == [
+        ("bundle.files", found["what"])
+    ]
+
+
+def test_an_audit_says_how_the_report_of_an_honest_bundle_compares(
+    full: Path, run: Run, key: str
+) -> None:
+    audited = run("audit", "run", str(full), "--vkey", key)
+    assert audited.code == 0, audited.err
+    assert f"data/report.html: {SAME}" in audited.out
+    assert "No signature covers: bag-info.txt: the version in Bag-Software-Agent; " in audited.out
+
+
+def test_bodies_that_a_bundle_withholds_are_not_called_erased(
+    told: Run, run: Run, key: str, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "withheld")
+    left = ("--withhold-type", "policy.drafted.v2", "--withhold-reason", "a trade secret")
+    assert told("export", "create", out, *left, "--vkey", key).code == 0
+    audited = run("audit", "run", out, "--vkey", key, "--json")
+    assert audited.code == 0, audited.err
+    reasons = {one["rule"]: one["reason"] for one in audited.json["gaps"]}
+    assert reasons["replay.score"] == "withheld: a trade secret"
+    assert "erased" not in reasons.values()
+
+
+@pytest.mark.parametrize(("kind", "where"), [("full", ""), ("range", ELSEWHERE)])
+def test_verify_says_which_source_an_audit_needs(
+    kind: str, where: str, told: Run, run: Run, key: str, tmp_path: Path
+) -> None:
+    out = str(tmp_path / kind)
+    assert told("export", "create", out, *KINDS[kind], "--vkey", key).code == 0
+    shown = run("verify", out, "--vkey", key).out
+    assert f"`audit run`{where} checks it." in shown
 
 
 def test_a_reason_that_was_repainted_is_refused(told: Run, key: str, tmp_path: Path) -> None:

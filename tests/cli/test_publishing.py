@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.entries import decode_entries
+from ledger.chain.entries import decode_entries, encode_entries
 from ledger.chain.keys import SecretKey
 from ledger.chain.link import event_hash
 from ledger.chain.tiles import entries_path
@@ -107,6 +107,35 @@ def test_a_ledger_that_was_rewritten_is_not_published_over_the_old_one(
         ran = run("log", "publish", str(tiles), "--db", str(other / "ledger.sqlite"))
     assert ran.code == Exit.INTEGRITY
     assert files(tiles) == before
+
+
+def test_what_cannot_be_read_in_a_folder_is_said_in_words(cli: Run, tmp_path: Path) -> None:
+    tiles = tmp_path / "tiles"
+    assert cli("signal", "submit", stdin=csv_of(5)).code == 0
+    assert cli("log", "publish", str(tiles)).code == 0
+    (entries,) = (path for path in (tiles / "tile" / "entries").rglob("*") if path.is_file())
+    entries.unlink()
+    entries.mkdir()
+    assert cli("signal", "submit", stdin=csv_of(10)).code == 0
+    ran = cli("log", "publish", str(tiles))
+    assert (ran.code, "Errno" in ran.err) == (Exit.INTEGRITY, False)
+    assert "cannot be read: it is not a plain file" in ran.err
+
+
+def test_tiles_that_do_not_hold_are_spoken_of_in_the_plural(
+    cli: Run, run: Run, tmp_path: Path
+) -> None:
+    tiles = tmp_path / "tiles"
+    assert cli("signal", "submit", stdin=csv_of(5)).code == 0
+    assert cli("log", "publish", str(tiles)).code == 0
+    key = ("--vkey", str(cli("vkey", "--json").json["verifier_key"]))
+    shown = run("verify", str(tiles), *key).out
+    assert "`audit run` of the server, its database or a full bundle checks it." in shown
+    (entries,) = (path for path in (tiles / "tile" / "entries").rglob("*") if path.is_file())
+    kept = decode_entries(entries.read_bytes())
+    changed = kept[3].replace(b'"stream_version":', b'"stream_version":9')
+    entries.write_bytes(encode_entries([*kept[:3], changed, *kept[4:]]))
+    assert "The tiles do not hold: " in run("verify", str(tiles), *key).out
 
 
 def test_an_edited_database_is_not_published(

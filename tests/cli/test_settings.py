@@ -64,6 +64,12 @@ def test_a_stray_is_refused_with_what_was_meant(stray: str, meant: str) -> None:
         refuse_strays({stray: "x", "PATH": "x"})
 
 
+def test_a_setting_that_is_near_none_suggests_none() -> None:
+    with pytest.raises(SettingsError, match="LEDGER_SERVER__LISTEN") as refused:
+        refuse_strays({"LEDGER_SERVER__LISTEN": "x"})
+    assert "did you mean" not in str(refused.value)
+
+
 def test_variables_of_others_are_no_strays() -> None:
     refuse_strays({"LEDGER_VECTORS": "x", "LEDGER_CONFIG": "x", "LEDGER_URL": "x", "HOME": "x"})
 

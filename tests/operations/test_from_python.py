@@ -41,6 +41,7 @@ from ledger.operations.verification.log import RULES_HELD, verify_log
 from ledger.operations.verification.target import source_at, thing_at
 from ledger.operations.verification.verdict import required
 from ledger.operations.witness import witness_key, witness_server, witnessed_logs
+from ledger.reading import STATE_BYTES_MAX
 from ledger.settings import Settings
 from tests.support.served import ORIGIN, Served, serving
 
@@ -166,6 +167,11 @@ def test_an_audit_is_run_and_recorded(client: LedgerClient, tmp_path: Path) -> N
     assert (event.type, event.data["root"]) == ("audit.completed.v2", report.root)
     with pytest.raises(MisuseError, match="--state"):
         audit_log(source_at(database), given, state=tmp_path)
+    large = tmp_path / "large.json"
+    with large.open("wb") as file:
+        file.truncate(STATE_BYTES_MAX + 1)
+    with pytest.raises(MisuseError, match=r"an audit: it has more than \d+ bytes\."):
+        audit_log(source_at(database), given, state=large)
 
 
 def test_what_an_erasure_would_take_is_seen_before_it(client: LedgerClient, tmp_path: Path) -> None:

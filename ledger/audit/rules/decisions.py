@@ -74,7 +74,7 @@ def citations(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR09
     if cited is None or cited.stream != event.stream:
         return f"there is no score of the model at position {place}"
     if cited.data is None:
-        return Unchecked("erased")
+        return Unchecked(fold.absences.reason(cited.position))
     if any(cited.data[name] != data[name] for name in _SHARED):
         return "the score that it cites has another horizon"
     if (cited.actor, cited.request_id) != (event.actor, event.request_id):
@@ -93,8 +93,8 @@ def runs(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR0911 - 
         return "it belongs to another run than its score"
     if data["historical"]:
         return "a historical evaluation belongs to no run" if event.run_id else None
-    if fold.absences.misses(facts.gone_by_type, _DECISIONS, data["as_of"]):
-        return Unchecked("erased")
+    if missed := fold.absences.missed_of(facts.gone_by_type, _DECISIONS, data["as_of"]):
+        return Unchecked(missed)
     try:
         prior = facts.in_force(data["as_of"])
     except LookupError as error:
@@ -136,8 +136,8 @@ def overrides_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
     facts, before = fold.models.get(event.stream), event.position - 1
     if facts is None:
         return None  # another rule's business
-    if fold.absences.misses(facts.gone_by_type, _DECISIONS, before):
-        return Unchecked("erased")
+    if missed := fold.absences.missed_of(facts.gone_by_type, _DECISIONS, before):
+        return Unchecked(missed)
     prior = facts.in_force(before)
     place = prior.position if prior is not None else None
     if event.cause != place:

@@ -60,10 +60,10 @@ def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return None
     else:
         what = "it was not evaluated at the newest observation"
-    is_erased = fold.absences.misses(facts.gone_by_type, _SELECTED_BY, data["as_of"])
-    if is_erased or (newest is None and _misses_observations(fold, data["as_of"])):
-        return Unchecked("erased")
-    return what
+    missed = fold.absences.missed_of(facts.gone_by_type, _SELECTED_BY, data["as_of"])
+    if not missed and newest is None:
+        missed = _missed_observation(fold, data["as_of"])
+    return Unchecked(missed) if missed else what
 
 
 @rule("times.evaluated", _SCORE, _PLAN)
@@ -78,17 +78,18 @@ def times_evaluated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if as_of >= event.position or not _is_of_ledgers_time(event, fold):
         return None
     facts = fold.models.get(event.stream) if data.get("trigger") == "request" else None
-    if facts is not None and fold.absences.misses(facts.gone_by_type, _SELECTED_BY, as_of):
-        return Unchecked("erased")  # an observation may have dated it
+    gone = {} if facts is None else facts.gone_by_type
+    if missed := fold.absences.missed_of(gone, _SELECTED_BY, as_of):
+        return Unchecked(missed)  # an observation may have dated it
     moment = fold.moments.at(as_of)
     if moment is None:
         return Unchecked("its horizon lies further back than times are remembered")
     by = _by_data if fold.clock == "data" else _by_clock
     verdict = by(event, fold, moment)
     if isinstance(verdict, str) and event.type == _SCORE and data["trigger"] == "request":
-        facts = fold.models[event.stream]
-        if fold.absences.misses(facts.gone_by_type, _SELECTED_BY, as_of):
-            return Unchecked("erased")  # it may be of an observation that is gone
+        gone = fold.models[event.stream].gone_by_type
+        if missed := fold.absences.missed_of(gone, _SELECTED_BY, as_of):
+            return Unchecked(missed)  # it may be of an observation that is gone
     return verdict
 
 
@@ -124,8 +125,10 @@ def _by_data(event: AuditedEvent, fold: LedgerState, moment: LedgerMoment) -> Ve
     # The ledger's time does not run back when the observation that stated it is erased.
     may_be_newest = moment.newest < at <= moment.recorded_at
     may_be_second = at < moment.newest - fold.leap_micros and _is_scheduled(event)
-    if (may_be_newest or may_be_second) and _misses_observations(fold, event.known["as_of"]):
-        return Unchecked("erased")
+    if may_be_newest or may_be_second:
+        missed = _missed_observation(fold, event.known["as_of"])
+        if missed:
+            return Unchecked(missed)
     known = format_time(moment.newest) if moment.newest else "none"
     return f"it is about {format_time(at)}, and the newest time observed by its horizon was {known}"
 
@@ -155,10 +158,14 @@ def _newest_selected(
     return fold.observations.newest(event.stream, serving.version, serving.since, as_of)
 
 
-def _misses_observations(fold: LedgerState, as_of: int) -> bool:
-    """Whether an observation of any model is not there: an erased one counts for the time too."""
+def _missed_observation(fold: LedgerState, as_of: int) -> str:
+    """Return why an observation of any model is not there: an erased one dates things, too.
+
+    Empty where all are there.
+    """
     gone = (facts.gone_by_type.get(OBSERVED) for facts in fold.models.values())
-    return any(places[0] <= as_of for places in gone if places)
+    first = next((places[0] for places in gone if places and places[0] <= as_of), 0)
+    return fold.absences.reason(first) if first else ""
 
 
 @rule("horizons.unbroken", _SCORE, *DECISION_TYPES, _PLAN)

@@ -9,7 +9,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.owed_decisions import OwedDecision
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.horizons import horizons_unbroken
-from ledger.audit.rules.replay import misses_a_body
+from ledger.audit.rules.replay import missed_body
 from ledger.audit.service_accounts import EVALUATOR, RISING, SERVICE
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.proving import ServiceAccounted
@@ -44,9 +44,9 @@ def decisions_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     try:
         is_new = fold.assessor.outcome(event, data).is_change
     except NotReplayableError as error:
-        return Unchecked("erased" if misses_a_body(event, fold, data) else str(error))
-    if misses_a_body(event, fold, data):
-        return Unchecked("erased")
+        return Unchecked(missed_body(event, fold, data) or str(error))
+    if missed := missed_body(event, fold, data):
+        return Unchecked(missed)
     why = "its outcome is new" if is_new else "its outcome was in force already"
     _owe(event, fold, why, is_due=is_new)
     return None
@@ -89,7 +89,7 @@ def accounts(event: AuditedEvent, fold: LedgerState) -> Verdict:
     before = kept.before(data["service"])
     number = 0 if before is None else int(before["number"])
     if data["number"] != number + 1:
-        if kept.is_blind:
+        if kept.blind_at:
             return Unchecked("the account before it is not there")
         return f"it is account {data['number']} of its service, and account {number + 1} is missing"
     if before is None:
@@ -124,6 +124,6 @@ def seals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("refusals.due", ServiceAccounted.TYPE)
 def refusals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every count of refused requests that a service recorded is there."""
-    if fold.obligations.accounts.is_blind:
-        return Unchecked("erased")
+    if blind_at := fold.obligations.accounts.blind_at:
+        return Unchecked(fold.absences.reason(blind_at))
     return _counted(event, fold, "refused")

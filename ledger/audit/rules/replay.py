@@ -42,23 +42,23 @@ def _replayed(event: AuditedEvent, fold: LedgerState, derive: Derive) -> Verdict
     try:
         derived = derive(event, data)
     except NotReplayableError as error:
-        return Unchecked("erased" if misses_a_body(event, fold, data) else str(error))
+        return Unchecked(missed_body(event, fold, data) or str(error))
     if derived == data:
         return None
-    if misses_a_body(event, fold, data):
-        return Unchecked("erased")
+    if missed := missed_body(event, fold, data):
+        return Unchecked(missed)
     found = list(differences(data, derived))
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"it comes out otherwise: {'; '.join(found[:_SHOWN])}{more}"
 
 
-def misses_a_body(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) -> bool:
-    """Whether a body that it may have rested on is not there."""
+def missed_body(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) -> str:
+    """Return why a body is not there that it may have rested on; empty where all are there."""
     facts = fold.models.get(event.stream)
     gone = fold.gone if facts is None else [*facts.gone, *fold.gone]
     if event.type == PlanMade.TYPE:
         gone = [*fold.gone, *(at for one in fold.models.values() for at in one.gone)]
-    return any(fold.absences.needed(position, data["as_of"]) for position in gone)
+    return fold.absences.missed(gone, data["as_of"])
 
 
 def differences(recorded: object, derived: object, path: str = "") -> Iterator[str]:

@@ -25,7 +25,7 @@ from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import named_bytes, named_text
 from ledger.operations.trust import TrustAnchors
 from ledger.operations.verification.bundle_report import SAME, with_report
-from ledger.operations.verification.verdict import NO_RULES
+from ledger.operations.verification.verdict import no_rules
 from ledger.reading import RECEIPT_BYTES_MAX
 
 _UNPACK: Final = "This says nothing of its content: unpack it, and verify the folder."
@@ -92,7 +92,7 @@ def _gaps(found: VerifiedBundle) -> Iterator[UncheckedCount]:
         yield UncheckedCount("complete", why, reach.events_newer)
     if found.report_verdict != SAME:
         yield UncheckedCount("report", found.report_verdict, 1)
-    yield UncheckedCount("rules", NO_RULES, found.events)
+    yield UncheckedCount("rules", no_rules(is_whole=scope.kind == "full"), found.events)
 
 
 def check_receipt(path: Path, given: TrustAnchors) -> Report:

@@ -21,7 +21,7 @@ from ledger.events.horizons import DERIVED_TYPES, Horizons
 from ledger.events.notation import counted
 from ledger.operations import PROGRAM, Move
 from ledger.operations.trust import TrustAnchors
-from ledger.operations.verification.verdict import NO_RULES
+from ledger.operations.verification.verdict import no_rules
 
 _MEMORY: Final = "memory"
 _INDEXED: Final = "database.observed_at"
@@ -90,7 +90,7 @@ def verify_log(
         witnessed_size=vouched.witnessed_size,
         rules=_rules(source, joined, vouched, findings, is_kept=bool(kept)),
         findings=tuple(findings),
-        gaps=(UncheckedCount("rules", NO_RULES, joined.position),),
+        gaps=(UncheckedCount("rules", no_rules(is_whole=source.has_bodies), joined.position),),
         remarks=tuple(remarks),
     )
 

@@ -12,6 +12,7 @@ from ledger.audit.report import Thing
 from ledger.audit.source import LedgerSource
 from ledger.audit.tile_folder import TileFolderSource
 from ledger.operations.failures import MisuseError
+from ledger.operations.verification.audited_bundle import files_of
 from ledger.reading import open_plain
 
 _SQLITE: Final = b"SQLite format 3\x00"
@@ -73,7 +74,7 @@ def source_at(place: str, origin: str = "") -> LedgerSource:
         case "database":
             return DatabaseSource(place, origin)
         case "bundle":
-            return BundleSource(Path(place))
+            return BundleSource(Path(place), verify=files_of)
         case "tiles":
             return TileFolderSource(Path(place))
         case other:

@@ -7,9 +7,15 @@ from ledger.errors import LedgerError, chain_broken
 from ledger.events.notation import counted
 from ledger.operations.failures import IntegrityFailure
 
-NO_RULES: Final = "whether what events say follows from each other; `audit run` checks it"
+_NO_RULES: Final = "whether what events say follows from each other; `audit run`"
+_ELSEWHERE: Final = " of the server, its database or a full bundle"
 _KEEP_LEDGER: Final = "Stop writing, keep this ledger as evidence, and call an operator."
 _KEEP_FILE: Final = "Keep it as evidence, and ask its issuer for another."
+
+
+def no_rules(*, is_whole: bool) -> str:
+    """Return what no `verify` checks; `is_whole`: `audit run` can check it of the same source."""
+    return f"{_NO_RULES}{'' if is_whole else _ELSEWHERE} checks it"
 
 
 def required(report: Report) -> Report:
