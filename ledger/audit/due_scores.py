@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.audit.assessor import policy_in_force
 from ledger.audit.event import OBSERVED, AuditedEvent
+from ledger.audit.gaps import Unscored
 from ledger.audit.ledger_state import AuditedModel, LedgerState
 from ledger.audit.ledger_time import EvaluatorTime
 from ledger.audit.parameters import Parameters
@@ -24,6 +25,15 @@ from ledger.events.values import SECOND, parse_time
 
 _CHANGING = (ModelRegistered.TYPE, ModelUpdated.TYPE, ModelDeployed.TYPE)
 _OF_SCORES = (ScoreComputed.TYPE, *DECISION_TYPES)
+_CANNOT = "whether a score was due there cannot be judged, since"
+_UNKNOWN = f"{_CANNOT} an event of its stream has a type that is not known here"
+_BLIND = f"{_CANNOT} the body of a policy's event is not there"
+_GONE = f"{_CANNOT} the body of an event of its stream is not there"
+_UNSCORED = "there is no score between; the evaluator may have had no turn, or it was taken out"
+_LAPSED = f"a score was due from the first on and no longer at the last, and {_UNSCORED}"
+_LOST = f"a score was due from the first on, from the last on that is unknown, and {_UNSCORED}"
+_RETIRED = f"a score was due from the first on until it was retired at the last, and {_UNSCORED}"
+_PUT_OFF = f"a score was due from the first on and due once more from the last on, and {_UNSCORED}"
 
 
 @dataclass(slots=True)
@@ -49,6 +59,10 @@ class DueModel:
     is_told: bool = False
     """Whether it was said that this score is missing."""
     wakes_at: int = 0
+    unpaid_since: int = 0
+    """The position since which it had a debt at times, and no score."""
+    unjudged_since: int = 0
+    unjudged_why: str = ""
 
 
 class DueScores:
@@ -62,13 +76,19 @@ class DueScores:
         self.missing: list[tuple[int, str]] = []
         """(since, what) of each score that is not there."""
         self._alarms: list[tuple[int, str]] = []
+        self._gaps: list[Unscored] = []
+        self._position = 0
         self._is_blind = False
         """Whether the body of a policy or of its activation is gone: any model may be under it."""
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the fold has taken in."""
         self._time.apply(event)
-        self._is_blind |= event.raw is None and event.stream.startswith("policies/")
+        self._position = event.position
+        if event.raw is None and event.stream.startswith("policies/") and not self._is_blind:
+            self._is_blind = True
+            for model in self._models.values():
+                self._note(model, event.position)
         if event.type in CONFIGURED and event.data is not None:
             data = event.data
             self._time.configure(data["clock"], data["skew_seconds"], data.get("leap_seconds", 0))
@@ -83,8 +103,11 @@ class DueScores:
             model.wakes_at = 0
             self._look(model, event.position)
 
-    def pass_over(self, through: int, event: AuditedEvent) -> None:
-        """Note what was due by a position and still is at an event, but for what that scores."""
+    def pass_over(self, through: int, event: AuditedEvent, said: str) -> None:
+        """Note what was due by a position and still is at an event, but for what that scores.
+
+        `said` tells how the event shows that each model had its turn.
+        """
         for stream in sorted(self._owed - {event.stream}):
             model = self._models[stream]
             since = model.due_since
@@ -92,9 +115,21 @@ class DueScores:
                 model.is_told = True
                 what = (
                     f"model {model.facts.name} was due for a score there, and has none by position "
-                    f"{event.position}, while others were scored again and again"
+                    f"{event.position}, while {said}"
                 )
                 self.missing.append((since, what))
+
+    def gaps(self) -> list[Unscored]:
+        """Return where a debt ended without a score or could not be judged, at the end."""
+        found = list(self._gaps)
+        for model in self._models.values():
+            name, since = model.facts.name, model.unpaid_since
+            if since and model.due_since > since and not model.is_told:
+                found.append(Unscored(name, since, model.due_since, _PUT_OFF))
+            if model.unjudged_since:
+                since, why = model.unjudged_since, model.unjudged_why
+                found.append(Unscored(name, since, self._position, why, is_judged=False))
+        return found
 
     # ---- following -------------------------------------------------------------------------------
 
@@ -118,13 +153,15 @@ class DueScores:
             return
         if event.type == ScoreComputed.TYPE and event.data is not None:
             self._scored(model, event, event.data)
+        elif event.raw is None:
+            model.unpaid_since = 0  # it may have been the score that was due
         self._set(model, 0)
         self._look(model, event.position)
 
     def _scored(self, model: DueModel, event: AuditedEvent, data: dict[str, Any]) -> None:
         if not data["historical"]:
             model.is_scored, model.as_of = True, data["as_of"]
-            model.is_told = False
+            model.is_told, model.unpaid_since = False, 0
             model.rests_from = event.recorded_at
             model.own_from = max(model.newest, parse_time(data["evaluated_at"]))
 
@@ -158,19 +195,40 @@ class DueScores:
 
     def _look(self, model: DueModel, position: int) -> None:
         """Note whether a model is due now, or when it is to be looked at again."""
+        self._note(model, position)
         if self._is_due(model):
             self._set(model, model.due_since or position)
             return
         if model.due_since and not self._time.is_sure:
             return  # what was due may be so still: it is looked at again before it is missed
         self._set(model, 0)
+        self._lapse(model, position)
         at = self._due_at(model)
         if at > self._time.now and not 0 < model.wakes_at <= at:
             model.wakes_at = at
             heappush(self._alarms, (at, f"models/{model.facts.name}"))
 
+    def _lapse(self, model: DueModel, position: int) -> None:
+        """Note that a debt ends without a score."""
+        if model.unpaid_since and not model.is_told:
+            why = _LOST if model.unjudged_why else _LAPSED
+            why = _RETIRED if model.facts.retired_at else why
+            self._gaps.append(Unscored(model.facts.name, model.unpaid_since, position, why))
+        model.unpaid_since = 0
+
+    def _note(self, model: DueModel, position: int) -> None:
+        """Follow where it cannot be judged whether a model is due."""
+        why = "" if model.facts.retired_at else self._unknown(model)
+        if why == model.unjudged_why:
+            return
+        if model.unjudged_why:
+            name, since, was = model.facts.name, model.unjudged_since, model.unjudged_why
+            self._gaps.append(Unscored(name, since, position - 1, was, is_judged=False))
+        model.unjudged_why, model.unjudged_since = why, position if why else 0
+
     def _set(self, model: DueModel, since: int) -> None:
         model.due_since = since
+        model.unpaid_since = model.unpaid_since or since
         stream = f"models/{model.facts.name}"
         if since:
             self._owed.add(stream)
@@ -179,8 +237,18 @@ class DueScores:
 
     def _can_be_scored(self, model: DueModel) -> bool:
         """Whether a score is possible, and all that it depends on is known."""
+        if model.facts.retired_at or model.unjudged_why:
+            return False
+        is_served = model.serving is not None and model.serves_from <= self._time.now
+        return is_served and self._time.now > 0
+
+    def _unknown(self, model: DueModel) -> str:
+        """Return why it cannot be judged whether a model is due; empty where it can be."""
         facts = model.facts
-        is_known = not (facts.unknown_at or self._is_blind or facts.retired_at)
+        if facts.unknown_at:
+            return _UNKNOWN
+        if self._is_blind:
+            return _BLIND
         # A body that was erased before its last score did not keep it from being scored.
         is_whole = all(
             position < model.as_of and not self._fold.absences.needed(position, model.as_of)
@@ -188,8 +256,7 @@ class DueScores:
             if type_ != OBSERVED
             for position in gone
         )
-        is_served = model.serving is not None and model.serves_from <= self._time.now
-        return is_known and is_whole and is_served and self._time.now > 0
+        return "" if is_whole else _GONE
 
     def _is_due(self, model: DueModel) -> bool:
         if not self._can_be_scored(model):

@@ -5,13 +5,18 @@ from typing import Final
 
 from ledger.audit.due_scores import DueScores
 from ledger.audit.event import AuditedEvent
+from ledger.audit.gaps import score_remarks, span_remarks
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.owed_decisions import OwedDecisions
 from ledger.audit.rounds import Rounds
 from ledger.audit.service_accounts import ServiceAccounts
-from ledger.events.values import format_time
 
-_GAPS_MAX: Final = 10
+_UNEVALUATED: Final = "A score that was due there is missed only where others were scored."
+_UNSEALED: Final = "A seal that was taken out there is not missed."
+_UNCOUNTED: Final = (
+    "No account says whether refusals are recorded: none was refused there, or none was recorded, "
+    "or a count was taken out."
+)
 
 
 class Obligations:
@@ -31,15 +36,20 @@ class Obligations:
 
 
 def gap_remarks(fold: LedgerState) -> Iterator[str]:
-    """Yield a sentence for each span in which no service says that it evaluated."""
-    gaps = fold.obligations.accounts.end()
-    for gap in gaps[:_GAPS_MAX]:
-        began = f" from {format_time(gap.first_at)}" if gap.first_at else ""
-        until = f" until {format_time(gap.last_at)}" if gap.last_at else ""
-        yield (
-            f"Gap: no service that evaluates accounts for positions {gap.first} to {gap.last}, "
-            f"recorded{began}{until}. A score that was due there is "
-            "missed only where others were scored."
-        )
-    if len(gaps) > _GAPS_MAX:
-        yield f"Gap: likewise for {len(gaps) - _GAPS_MAX} more spans."
+    """Yield a sentence for each span in which something that was due cannot be missed."""
+    kept = fold.obligations
+    for uncovered, who, meaning in (
+        (kept.accounts.unevaluated, "service that evaluates", _UNEVALUATED),
+        (kept.accounts.unsealed_spans, "service that seals on schedule", _UNSEALED),
+        (kept.accounts.uncounted, "service that counted a refused request", _UNCOUNTED),
+    ):
+        yield from span_remarks(uncovered.end(), who, meaning)
+    said = kept.accounts.unevaluated.end()
+    yield from score_remarks(
+        [
+            one
+            for one in kept.scores.gaps()
+            if not one.is_judged
+            or not any(gap.first <= one.first and one.last <= gap.last for gap in said)
+        ]
+    )

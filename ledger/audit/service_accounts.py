@@ -1,4 +1,4 @@
-"""The accounts of services: how much they recorded, how much is there, and spans without one."""
+"""The accounts of services: how much they recorded, how much is there, and spans without."""
 
 from array import array
 from bisect import bisect_right
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.audit.event import AuditedEvent
+from ledger.audit.gaps import Uncovered
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.proving import RequestsRefused, ServiceAccounted, StreamsSealed
 from ledger.events.registry import HOUSEKEEPING_TYPES
@@ -29,6 +30,9 @@ _DERIVED: Final = frozenset({ScoreComputed.TYPE, *DECISION_TYPES})
 _STREAMS: Final = ("models/", "policies/")
 """Where something can be recorded that makes a score due."""
 
+_BEGINNING: Final = 2
+"""A ledger is created and configured before a service serves it."""
+
 
 @dataclass(slots=True)
 class _Counter:
@@ -46,17 +50,6 @@ class _Counter:
         before = bisect_right(self.positions, position)
         whole = self.totals[-1] if self.totals else 0
         return whole - (self.totals[before - 1] if before else 0)
-
-
-@dataclass(slots=True)
-class Gap:
-    """Where something could make a score due, and no service accounts for that."""
-
-    first: int
-    first_at: int
-    last: int
-    last_at: int
-    """When they were recorded; 0 where that is not known."""
 
 
 @dataclass(slots=True)
@@ -78,8 +71,9 @@ class ServiceAccounts:
         """The newest event that is to be sealed, and how far a seal reaches."""
         self.blind_at = 0
         """The last account or count of refusals whose body is gone; 0 for none."""
-        self._gaps: list[Gap] = []
-        self._open: Gap | None = None
+        self.unevaluated, self.unsealed_spans = Uncovered(), Uncovered()
+        self.uncounted = Uncovered()
+        """Events that services left out which evaluate, which seal, which counted a refusal."""
 
     def before(self, service: str) -> dict[str, Any] | None:
         """Return the last account that a service gave."""
@@ -110,17 +104,15 @@ class ServiceAccounts:
         """Take in an event."""
         if event.type not in HOUSEKEEPING_TYPES:
             self._news_at = event.position
+            if event.position > _BEGINNING:
+                self.unsealed_spans.see(event)
+                self.uncounted.see(event)
         elif event.type == StreamsSealed.TYPE and event.data is not None:
             self._sealed = max(self._sealed, event.data["as_of"])
         if event.stream.startswith(_STREAMS) and event.type not in _DERIVED:
-            at, place = event.recorded_at, event.position
-            if self._open is None:
-                self._open = Gap(place, at, place, at)
-            self._open.last, self._open.last_at = place, at
+            self.unevaluated.see(event)
         elif event.type == ServiceAccounted.TYPE and event.data is not None:
-            self._account(event.data)
-            if event.data["evaluated_through"]:
-                self._cover(event.data["after"], event.data["evaluated_through"])
+            self._account(event.data, event.position)
         elif event.type in _COUNTER_OF:
             name, actor = _COUNTER_OF[event.type]
             if event.raw is None or event.actor == actor:
@@ -130,26 +122,15 @@ class ServiceAccounts:
         if event.raw is None and event.type in (ServiceAccounted.TYPE, RequestsRefused.TYPE):
             self.blind_at = event.position
 
-    def end(self) -> list[Gap]:
-        """Return the spans that no service accounts for; the events are at their end."""
-        return self._gaps if self._open is None else [*self._gaps, self._open]
-
-    def _account(self, data: dict[str, Any]) -> None:
+    def _account(self, data: dict[str, Any], position: int) -> None:
         given = self._given.setdefault(data["service"], _Given(data))
         given.last = data
         given.ran.append(data["ran_seconds"])
         given.news_at.append(self._news_at)
-
-    def _cover(self, after: int, through: int) -> None:
-        """Close what is open up to where a service began, and take out what it accounts for."""
-        gap = self._open
-        if gap is None:
-            return
-        if gap.first <= after:
-            is_whole = gap.last <= after
-            last, at = (gap.last, gap.last_at) if is_whole else (after, 0)
-            self._gaps.append(Gap(gap.first, gap.first_at, last, at))
-        if gap.last <= through:
-            self._open = None
-        elif gap.first <= through:
-            gap.first, gap.first_at = through + 1, 0
+        after = data["after"]
+        if data["evaluated_through"]:
+            self.unevaluated.cover(after, data["evaluated_through"])
+        if data["seal_seconds"]:
+            self.unsealed_spans.cover(after, position)
+        if data["refused"]:
+            self.uncounted.cover(after, position)

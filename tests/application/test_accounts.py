@@ -67,11 +67,11 @@ def accounts_of(folder: Path) -> list[ServiceAccounted]:
         return [typed(event, ServiceAccounted) for event in events]
 
 
-def gaps(folder: Path) -> list[str]:
-    """Audit a ledger, which must hold, and return the gaps that the report names."""
+def gaps(folder: Path, who: str = "that evaluates") -> list[str]:
+    """Audit a ledger, which must hold, and return the gaps of one kind that the report names."""
     report = audited(folder / "ledger.sqlite")
     assert report.passed, report.text()
-    return [remark for remark in report.remarks if remark.startswith("Gap")]
+    return [remark for remark in report.remarks if f"no service {who} accounts for" in remark]
 
 
 def test_a_service_that_ends_in_order_accounts_for_all_that_it_did(tmp_path: Path) -> None:
@@ -117,6 +117,28 @@ def test_a_ledger_without_accounts_is_one_gap(tmp_path: Path) -> None:
     with session(tmp_path, Observed(), accounts__seconds=0.0):
         pass
     assert len(gaps(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("is_sealing", [False, True])
+def test_a_span_in_which_no_service_seals_on_schedule_is_a_gap(
+    tmp_path: Path, *, is_sealing: bool
+) -> None:
+    with session(tmp_path, Observed(), seals__seconds=3_600.0 if is_sealing else 0.0):
+        pass
+    found = gaps(tmp_path, "that seals on schedule")
+    assert len(found) == int(not is_sealing)
+    assert is_sealing or "positions 3 to " in found[0]
+
+
+def test_a_span_in_which_no_service_counted_a_refusal_is_a_gap(tmp_path: Path) -> None:
+    observed = Observed()
+    with session(tmp_path, observed):
+        pass
+    assert gaps(tmp_path, "that counted a refused request") == []
+    with session(tmp_path, observed, refusals__seconds=0.0):
+        pass
+    (gap,) = gaps(tmp_path, "that counted a refused request")
+    assert int(gap.split("positions ")[1].split()[0]) > accounts_of(tmp_path)[0].after
 
 
 def test_an_idle_service_gives_no_account(tmp_path: Path) -> None:

@@ -85,6 +85,9 @@ def test_the_newest_score_and_its_decision_cannot_be_left_out(
     paper.remove(*places[-2:])
     lie(paper)
     assert {rule for rule, _ in findings(paper, tmp_path)} == {DUE}
+    text = audit_of(paper, tmp_path).text()
+    assert "while account 1 of service" in text
+    assert "scored again and again" not in text
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_without_the_account_too_there_is_a_gap_in_the_report(
     paper.remove(*scored(paper), *paper.find(ACCOUNT))
     report = audit_of(paper, tmp_path)
     assert {one.rule for one in report.findings} <= {"seals"}
-    (gap,) = [remark for remark in report.remarks if remark.startswith("Gap")]
+    gap = next(remark for remark in report.remarks if remark.startswith("Gap"))
     assert "no service that evaluates accounts for positions" in gap
     assert gap in report.text()
 

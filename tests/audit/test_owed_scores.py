@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit.left_out import account
 from tests.audit.paper import Paper
+from tests.audit.test_absence import erase
 from tests.audit.test_forgeries import audit_of
 from tests.support.world import HOUR, ORIGIN, START, World, rule
 
 RULE = "scores.due"
+RETIRED = {"model": "beta", "reason": "replaced"}
 MODELS = ("alpha", "beta", "gamma")
 
 
@@ -45,8 +48,19 @@ def missed(paper: Paper, folder: Path) -> list[tuple[str, int]]:
     return [(one.rule, one.position) for one in audit_of(paper, folder).findings]
 
 
+def unscored(paper: Paper, folder: Path) -> list[str]:
+    """Return what the report says of models that may lack a score."""
+    return [one for one in audit_of(paper, folder).remarks if "a score was due" in one]
+
+
+def evaluated(paper: Paper) -> None:
+    """Append a service's account, by which no span is without one."""
+    account(paper, evaluated_through=len(paper.events))
+
+
 def test_the_ledger_itself_holds(written: Paper, tmp_path: Path) -> None:
     assert missed(written, tmp_path) == []
+    assert unscored(written, tmp_path) == []
     assert len(scored(written, "gamma")) > 3
 
 
@@ -77,3 +91,37 @@ def test_the_score_of_a_silence_cannot_be_left_out(written: Paper, tmp_path: Pat
     decided = [at + 1 for at in silent if paper.at(at + 1).type.startswith("decision.")]
     paper.remove(*silent, *decided)
     assert [rule for rule, _ in missed(paper, tmp_path)] == [RULE]
+
+
+def test_a_debt_that_a_retirement_ends_is_said_to_be_without_a_score(
+    written: Paper, tmp_path: Path
+) -> None:
+    paper = deepcopy(written)
+    paper.append("models/beta", "model.retired.v1", RETIRED)
+    evaluated(paper)
+    assert missed(paper, tmp_path) == []
+    assert unscored(paper, tmp_path) == []
+    paper = deepcopy(written)
+    first = paper.find("score.computed.v1", model="beta")[-2]
+    paper.remove(*(at for at in scored(paper, "beta") if at >= first))
+    paper.append("models/beta", "model.retired.v1", RETIRED)
+    evaluated(paper)
+    assert missed(paper, tmp_path) == []
+    (said,) = unscored(paper, tmp_path)
+    assert "model beta: a score was due from the first on until it was retired" in said
+
+
+@pytest.mark.parametrize("is_policy", [True, False])
+def test_models_that_an_erasure_keeps_from_being_judged_are_named_with_their_span(
+    written: Paper, tmp_path: Path, *, is_policy: bool
+) -> None:
+    paper = deepcopy(written)
+    type_ = "policy.activated.v1" if is_policy else "score.computed.v1"
+    gone = paper.find(type_)[-1]
+    model = paper.at(gone).stream.removeprefix("models/")
+    end = erase(paper, gone)
+    assert missed(paper, tmp_path) == []
+    said = [one for one in unscored(paper, tmp_path) if "cannot be judged" in one]
+    assert len(said) >= 1
+    for name in MODELS if is_policy else (model,):
+        assert any(f" to {end}, " in one and name in one for one in said)

@@ -70,10 +70,15 @@ def scores_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """
     data, kept = event.known, fold.obligations
     if event.type == ServiceAccounted.TYPE:
-        kept.scores.pass_over(data["evaluated_through"], event)
+        said = (
+            f"account {data['number']} of service {data['service']} says that no model was left "
+            f"that was due as of position {data['evaluated_through']}"
+        )
+        kept.scores.pass_over(data["evaluated_through"], event, said)
         return _counted(event, fold, "scores", "decisions")
     if event.actor == EVALUATOR and not data["historical"]:
-        kept.scores.pass_over(kept.rounds.scored(event.stream, data["as_of"]), event)
+        through = kept.rounds.scored(event.stream, data["as_of"])
+        kept.scores.pass_over(through, event, "others were scored again and again")
     return None
 
 
