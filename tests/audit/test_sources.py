@@ -218,7 +218,7 @@ def bundled(paper: Paper, folder: Path, **scope: object) -> Path:
     listed = sorted((name, hashlib.sha256(data).hexdigest()) for name, data in files.items())
     tags = {
         "bagit.txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",
-        "bag-info.txt": b"External-Identifier: x\n",
+        "bag-info.txt": f"Payload-Oxum: {sum(map(len, files.values()))}.{len(files)}\n".encode(),
         "manifest-sha256.txt": "".join(f"{hash_}  {name}\n" for name, hash_ in listed).encode(),
     }
     sums = sorted((name, hashlib.sha256(data).hexdigest()) for name, data in tags.items())
