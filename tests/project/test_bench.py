@@ -25,6 +25,7 @@ PROMISED: dict[str, dict[str, tuple[str, float]]] = {
         "StreamSignals × 500, ingest alone": ("at least", 40_000),
         "StreamSignals × 500, evaluator and projections live": ("at least", 20_000),
         "projections behind what was acknowledged, at most": ("at most", 2),
+        "seals of heads, of the server's processor time": ("at most", 2),
         "server's memory in the end, ingest alone": ("at most", 400),
         "server's memory in the end, live": ("at most", 400),
         "server's memory, end against half way, ingest alone": ("at most", 1.1),
