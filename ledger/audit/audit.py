@@ -8,15 +8,15 @@ from typing import Final
 
 from ledger.audit.hashing import hash_pass
 from ledger.audit.registry import all_meanings
-from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
+from ledger.audit.report import Report, RuleCount, UncheckedCount
 from ledger.audit.rule_pass import RulePassResult, rule_pass
 from ledger.audit.second_reading import RULE as PASSES
 from ledger.audit.second_reading import FirstReading, SecondReading
 from ledger.audit.segment import SEGMENT
-from ledger.audit.source import Finding, HashPassResult, LedgerSource, shown_place
+from ledger.audit.source import Finding, HashPassResult, LedgerSource
 from ledger.audit.state_file import AuditStateFile, EarlierAudit
 from ledger.audit.transcript import AuditRecord, Transcript, transcript_of
-from ledger.audit.trust import SignatureReport, key_history, vouch
+from ledger.audit.trust import SignatureReport, key_history, verdict_of, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.audit.witnessed_times import RULE as TIMES
 from ledger.audit.witnessed_times import WitnessedTimes
@@ -233,30 +233,12 @@ class Audit:
             for (name, reason), count in sorted(ruled.unchecked.items())
         )
         return Report(
+            **verdict_of(self.source, self.place, joined, vouched, findings),
             program=self.program,
             task="audit",
-            thing=self.source.kind,
-            place=shown_place(self.place),
-            origin=self.source.origin,
-            passed=not findings,
             is_quick=self.is_quick,
-            first_position=min(1, joined.position),
-            last_position=joined.position,
-            events=joined.position,
-            size=joined.position,
-            root=joined.root.hex(),
-            head=joined.head.hex(),
-            first_bad_position=first_bad(findings),
-            checkpoint_size=vouched.size,
-            checkpoint=vouched.note,
-            signed_by=vouched.signed_by,
-            vkeys=vouched.vkeys,
-            witnesses=vouched.witnesses,
-            cosigned_at=vouched.cosigned_at,
-            witnessed_size=vouched.witnessed_size,
             time_bounds=ruled.times.bounds,
             rules=rules,
-            findings=tuple(findings),
             gaps=gaps,
             unknown_types=unknown,
             newer_types={name: count for name, count in unknown.items() if is_newer(name)},

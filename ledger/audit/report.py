@@ -251,11 +251,6 @@ class Report(_Part):
         yield f"The {what} {does} not hold: {counted(len(self.findings), 'finding')}{where}.{rest}"
 
 
-def first_bad(findings: Iterable[Finding]) -> int:
-    """Return the first position that something is wrong with; 0 if that is no event."""
-    return min((one.position for one in findings if one.position), default=0)
-
-
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a verdict."""
     made = Report.model_json_schema(mode="serialization")

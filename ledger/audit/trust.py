@@ -8,9 +8,9 @@ commits to it: only the trusted key's holder can have chosen it then.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
-from ledger.audit.source import Finding, LedgerSource
+from ledger.audit.source import Finding, LedgerSource, shown_place
 from ledger.audit.transcript import RowDigest
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.audit.witnessed_times import WitnessedSize, witnessed_size
@@ -68,6 +68,37 @@ class SignatureReport:
         """Note why no checkpoint was looked at."""
         self.remarks.append(why)
         self.unchecked["checkpoints"] = 1
+
+
+def verdict_of(
+    source: LedgerSource,
+    place: str,
+    joined: VerifiedPrefix,
+    vouched: SignatureReport,
+    findings: Sequence[Finding],
+) -> dict[str, Any]:
+    """Return the members of a `Report` that say of which log it is, up to where, and by whom."""
+    return {
+        "thing": source.kind,
+        "place": shown_place(place),
+        "origin": source.origin,
+        "passed": not findings,
+        "first_position": min(1, joined.position),
+        "last_position": joined.position,
+        "events": joined.position,
+        "size": joined.position,
+        "root": joined.root.hex(),
+        "head": joined.head.hex(),
+        "first_bad_position": min((one.position for one in findings if one.position), default=0),
+        "checkpoint_size": vouched.size,
+        "checkpoint": vouched.note,
+        "signed_by": vouched.signed_by,
+        "vkeys": vouched.vkeys,
+        "witnesses": vouched.witnesses,
+        "cosigned_at": vouched.cosigned_at,
+        "witnessed_size": vouched.witnessed_size,
+        "findings": tuple(findings),
+    }
 
 
 def key_history(joined: VerifiedPrefix) -> tuple[KeyHistory, list[Finding], int]:

@@ -48,7 +48,7 @@ class SeededClock(StillClock):
 
 
 class Turns:
-    """Stands in for `Workers`: has tasks, and does those that are due when `run` is called."""
+    """Takes the place of `Workers`: has tasks, and does those that are due when `run` is called."""
 
     def __init__(self, clock: SeededClock) -> None:
         self._clock = clock

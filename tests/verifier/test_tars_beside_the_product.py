@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Change]] = {
     "with a name behind the name's end": ({}, edited(90, b"x")),
     "with something in the header's last bytes": ({}, edited(505, b"x")),
     "with a prefix in the form of GNU": ({}, edited(345, b"x")),
-    "with a form of nobody": ({}, edited(257, b"ustar\0 0")),
+    "with a form of no program": ({}, edited(257, b"ustar\0 0")),
     "with a name that is no text": ({}, edited(0, b"\xff")),
     "with a long name of GNU": ({"top": f"{'x' * 120}/"}, unchanged),
     "with a size in an extended header": ({**PAX, "said": {"size": "1"}}, unchanged),

@@ -30,7 +30,7 @@ BOUNDS = [(None, MAX_FUTURE_SECONDS), (None, 0), (DAY, MAX_FUTURE_SECONDS), (0, 
 def test_both_count_a_cosignature_of_the_same_times(
     ledger: Chained, ahead: int, max_age: int | None, max_future: int
 ) -> None:
-    text = ledger.note().removesuffix(b"\n")  # of nobody yet
+    text = ledger.note().removesuffix(b"\n")  # not cosigned yet
     note = text + b"\n" + (LOG.line(text) + WITNESS.line(text, NOW + ahead)).encode()
     window = TOOL.window_of(NOW, max_age, max_future)
     policy = parse_policy(POLICY).within(TimeBounds(NOW, max_future, max_age))

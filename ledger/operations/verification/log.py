@@ -10,9 +10,9 @@ from typing import Final
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
 from ledger.audit.registry import MEANINGS
-from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
-from ledger.audit.source import Finding, LedgerSource, shown_place
-from ledger.audit.trust import SignatureReport, key_history, vouch
+from ledger.audit.report import Report, RuleCount, UncheckedCount
+from ledger.audit.source import Finding, LedgerSource
+from ledger.audit.trust import SignatureReport, key_history, verdict_of, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.checkpoint import CheckpointBody, claim_of
 from ledger.chain.key_history import KeySpan, open_by_spans
@@ -68,28 +68,10 @@ def verify_log(
         over = counted(claimed.size, "event")
         remarks.append(f"The checkpoint kept before, over {over}, is of the same log.")
     return Report(
+        **verdict_of(source, place, joined, vouched, findings),
         program=PROGRAM,
         task="verify",
-        thing=source.kind,
-        place=shown_place(place),
-        origin=source.origin,
-        passed=not findings,
-        first_position=min(1, joined.position),
-        last_position=joined.position,
-        events=joined.position,
-        size=joined.position,
-        root=joined.root.hex(),
-        head=joined.head.hex(),
-        first_bad_position=first_bad(findings),
-        checkpoint_size=vouched.size,
-        checkpoint=vouched.note,
-        signed_by=vouched.signed_by,
-        vkeys=vouched.vkeys,
-        witnesses=vouched.witnesses,
-        cosigned_at=vouched.cosigned_at,
-        witnessed_size=vouched.witnessed_size,
         rules=_rules(source, joined, vouched, findings, is_kept=bool(kept)),
-        findings=tuple(findings),
         gaps=(UncheckedCount("rules", no_rules(is_whole=source.has_bodies), joined.position),),
         remarks=tuple(remarks),
     )
