@@ -73,7 +73,7 @@ class ServiceAccounts:
         """The last account or count of refusals whose body is gone; 0 for none."""
         self.unevaluated, self.unsealed_spans = Uncovered(), Uncovered()
         self.uncounted = Uncovered()
-        """Events that services left out which evaluate, which seal, which counted a refusal."""
+        """Events that no service covers: one that evaluates, one that seals, one that counted."""
 
     def before(self, service: str) -> dict[str, Any] | None:
         """Return the last account that a service gave."""

@@ -10,23 +10,20 @@ from tools.known_answers.primitives import (
     NOW,
     ORIGIN_KEY,
     Case,
-    b64,
+    Key,
     checkpoint,
     flip,
     hashes,
     line,
     note,
-    sha,
 )
 from tools.known_answers.trees import Document, document
 
 
 @dataclass(frozen=True)
-class Cosigner:
+class Cosigner(Key):
     """A cosigner with a key of ML-DSA-44."""
 
-    name: str
-    seed: bytes
     type: int = 6
 
     @property
@@ -34,20 +31,9 @@ class Cosigner:
         """The public half."""
         return MldsaKey(self.seed).public
 
-    @property
-    def id(self) -> bytes:
-        """The four bytes that lines name the key by."""
-        return sha(self.name.encode(), b"\n", bytes([self.type]), self.public)[:4]
-
-    @property
-    def vkey(self) -> str:
-        """The public half as text."""
-        return f"{self.name}+{self.id.hex()}+{b64(bytes([self.type]) + self.public)}"
-
-    @property
-    def pair(self) -> list[str]:
-        """The name and id, as the cases list them."""
-        return [self.name, self.id.hex()]
+    def raw(self, message: bytes) -> bytes:
+        """Return the signature of a message, as it is."""
+        return MldsaKey(self.seed).sign(message)
 
     def blob(self, text: str, seconds: int) -> bytes:
         """Return id, time and signature over a checkpoint's text."""
@@ -56,7 +42,7 @@ class Cosigner:
         named = [bytes([len(one.encode())]) + one.encode() for one in (self.name, origin)]
         tree = bytes(8) + int(size).to_bytes(8, "big") + base64.b64decode(root64)
         message = b"subtree/v1\n\x00" + named[0] + stamp + named[1] + tree
-        return self.id + stamp + MldsaKey(self.seed).sign(message)
+        return self.id + stamp + self.raw(message)
 
 
 def checkpoints() -> Document:

@@ -167,17 +167,9 @@ class _Proven:
     checkpoint_size: int
     root: bytes
     signed_by: tuple[str, ...]
-    cosigned: tuple[Cosigned, ...]
-
-    @property
-    def witnesses(self) -> tuple[str, ...]:
-        """The names of the witnesses."""
-        return tuple(one.witness for one in self.cosigned)
-
-    @property
-    def cosigned_at(self) -> tuple[str, ...]:
-        """When each of them says that it cosigned."""
-        return tuple(one.at for one in self.cosigned)
+    witnesses: tuple[str, ...]
+    cosigned_at: tuple[str, ...]
+    """When each of the witnesses says that it cosigned."""
 
 
 def _proven(
@@ -198,7 +190,9 @@ def _proven(
         signers += named
     lines = {(one.name, one.key_id) for one in parse_note(proof.checkpoint.encode()).signatures}
     signed_by = dict.fromkeys(str(key) for key in signers if (key.name, key.key_id) in lines)
-    return _Proven(claim.origin, claim.size, claim.root, tuple(signed_by), cosigned), leaf
+    witnesses = tuple(one.witness for one in cosigned)
+    times = tuple(one.at for one in cosigned)
+    return _Proven(claim.origin, claim.size, claim.root, tuple(signed_by), witnesses, times), leaf
 
 
 def _holds(
