@@ -92,6 +92,14 @@ class WrongStateError(LedgerRefusedError):
     """The request is in order, but not in the state things are in."""
 
 
+class IdentityError(LedgerRefusedError):
+    """The ledger does not know who calls: no credential, or one that does not count."""
+
+
+class NotAuthorisedError(WrongStateError):
+    """The ledger knows who calls, and that caller may not do this."""
+
+
 class BusyError(LedgerRefusedError):
     """Too much at once, or not yet; `retry_after_seconds` says when to try again."""
 
@@ -202,7 +210,8 @@ _FAMILIES: Final[dict[str, type[LedgerRefusedError]]] = {
     "DEADLINE_EXCEEDED": DeadlineError,
     "DATA_LOSS": IntegrityError,
     "INTERNAL": ServerFaultError,
-    "PERMISSION_DENIED": WrongStateError,
+    "PERMISSION_DENIED": NotAuthorisedError,
+    "UNAUTHENTICATED": IdentityError,
 }
 """By the status that a reason travels under."""
 FAMILY: Final[dict[Reason, type[LedgerRefusedError]]] = {

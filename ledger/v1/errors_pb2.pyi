@@ -102,6 +102,28 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """DATA_LOSS. The ledger is smaller than a checkpoint that was published or witnessed, or than what its read models have seen: a restored backup, or a truncated log. Do: restore a newer copy; never go on from this one."""
     ERROR_REASON_MEANING_PINNED: _ErrorReason.ValueType  # 39
     """FAILED_PRECONDITION. A policy in force, or the one to come into force, was drafted against another definition of a signal. Do: replace the policy in the same request, or define the new meaning under a name of its own."""
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 40
+    """UNAUTHENTICATED. The call presents no proof of its caller's identity, and this server does not believe names. Do: present a client certificate, a bearer token of a provider that the server knows, or one that the ledger issued."""
+    ERROR_REASON_CREDENTIAL_INVALID: _ErrorReason.ValueType  # 41
+    """UNAUTHENTICATED. The certificate or token that was presented cannot be read, does not verify, or came with another one. Do: present one credential, as its issuer gave it."""
+    ERROR_REASON_CREDENTIAL_EXPIRED: _ErrorReason.ValueType  # 42
+    """UNAUTHENTICATED. The credential has expired, or is not valid yet. Do: get a fresh one from its issuer; if it is fresh, compare the clocks."""
+    ERROR_REASON_CREDENTIAL_REVOKED: _ErrorReason.ValueType  # 43
+    """UNAUTHENTICATED. The credential was revoked. Do: ask an administrator of the ledger for another one."""
+    ERROR_REASON_TOKEN_AUDIENCE_WRONG: _ErrorReason.ValueType  # 44
+    """UNAUTHENTICATED. The token was issued for another service. Do: ask the provider for a token with the audience of this server."""
+    ERROR_REASON_TOKEN_ISSUER_WRONG: _ErrorReason.ValueType  # 45
+    """UNAUTHENTICATED. The server trusts no provider of the issuer that the token names. Do: use a token of a provider that the server's operator has set."""
+    ERROR_REASON_TOKEN_KEY_UNKNOWN: _ErrorReason.ValueType  # 46
+    """UNAUTHENTICATED. The provider publishes no key with which the token could be checked, or its keys cannot be read at the moment; then `RetryInfo` says when to try again. Do: get a fresh token; if that fails too, tell the server's operator."""
+    ERROR_REASON_TOKEN_ALGORITHM_REFUSED: _ErrorReason.ValueType  # 47
+    """UNAUTHENTICATED. The token is unsigned, or signed by an algorithm that is not among those set for its provider. Do: have the provider sign with one of those."""
+    ERROR_REASON_TOKEN_OF_OTHER_LEDGER: _ErrorReason.ValueType  # 48
+    """UNAUTHENTICATED. The token was issued by another ledger than the one that the call names. Do: use the token of this ledger."""
+    ERROR_REASON_TOKEN_TOO_LARGE: _ErrorReason.ValueType  # 49
+    """UNAUTHENTICATED. The bearer token has more than 8 KiB. Do: ask the provider for a token with fewer claims."""
+    ERROR_REASON_IDENTITY_UNBOUND: _ErrorReason.ValueType  # 50
+    """UNAUTHENTICATED. The credential is in order, but is bound to no actor of this ledger. Do: ask an administrator of the ledger to bind it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -202,3 +224,25 @@ ERROR_REASON_LEDGER_BEHIND: ErrorReason.ValueType  # 38
 """DATA_LOSS. The ledger is smaller than a checkpoint that was published or witnessed, or than what its read models have seen: a restored backup, or a truncated log. Do: restore a newer copy; never go on from this one."""
 ERROR_REASON_MEANING_PINNED: ErrorReason.ValueType  # 39
 """FAILED_PRECONDITION. A policy in force, or the one to come into force, was drafted against another definition of a signal. Do: replace the policy in the same request, or define the new meaning under a name of its own."""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 40
+"""UNAUTHENTICATED. The call presents no proof of its caller's identity, and this server does not believe names. Do: present a client certificate, a bearer token of a provider that the server knows, or one that the ledger issued."""
+ERROR_REASON_CREDENTIAL_INVALID: ErrorReason.ValueType  # 41
+"""UNAUTHENTICATED. The certificate or token that was presented cannot be read, does not verify, or came with another one. Do: present one credential, as its issuer gave it."""
+ERROR_REASON_CREDENTIAL_EXPIRED: ErrorReason.ValueType  # 42
+"""UNAUTHENTICATED. The credential has expired, or is not valid yet. Do: get a fresh one from its issuer; if it is fresh, compare the clocks."""
+ERROR_REASON_CREDENTIAL_REVOKED: ErrorReason.ValueType  # 43
+"""UNAUTHENTICATED. The credential was revoked. Do: ask an administrator of the ledger for another one."""
+ERROR_REASON_TOKEN_AUDIENCE_WRONG: ErrorReason.ValueType  # 44
+"""UNAUTHENTICATED. The token was issued for another service. Do: ask the provider for a token with the audience of this server."""
+ERROR_REASON_TOKEN_ISSUER_WRONG: ErrorReason.ValueType  # 45
+"""UNAUTHENTICATED. The server trusts no provider of the issuer that the token names. Do: use a token of a provider that the server's operator has set."""
+ERROR_REASON_TOKEN_KEY_UNKNOWN: ErrorReason.ValueType  # 46
+"""UNAUTHENTICATED. The provider publishes no key with which the token could be checked, or its keys cannot be read at the moment; then `RetryInfo` says when to try again. Do: get a fresh token; if that fails too, tell the server's operator."""
+ERROR_REASON_TOKEN_ALGORITHM_REFUSED: ErrorReason.ValueType  # 47
+"""UNAUTHENTICATED. The token is unsigned, or signed by an algorithm that is not among those set for its provider. Do: have the provider sign with one of those."""
+ERROR_REASON_TOKEN_OF_OTHER_LEDGER: ErrorReason.ValueType  # 48
+"""UNAUTHENTICATED. The token was issued by another ledger than the one that the call names. Do: use the token of this ledger."""
+ERROR_REASON_TOKEN_TOO_LARGE: ErrorReason.ValueType  # 49
+"""UNAUTHENTICATED. The bearer token has more than 8 KiB. Do: ask the provider for a token with fewer claims."""
+ERROR_REASON_IDENTITY_UNBOUND: ErrorReason.ValueType  # 50
+"""UNAUTHENTICATED. The credential is in order, but is bound to no actor of this ledger. Do: ask an administrator of the ledger to bind it."""
