@@ -37,7 +37,7 @@ from ledger.limits import (
     SKEW_SECONDS_DEFAULT,
     SKEW_SECONDS_MAX,
 )
-from ledger.settings import Settings
+from ledger.setting_sections import Settings
 from ledger.storage import open_store
 from ledger.storage.database import sqlite_file
 from ledger.storage.recorders import LedgerApplicationRecorder

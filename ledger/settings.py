@@ -1,8 +1,8 @@
 """Settings: the environment counts before a TOML file, that before the defaults.
 
-A variable is `LEDGER_` plus section and name: `LEDGER_SERVER__ADDRESS`. A name that is not known is
-refused at start-up, with the nearest one that exists: a setting that is silently not read would be
-found out too late. Flags of the command line stand over all of this; that is the CLI's business.
+A variable is `LEDGER_` plus sections and name: `LEDGER_SERVER__ADDRESS`. A name that is not known
+is refused at start-up, with the nearest one that exists: a setting that is silently not read would
+be found out too late. Flags of the command line stand over all of this; that is the CLI's business.
 """
 
 import json
@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_origin
+from typing import Any, Final, get_origin
 
 import pydantic_settings
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -23,8 +23,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from ledger.events.values import ACTOR
 from ledger.reading import NOTE_BYTES_MAX, parse_toml, read_text
+from ledger.setting_sections import Settings
 
 PREFIX: Final = "LEDGER_"
 CONFIG_VARIABLE: Final = "LEDGER_CONFIG"
@@ -34,214 +34,6 @@ _FORM: Final = re.compile(rf"{PREFIX}([A-Z0-9]+)__[A-Z0-9_]+", re.IGNORECASE)
 
 class SettingsError(ValueError):
     """Settings that cannot be used; says which, why, and what to do."""
-
-
-class _Section(BaseModel):
-    """Settings that belong together: fixed once they are read, and no others."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServerSettings(_Section):
-    """Where the service is, for the server and its clients."""
-
-    address: str = Field(
-        default="127.0.0.1:50051",
-        description="Host and port that `serve` listens on and commands call; loopback only.",
-    )
-
-
-class StorageSettings(_Section):
-    """Where data lives."""
-
-    database: str = Field(
-        default="ledger.sqlite",
-        description="The ledger: path of a SQLite file, or URL of a PostgreSQL database.",
-    )
-    projections: str = Field(
-        default="",
-        description="The read models, likewise; empty for a file (or tables) beside the ledger.",
-    )
-    accept_silent_loss: bool = Field(
-        default=False,
-        description="Consent to run on PostgreSQL with nothing outside the database that shows "
-        "events lost in a fail-over.",
-    )
-
-
-class ServiceSettings(_Section):
-    """The work that runs beside the API."""
-
-    evaluate: bool = Field(
-        default=True, description="Whether this server scores models and decides by itself."
-    )
-    project: bool = Field(default=True, description="Whether this server keeps projections.")
-
-
-class KeySettings(_Section):
-    """Which master key opens the signing keys, which the database holds encrypted."""
-
-    file: str = Field(
-        default="",
-        description="File with the master key that encrypts signing keys; empty for one beside a "
-        "SQLite file, made at first start.",
-    )
-    secret: str = Field(
-        default="",
-        repr=False,
-        description="That key itself, 64 hexadecimal digits, instead of a file.",
-    )
-
-
-class CheckpointSettings(_Section):
-    """When tree heads are signed, and what they are held against."""
-
-    seconds: float = Field(
-        default=1.0,
-        ge=0,
-        le=86_400,
-        description="An event is covered by a signed checkpoint within so many seconds; 0 to sign "
-        "on demand only.",
-    )
-    published: str = Field(
-        default="",
-        description="Folder that `log publish` writes, or file with a checkpoint: the server does "
-        "not start on a ledger that is behind it.",
-    )
-    policy: str = Field(
-        default="",
-        description="Policy file (tlog-policy) that names witnesses with their URLs: their "
-        "cosignatures are collected.",
-    )
-    evidence: str = Field(
-        default="",
-        description="Folder for checkpoints that contradict the ledger; empty for one beside a "
-        "SQLite file.",
-    )
-
-
-class SealSettings(_Section):
-    """How often all streams are sealed."""
-
-    seconds: float = Field(
-        default=3600.0,
-        ge=0,
-        le=31_536_000,
-        description="All streams are sealed every so many seconds if something was recorded; 0 to "
-        "seal on demand only.",
-    )
-
-
-def _can_call(actor: str) -> str:
-    if actor.startswith("system/") or not ACTOR.fullmatch(actor):
-        raise ValueError(f"{actor[:80]!r} can never call; write users/NAME or services/NAME")
-    return actor
-
-
-_Actor = Annotated[str, AfterValidator(_can_call)]
-
-
-class ErasureSettings(_Section):
-    """The actors that may erase bodies."""
-
-    actors: tuple[_Actor, ...] = Field(
-        default=(),
-        description='Actors that may erase bodies, as a list such as `["users/dpo"]`; no client if '
-        "empty.",
-    )
-
-
-class OperatorSettings(_Section):
-    """The actors that may do what concerns every client."""
-
-    actors: tuple[_Actor, ...] = Field(
-        default=(),
-        description="Actors that may rotate and revoke keys, create ledgers, confirm the clock, "
-        "retire models, rebuild read models and delete exports, as a list such as "
-        '`["users/ops"]`; no client if empty.',
-    )
-
-
-class RefusalSettings(_Section):
-    """Whether refused requests are counted on record."""
-
-    seconds: float = Field(
-        default=60.0,
-        ge=0,
-        le=86_400,
-        description="Refused requests are recorded as counts every so many seconds; 0 for never.",
-    )
-
-
-class AccountSettings(_Section):
-    """Whether the server accounts on record for what it does by itself."""
-
-    seconds: float = Field(
-        default=3600.0,
-        ge=0,
-        le=86_400,
-        description="The server accounts on record for what it recorded by itself, and how far it "
-        "has evaluated, every so many seconds if anything was, and when it ends; 0 for never.",
-    )
-
-
-class ExportSettings(_Section):
-    """Where export bundles are made."""
-
-    folder: str = Field(
-        default="",
-        description="Folder for export bundles; empty for one beside a SQLite file.",
-    )
-
-
-class ClientSettings(_Section):
-    """How commands call the service."""
-
-    ledger: str = Field(
-        default="", description="Origin of the ledger; empty for the server's first one."
-    )
-    actor: str = Field(
-        default="",
-        description="The actor that calls, as `users/NAME` or `services/NAME`; empty for "
-        "`users/anonymous`.",
-    )
-    deadline_seconds: float = Field(
-        default=10.0, gt=0, le=86_400, description="How long a call may take, with all attempts."
-    )
-    trust: str = Field(
-        default="",
-        description="File with the keys and checkpoints that commands remember; empty for one in "
-        "the user's state folder.",
-    )
-
-
-class LogSettings(_Section):
-    """What `serve` says while it runs, on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least severe line that is written."
-    )
-    form: Literal["auto", "json", "text"] = Field(
-        default="auto", description="Form of a line; `auto` is text on a terminal, else JSON."
-    )
-
-
-class Settings(_Section):
-    """Everything that can be set, by section. A part of the product is given its whole section."""
-
-    server: ServerSettings = Field(default_factory=ServerSettings)
-    storage: StorageSettings = Field(default_factory=StorageSettings)
-    service: ServiceSettings = Field(default_factory=ServiceSettings)
-    keys: KeySettings = Field(default_factory=KeySettings)
-    checkpoints: CheckpointSettings = Field(default_factory=CheckpointSettings)
-    seals: SealSettings = Field(default_factory=SealSettings)
-    erasure: ErasureSettings = Field(default_factory=ErasureSettings)
-    operators: OperatorSettings = Field(default_factory=OperatorSettings)
-    refusals: RefusalSettings = Field(default_factory=RefusalSettings)
-    accounts: AccountSettings = Field(default_factory=AccountSettings)
-    exports: ExportSettings = Field(default_factory=ExportSettings)
-    client: ClientSettings = Field(default_factory=ClientSettings)
-    log: LogSettings = Field(default_factory=LogSettings)
 
 
 class _Stated(BaseSettings, Settings):
@@ -332,12 +124,18 @@ def _is_ours(variable: str) -> bool:
 
 def documented() -> Iterator[tuple[str, str, FieldInfo]]:
     """Yield (variable, path in the file, field) of every setting."""
-    for section, outer in Settings.model_fields.items():
-        part = outer.annotation
-        assert isinstance(part, type)
-        assert issubclass(part, BaseModel)
-        for name, field in part.model_fields.items():
-            yield f"{PREFIX}{section}__{name}".upper(), f"{section}.{name}", field
+    for path, field in _leaves(Settings):
+        yield f"{PREFIX}{path.replace('.', '__')}".upper(), path, field
+
+
+def _leaves(section: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every setting of a section and of the sections in it, each with its path."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from ((f"{name}.{path}", leaf) for path, leaf in _leaves(kind))
+        else:
+            yield name, field
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from ledger.settings import Settings
+from ledger.setting_sections import Settings
 
 
 def quiet(database: str, **named: object) -> Settings:

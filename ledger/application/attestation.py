@@ -29,7 +29,7 @@ from ledger.chain.transcript import transcript_fault
 from ledger.clock import Clock
 from ledger.errors import invalid_field
 from ledger.events.proving import AuditCompleted, AuditCompletedV2
-from ledger.settings import CheckpointSettings, SealSettings
+from ledger.setting_sections import CheckpointSettings, SealSettings
 from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.rehash import RehashProcess, rehasher
 from ledger.storage.store import Store

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from ledger.service import Service
-    from ledger.settings import Settings
+    from ledger.setting_sections import Settings
 
 
 def serve(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ledger.chain.witness_times import TimeBounds
     from ledger.client import LedgerClient
     from ledger.clock import Clock
-    from ledger.settings import Settings
+    from ledger.setting_sections import Settings
 
 # Name, and whether a value follows it.
 GLOBAL_OPTIONS: Final = {

@@ -16,7 +16,7 @@ from ledger.operations.audits import audit_log
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import check_file
 from ledger.operations.trust import TrustAnchors
-from ledger.settings import KeySettings
+from ledger.setting_sections import KeySettings
 from ledger.storage import Store, open_store
 from ledger.storage.vault import Vault, chosen_vault
 

@@ -19,7 +19,7 @@ from ledger.chain.link import Digest
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.service import Service
-from ledger.settings import Settings
+from ledger.setting_sections import Settings
 from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import Witness

@@ -19,7 +19,7 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
 from ledger.service import Service
-from ledger.settings import Settings
+from ledger.setting_sections import Settings
 from ledger.storage import Store
 from tests.support.attested import attest, checked
 from tests.support.clocks import ManualClock

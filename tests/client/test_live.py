@@ -34,7 +34,7 @@ from ledger.client import (
 from ledger.client.enums import Action, LedgerClock, ReplayOutcome, SignalKind
 from ledger.client.records import Event
 from ledger.service import Service
-from ledger.settings import Settings
+from ledger.setting_sections import Settings
 from tests.support.served import DAY, ORIGIN, POLICY, START, Fleets, Served, serving, serving_fleet
 from tools.quiet import quiet
 

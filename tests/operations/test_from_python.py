@@ -42,7 +42,7 @@ from ledger.operations.verification.target import source_at, thing_at
 from ledger.operations.verification.verdict import required
 from ledger.operations.witness import witness_key, witness_server, witnessed_logs
 from ledger.reading import STATE_BYTES_MAX
-from ledger.settings import Settings
+from ledger.setting_sections import Settings
 from tests.support.served import ORIGIN, Served, serving
 
 

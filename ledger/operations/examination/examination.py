@@ -20,7 +20,7 @@ from ledger.operations.places import check_place
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
-    from ledger.settings import Settings
+    from ledger.setting_sections import Settings
 
 _PACKAGES: Final = ("cryptography", "eventsourcing", "grpcio", "protobuf", "pydantic", "sqlalchemy")
 

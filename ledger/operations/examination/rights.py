@@ -8,7 +8,7 @@ from ledger.operations.examination import Check
 from ledger.private import open_to_others
 
 if TYPE_CHECKING:
-    from ledger.settings import Settings
+    from ledger.setting_sections import Settings
 
 _SHOWN_MAX: Final = 5
 _OTHERS_WRITE: Final = 0o022
