@@ -5,6 +5,7 @@ service may know of more that makes it due: an override that began or ended betw
 seconds that passed, a body that is gone by now. So what is due here was due there.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
@@ -15,6 +16,7 @@ from ledger.audit.gaps import Unscored
 from ledger.audit.ledger_state import AuditedModel, LedgerState
 from ledger.audit.ledger_time import EvaluatorTime
 from ledger.audit.parameters import Parameters
+from ledger.audit.service_accounts import EVALUATOR, UNLANDED
 from ledger.audit.service_period import AuditedService, serving_of
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
@@ -65,6 +67,15 @@ class DueModel:
     unjudged_why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A debt past which others were scored, by a service of which is not known when it landed."""
+
+    position: int
+    bears: int
+    what: str
+
+
 class DueScores:
     """Follows every model; told of each event after the fold."""
 
@@ -73,18 +84,25 @@ class DueScores:
         self._time = EvaluatorTime()
         self._models: dict[str, DueModel] = {}
         self._owed: set[str] = set()
-        self.missing: list[tuple[int, str]] = []
+        self._missing: list[tuple[int, str]] = []
         """(since, what) of each score that is not there."""
+        self._passed: dict[tuple[str, int], PassedOver] = {}
+        """By stream and since: where others were scored."""
         self._alarms: list[tuple[int, str]] = []
         self._gaps: list[Unscored] = []
         self._position = 0
         self._is_blind = False
         """Whether the body of a policy or of its activation is gone: any model may be under it."""
+        self._is_behind = False
+        """Whether a score shows that the evaluator's clock is behind the record, and may leap."""
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the fold has taken in."""
         self._time.apply(event)
         self._position = event.position
+        if self._is_behind and self._time.is_sure:
+            self._is_behind = False
+            self._rest_from(event)
         if event.raw is None and event.stream.startswith("policies/") and not self._is_blind:
             self._is_blind = True
             for model in self._models.values():
@@ -103,21 +121,40 @@ class DueScores:
             model.wakes_at = 0
             self._look(model, event.position)
 
-    def pass_over(self, through: int, event: AuditedEvent, said: str) -> None:
+    def pass_over(
+        self, through: int, event: AuditedEvent, said: str, landed_at: int | None = None
+    ) -> None:
         """Note what was due by a position and still is at an event, but for what that scores.
 
-        `said` tells how the event shows that each model had its turn.
+        `said` tells how the event shows that each model had its turn, `landed_at` when the service
+        landed that evaluated; None where that is not known yet.
         """
         for stream in sorted(self._owed - {event.stream}):
             model = self._models[stream]
             since = model.due_since
-            if not model.is_told and since <= through and self._is_due(model):
+            if model.is_told or since > through or not self._is_due(model):
+                continue
+            what = (
+                f"model {model.facts.name} was due for a score there, and has none by position "
+                f"{event.position}, while {said}"
+            )
+            bears = self._bears(model)
+            if landed_at is None:
+                self._passed.setdefault((stream, since), PassedOver(event.position, bears, what))
+            elif landed_at <= bears:
                 model.is_told = True
-                what = (
-                    f"model {model.facts.name} was due for a score there, and has none by position "
-                    f"{event.position}, while {said}"
-                )
-                self.missing.append((since, what))
+                self._passed.pop((stream, since), None)
+                self._missing.append((since, what))
+
+    def missed(self, landed_at: Callable[[int], int]) -> Iterator[tuple[int, str]]:
+        """Yield (since, what) of each score that is not there; the events are at their end.
+
+        `landed_at` tells when the last service landed that evaluates and had begun by a position.
+        """
+        yield from self._missing
+        for (_, since), passed in self._passed.items():
+            if landed_at(passed.position) <= passed.bears:
+                yield since, passed.what
 
     def gaps(self) -> list[Unscored]:
         """Return where a debt ended without a score or could not be judged, at the end."""
@@ -135,12 +172,17 @@ class DueScores:
 
     def _begin_again(self, event: AuditedEvent) -> None:
         """Have what is due be due from here on: by a new policy, an erasure or a set clock."""
+        if event.type == ClockStepped.TYPE:
+            self._rest_from(event)
         for model in self._models.values():
             if event.type == PolicyActivated.TYPE:
                 model.changed_at = event.position
-            elif event.type == ClockStepped.TYPE:
-                model.rests_from = max(model.rests_from, event.recorded_at)
             self._settle(model, event.position)
+
+    def _rest_from(self, event: AuditedEvent) -> None:
+        """Have every model rest from here on: before this, less time may have passed."""
+        for model in self._models.values():
+            model.rests_from = max(model.rests_from, event.recorded_at)
 
     def _changed(self, event: AuditedEvent) -> None:
         model = self._models.get(event.stream)
@@ -162,8 +204,10 @@ class DueScores:
         if not data["historical"]:
             model.is_scored, model.as_of = True, data["as_of"]
             model.is_told, model.unpaid_since = False, 0
-            model.rests_from = event.recorded_at
-            model.own_from = max(model.newest, parse_time(data["evaluated_at"]))
+            model.rests_from, at = event.recorded_at, parse_time(data["evaluated_at"])
+            model.own_from = max(model.newest, at)
+            if event.actor == EVALUATOR and data["trigger"] == "schedule":
+                self._is_behind = not self._time.is_data and at < self._time.unbelieved_before
 
     def _observed(self, event: AuditedEvent) -> None:
         model, seen = self._models.get(event.stream), event.observation
@@ -267,6 +311,16 @@ class DueScores:
         own = model.newest - model.own_from
         is_moved = self._time.is_data and self._is_news(model) and own >= rest
         return is_moved or self._due_at(model) <= self._time.now
+
+    def _bears(self, model: DueModel) -> int:
+        """Return the latest time at which a service may have landed to which the model is due now.
+
+        The time before that may not have passed for it.
+        """
+        if self._time.is_data or not (model.is_scored or model.serves_from):
+            return UNLANDED
+        waited = self._due_at(model) - model.rests_from if model.is_scored else 0
+        return self._time.now - waited
 
     def _is_news(self, model: DueModel) -> bool:
         return max(model.news_at, model.changed_at) > model.as_of

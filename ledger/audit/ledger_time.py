@@ -42,6 +42,11 @@ class EvaluatorTime:
             self._next = at
 
     @property
+    def unbelieved_before(self) -> int:
+        """The time before which a clock is too far behind the record to be believed."""
+        return self._recorded_at - self.allowance
+
+    @property
     def now(self) -> int:
         """The time; 0 where there is none yet."""
         if not self.is_data:

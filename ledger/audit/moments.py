@@ -37,6 +37,17 @@ class Moments:
         if len(self._kept) > 2 * REMEMBERED:
             del self._kept[:-REMEMBERED]
 
+    def rise_after(self, position: int) -> int:
+        """Return the first time of record later than the one as of a position; 0 before there is.
+
+        Where that moment is forgotten, the oldest one known, which is no earlier.
+        """
+        before = self.at(position)
+        if before is None:
+            return self._kept[0].recorded_at
+        index = bisect_right(self._kept, before.recorded_at, key=lambda one: one.recorded_at)
+        return self._kept[index].recorded_at if index < len(self._kept) else 0
+
     def at(self, position: int) -> LedgerMoment | None:
         """Return the moment as of a position; None where it is forgotten."""
         index = bisect_right(self._kept, position, key=lambda one: one.position) - 1

@@ -26,7 +26,7 @@ class Obligations:
         self.decisions = OwedDecisions()
         self.scores = DueScores(fold)
         self.rounds = Rounds()
-        self.accounts = ServiceAccounts()
+        self.accounts = ServiceAccounts(fold.moments)
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the rules have looked at and the fold has taken in."""

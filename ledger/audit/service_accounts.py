@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gaps import Uncovered
+from ledger.audit.moments import Moments
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.proving import RequestsRefused, ServiceAccounted, StreamsSealed
 from ledger.events.registry import HOUSEKEEPING_TYPES
@@ -32,6 +33,8 @@ _STREAMS: Final = ("models/", "policies/")
 
 _BEGINNING: Final = 2
 """A ledger is created and configured before a service serves it."""
+UNLANDED: Final = 1 << 62
+"""Later than any time."""
 
 
 @dataclass(slots=True)
@@ -54,9 +57,15 @@ class _Counter:
 
 @dataclass(slots=True)
 class _Given:
-    """The accounts of one service: the last one, and what there was to seal at each."""
+    """The accounts of one service: the last one, and what there was to seal at each.
+
+    It landed with the first event after its beginning that is dated later than all before. Until
+    then its clock may have been behind the record, which is used, and may leap unnoticed once. From
+    then on as much time has passed for it as the record says.
+    """
 
     last: dict[str, Any]
+    landed_at: int
     ran: "array[int]" = field(default_factory=lambda: array("q"))
     news_at: "array[int]" = field(default_factory=lambda: array("q"))
 
@@ -64,9 +73,12 @@ class _Given:
 class ServiceAccounts:
     """The accounts so far, and what they are held against."""
 
-    def __init__(self) -> None:
+    def __init__(self, moments: Moments) -> None:
+        self._moments = moments
         self._counters = {name: _Counter() for name in COUNTED}
         self._given: dict[str, _Given] = {}
+        self._aloft: list[_Given] = []
+        self._recorded_at = 0
         self._news_at = self._sealed = 0
         """The newest event that is to be sealed, and how far a seal reaches."""
         self.blind_at = 0
@@ -79,6 +91,24 @@ class ServiceAccounts:
         """Return the last account that a service gave."""
         given = self._given.get(service)
         return None if given is None else given.last
+
+    def landed_at(self, data: dict[str, Any]) -> int:
+        """Return when the service of an account landed."""
+        given = self._given.get(data["service"])
+        if given is not None:
+            return given.landed_at
+        return self._moments.rise_after(data["after"]) or UNLANDED
+
+    def last_landed_at(self, position: int) -> int:
+        """Return when the last service landed that evaluates and had begun by a position."""
+        return max(
+            (
+                given.landed_at
+                for given in self._given.values()
+                if given.last["evaluated_through"] and given.last["after"] < position
+            ),
+            default=0,
+        )
 
     def unsealed(self, data: dict[str, Any]) -> int:
         """Return the position of an event that was to be sealed before this account; 0 for none.
@@ -102,6 +132,11 @@ class ServiceAccounts:
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event."""
+        if event.recorded_at > self._recorded_at:
+            for given in self._aloft:
+                given.landed_at = event.recorded_at
+            self._aloft.clear()
+            self._recorded_at = event.recorded_at
         if event.type not in HOUSEKEEPING_TYPES:
             self._news_at = event.position
             if event.position > _BEGINNING:
@@ -123,7 +158,11 @@ class ServiceAccounts:
             self.blind_at = event.position
 
     def _account(self, data: dict[str, Any], position: int) -> None:
-        given = self._given.setdefault(data["service"], _Given(data))
+        given = self._given.get(data["service"])
+        if given is None:
+            given = self._given[data["service"]] = _Given(data, self.landed_at(data))
+            if given.landed_at == UNLANDED:
+                self._aloft.append(given)
         given.last = data
         given.ran.append(data["ran_seconds"])
         given.news_at.append(self._news_at)

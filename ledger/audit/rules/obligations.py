@@ -57,7 +57,8 @@ def _owe(event: AuditedEvent, fold: LedgerState, why: str, *, is_due: bool) -> N
 
 
 def _unscored(fold: LedgerState) -> Iterator[tuple[int, str]]:
-    yield from fold.obligations.scores.missing
+    kept = fold.obligations
+    yield from kept.scores.missed(kept.accounts.last_landed_at)
 
 
 @rule("scores.due", _SCORE, ServiceAccounted.TYPE, finish=_unscored)
@@ -74,7 +75,8 @@ def scores_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
             f"account {data['number']} of service {data['service']} says that no model was left "
             f"that was due as of position {data['evaluated_through']}"
         )
-        kept.scores.pass_over(data["evaluated_through"], event, said)
+        landed_at = kept.accounts.landed_at(data)
+        kept.scores.pass_over(data["evaluated_through"], event, said, landed_at)
         return _counted(event, fold, "scores", "decisions")
     if event.actor == EVALUATOR and not data["historical"]:
         through = kept.rounds.scored(event.stream, data["as_of"])
