@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
-_OTHERS: Final = 0o077
+OTHERS: Final = 0o077
 
 
 def open_file(path: Path, mode: str = "wb", *, buffering: int = -1) -> IO[Any]:
@@ -69,5 +69,5 @@ def open_to_others(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
             mode = S_IMODE(path.stat().st_mode)
         except OSError:
             continue
-        if mode & _OTHERS:
+        if mode & OTHERS:
             yield path, mode

@@ -1,7 +1,8 @@
 """A process that computes for this one: it starts with the first call, and is over with its caller.
 
 `python -m ledger.worker_process` is that process. It reads calls from its standard input and writes
-an answer to each to its standard output, pickled both: only this program talks to it. It ends with
+an answer to each to its standard output, pickled both: only this program talks to it. Of secrets it
+inherits what it needs to read the database by itself, and none of the settings. It ends with
 its input, so also when its parent dies, and an interrupt of the terminal is its parent's to hear.
 """
 
@@ -13,6 +14,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+from ledger.secrecy import DATABASE_PASSWORDS, child_environment
 
 T = TypeVar("T")
 
@@ -91,7 +94,7 @@ def _start() -> "subprocess.Popen[bytes]":
         [sys.executable, "-P", "-m", "ledger.worker_process"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env=child_environment(DATABASE_PASSWORDS) | {"PYTHONPATH": os.pathsep.join(paths)},
         start_new_session=True,
     )
 

@@ -25,7 +25,8 @@ from ledger.chain.keys import KEY_BYTES, KeyFormatError, SecretKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.private import write_whole
-from ledger.reading import NOTE_BYTES_MAX, read_plain
+from ledger.reading import NOTE_BYTES_MAX
+from ledger.secrecy import ExposedError, read_secret
 from ledger.storage.database import damaged, unavailable
 from ledger.storage.records import LedgerInfo
 from ledger.storage.schema import checkpoints, signing_keys
@@ -72,9 +73,14 @@ class Vault:
 
     @classmethod
     def from_file(cls, path: Path) -> "Vault":
-        """Return the vault of the master key in a file; STORE_UNAVAILABLE if there is none."""
+        """Return the vault of the master key in a file, which no other user may read.
+
+        STORE_UNAVAILABLE where there is none, or another user may.
+        """
         try:
-            return cls.parse(read_plain(path, NOTE_BYTES_MAX).decode("ascii"))
+            return cls.parse(read_secret(path, NOTE_BYTES_MAX).decode("ascii"))
+        except ExposedError as error:
+            raise _no_master(path, error.why, error.remedy) from error
         except OSError as error:
             raise _no_master(path, error.strerror or str(error)) from error
         except ValueError as error:  # not ASCII, or no key
@@ -218,10 +224,11 @@ def _names(vkey: str) -> bytes:
     return f"{vkey.partition('+')[0]}\n{vkey}".encode()
 
 
-def _no_master(path: Path, why: str) -> LedgerError:
+def _no_master(path: Path, why: str, remedy: str = "") -> LedgerError:
     return unavailable(
         f"The master key for the signing keys cannot be had from {path}: {why}.",
-        remedy="Put the key back from its own backup, or name its place with the setting "
+        remedy=remedy
+        or "Put the key back from its own backup, or name its place with the setting "
         "`keys.file` (a file) or `keys.secret` (the key itself).",
         retry=False,
     )

@@ -1,7 +1,6 @@
 """The file that holds a witness's key: one line of text, readable by its owner only."""
 
 import os
-import stat
 from pathlib import Path
 from typing import Final
 
@@ -9,10 +8,10 @@ from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import KEY_BYTES, KeyFormatError
 from ledger.clock import Clock
 from ledger.errors import LedgerError, invalid_field
-from ledger.reading import NOTE_BYTES_MAX, read_text
+from ledger.reading import NOTE_BYTES_MAX
+from ledger.secrecy import ExposedError, read_secret
 
 _OWNER_ONLY: Final = 0o600
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 def load_key(path: Path, name: str | None, clock: Clock) -> CosigningKey:
@@ -23,9 +22,10 @@ def load_key(path: Path, name: str | None, clock: Clock) -> CosigningKey:
     if not path.exists():
         return _create(path, name, clock)
     try:
-        if path.stat().st_mode & _OTHERS:
-            raise _refused(path, "others may read it", f"Run `chmod 600 {path}`.")
-        key = CosigningKey.parse(read_text(path, NOTE_BYTES_MAX).removesuffix("\n"))
+        text = read_secret(path, NOTE_BYTES_MAX).decode("utf-8")
+        key = CosigningKey.parse(text.removesuffix("\n"))
+    except ExposedError as error:
+        raise _refused(path, error.why, error.remedy) from error
     except (KeyFormatError, OSError, UnicodeDecodeError) as error:
         raise _refused(path, str(error), "Restore it from a copy.") from error
     if name is not None and name != key.name:

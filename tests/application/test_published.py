@@ -306,6 +306,7 @@ def test_a_master_key_that_is_none_is_refused_without_being_repeated(place: Plac
     assert failure.metadata["field"] == "keys.secret"
     assert "not so secret" not in str(failure)
     file = place.folder / "master"
+    file.touch(mode=0o600)
     file.write_text(f"{SECRET}\n", "ascii")
     with place.service(keys__secret="", keys__file=str(file)) as service:
         assert service.ledger().attestation.checkpoints.sign().size == 2
