@@ -13,9 +13,11 @@ from typing import Any
 from ledger.audit.assessor import policy_in_force
 from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.gaps import Unscored
+from ledger.audit.late_scores import LATE, LateScore
 from ledger.audit.ledger_state import AuditedModel, LedgerState
 from ledger.audit.ledger_time import EvaluatorTime
 from ledger.audit.parameters import Parameters
+from ledger.audit.rounds import Rounds
 from ledger.audit.service_accounts import EVALUATOR, UNLANDED
 from ledger.audit.service_period import AuditedService, serving_of
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
@@ -63,6 +65,10 @@ class DueModel:
     wakes_at: int = 0
     unpaid_since: int = 0
     """The position since which it had a debt at times, and no score."""
+    unpaid_at: int = 0
+    """When that debt fell due."""
+    falls_due_at: int = 0
+    """When it is due if nothing else happens; 0 if that is not known."""
     unjudged_since: int = 0
     unjudged_why: str = ""
 
@@ -79,8 +85,9 @@ class PassedOver:
 class DueScores:
     """Follows every model; told of each event after the fold."""
 
-    def __init__(self, fold: LedgerState) -> None:
+    def __init__(self, fold: LedgerState, rounds: Rounds) -> None:
         self._fold = fold
+        self._rounds = rounds
         self._time = EvaluatorTime()
         self._models: dict[str, DueModel] = {}
         self._owed: set[str] = set()
@@ -90,6 +97,7 @@ class DueScores:
         """By stream and since: where others were scored."""
         self._alarms: list[tuple[int, str]] = []
         self._gaps: list[Unscored] = []
+        self._late: list[LateScore] = []
         self._position = 0
         self._is_blind = False
         """Whether the body of a policy or of its activation is gone: any model may be under it."""
@@ -139,9 +147,9 @@ class DueScores:
                 f"{event.position}, while {said}"
             )
             bears = self._bears(model)
-            if landed_at is None:
+            if landed_at is None and not self._time.is_data:
                 self._passed.setdefault((stream, since), PassedOver(event.position, bears, what))
-            elif landed_at <= bears:
+            elif (landed_at or 0) <= bears:
                 model.is_told = True
                 self._passed.pop((stream, since), None)
                 self._missing.append((since, what))
@@ -155,6 +163,19 @@ class DueScores:
         for (_, since), passed in self._passed.items():
             if landed_at(passed.position) <= passed.bears:
                 yield since, passed.what
+
+    def late(self, landed_at: Callable[[int], int]) -> Iterator[LateScore]:
+        """Yield the debts that were paid late or are open, but for those that are missed."""
+        for late in self._late:
+            passed = self._passed.get((f"models/{late.model}", late.first))
+            if passed is None or landed_at(passed.position) > passed.bears:
+                yield late
+        for model in self._models.values():
+            since, at = model.unpaid_since, self._time.now
+            is_open = since and model.due_since == since and self._is_due(model)
+            if is_open and not (model.is_told or self._time.is_data):
+                name = model.facts.name
+                yield LateScore(name, since, model.unpaid_at, self._position, at, is_paid=False)
 
     def gaps(self) -> list[Unscored]:
         """Return where a debt ended without a score or could not be judged, at the end."""
@@ -202,12 +223,26 @@ class DueScores:
 
     def _scored(self, model: DueModel, event: AuditedEvent, data: dict[str, Any]) -> None:
         if not data["historical"]:
+            self._paid(model, event, data["as_of"])
             model.is_scored, model.as_of = True, data["as_of"]
             model.is_told, model.unpaid_since = False, 0
             model.rests_from, at = event.recorded_at, parse_time(data["evaluated_at"])
             model.own_from = max(model.newest, at)
             if event.actor == EVALUATOR and data["trigger"] == "schedule":
                 self._is_behind = not self._time.is_data and at < self._time.unbelieved_before
+
+    def _paid(self, model: DueModel, event: AuditedEvent, as_of: int) -> None:
+        """Note a debt that is paid late."""
+        since = model.unpaid_since
+        if not since or model.is_told:
+            return
+        is_data, at = self._time.is_data, event.recorded_at
+        passed = self._rounds.before(as_of) if is_data else 0
+        if passed >= since if is_data else at - model.unpaid_at > LATE:
+            late = LateScore(
+                model.facts.name, since, model.unpaid_at, event.position, at, passed=passed
+            )
+            self._late.append(late)
 
     def _observed(self, event: AuditedEvent) -> None:
         model, seen = self._models.get(event.stream), event.observation
@@ -248,6 +283,7 @@ class DueScores:
         self._set(model, 0)
         self._lapse(model, position)
         at = self._due_at(model)
+        model.falls_due_at = 0 if model.unjudged_why else at
         if at > self._time.now and not 0 < model.wakes_at <= at:
             model.wakes_at = at
             heappush(self._alarms, (at, f"models/{model.facts.name}"))
@@ -272,7 +308,9 @@ class DueScores:
 
     def _set(self, model: DueModel, since: int) -> None:
         model.due_since = since
-        model.unpaid_since = model.unpaid_since or since
+        if since and not model.unpaid_since:
+            model.unpaid_since, now = since, self._time.now
+            model.unpaid_at = min(model.falls_due_at or now, now)
         stream = f"models/{model.facts.name}"
         if since:
             self._owed.add(stream)

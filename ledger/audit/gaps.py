@@ -89,16 +89,17 @@ def score_remarks(found: Sequence[Unscored]) -> Iterator[str]:
         grouped.setdefault((one.first, one.last, one.why), []).append(one.model)
     spans = sorted(grouped.items())
     for (first, last, why), models in spans[:GAPS_MAX]:
-        yield f"Gap: positions {first} to {last}, {_named(models)}: {why}."
+        yield f"Gap: positions {first} to {last}, {named(models)}: {why}."
     if (more := spans[GAPS_MAX:]) != []:
         models = sorted({name for _, names in more for name in names})
         yield (
             f"Gap: likewise for {len(more)} more spans, positions {more[0][0][0]} to "
-            f"{max(last for (_, last, _), _ in more)}, {_named(models)}."
+            f"{max(last for (_, last, _), _ in more)}, {named(models)}."
         )
 
 
-def _named(models: Sequence[str]) -> str:
+def named(models: Sequence[str]) -> str:
+    """Return some models, in words."""
     names = ", ".join(models[:_NAMES_MAX])
     more = f" and {len(models) - _NAMES_MAX} more" if len(models) > _NAMES_MAX else ""
     return f"{'model' if len(models) == 1 else 'models'} {names}{more}"

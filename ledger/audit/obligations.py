@@ -6,6 +6,7 @@ from typing import Final
 from ledger.audit.due_scores import DueScores
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gaps import score_remarks, span_remarks
+from ledger.audit.late_scores import late_remarks
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.owed_decisions import OwedDecisions
 from ledger.audit.rounds import Rounds
@@ -24,8 +25,8 @@ class Obligations:
 
     def __init__(self, fold: LedgerState) -> None:
         self.decisions = OwedDecisions()
-        self.scores = DueScores(fold)
         self.rounds = Rounds()
+        self.scores = DueScores(fold, self.rounds)
         self.accounts = ServiceAccounts(fold.moments)
 
     def apply(self, event: AuditedEvent) -> None:
@@ -53,3 +54,4 @@ def gap_remarks(fold: LedgerState) -> Iterator[str]:
             or not any(gap.first <= one.first and one.last <= gap.last for gap in said)
         ]
     )
+    yield from late_remarks(kept.scores.late(kept.accounts.last_landed_at), kept.accounts)

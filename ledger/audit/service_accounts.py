@@ -26,7 +26,8 @@ _COUNTER_OF: Final = {
 }
 RISING: Final = (*COUNTED, "ran_seconds")
 """The members of an account that never fall."""
-_LATE_SECONDS: Final = 300
+LATE_SECONDS: Final = 300
+"""How late something due may come of a service that was busy, or whose database was away."""
 _DERIVED: Final = frozenset({ScoreComputed.TYPE, *DECISION_TYPES})
 _STREAMS: Final = ("models/", "policies/")
 """Where something can be recorded that makes a score due."""
@@ -66,6 +67,8 @@ class _Given:
 
     last: dict[str, Any]
     landed_at: int
+    last_at: int = 0
+    """When the last one was recorded."""
     ran: "array[int]" = field(default_factory=lambda: array("q"))
     news_at: "array[int]" = field(default_factory=lambda: array("q"))
 
@@ -110,6 +113,24 @@ class ServiceAccounts:
             default=0,
         )
 
+    def open_for(self, first: int, due_at: int, last: int, paid_at: int) -> int:
+        """Return for how long a debt was open in the time of a service that had its turn at it."""
+        return max(
+            (
+                min(paid_at, given.last_at) - max(due_at, given.landed_at)
+                for given in self._given.values()
+                if given.last["after"] < last and given.last["evaluated_through"] >= first
+            ),
+            default=0,
+        )
+
+    def is_passed(self, first: int, passed: int) -> bool:
+        """Whether a service scored others as of a position that had its turn at an older debt."""
+        return any(
+            given.last["after"] <= passed and given.last["evaluated_through"] >= first
+            for given in self._given.values()
+        )
+
     def unsealed(self, data: dict[str, Any]) -> int:
         """Return the position of an event that was to be sealed before this account; 0 for none.
 
@@ -119,10 +140,10 @@ class ServiceAccounts:
         given, every = self._given.get(data["service"]), data["seal_seconds"]
         if given is None or not every:
             return 0
-        before = bisect_right(given.ran, data["ran_seconds"] - _LATE_SECONDS) - 1
+        before = bisect_right(given.ran, data["ran_seconds"] - LATE_SECONDS) - 1
         if before < 0:
             return 0
-        first = bisect_right(given.ran, given.ran[before] - every - _LATE_SECONDS) - 1
+        first = bisect_right(given.ran, given.ran[before] - every - LATE_SECONDS) - 1
         news_at = given.news_at[first] if first >= 0 else 0
         return news_at if news_at > self._sealed else 0
 
@@ -147,7 +168,7 @@ class ServiceAccounts:
         if event.stream.startswith(_STREAMS) and event.type not in _DERIVED:
             self.unevaluated.see(event)
         elif event.type == ServiceAccounted.TYPE and event.data is not None:
-            self._account(event.data, event.position)
+            self._account(event.data, event.position, event.recorded_at)
         elif event.type in _COUNTER_OF:
             name, actor = _COUNTER_OF[event.type]
             if event.raw is None or event.actor == actor:
@@ -157,13 +178,13 @@ class ServiceAccounts:
         if event.raw is None and event.type in (ServiceAccounted.TYPE, RequestsRefused.TYPE):
             self.blind_at = event.position
 
-    def _account(self, data: dict[str, Any], position: int) -> None:
+    def _account(self, data: dict[str, Any], position: int, recorded_at: int) -> None:
         given = self._given.get(data["service"])
         if given is None:
             given = self._given[data["service"]] = _Given(data, self.landed_at(data))
             if given.landed_at == UNLANDED:
                 self._aloft.append(given)
-        given.last = data
+        given.last, given.last_at = data, recorded_at
         given.ran.append(data["ran_seconds"])
         given.news_at.append(self._news_at)
         after = data["after"]
