@@ -204,6 +204,7 @@ class DueScores:
         """Have every model rest from here on: before this, less time may have passed."""
         for model in self._models.values():
             model.rests_from = max(model.rests_from, event.recorded_at)
+            model.unpaid_at = max(model.unpaid_at, event.recorded_at)
 
     def _changed(self, event: AuditedEvent) -> None:
         model = self._models.get(event.stream)

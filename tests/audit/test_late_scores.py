@@ -12,11 +12,12 @@ import pytest
 from ledger.audit.event import OBSERVED
 from ledger.audit.gaps import GAPS_MAX
 from ledger.audit.late_scores import LateScore, late_remarks
+from ledger.events.values import SECOND
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import DECISION, SCORE, audit_of
 from tests.support.audits import audited
 from tests.support.stepped import SteppedWorld
-from tests.support.world import HOUR, ORIGIN, rule, signal_rule
+from tests.support.world import ANA, HOUR, ORIGIN, rule, signal_rule
 
 ACCOUNT = "service.accounted.v1"
 MODELS = ("alpha", "beta", "gamma")
@@ -162,6 +163,21 @@ def test_a_service_that_is_down_over_a_debt_makes_no_gap(tmp_path: Path) -> None
     assert report.passed, report.text()
     gaps = [one for one in report.remarks if "was due" in one]
     assert all("no service that evaluates accounts for positions" in one for one in gaps)
+
+
+def test_a_first_score_that_waited_for_a_clock_to_be_confirmed_is_not_late(tmp_path: Path) -> None:
+    world = began(tmp_path / "ledger.db", "wall")
+    observe(world, 1)
+    world.register("delta")
+    world.deploy("delta", "v1")
+    world.clock.step(HOUR)
+    world.pass_time(SECOND)
+    world.ledger.clocks.confirm(ANA, "it is right")
+    world.settle()
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    assert [one for one in report.remarks if "was due" in one or "were due" in one] == []
 
 
 def test_a_thousand_models_that_come_late_are_a_short_report() -> None:
