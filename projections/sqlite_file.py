@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.engine import Connection, make_url
 
+from ledger.database_url import refuse_malformed
 from ledger.private import make_file
 
 BUSY_SECONDS: Final = 10
@@ -21,6 +22,7 @@ def projections_url(ledger_url: str) -> str:
     `sqlite:///a/ledger.sqlite` has `sqlite:///a/ledger.projections.sqlite` beside it; a PostgreSQL
     database holds its own.
     """
+    refuse_malformed(ledger_url)
     url = make_url(ledger_url if "://" in ledger_url else f"sqlite:///{ledger_url}")
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return ledger_url

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 
+from ledger.database_url import refuse_malformed, shown
 from ledger.errors import DATABASE_ERROR, LedgerError, Reason
 from ledger.postgres import Purpose, connect_args, prepare_session
 from projections import sqlite_file
@@ -44,6 +45,7 @@ class ProjectionStore:
         A SQLite file that is damaged is renamed to `NAME.damaged`: what was in it is folded again.
         STORE_UNAVAILABLE where it cannot be opened.
         """
+        refuse_malformed(url)
         self._url = make_url(url if "://" in url else f"sqlite:///{url}")
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
@@ -53,6 +55,7 @@ class ProjectionStore:
             self._engine = sa.create_engine(
                 self._url,
                 connect_args={"timeout": sqlite_file.BUSY_SECONDS, "check_same_thread": False},
+                hide_parameters=True,
             )
             sa.event.listen(self._engine, "connect", sqlite_file.prepare)
             sa.event.listen(self._engine, "begin", sqlite_file.begin_immediate)
@@ -72,7 +75,9 @@ class ProjectionStore:
     def _postgres_engine(self) -> sa.Engine:
         """Return an engine whose sessions have the limits of all of ours."""
         stated = connect_args(self._url.query)
-        engine = sa.create_engine(self._url, pool_pre_ping=True, connect_args=stated)
+        engine = sa.create_engine(
+            self._url, pool_pre_ping=True, connect_args=stated, hide_parameters=True
+        )
 
         @sa.event.listens_for(engine, "connect")
         def _prepare(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver is an extra
@@ -86,7 +91,7 @@ class ProjectionStore:
         """Where the tables are, without secrets: a file, or a URL with the password hidden."""
         if self._is_sqlite:
             return self._url.database or ":memory:"
-        return self._url.render_as_string(hide_password=True)
+        return shown(self._url.render_as_string())
 
     def close(self) -> None:
         """Release files and connections."""

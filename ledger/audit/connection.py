@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ledger.audit.bookkeeping import Query
-from ledger.audit.source import shown_place
+from ledger.database_url import refuse_malformed, shown
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.postgres import Purpose, connect_args, prepare_session
 
@@ -52,6 +52,7 @@ def connect(place: str, *, is_held: bool = True) -> Connection:
 
     `is_held`: all its statements see one state; else each the newest.
     """
+    refuse_malformed(place)
     if place.startswith(_POSTGRES):
         return _postgres(place, is_held=is_held)
     path = place.removeprefix("sqlite:///") if place.startswith("sqlite:///") else place
@@ -202,6 +203,6 @@ def unavailable(place: str, error: Exception) -> LedgerError:
     """Return the refusal of a database that cannot be read."""
     return LedgerError(
         Reason.STORE_UNAVAILABLE,
-        f"{shown_place(place)} cannot be read: {error}.",
+        f"{shown(place)} cannot be read: {error}.",
         remedy="Check that it is a ledger's database, and the right to read it.",
     )

@@ -16,9 +16,9 @@ from ledger.audit.source import (
     UnreadableError,
     Withheld,
     checked_origin,
-    shown_place,
 )
 from ledger.chain.merkle import SIZE_MAX
+from ledger.database_url import shown
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.inert import inert
 from ledger.events.signals import SignalObserved
@@ -220,7 +220,7 @@ class DatabaseSource:
         if not {"ledgers", "events", "checkpoints"} <= tables:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
-                f"{shown_place(self._place)} holds no ledger.",
+                f"{shown(self._place)} holds no ledger.",
                 remedy="Check the path or URL.",
             )
         return tables
@@ -240,7 +240,7 @@ class DatabaseSource:
         names = inert(", ".join(sorted(found))) or "none"
         raise LedgerError(
             Reason.LEDGER_UNKNOWN,
-            f"{shown_place(self._place)} holds {len(found)} ledgers: {names}.",
+            f"{shown(self._place)} holds {len(found)} ledgers: {names}.",
             remedy="Name one of them: --ledger.",
             metadata={"ledger": origin},
         )
@@ -269,7 +269,7 @@ def _no_table(place: str, name: str, kind: str) -> LedgerError:
     """Return the refusal of rows that are made when they are read, and may be others each time."""
     return LedgerError(
         Reason.CHAIN_BROKEN,
-        f"In {shown_place(place)}, {name} is a {kind} and not a plain table: each reader can be "
+        f"In {shown(place)}, {name} is a {kind} and not a plain table: each reader can be "
         "shown other rows.",
         remedy="Keep the database as evidence, and audit one whose tables the service made.",
         metadata={"table": name, "kind": kind},

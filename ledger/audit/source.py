@@ -59,12 +59,6 @@ def row_of(
     )
 
 
-def shown_place(place: str) -> str:
-    """Return a path or URL without the password that a URL may hold."""
-    scheme, separator, rest = place.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else place
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that does not hold; position 0 where it is not about one event.

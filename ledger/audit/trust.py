@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from ledger.audit.source import Finding, LedgerSource, shown_place
+from ledger.audit.source import Finding, LedgerSource
 from ledger.audit.transcript import RowDigest
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.audit.witnessed_times import WitnessedSize, witnessed_size
@@ -19,6 +19,7 @@ from ledger.chain.key_history import KeyHistory, KeyHistoryError, KeySpan, open_
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import NoteError, UnverifiedNoteError
 from ledger.chain.policy import WitnessPolicy
+from ledger.database_url import shown
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.keys import KeyCommitted, KeyRotated
 from ledger.events.system import COMMITTING, LedgerCreated
@@ -80,7 +81,7 @@ def verdict_of(
     """Return the members of a `Report` that say of which log it is, up to where, and by whom."""
     return {
         "thing": source.kind,
-        "place": shown_place(place),
+        "place": shown(place),
         "origin": source.origin,
         "passed": not findings,
         "first_position": min(1, joined.position),

@@ -106,12 +106,13 @@ def reseal(
 
     All of it changes at once, or nothing does. Backups from before still need the old master key.
     """
+    from ledger.database_url import shown
     from ledger.operations.master_key import reseal as reseal_keys
 
     chosen = session()
     count = reseal_keys(database, chosen.settings.keys, key_file)
     chosen.show(
-        {"database": database, "key_file": str(key_file), "resealed": count},
+        {"database": shown(database), "key_file": str(key_file), "resealed": count},
         f"{count} signing keys and the heads are sealed under the master key in {key_file}. "
         "Start the server with it: name it in `keys.file`.",
     )

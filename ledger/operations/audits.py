@@ -8,6 +8,7 @@ from ledger.audit.audit import Audit, Tell
 from ledger.audit.report import Report
 from ledger.audit.source import LedgerSource
 from ledger.audit.state_file import AuditStateFile
+from ledger.database_url import shown
 from ledger.errors import LedgerError
 from ledger.operations import PROGRAM
 from ledger.operations.failures import MisuseError
@@ -49,7 +50,7 @@ def audit_log(
         vkeys=[str(key) for key in given.keys],
         policy=given.policy,
         memory=memory,
-        place=os.path.realpath(place) if is_path else place,
+        place=os.path.realpath(place) if is_path else shown(place),
         is_quick=is_quick,
         max_unseen_seconds=max_unseen_seconds,
         tell=tell,

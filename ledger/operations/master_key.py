@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ledger.audit.database import DatabaseSource
 from ledger.chain.merkle import CompactRange
 from ledger.clock import SystemClock
+from ledger.database_url import shown
 from ledger.operations.audits import audit_log
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import check_file
@@ -83,7 +84,7 @@ def _opened(place: str, keys: KeySettings) -> Iterator[Store]:
     store = open_store(place, SystemClock(), vault=chosen_vault(keys.file, keys.secret))
     try:
         if not store.ledgers.all():
-            raise MisuseError(f"{place} holds no ledger.", "Check the path.")
+            raise MisuseError(f"{shown(place)} holds no ledger.", "Check the path.")
         yield store
     finally:
         store.close()

@@ -15,6 +15,7 @@ from ledger.chain.key_history import KeyHistory, KeyHistoryError
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import Link, header_bytes
 from ledger.chain.note import NoteError
+from ledger.database_url import shown
 from ledger.export.publishing import Headers, PublicationResult, PublishError, TileFolder
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import check_file
@@ -81,7 +82,7 @@ def stored_log(database: str, origin: str, given: TrustAnchors) -> Iterator[Publ
         if not origin and len(infos) != 1:
             names = ", ".join(info.origin for info in infos) or "none"
             raise MisuseError(
-                f"{database} holds {len(infos)} ledgers: {names}.", "Name one: --ledger."
+                f"{shown(database)} holds {len(infos)} ledgers: {names}.", "Name one: --ledger."
             )
         origin = origin or infos[0].origin
         store.ledgers.named(origin)

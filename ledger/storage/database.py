@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ledger.clock import Clock
+from ledger.database_url import refuse_malformed, shown
 from ledger.errors import DATABASE_ERROR, LedgerError, Reason, chain_broken, invalid_field
 from ledger.events.values import SECOND
 from ledger.storage.schema import events
@@ -217,7 +218,9 @@ def sqlite_file(url: str) -> Path | None:
     """Return the SQLite file that a URL or bare path names, None for anything else.
 
     Symbolic links are followed: what lies beside a file lies beside it under every name.
+    FIELD_INVALID for a malformed URL, and what seems to be one.
     """
+    refuse_malformed(url)
     named = url
     if "://" in url:
         try:
@@ -247,7 +250,7 @@ def open_database(
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:  # the latter of a port
-        raise invalid_field("database", f"{url[:80]!r} is not a database URL") from error
+        raise invalid_field("database", f"{shown(url)[:80]!r} is not a database URL") from error
     if parsed.get_backend_name() == "postgresql":
         try:
             from ledger.storage.postgres import PostgresDatabase  # noqa: PLC0415 - an extra
@@ -260,6 +263,6 @@ def open_database(
         return PostgresDatabase(parsed, read_only=read_only)
     raise invalid_field(
         "database",
-        f"{parsed.render_as_string()[:80]!r} is neither a SQLite file nor PostgreSQL",
+        f"{shown(url)[:80]!r} is neither a SQLite file nor PostgreSQL",
         remedy="Write sqlite:///path/to/ledger.db or postgresql+psycopg://user@host/name.",
     )

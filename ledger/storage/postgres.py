@@ -111,6 +111,7 @@ class PostgresDatabase(Database):
             max_overflow=READERS_MAX - 8,
             pool_pre_ping=True,
             pool_reset_on_return=None,
+            hide_parameters=True,
             connect_args=connect_args(self._url.query),
         )
 
@@ -286,7 +287,10 @@ class PostgresDatabase(Database):
     def _writing_engine(self) -> Engine:
         """Return the engine of the writer's connection, which hears the server's warnings."""
         engine = create_engine(
-            self._url, poolclass=NullPool, connect_args=connect_args(self._url.query)
+            self._url,
+            poolclass=NullPool,
+            connect_args=connect_args(self._url.query),
+            hide_parameters=True,
         )
 
         @event.listens_for(engine, "connect")

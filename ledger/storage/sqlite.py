@@ -266,7 +266,10 @@ class SqliteDatabase(Database):
     def _writing_engine(self) -> Engine:
         """Return the engine of the one connection that writes."""
         engine = create_engine(
-            "sqlite+pysqlite://", creator=lambda: self._connect("rw"), poolclass=StaticPool
+            "sqlite+pysqlite://",
+            creator=lambda: self._connect("rw"),
+            poolclass=StaticPool,
+            hide_parameters=True,
         )
 
         @event.listens_for(engine, "connect")
@@ -296,6 +299,7 @@ class SqliteDatabase(Database):
             pool_size=8,
             max_overflow=READERS_MAX - 8,
             pool_reset_on_return=None,
+            hide_parameters=True,
         )
 
         @event.listens_for(engine, "connect")
