@@ -12,7 +12,11 @@ from ledger.errors import invalid_field
 
 _SHOWN: Final = frozenset({"dbname", "host", "hostaddr", "port", "sslmode", "sslrootcert", "user"})
 _SECRET: Final = re.compile(r"(?:^|[?&\s])(?:ssl)?password\s*=\s*[^&\s]")
-_UNFINISHED: Final = re.compile(r"postgres(?:ql)?(?:\+\w*)?:(?!//)|.*\bpassword\s*=", re.DOTALL)
+_UNFINISHED: Final = re.compile(  # the scheme without its slashes, and the driver's own form
+    r"postgres(?:ql)?(?:\+\w*)?:(?!//)"
+    r"|(?=.*\b(?:host|hostaddr|dbname|user)\s*=).*\bpassword\s*=",
+    re.DOTALL,
+)
 _NAME: Final = re.compile(r"[^:/?#&=@]*")
 _HOST: Final = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]{0,5})?")
 _ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2})")

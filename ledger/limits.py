@@ -79,3 +79,6 @@ LEDGERS_MAX: Final = 100  # of one server: each has its own chain, keys and read
 EXPORTS_MAX: Final = 2  # bundles written at once: each takes a core's worth of time from appends
 EXPORTS_KEPT_MAX: Final = 100  # bundles of one ledger: each may be as large as the ledger
 EXPORT_CHUNK_BYTES: Final = 1024 * 1024  # of an archive in one message
+
+KEY_COMMAND_SECONDS_MAX: Final = 30  # a key-management service far away, asked at each start
+KEY_COMMAND_BYTES_MAX: Final = 4_096  # a master key is 64 digits; more is something else

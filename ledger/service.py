@@ -88,7 +88,7 @@ class Service:
             self.clock,
             create=create,
             companions=[file for file in [sqlite_file(rows)] if file is not None],
-            vault=chosen_vault(settings.keys.file, settings.keys.secret),
+            vault=chosen_vault(settings.keys),
         )
         self._workers = Workers(self.clock)
         self.store.commits.subscribe(self._tell_news)

@@ -3,17 +3,27 @@
 A part of the product is given its whole section. Where they come from is in `settings`.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from ledger.database_url import shown
 from ledger.events.values import ACTOR
 
 
 class Section(BaseModel):
-    """Settings that belong together: fixed once they are read, and no others."""
+    """Settings that belong together: fixed once they are read, and no others.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A setting that is a secret has `repr=False`: no text made of a section shows it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def __repr_args__(self) -> "Iterator[tuple[str | None, Any]]":
+        """Yield what a text made of these settings shows: no password in a URL."""
+        for name, stated in super().__repr_args__():
+            yield name, shown(stated) if isinstance(stated, str) else stated
 
 
 class ServerSettings(Section):
@@ -52,6 +62,28 @@ class ServiceSettings(Section):
     project: bool = Field(default=True, description="Whether this server keeps projections.")
 
 
+_WORDS_MAX: Final = 100
+
+
+def as_words(stated: object) -> object:
+    """Return the words of a command as they were stated; ValueError where they are none."""
+    if isinstance(stated, str):
+        raise ValueError(  # noqa: TRY004 - pydantic's way to refuse
+            'a command is a list of words, such as ["/usr/bin/kms", "get", "ledger"]; no shell '
+            "reads it"
+        )
+    words = list(stated) if isinstance(stated, list | tuple) else []
+    if not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise ValueError("each word of a command is text without a zero byte")
+    if len(words) > _WORDS_MAX:
+        raise ValueError(f"a command has at most {_WORDS_MAX} words")
+    if words and not words[0].startswith("/"):
+        raise ValueError(
+            "a command begins with the whole path of its program, such as /usr/bin/kms"
+        )
+    return stated
+
+
 class KeySettings(Section):
     """Which master key opens the signing keys, which the database holds encrypted."""
 
@@ -65,6 +97,19 @@ class KeySettings(Section):
         repr=False,
         description="That key itself, 64 hexadecimal digits, instead of a file.",
     )
+    command: Annotated[tuple[str, ...], BeforeValidator(as_words)] = Field(
+        default=(),
+        description="A command that prints that key, instead of a file: a list of words such as "
+        '`["/usr/bin/kms", "get", "ledger"]`, which no shell reads.',
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        stated = [name for name in ("file", "secret", "command") if getattr(self, name)]
+        if len(stated) > 1:
+            named = " and ".join(f"keys.{name}" for name in stated)
+            raise ValueError(f"{named} each name a master key; state one of them")
+        return self
 
 
 class CheckpointSettings(Section):

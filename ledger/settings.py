@@ -8,7 +8,7 @@ be found out too late. Flags of the command line stand over all of this; that is
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, get_origin
@@ -23,7 +23,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ledger.database_url import has_password
 from ledger.reading import NOTE_BYTES_MAX, parse_toml, read_text
+from ledger.secrecy import DATABASE_PASSWORDS, exposure
 from ledger.setting_sections import Settings
 
 PREFIX: Final = "LEDGER_"
@@ -40,7 +42,11 @@ class _Stated(BaseSettings, Settings):
     """The settings as file and environment state them."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     @classmethod
@@ -71,6 +77,8 @@ def load(config: Path | None = None) -> Settings:
     named = os.environ.get(CONFIG_VARIABLE, "")
     path = config or (Path(named) if named else None)
     stated = _read(path) if path else {}
+    if path and (names := [*_secrets(stated)]):
+        _refuse_exposed(path, names)
     try:
         found = _Stated(**stated)
     except ValidationError as error:
@@ -145,6 +153,39 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
     except ValueError as error:
         raise SettingsError(f"{path} is not TOML: {error}. Correct it there.") from error
+
+
+def _secrets(stated: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the settings in a file that hold a secret."""
+    for _, path, field in documented():
+        found: Any = stated
+        for part in path.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        if isinstance(found, str) and _is_secret(field, found):
+            yield path
+
+
+def _refuse_exposed(path: Path, names: Sequence[str]) -> None:
+    """Refuse a file with secrets that another user may read."""
+    if (error := exposure(path)) is not None:
+        raise SettingsError(
+            f"{path} holds a secret, {' and '.join(names)}, and {error.why}. {error.remedy}"
+        )
+
+
+def secret_variables() -> list[str]:
+    """Return the variables of this process that hold a secret which this program uses."""
+    fields = {variable: field for variable, _, field in documented()}
+    return sorted(
+        name
+        for name, text in os.environ.items()
+        if (name in DATABASE_PASSWORDS and text)
+        or (name.upper() in fields and _is_secret(fields[name.upper()], text))
+    )
+
+
+def _is_secret(field: FieldInfo, text: str) -> bool:
+    return bool(text) and (not field.repr or has_password(text))
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
+from ledger.operations.failures import MisuseError
 
 
 def list_() -> None:
@@ -98,9 +99,17 @@ def pin(
 def reseal(
     database: Annotated[str, typer.Argument(help="The database that no server serves now.")],
     key_file: Annotated[
-        Path,
+        Path | None,
         typer.Option("--to", help="File of the new master key; drawn if it is not there."),
-    ],
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            "--to-command",
+            metavar="JSON",
+            help="Instead of a file: the command that prints it, as a list of words in JSON.",
+        ),
+    ] = None,
 ) -> None:
     """Seal signing keys and heads under another master key: the old one opens nothing more.
 
@@ -110,9 +119,34 @@ def reseal(
     from ledger.operations.master_key import reseal as reseal_keys
 
     chosen = session()
-    count = reseal_keys(database, chosen.settings.keys, key_file)
+    other = _words(command) if command is not None else key_file
+    if other is None or (command is not None and key_file is not None):
+        raise MisuseError("Name the new master key: either --to or --to-command.")
+    count = reseal_keys(database, chosen.settings.keys, other)
+    where = f"in {key_file}" if key_file else f"that {other[0]} prints"  # type: ignore[index]
+    setting = "keys.file" if key_file else "keys.command"
     chosen.show(
-        {"database": shown(database), "key_file": str(key_file), "resealed": count},
-        f"{count} signing keys and the heads are sealed under the master key in {key_file}. "
-        "Start the server with it: name it in `keys.file`.",
+        {
+            "database": shown(database),
+            "key_file": str(key_file) if key_file else None,
+            "resealed": count,
+        },
+        f"{count} signing keys and the heads are sealed under the master key {where}. "
+        f"Start the server with it: name it in `{setting}`.",
     )
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a command in JSON."""
+    from ledger.reading import parse_json
+    from ledger.setting_sections import as_words
+
+    try:
+        words = as_words(parse_json(text))
+    except ValueError as error:
+        raise MisuseError(f"--to-command: {error}.", "Write it as in `keys.command`.") from error
+    if not isinstance(words, list) or not words:
+        raise MisuseError(
+            "--to-command: it is not a list of words.", "Write it as in `keys.command`."
+        )
+    return words

@@ -6,6 +6,7 @@ HOST:PORT priorities` are the same: the options in GLOBAL_OPTIONS are taken from
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from typer.core import TyperGroup
 
 from ledger.cli import output
 from ledger.cli.exits import Exit, as_misuse, described
+from ledger.database_url import has_password
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ GLOBAL_OPTIONS: Final = {
 
 T = TypeVar("T")
 _FRESH_SECONDS: Final = 2.0
+
+_TOKEN: Final = re.compile(r"(?:dlt_[0-9A-Za-z]+_|eyJ[\w-]+\.[\w-]+\.)")
+"""A ledger's token, or a JWT, as a word of a line."""
 
 _current: ContextVar["Session"] = ContextVar("session")
 _AS_JSON: Final = "ledger.cli.as_json"
@@ -193,6 +198,7 @@ class Root(TyperGroup):
         """Parse with the shared options first, wherever they were on the line."""
         ctx.meta[_AS_JSON] = ["--json"] in _split(args)[0]
         try:
+            _refuse_secrets(args)
             return super().parse_args(ctx, hoisted(args))
         except typer.Exit:  # after --help or --version
             raise
@@ -216,6 +222,17 @@ class Root(TyperGroup):
         finally:
             if (made := _current.get(None)) is not None:
                 made.close()
+
+
+def _refuse_secrets(args: Sequence[str]) -> None:
+    """Refuse a secret on the line, where all users of the machine can read it."""
+    words = [arg.partition("=")[2] if arg.startswith("--") else arg for arg in args]
+    if any(has_password(word) or _TOKEN.match(word) for word in words):
+        raise MisuseError(
+            "This line holds a password or a token: every user of this machine can read it there.",
+            "Put a database's password into a file (PGPASSFILE), or its whole URL into "
+            "LEDGER_STORAGE__DATABASE. Then replace the secret that was shown.",
+        )
 
 
 def _end(ctx: Any, error: Exception) -> NoReturn:  # noqa: ANN401 - a context of typer

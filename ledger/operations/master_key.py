@@ -3,7 +3,7 @@
 Both work on a database that no server serves, with the master key at hand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,24 +64,27 @@ def adopt_heads(
         return [one for _, one in found]
 
 
-def reseal(place: str, keys: KeySettings, key_file: Path) -> int:
-    """Seal keys and heads under the master key in another file; return how many keys.
+def reseal(place: str, keys: KeySettings, other: Path | Sequence[str]) -> int:
+    """Seal keys and heads under another master key, in a file or from a command; return how many.
 
     The key is drawn where the file is not there yet. From then on the database opens with the new
-    key only: name its file in `keys.file`, or put it in the old one's place.
+    key only: name its file in `keys.file` or its command in `keys.command`, or put the file in the
+    old one's place.
     """
     with _opened(place, keys) as store:
-        is_there = key_file.exists()
-        fresh = (
-            Vault.from_file(key_file) if is_there else Vault.create_file(key_file, SystemClock())
-        )
-        return store.keys.reseal(fresh)
+        return store.keys.reseal(_other_vault(other))
+
+
+def _other_vault(other: Path | Sequence[str]) -> Vault:
+    if not isinstance(other, Path):
+        return Vault.from_command(other)
+    return Vault.from_file(other) if other.exists() else Vault.create_file(other, SystemClock())
 
 
 @contextmanager
 def _opened(place: str, keys: KeySettings) -> Iterator[Store]:
     check_file(place, "DATABASE")
-    store = open_store(place, SystemClock(), vault=chosen_vault(keys.file, keys.secret))
+    store = open_store(place, SystemClock(), vault=chosen_vault(keys))
     try:
         if not store.ledgers.all():
             raise MisuseError(f"{shown(place)} holds no ledger.", "Check the path.")

@@ -13,7 +13,7 @@ from the master key. A head without its seal is neither served, appended to nor 
 import hmac
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,9 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.private import write_whole
 from ledger.reading import NOTE_BYTES_MAX
 from ledger.secrecy import ExposedError, read_secret
+from ledger.setting_sections import KeySettings
 from ledger.storage.database import damaged, unavailable
+from ledger.storage.key_command import command_failed, output_of
 from ledger.storage.records import LedgerInfo
 from ledger.storage.schema import checkpoints, signing_keys
 
@@ -85,6 +87,14 @@ class Vault:
             raise _no_master(path, error.strerror or str(error)) from error
         except ValueError as error:  # not ASCII, or no key
             raise _no_master(path, "a master key is written as 64 hex digits") from error
+
+    @classmethod
+    def from_command(cls, command: Sequence[str]) -> "Vault":
+        """Return the vault of the master key that a command prints; STORE_UNAVAILABLE if none."""
+        try:
+            return cls.parse(output_of(command).decode("ascii"))
+        except ValueError:  # not ASCII, or no key; neither is repeated
+            raise command_failed(command, "it printed no master key") from None
 
     @classmethod
     def create_file(cls, path: Path, clock: Clock) -> "Vault":
@@ -200,8 +210,8 @@ class SealedKeys:
             raise unavailable(
                 "This database needs a master key for its signing keys, and none is set.",
                 remedy="Write 64 hex digits (`openssl rand -hex 32`) to a file that only the "
-                "service may read, and name it with the setting `keys.file`; or put them into "
-                "`keys.secret`. Every server of the database needs the same.",
+                "service may read, and name it with the setting `keys.file`; or name a command "
+                "that prints them (`keys.command`). Every server of the database needs the same.",
                 retry=False,
             )
         if self._read_only or path.exists() or _has_keys(connection):
@@ -209,14 +219,19 @@ class SealedKeys:
         return Vault.create_file(path, self._clock)
 
 
-def chosen_vault(file: str, secret: str) -> Vault | None:
-    """Return what opens the signing keys, as the settings say; None for the store's own way."""
-    if secret:
+def chosen_vault(keys: KeySettings) -> Vault | None:
+    """Return what opens the signing keys, as the settings say; None for the store's own way.
+
+    FIELD_INVALID for a secret that is no key, STORE_UNAVAILABLE where a file or command has none.
+    """
+    if keys.command:
+        return Vault.from_command(keys.command)
+    if keys.secret:
         try:
-            return Vault.parse(secret)
+            return Vault.parse(keys.secret)
         except VaultError as error:
             raise invalid_field("keys.secret", str(error)) from error
-    return Vault.from_file(Path(file)) if file else None
+    return Vault.from_file(Path(keys.file)) if keys.file else None
 
 
 def _names(vkey: str) -> bytes:
@@ -229,7 +244,7 @@ def _no_master(path: Path, why: str, remedy: str = "") -> LedgerError:
         f"The master key for the signing keys cannot be had from {path}: {why}.",
         remedy=remedy
         or "Put the key back from its own backup, or name its place with the setting "
-        "`keys.file` (a file) or `keys.secret` (the key itself).",
+        "`keys.file` (a file), `keys.command` (a command that prints it) or `keys.secret`.",
         retry=False,
     )
 
@@ -264,8 +279,9 @@ def not_opened(vkey: str, why: str) -> LedgerError:
     """Return the refusal to work with a key that the master key does not open."""
     return unavailable(
         f"The signing key {vkey[:300]} cannot be used: {why}.",
-        remedy="Start with the master key that this database was written with (`keys.file` or "
-        "`keys.secret`); without it the ledger can be read and verified, but not signed.",
+        remedy="Start with the master key that this database was written with (`keys.file`, "
+        "`keys.command` or `keys.secret`); without it the ledger can be read and verified, but not "
+        "signed.",
         retry=False,
     )
 

@@ -5,6 +5,7 @@ the database and has no key: no trigger is touched, and hashes, links, tree and 
 must be.
 """
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -160,6 +161,52 @@ def test_everything_is_sealed_again_under_another_master_key(
     with serving(database.parent) as served:
         served.submit(observation(seconds=90_000))
         assert served.service.ledger().attestation.checkpoints.sign().size == served.head()
+
+
+def kms(folder: Path, key: str) -> str:
+    """Return the command, in JSON, of a program that prints a master key."""
+    path = folder / f"kms-{key[:4]}"
+    path.touch(mode=0o700)
+    path.write_text(f"#!/bin/sh\necho {key}\n")
+    return json.dumps([str(path)])
+
+
+def test_everything_is_sealed_again_under_the_master_key_of_a_command_and_opens_with_it(
+    run: Run, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = kms(tmp_path, "ab" * 32), kms(tmp_path, "cd" * 32)
+    ran = run("key", "reseal", str(database), "--to-command", first, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json == {"database": str(database), "key_file": None, "resealed": 2}
+    assert refused(database).reason is Reason.STORE_UNAVAILABLE  # by the old key
+    monkeypatch.setenv("LEDGER_KEYS__COMMAND", first)
+    with closing(sqlite3.connect(database)) as raw, raw:
+        raw.execute("UPDATE heads SET seal = NULL")
+    assert run("ledger", "adopt", str(database)).code == 0
+    ran = run("key", "reseal", str(database), "--to-command", second)
+    assert ran.code == 0, ran.err
+    assert "name it in `keys.command`" in ran.out
+    with serving(database.parent, keys__command=tuple(json.loads(second))) as served:
+        assert served.service.ledger().attestation.checkpoints.sign().size == served.head()
+    ran = run("key", "reseal", str(database), "--to", str(tmp_path / "new.key"))
+    assert ran.code == Exit.REFUSED, "the first command's key opens nothing more"
+
+
+WRONG_TARGETS: list[tuple[list[str], str]] = [
+    ([], "either --to or --to-command"),
+    (["--to", "a.key", "--to-command", '["/bin/kms"]'], "either --to or --to-command"),
+    (["--to-command", "/bin/kms get"], "Write it as in `keys.command`"),
+    (["--to-command", '"/bin/kms get"'], "a command is a list of words"),
+    (["--to-command", "[]"], "not a list of words"),
+    (["--to-command", "{}"], "not a list of words"),
+]
+
+
+@pytest.mark.parametrize(("words", "why"), WRONG_TARGETS)
+def test_another_master_key_is_named_in_one_way(run: Run, words: list[str], why: str) -> None:
+    ran = run("key", "reseal", "none.sqlite", *words)
+    assert ran.code == Exit.MISUSE
+    assert why in ran.err
 
 
 def test_nothing_is_sealed_again_where_the_head_has_no_seal(run: Run, database: Path) -> None:

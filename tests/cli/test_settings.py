@@ -3,6 +3,7 @@
 Method: set one thing at a time in file and environment and read what is in force.
 """
 
+import traceback
 from operator import attrgetter
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from ledger.api.server import DEFAULT_ADDRESS
 from ledger.setting_sections import Settings
-from ledger.settings import SettingsError, documented, load, refuse_strays
+from ledger.settings import SettingsError, documented, load, refuse_strays, secret_variables
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -43,6 +44,7 @@ def test_every_setting_can_be_set_in_the_environment(
         "deadline_seconds": "2.5",
         "seconds": "2.5",
         "actors": '["users/changed"]',
+        "command": '["/bin/changed"]',
         "evaluate": "false",
         "project": "false",
         "accept_silent_loss": "true",
@@ -138,3 +140,71 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(field.description for _, _, field in documented())
+
+
+# ---- secrets -------------------------------------------------------------------------------------
+
+SECRET = "5ec7e7" * 10 + "5ec7"
+WITH_SECRETS = {
+    f'[keys]\nsecret = "{SECRET}"': "keys.secret",
+    f'[storage]\ndatabase = "postgresql://ana:{SECRET}@h/l"': "storage.database",
+    f'[storage]\nprojections = "postgresql://h/l?user=a&password={SECRET}"': "storage.projections",
+}
+
+
+@pytest.mark.parametrize("text", WITH_SECRETS)
+def test_a_file_with_a_secret_is_refused_where_another_user_may_read_it(
+    tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "ledger.toml"
+    file.touch(mode=0o600)
+    file.write_text(text)
+    load(file)
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match=f"holds a secret, {WITH_SECRETS[text]}") as refused:
+        load(file)
+    assert SECRET not in str(refused.value)
+    assert f"chmod 600 {file}" in str(refused.value)
+
+
+def test_a_file_without_a_secret_may_be_read_by_all(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.toml"
+    file.write_text('[keys]\nfile = "a.key"\n[storage]\ndatabase = "postgresql://ana@h/l"')
+    file.chmod(0o644)
+    assert load(file).keys.file == "a.key"
+
+
+WRONG = {
+    f"[keys]\nsecret = ['{SECRET}']": "keys.secret",
+    f"[keys]\nsecert = '{SECRET}'": "keys.secert",
+    f"[keys]\nsecret = {SECRET}": "not TOML",
+    f"[keys]\nsecret = '{SECRET}": "not TOML",
+    f"[keys]\nsecret = '{SECRET}'\nsecret = '{SECRET}'": "not TOML",
+    f"keys = '{SECRET}'": "keys",
+    f"[log]\nlevel = '{SECRET}'": "log.level",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_cannot_be_read_is_refused_without_a_word_of_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "ledger.toml"
+    file.touch(mode=0o600)
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=WRONG[text]) as refused:
+        load(file)
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+
+def test_variables_with_secrets_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert secret_variables() == []
+    stated = {
+        "LEDGER_KEYS__SECRET": SECRET,
+        "ledger_storage__database": f"postgresql://ana:{SECRET}@h/l",
+        "LEDGER_STORAGE__PROJECTIONS": "postgresql://ana@h/l",
+        "LEDGER_KEYS__FILE": "a.key",
+        "PGPASSWORD": SECRET,
+        "OTHER__PASSWORD": SECRET,
+    }
+    for name, text in stated.items():
+        monkeypatch.setenv(name, text)
+    assert secret_variables() == ["LEDGER_KEYS__SECRET", "PGPASSWORD", "ledger_storage__database"]

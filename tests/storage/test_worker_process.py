@@ -11,7 +11,7 @@ import pytest
 
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.worker_process import WorkerDiedError, WorkerProcess
-from tests.support.server_process import until
+from tests.support.server_process import is_running, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,14 +30,6 @@ def refuse(position: int) -> None:
 def say_and_return(text: str) -> str:
     os.write(sys.stdout.fileno(), text.encode())
     return text
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there and not only waits to be buried."""
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    except OSError:
-        return False
 
 
 def test_it_answers_with_what_the_function_returns_from_one_process_that_is_not_this_one(

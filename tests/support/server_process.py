@@ -37,6 +37,14 @@ _POLL_SECONDS = 0.01
 _CLOCK = SystemClock()
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not only waits to be buried."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return False
+
+
 def until(
     condition: Callable[[], object],
     what: str = "it comes about",
