@@ -185,11 +185,20 @@ def long_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return paper.write(tmp_path_factory.mktemp("long") / "long.db")
 
 
-def test_stretches_join_to_the_tree_of_all_leaves(long_database: Path) -> None:
-    source = DatabaseSource(str(long_database))
+@pytest.fixture(scope="module")
+def alone(long_database: Path) -> VerifiedPrefix:
+    """What one process finds in it at once; tests only read it."""
+    source, found = DatabaseSource(str(long_database)), VerifiedPrefix()
+    assert hash_pass(source, found, cores=1) == []
+    source.close()
+    return found
+
+
+def test_stretches_join_to_the_tree_of_all_leaves(
+    long_database: Path, alone: VerifiedPrefix
+) -> None:
+    source, joined = DatabaseSource(str(long_database)), alone
     leaves = [row[9] for row in source.rows(0, source.size)]
-    joined = VerifiedPrefix()
-    assert hash_pass(source, joined, cores=1) == []
     assert joined.root == root_of(leaves)
     for size in (1, 300, SEGMENT, SEGMENT + 1, MANY):
         assert joined.roots[size] == root_of(leaves[:size])
@@ -198,11 +207,9 @@ def test_stretches_join_to_the_tree_of_all_leaves(long_database: Path) -> None:
 
 
 def test_several_processes_find_what_one_finds(
-    long_database: Path, monkeypatch: pytest.MonkeyPatch
+    long_database: Path, alone: VerifiedPrefix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = DatabaseSource(str(long_database))
-    alone, together = VerifiedPrefix(), VerifiedPrefix()
-    assert hash_pass(source, alone, cores=1) == []
+    source, together = DatabaseSource(str(long_database)), VerifiedPrefix()
     monkeypatch.setattr(hashing, "ALONE_MAX", 0)
     assert hash_pass(source, together, cores=2) == []
     assert together == alone
@@ -255,17 +262,15 @@ def test_an_audit_that_was_interrupted_goes_on_from_its_state_file(
 
 @pytest.mark.parametrize("split", [1, 300, SEGMENT - 1, SEGMENT, SEGMENT + 1])
 def test_a_pass_that_was_broken_off_goes_on_to_the_same_end(
-    long_database: Path, split: int
+    long_database: Path, alone: VerifiedPrefix, split: int
 ) -> None:
-    source = DatabaseSource(str(long_database))
-    whole, parts = VerifiedPrefix(), VerifiedPrefix()
-    assert hash_pass(source, whole, cores=1) == []
+    source, parts = DatabaseSource(str(long_database)), VerifiedPrefix()
     read_up_to(source, split)
     assert hash_pass(source, parts, cores=1) == []
     read_up_to(source, MANY)
     parts = VerifiedPrefix.from_data(parts.to_data())
     assert hash_pass(source, parts, cores=1) == []
-    assert (parts.root, parts.streams, parts.roots) == (whole.root, whole.streams, whole.roots)
+    assert (parts.root, parts.streams, parts.roots) == (alone.root, alone.streams, alone.roots)
     source.close()
 
 

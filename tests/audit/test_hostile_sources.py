@@ -1,8 +1,9 @@
 """Nothing that a source holds can hold an auditor up, fill its memory, or end in a traceback.
 
 Method: put a pipe, a device, a folder, a loop of links or a file of a terabyte in the place of each
-file of a folder of tiles and of a bundle; put every kind of value in every column of a database;
-audit and verify, and require a finding or a refusal in words.
+file of a folder of tiles and of a bundle; put every kind of value in every column of a database
+(half of them, other halves in turn; all in the slow run); audit and verify, and require a finding
+or a refusal in words.
 """
 
 import os
@@ -241,11 +242,13 @@ def verified(path: Path) -> Report:
         source.close()
 
 
+@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_no_value_in_any_column_ends_in_a_traceback(
-    furnished: bytes, tmp_path: Path, table: str, column: str
+    furnished: bytes, tmp_path: Path, table: str, column: str, step: int
 ) -> None:
-    for number, value in enumerate(VALUES):
+    first = COLUMNS.index((table, column)) % step
+    for number, value in list(enumerate(VALUES))[first::step]:
         path = tmp_path / f"{number}.db"
         path.write_bytes(furnished)
         with sqlite3.connect(path) as connection:

@@ -6,6 +6,7 @@ also repaints what the report is made of shows at the file that is signed, or is
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, against, by_itself
 from tests.cli.test_client_alone import run as run_alone
 from tests.support.bundles import LedgerInMemory, small_ledger
+from tests.support.served import serving
 from tests.verifier.writing import digest_lines
 
 REPORT = "data/report.html"
@@ -29,18 +31,31 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def exported(told_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the ledger's key, a bundle of each kind, and one without a purpose."""
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copytree(told_folder, folder / "ledger")
+    with by_itself(folder), serving(folder / "ledger") as served:
+        cli = against(served)
+        key = str(cli("vkey", "--json").json["verifier_key"])
+        purpose = ("--purpose", "Yearly review")
+        lines = {kind: (*KINDS[kind], *purpose) for kind in KINDS} | {"plain": ()}
+        for name, options in lines.items():
+            made = cli("export", "create", str(folder / name), *options, "--vkey", key)
+            assert made.code == 0, made.err
+    (folder / "key").write_text(key)
+    return folder
+
+
 @pytest.fixture
-def key(told: Run) -> str:
-    return str(told("vkey", "--json").json["verifier_key"])
+def key(exported: Path) -> str:
+    return (exported / "key").read_text()
 
 
 @pytest.fixture(params=KINDS)
-def bundle(request: pytest.FixtureRequest, told: Run, key: str, tmp_path: Path) -> Path:
-    out = tmp_path / str(request.param)
-    purpose = ("--purpose", "Yearly review")
-    made = told("export", "create", str(out), *KINDS[request.param], *purpose, "--vkey", key)
-    assert made.code == 0, made.err
-    return out
+def bundle(request: pytest.FixtureRequest, exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported / request.param, tmp_path / request.param))
 
 
 def repair(folder: Path) -> None:
@@ -104,9 +119,8 @@ def test_a_repainted_report_with_repaired_manifests_is_refused_by_file_and_line(
 
 
 @pytest.fixture
-def full(told: Run, key: str, tmp_path: Path) -> Path:
-    assert told("export", "create", str(tmp_path / "full"), "--vkey", key).code == 0
-    return tmp_path / "full"
+def full(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported / "plain", tmp_path / "full"))
 
 
 def rewrite(folder: Path, name: str, old: str, new: str) -> None:

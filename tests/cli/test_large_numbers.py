@@ -48,13 +48,13 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize("digits", [12, 20, 31])
 @pytest.mark.parametrize("line", LINES)
-def test_a_number_too_large_is_refused_in_words(cli: Run, line: str, digits: int) -> None:
-    ran = cli(*line.format("9" * digits).split())
-    assert ran.code in {0, Exit.REFUSED, Exit.MISUSE, Exit.UNREACHABLE}, ran.err
-    assert "No such" not in ran.err
-    assert "should not happen" not in ran.err
+def test_a_number_too_large_is_refused_in_words(cli: Run, line: str) -> None:
+    for digits in (31, 20, 12):  # the last may be taken, and change what is asked
+        ran = cli(*line.format("9" * digits).split())
+        assert ran.code in {0, Exit.REFUSED, Exit.MISUSE, Exit.UNREACHABLE}, ran.err
+        assert "No such" not in ran.err
+        assert "should not happen" not in ran.err
 
 
 FROM_1 = [

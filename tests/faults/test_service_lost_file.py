@@ -16,7 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ledger.cli.main import app
 from ledger.client import LedgerClient, LedgerRefusedError
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
@@ -27,7 +29,7 @@ from tests.support.live_fleet import Observed, prepare
 from tests.support.server_process import client, served, until
 from tools.quiet import quiet
 
-DAMAGES = {"quick": 150, "slow": 5_000}
+DAMAGES = {"quick": 100, "slow": 5_000}
 PAGE = 4_096
 SECONDS = 60.0
 
@@ -268,8 +270,10 @@ def test_a_damaged_file_ends_serve_with_4_and_what_to_do(how: str, database: Pat
     damaged = ENDED[how](database.read_bytes())
     database.write_bytes(damaged)
     for more in ([], ["--create", "example.com/fares"]):
-        ran = start(database, *more)
-        assert ran.returncode == 4, ran.stderr
+        line = ["serve", "--db", str(database), *more, "--listen", "127.0.0.1:0"]
+        ran = CliRunner().invoke(app, line)
+        assert isinstance(ran.exception, SystemExit), ran.exception
+        assert ran.exit_code == 4, ran.stderr
         assert "CHAIN_BROKEN" in ran.stderr
         assert "restore" in ran.stderr
         assert "Traceback" not in ran.stderr

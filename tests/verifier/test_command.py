@@ -54,6 +54,12 @@ def run(tmp_path: Path) -> Run:
     return call
 
 
+@pytest.fixture
+def whole(ledger: Chained, tmp_path: Path) -> Path:
+    """A full bundle, for what is judged before its kind is read."""
+    return write_kind("full", ledger, tmp_path / "bundle")
+
+
 def test_it_is_one_file_of_the_standard_library() -> None:
     text = TOOL.read_text()
     imported = set()
@@ -195,8 +201,8 @@ def test_a_files_name_cannot_steer_the_terminal(ledger: Chained, tmp_path: Path,
         ["bundle", "--vkey", VKEY, "--more"],
     ],
 )
-def test_misuse_is_no_verdict(arguments: list[str], bundle: Path, run: Run) -> None:
-    named = [str(bundle) if each == "bundle" else each for each in arguments]
+def test_misuse_is_no_verdict(arguments: list[str], whole: Path, run: Run) -> None:
+    named = [str(whole) if each == "bundle" else each for each in arguments]
     done = run(*named)
     assert done.returncode == 1
     assert done.stderr
@@ -221,31 +227,31 @@ def links(archive: tarfile.TarFile, type_: bytes) -> None:
     "type_", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]
 )
 def test_links_and_devices_in_a_tar_are_refused(
-    type_: bytes, bundle: Path, tmp_path: Path, run: Run
+    type_: bytes, whole: Path, tmp_path: Path, run: Run
 ) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
-        for path in sorted(p for p in bundle.rglob("*") if p.name != "checkpoint" and p.is_file()):
-            archive.add(path, path.relative_to(bundle).as_posix())
+        for path in sorted(p for p in whole.rglob("*") if p.name != "checkpoint" and p.is_file()):
+            archive.add(path, path.relative_to(whole).as_posix())
         links(archive, type_)
     assert run(tmp_path / "x.tar", "--vkey", VKEY).returncode == 4
 
 
 @pytest.mark.parametrize("name", ["/data/more", "../more", "data/../more", "data/checkpoint"])
 def test_strange_places_and_doubles_in_a_tar_are_refused(
-    name: str, bundle: Path, tmp_path: Path, run: Run
+    name: str, whole: Path, tmp_path: Path, run: Run
 ) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
-        for path in sorted(p for p in bundle.rglob("*") if p.is_file()):
-            archive.add(path, path.relative_to(bundle).as_posix())
+        for path in sorted(p for p in whole.rglob("*") if p.is_file()):
+            archive.add(path, path.relative_to(whole).as_posix())
         archive.addfile(tarfile.TarInfo(name))
     assert run(tmp_path / "x.tar", "--vkey", VKEY).returncode == 4
 
 
-def test_the_same_file_twice_in_a_tar_is_refused(bundle: Path, tmp_path: Path, run: Run) -> None:
+def test_the_same_file_twice_in_a_tar_is_refused(whole: Path, tmp_path: Path, run: Run) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
-        for path in sorted(p for p in bundle.rglob("*") if p.is_file()):
-            archive.add(path, path.relative_to(bundle).as_posix())
-        archive.add(bundle / "bagit.txt", "bagit.txt")
+        for path in sorted(p for p in whole.rglob("*") if p.is_file()):
+            archive.add(path, path.relative_to(whole).as_posix())
+        archive.add(whole / "bagit.txt", "bagit.txt")
     assert run(tmp_path / "x.tar", "--vkey", VKEY).returncode == 4
 
 
