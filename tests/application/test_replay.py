@@ -5,7 +5,8 @@ true ones in one field, erased evidence, and horizons that cannot be.
 """
 
 import copy
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,23 @@ from tests.support.world import (
     signal_rule,
 )
 from tools.quiet import quiet
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an eventful ledger, closed."""
+    path = tmp_path_factory.mktemp("story") / "ledger.sqlite"
+    eventful(World(path)).close()
+    return path
+
+
+@pytest.fixture
+def told(story: Path, tmp_path: Path) -> Iterator[World]:
+    """A world that goes on where the eventful one stopped."""
+    copied = Path(shutil.copytree(story.parent, tmp_path / "story")) / story.name
+    world = World(copied)
+    yield world
+    world.close()
 
 
 def eventful(world: World) -> World:
@@ -141,13 +159,13 @@ def test_kinds_and_bounds_choose_what_is_replayed(world: World) -> None:
     ],
 )
 def test_one_altered_field_of_a_decision_is_named_with_both_values(
-    world: World, path: str, value: object
+    told: World, path: str, value: object
 ) -> None:
-    event = newest(eventful(world), "decision")
+    event = newest(told, "decision")
     assert event.stream == "models/m1"
     true = event.data
-    forged = world.forge(event.stream, changed(true, path, value), event.type)
-    result = world.ledger.replayer.replay(forged.last_position)
+    forged = told.forge(event.stream, changed(true, path, value), event.type)
+    result = told.ledger.replayer.replay(forged.last_position)
     assert result.outcome == "DIVERGENT"
     (found,) = result.differences
     assert found.path == spelled(path)
@@ -177,14 +195,12 @@ def shown(value: object) -> str:
     ],
 )
 def test_one_altered_field_of_a_score_is_named_with_both_values(
-    world: World, path: str, value: object
+    told: World, path: str, value: object
 ) -> None:
-    event = newest(eventful(world), "score")
+    event = newest(told, "score")
     was = event.data["signals"][1]["sustained"]
     forged = changed(event.data, path, (not was) if path.endswith("sustained") else value)
-    result = world.ledger.replayer.replay(
-        world.forge(event.stream, forged, event.type).last_position
-    )
+    result = told.ledger.replayer.replay(told.forge(event.stream, forged, event.type).last_position)
     assert result.outcome == "DIVERGENT"
     assert [found.path for found in result.differences] == [spelled(path)]
 
@@ -205,14 +221,14 @@ def test_one_altered_field_of_a_score_is_named_with_both_values(
     ],
 )
 def test_one_altered_field_of_a_plan_is_named_with_both_values(
-    world: World, path: str, value: object
+    told: World, path: str, value: object
 ) -> None:
-    event = newest(eventful(world), "plan")
+    event = newest(told, "plan")
     forged = changed(event.data, path, value)
     assert forged != event.data
     forged["plan"] = "forged"
-    position = world.forge("plans/forged", forged, event.type).last_position
-    result = world.ledger.replayer.replay(position)
+    position = told.forge("plans/forged", forged, event.type).last_position
+    result = told.ledger.replayer.replay(position)
     assert result.outcome == "DIVERGENT"
     assert [found.path for found in result.differences] == [spelled(path)]
 
@@ -253,11 +269,11 @@ def test_a_decision_whose_trigger_is_not_its_scores_is_found(world: World) -> No
     ],
 )
 def test_what_cannot_be_computed_again_says_why(
-    world: World, kind: str, path: str, value: object, why: str
+    told: World, kind: str, path: str, value: object, why: str
 ) -> None:
-    event = newest(eventful(world), kind)
-    forged = world.forge(event.stream, changed(event.data, path, value), event.type)
-    result = world.ledger.replayer.replay(forged.last_position)
+    event = newest(told, kind)
+    forged = told.forge(event.stream, changed(event.data, path, value), event.type)
+    result = told.ledger.replayer.replay(forged.last_position)
     assert (result.outcome, result.differences) == ("NOT_REPLAYABLE", ())
     assert why in result.why
     assert result.position == forged.last_position

@@ -60,6 +60,7 @@ def test_equal_salts_are_found_however_far_apart_and_both_are_named(
     paper.at(9).salt = salt
     between = [foreign(paper) for _ in range(6_000)]
     paper.at(between[-1]).salt = salt
+    paper.checkpoint_sizes = [between[-1]]
     found = audit_of(paper, tmp_path).findings
     assert [(one.rule, one.position) for one in found] == [("salts", between[-1])]
     assert "position 9" in found[0].what

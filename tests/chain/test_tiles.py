@@ -151,14 +151,18 @@ def test_a_published_log_is_checked_from_its_resources(origin: str, size: int) -
     LOGS[origin].check(size, LOGS[origin].resources)
 
 
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("origin", "size", "path"),
     [(origin, *place) for origin, log in LOGS.items() for place in log.resources],
 )
-def test_every_flipped_bit_of_a_published_log_is_found(origin: str, size: int, path: str) -> None:
+def test_every_flipped_bit_of_a_published_log_is_found(
+    origin: str, size: int, path: str, step: int
+) -> None:
+    # A step of 9 takes a bit of nearly every byte, another one each time.
     log = LOGS[origin]
     honest = log.resources[size, path]
-    for bit in range(len(honest) * 8):
+    for bit in range(0, len(honest) * 8, step):
         damaged = bytearray(honest)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ValueError):  # noqa: PT011 - each resource has its own kind

@@ -10,6 +10,7 @@ import random  # noqa: TID251 - always from a seed
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.merkle import memory_reader, prove_consistency
 from tests.faults import test_structured_edits as edits
 from tests.support.forger import Forger, Row
-from tests.support.outsiders import CHECKPOINTS, EACH, EVENTS, REMEMBERED, Honest
+from tests.support.outsiders import CHECKPOINTS, EACH, EVENTS, QUICK, REMEMBERED, Honest
 
 Draw = random.Random
 
@@ -87,6 +88,13 @@ REWRITES: dict[str, Callable[[Forger, Draw], int]] = {
 }
 
 
+def seeds(count: int) -> list[Any]:
+    """Return the seeds of single tests: beyond the first they are for the slow run."""
+    few = QUICK * count // EACH
+    later = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(few, count)]
+    return [*range(few), *later]
+
+
 def rewritten(path: Path, name: str, seed: int) -> tuple[Forger, int]:
     """Change one event and compute everything after it again; return the first that differs."""
     draw = random.Random(f"{name} {seed}")
@@ -97,11 +105,12 @@ def rewritten(path: Path, name: str, seed: int) -> tuple[Forger, int]:
     return forger, start
 
 
+@pytest.mark.parametrize("count", edits.COUNTS)
 @pytest.mark.parametrize("name", REWRITES)
 def test_a_rewritten_suffix_is_found_after_the_newest_checkpoint_that_holds(
-    name: str, honest: Honest, copy: Callable[[], Path]
+    name: str, count: int, honest: Honest, copy: Callable[[], Path]
 ) -> None:
-    for seed in range(EACH):
+    for seed in range(count):
         forger, start = rewritten(copy(), name, seed)
         start = honest.first_difference(forger.rows)  # equal neighbours may have been swapped
         forger.close()
@@ -112,7 +121,7 @@ def test_a_rewritten_suffix_is_found_after_the_newest_checkpoint_that_holds(
         assert report.first_bad_position == expected, (name, seed, start, report.text())
 
 
-@pytest.mark.parametrize("seed", range(EACH))
+@pytest.mark.parametrize("seed", seeds(EACH))
 def test_a_ledger_cut_short_consistently_is_found_by_its_checkpoints(
     seed: int, honest: Honest, copy: Callable[[], Path]
 ) -> None:
@@ -129,12 +138,13 @@ def test_a_ledger_cut_short_consistently_is_found_by_its_checkpoints(
 # ---- with the key as well ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("count", edits.COUNTS)
 @pytest.mark.parametrize("name", REWRITES)
 def test_an_owner_of_the_key_too_is_caught_by_a_client_that_remembers(
-    name: str, honest: Honest, copy: Callable[[], Path], tmp_path: Path
+    name: str, count: int, honest: Honest, copy: Callable[[], Path], tmp_path: Path
 ) -> None:
     caught = 0
-    for seed in range(EACH // 2):
+    for seed in range(count // 2):
         forger, _ = rewritten(copy(), name, seed)
         start = honest.first_difference(forger.rows)
         forger.sign_again(honest.key, start)
@@ -167,7 +177,7 @@ def test_an_owner_of_the_key_too_is_caught_by_a_client_that_remembers(
     assert caught
 
 
-@pytest.mark.parametrize("seed", range(EACH // 2))
+@pytest.mark.parametrize("seed", seeds(EACH // 2))
 def test_a_ledger_cut_short_by_an_owner_of_the_key_is_caught_by_a_client_that_remembers(
     seed: int, honest: Honest, copy: Callable[[], Path], tmp_path: Path
 ) -> None:
@@ -195,6 +205,6 @@ def test_a_cosignature_taken_over_to_a_rewritten_checkpoint_is_found(
     assert report.witnessed_size < start
 
 
-def test_a_thousand_forgeries_are_tried() -> None:
+def test_a_thousand_forgeries_are_tried_in_the_slow_run() -> None:
     beside = len(edits.NAIVE) + len(edits.TABLES)
     assert (beside + len(REWRITES) * 1.5 + 1.5) * EACH >= 1_000

@@ -22,11 +22,12 @@ from ledger.errors import LedgerError
 from ledger.storage import open_store
 from tests.support.clocks import ManualClock
 from tests.support.forger import COLUMNS, Forger, Row
-from tests.support.outsiders import EACH, EVENTS, Honest, grow
+from tests.support.outsiders import EACH, EVENTS, QUICK, Honest, grow
 from tests.support.stores import ORIGIN, START, VAULT
 
 Draw = random.Random
 Edit = Callable[[Forger, Draw], object]
+COUNTS = [QUICK, pytest.param(EACH, marks=pytest.mark.slow)]
 
 
 # ---- edits that leave the hashes as they were ------------------------------------------------
@@ -159,11 +160,12 @@ def forge_naively(honest: Honest, path: Path, name: str, seed: int) -> None:
     assert report.first_bad_position == expected, (name, seed, expected, report.text())
 
 
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("name", NAIVE)
 def test_edits_without_new_hashes_are_named_at_their_first_position(
-    name: str, honest: Honest, copy: Callable[[], Path]
+    name: str, count: int, honest: Honest, copy: Callable[[], Path]
 ) -> None:
-    for seed in range(EACH):
+    for seed in range(count):
         forge_naively(honest, copy(), name, seed)
 
 
@@ -221,11 +223,12 @@ def server_finds(path: Path) -> bool:
     return False
 
 
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("table", TABLES)
 def test_edits_of_what_is_beside_the_events_are_found(
-    table: str, honest: Honest, copy: Callable[[], Path]
+    table: str, count: int, honest: Honest, copy: Callable[[], Path]
 ) -> None:
-    for seed in range(EACH):
+    for seed in range(count):
         forger = Forger(copy())
         done = edit_table(forger, table, random.Random(f"{table} {seed}"))
         forger.close()

@@ -1,6 +1,6 @@
 """The bench runs, and its result has every row that the project promises something about.
 
-Method: a run of the program at a tiny scale, as a person would start it: of two sections, and in
+Method: a run of the program at a tiny scale, as a person would start it: of one section, and in
 the slow run of all. No figure is judged here: what a machine under test load can do says nothing.
 """
 
@@ -85,7 +85,7 @@ PEERS = {
     },
     "unary": {"umadb over gRPC, 32 callers"},
 }
-FEW = ("scoring", "replay")
+FEW = ("scoring",)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from tests.support.clocks import ManualClock
 from tests.support.forger import Forger, Row, drop_triggers
 from tests.support.stores import ORIGIN, START, WITNESS, asking, begun, cosigned, note
 
-EACH = 40
+QUICK, EACH = 12, 40
+"""Forgeries of a kind: usually, and in the slow run."""
 EVENTS = 272  # a full tile, its parent, and a partial one
 CHECKPOINTS = (40, 120, 200, 256, 272)
 REMEMBERED = 200
