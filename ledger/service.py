@@ -16,7 +16,7 @@ from ledger.application.evaluation.follower import Follower
 from ledger.application.exports.exports import Exports
 from ledger.application.exports.jobs import exports_folder
 from ledger.application.ledger import LedgerApplication
-from ledger.application.operators import OPERATORS, NamedActors
+from ledger.application.operators import NamedActors
 from ledger.application.refusals import Refusals
 from ledger.application.signing.evidence import evidence_folder
 from ledger.application.signing.published_checkpoints import (
@@ -29,6 +29,7 @@ from ledger.application.workers import Workers
 from ledger.clock import Clock, SystemClock
 from ledger.errors import MISREAD, LedgerError, Reason, invalid_field, misread
 from ledger.events import values
+from ledger.events.authority import AdministratorNamed
 from ledger.limits import (
     EXPORTS_MAX,
     LEAP_SECONDS_DEFAULT,
@@ -71,7 +72,7 @@ class Service:
         self._settings = settings
         file = sqlite_file(settings.storage.database)
         self._database = settings.storage.database if file is None else str(file)  # under one name
-        self.operators = NamedActors(OPERATORS, settings.operators.actors)
+        self.operators = NamedActors(settings.operators.actors, settings.erasure.actors)
         self._lock = threading.RLock()
         self._running: dict[str, _Running] = {}
         self._is_started = self._is_stopped = False
@@ -216,6 +217,7 @@ class Service:
         actor: str,
         request_id: str | None = None,
         digest: bytes = b"",
+        administrator: AdministratorNamed | None = None,
     ) -> LedgerInfo:
         """Begin a ledger with its own chain, order and key; ALREADY_EXISTS if the name is taken.
 
@@ -246,6 +248,7 @@ class Service:
                 digest,
                 unit_of_cost=unit_of_cost,
                 leap_seconds=leap_seconds,
+                administrator=administrator,
             )
         )
         with self._lock:
@@ -328,7 +331,6 @@ class Service:
             info,
             recorder,
             self.clock,
-            erasure_actors=self._settings.erasure.actors,
             attestation=self._attestation,
         )
 
@@ -359,7 +361,8 @@ class Service:
         positions = [host.position] if is_projecting else []
         positions += [evaluator.position] if evaluator else []
         after = min(positions, default=ledger.log.head().position)
-        consumers = [host.consume] if is_projecting else []
+        consumers = [ledger.authority.consume]
+        consumers += [host.consume] if is_projecting else []
         follower = Follower(self.store, origin, ledger.fleet, evaluator, consumers, after=after)
         host.on_wait = follower.hurry
         host.on_news = self._tell_news
@@ -371,6 +374,7 @@ class Service:
             ledger.erasure.on_erased(exports.remove_containing)
         ledger.attestation.checkpoints.on_failure(self._signing_failed)
         ledger.attestation.checkpoints.on_signed(self._tell_news)
+        ledger.authority.on_change(self._tell_news)
         if ledger.info.vkey and (seconds := self._settings.accounts.seconds):
             seals = ledger.attestation.seals
             every = self._settings.seals.seconds

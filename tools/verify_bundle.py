@@ -615,7 +615,11 @@ SHAPES: dict[str, dict[str, str]] = {
 """The members of each object, in order, with the pattern of each."""
 READ_TYPES = {name.encode() for name in SHAPES if "." in name}
 """Types whose data is read here. All of them are of stream `ledger`."""
-KEPT_NAMES = {type_.rpartition(b".")[0] for type_ in READ_TYPES}
+KEPT_NAMES = {type_.rpartition(b".")[0] for type_ in READ_TYPES} | {
+    b"administrator.named", b"actor.registered", b"identity.bound", b"identity.unbound",
+    b"token.issued", b"token.revoked", b"role.defined", b"role.granted", b"grant.withdrawn",
+    b"authority.proposed",
+}  # fmt: skip
 """Names of types whose bodies, in any version, are neither erased nor withheld."""
 
 

@@ -5,12 +5,12 @@ and has no more of it than they need: only the front end answers or ends a call.
 none either. A fault is raised as LedgerError, and a request that does not parse is one of
 them: a parser that raised within gRPC would leave the call's memory behind for good.
 
-A caller names itself in the metadata key `ledger-actor`, until transport security does. The server
-listens on loopback only, so what a caller says of itself is recorded as said. Only `system/` is not
-for callers: it names the server's own parts, and only their events carry it.
+A caller shows who it is by a credential, which is verified before anything of its request is read.
+Which actor that is, and whether it may do this, is for the gate. `system/` is not for callers: it
+names the server's own parts, and only their events carry it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -21,16 +21,14 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from ledger.api import errors
+from ledger.api.authentication.credential import Credential
+from ledger.api.gate import ACTOR_KEY, ANONYMOUS, Gate
 from ledger.clock import Clock
-from ledger.errors import FieldViolation, LedgerError, Reason, invalid_field
-from ledger.events import values
+from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.limits import MESSAGE_BYTES_MAX, READ_WAIT_SECONDS_MAX
-
-ACTOR_KEY: Final = "ledger-actor"
-ANONYMOUS: Final = "users/anonymous"
+from ledger.storage.records import Guard
 
 _OURS: Final = "/ledger.v1."
-_CALLERS: Final = ("users/", "services/")
 _FOREVER_SECONDS: Final = 10 * 365 * 86_400.0  # what gRPC reports without a deadline is above
 
 # Of what is left until the deadline, so that the reason still reaches the caller.
@@ -40,6 +38,9 @@ CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
 """Counts a refusal: the ledger named ("" for the first one), the actor as given, method, reason."""
 
 Parse: TypeAlias = Callable[[bytes], Message]
+
+Authenticate: TypeAlias = Callable[["ServedCall"], Credential]
+"""Verifies what a call presents; raises why it is no proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,10 @@ def methods_of(service: str, servicer: object) -> Iterator[ServedMethod]:
 class ServedCall:
     """One call. Its members are read on any thread; the event loop alone says that it is over."""
 
-    __slots__ = ("_context", "is_over", "is_patient", "ledger", "method", "peer", "wait_until")
+    __slots__ = (
+        "_context", "actor", "credential", "guards", "is_over", "is_patient", "ledger", "method",
+        "peer", "wait_until",
+    )  # fmt: skip
 
     def __init__(self, method: str, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         self._context = context
@@ -81,6 +85,12 @@ class ServedCall:
         """The connection: address and port of its other end."""
         self.ledger = ""
         """The ledger that its request names, once there is one."""
+        self.actor = ""
+        """The actor that calls, once the gate has let it in."""
+        self.credential: Credential
+        """The proof of who calls, once it was verified."""
+        self.guards: tuple[Guard, ...] = ()
+        """Conditions under which the call was let in, for what it appends."""
         self.is_over = False
         self.wait_until: float | None = None
         """On the event loop's clock, when it has waited long enough; None before it ever did."""
@@ -93,24 +103,22 @@ class ServedCall:
         return self.method.rpartition("/")[2]
 
     @property
-    def stated_actor(self) -> str:
-        """The name that the caller gives itself, valid or not."""
+    def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """The metadata of the call, as it came."""
+        return tuple(self._context.invocation_metadata() or ())
+
+    @property
+    def claimed_actor(self) -> str | None:
+        """The actor that the caller names, valid or not; None where it names none."""
         for key, value in self._context.invocation_metadata() or ():
             if key == ACTOR_KEY:
                 return value if isinstance(value, str) else value.decode("latin-1")
-        return ANONYMOUS
+        return None
 
     @property
-    def actor(self) -> str:
-        """The actor; FIELD_INVALID where the metadata names none that can be."""
-        text = self.stated_actor
-        if not text.startswith(_CALLERS) or values.ACTOR.fullmatch(text) is None:
-            raise invalid_field(
-                ACTOR_KEY,
-                f"{text[:80]!r} names no caller",
-                remedy="Write users/NAME or services/NAME in a-z, 0-9, '.', '_' and '-'.",
-            )
-        return text
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """The facts of the connection's transport security, as gRPC gives them."""
+        return self._context.auth_context() or {}
 
     @property
     def seconds_left(self) -> float | None:
@@ -151,17 +159,23 @@ class MalformedError(LedgerError):
 class Admission:
     """Lets calls in, and says why not; counts what was refused."""
 
-    def __init__(self, clock: Clock, count: CountRefusal) -> None:
+    def __init__(
+        self, clock: Clock, count: CountRefusal, gate: Gate, authenticate: Authenticate
+    ) -> None:
         self._clock = clock
         self._count = count
+        self._gate = gate
+        self._authenticate = authenticate
 
     def request(self, call: ServedCall, data: bytes, parse: Parse) -> Message:
         """Return the request of a call with one; raises LedgerError where it is not let in."""
         structlog.contextvars.clear_contextvars()  # the thread served another call before
         structlog.contextvars.bind_contextvars(method=call.method)
-        self.caller(call)
+        self.authenticate(call)
         request = parsed(data, parse)
         call.ledger = _ledger_of(request)
+        if call.method.startswith(_OURS):
+            self._gate.admit(call, request)
         is_write = "request_id" in request.DESCRIPTOR.fields_by_name
         if is_write and call.seconds_left is None:
             raise LedgerError(
@@ -171,10 +185,10 @@ class Admission:
             )
         return request
 
-    def caller(self, call: ServedCall) -> None:
-        """Raise FIELD_INVALID where `ledger-actor` names no caller; others ask for none."""
+    def authenticate(self, call: ServedCall) -> None:
+        """Settle a call's credential, or raise why it has none; health and reflection need none."""
         if call.method.startswith(_OURS):
-            _ = call.actor
+            call.credential = self._authenticate(call)
 
     def refusal(self, call: ServedCall, error: Exception) -> LedgerError:
         """Return what a caller may learn of an error, and count it.
@@ -183,7 +197,8 @@ class Admission:
         """
         refusal = errors.refusal_of(error, self._clock)
         ledger = call.ledger or refusal.metadata.get("ledger", "")  # of a stream, which has batches
-        self._count(ledger, call.stated_actor, call.method_name, refusal.reason)
+        actor = call.actor or call.claimed_actor or ANONYMOUS
+        self._count(ledger, actor, call.method_name, refusal.reason)
         return refusal
 
 

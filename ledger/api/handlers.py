@@ -195,7 +195,7 @@ class HandlerFactory:
                 return
 
             def begin() -> Any:  # noqa: ANN401 - an Exchange of any messages
-                self._admission.caller(call)
+                self._admission.authenticate(call)
                 return method.behaviour(None, call)
 
             session = await self._carried(call, self._streams, begin)

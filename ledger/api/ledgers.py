@@ -11,12 +11,15 @@ import grpc
 from ledger.api.attestation import AttestationMethods
 from ledger.api.checks import Checks
 from ledger.api.convert import ledgers as convert
+from ledger.api.convert.authority import administrator_of
 from ledger.api.convert.basics import appended, inverse
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import beyond_head
 from ledger.api.steps import paused
 from ledger.api.watches import EventFilter, EventWatch, fitting
+from ledger.application.commands import fields_named
 from ledger.events import values
+from ledger.events.authority import AdministratorNamed
 from ledger.limits import (
     ERASED_RANGES_MAX,
     LEAP_SECONDS_MAX,
@@ -38,7 +41,6 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
         self, request: pb.CreateLedgerRequest, context: grpc.ServicerContext
     ) -> pb.CreateLedgerResponse:
         """Create a ledger."""
-        self._server.operator_only(context, "create a ledger")
         checks = Checks()
         if checks.present("origin", request.origin) and not values.ORIGIN.fullmatch(request.origin):
             checks.refuse(
@@ -58,6 +60,7 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
         if leap is not None and not 0 <= leap <= LEAP_SECONDS_MAX:
             checks.refuse("leap_seconds", f"must be from 0 to {LEAP_SECONDS_MAX}")
         checks.done()
+        administrator = _administrator(request)
         origin, clock = request.origin, _CLOCKS[request.clock]
         caller = self._server.caller(request, context)
         known = {info.origin for info in self._server.backend.ledgers()}
@@ -70,12 +73,14 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
             actor=caller.actor,
             request_id=caller.request_id,
             digest=caller.digest,
+            administrator=administrator,
         )
         ledger = self._server.backend.ledger(origin)
-        first, last = ledger.log.event(1), ledger.log.event(2)
-        assert first is not None, "a ledger begins with two events"
-        assert last is not None, "a ledger begins with two events"
-        written = AppendResult(1, 2, last.recorded_at, last.event_hash, repeated=origin in known)
+        last = ledger.log.event(2 if administrator is None else 3)
+        assert last is not None, "a ledger begins with these events"
+        written = AppendResult(
+            1, last.position, last.recorded_at, last.event_hash, repeated=origin in known
+        )
         return pb.CreateLedgerResponse(
             appended=appended(written), ledger=convert.ledger(info, ledger.log.head())
         )
@@ -166,12 +171,20 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
         self, request: pb.ConfirmClockRequest, context: grpc.ServicerContext
     ) -> pb.ConfirmClockResponse:
         """Confirm the server's clock, although it is not where it was expected."""
-        self._server.operator_only(context, "confirm the clock")
         checks = Checks()
         reason = checks.text("reason", request.reason)
         ledger, caller = self._server.append(request, context, checks)
         written = ledger.clocks.confirm(caller, reason)
         return pb.ConfirmClockResponse(appended=appended(written))
+
+
+def _administrator(request: pb.CreateLedgerRequest) -> AdministratorNamed | None:
+    """Return the administrator with whom a ledger begins; FIELD_INVALID names what is wrong."""
+    if not request.HasField("administrator"):
+        return None
+    named = administrator_of(request.administrator)
+    with fields_named():
+        return AdministratorNamed.from_data({**named, "reason": "Named with the ledger."})
 
 
 def _wanted(checks: Checks, types: Iterable[str], streams: Iterable[str]) -> EventFilter:

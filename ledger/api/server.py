@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final, Self
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
-from ledger.api.calls import Admission, methods_of
+from ledger.api.authority import AuthorityServicer
+from ledger.api.calls import Admission, Authenticate, methods_of
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
 from ledger.api.front_end import FrontEnd, Timeouts
+from ledger.api.gate import believed
 from ledger.api.handlers import HandlerFactory
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 _SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
+    "ledger.v1.AuthorityService": AuthorityServicer,
     "ledger.v1.DecisionService": DecisionServicer,
     "ledger.v1.ExportService": ExportServicer,
     "ledger.v1.LedgerService": LedgerServicer,
@@ -69,10 +72,16 @@ class ApiServer:
         backend: Backend,
         address: str = DEFAULT_ADDRESS,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        *,
+        authenticate: Authenticate = believed,
+        believes_always: bool = False,
     ) -> None:
+        """`believes_always`: whether callers are believed even where authority is in force."""
         self._address = loopback(address)
-        self._server = ServerContext(backend)
-        self._admission = Admission(backend.clock, backend.count_refusal)
+        self._server = ServerContext(backend, believes_always=believes_always)
+        self._admission = Admission(
+            backend.clock, backend.count_refusal, self._server.gate, authenticate
+        )
         self._health = Health()
         self._timeouts = timeouts
         self._front_end = FrontEnd(self._build, timeouts)

@@ -8,8 +8,9 @@ from typing import Final, Protocol
 import grpc
 from google.protobuf.message import Message
 
-from ledger.api.calls import call_of
+from ledger.api.calls import ServedCall, call_of
 from ledger.api.checks import Checks
+from ledger.api.gate import Gate
 from ledger.api.steps import NotYetError
 from ledger.application.commands import Caller
 from ledger.application.exports.exports import Exports
@@ -18,6 +19,7 @@ from ledger.application.operators import NamedActors
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events import values
+from ledger.events.authority import AdministratorNamed
 from ledger.storage.records import LedgerInfo
 from projections.host import ProjectionHost
 
@@ -90,6 +92,7 @@ class Backend(Protocol):
         actor: str,
         request_id: str | None,
         digest: bytes,
+        administrator: AdministratorNamed | None,
     ) -> LedgerInfo:
         """Begin a ledger."""
 
@@ -97,8 +100,9 @@ class Backend(Protocol):
 class ServerContext:
     """The context of all servicers: the served ledger, and whether the server is shutting down."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, believes_always: bool = False) -> None:
         self.backend = backend
+        self.gate = Gate(backend, believes_always=believes_always)
         self.clock = backend.clock
         self._draining = threading.Event()
 
@@ -120,10 +124,6 @@ class ServerContext:
                 remedy="Go on with another server, or with this one once it is back.",
             )
 
-    def operator_only(self, context: grpc.ServicerContext, what: str) -> None:
-        """Raise ACTOR_NOT_AUTHORISED unless the operator has named the caller for such things."""
-        self.backend.operators.check(call_of(context).actor, what)
-
     # ---- appends ---------------------------------------------------------------------------------
 
     def append(
@@ -142,22 +142,22 @@ class ServerContext:
         call = call_of(context)
         left = call.seconds_left
         until = None if left is None else self.clock.monotonic_seconds() + left
-        return self.caller_for(request, call.method_name, call.actor, until)
+        return self.caller_for(request, call.method_name, call, until)
 
     def caller_for(
-        self, request: Append, method: str, actor: str, deadline_monotonic: float | None
+        self, request: Append, method: str, call: ServedCall, deadline_monotonic: float | None
     ) -> Caller:
-        """Return the same for an actor and a deadline that are known already."""
+        """Return the same for a method and a deadline that are known already."""
         may_leap = bool(getattr(request, "allow_leap", False))
         request_id = request.request_id
         if not request_id:
-            return Caller(actor, None, b"", deadline_monotonic, may_leap)
+            return Caller(call.actor, None, b"", deadline_monotonic, may_leap, call.guards)
         if values.REQUEST_ID.fullmatch(request_id) is None:
             checks = Checks()
             checks.refuse("request_id", "must be 1 to 128 of A-Z, a-z, 0-9, '.', '_', ':' and '-'")
             checks.done()
         digest = hashlib.sha256(method.encode() + b"\x00" + _content_of(request)).digest()
-        return Caller(actor, request_id, digest, deadline_monotonic, may_leap)
+        return Caller(call.actor, request_id, digest, deadline_monotonic, may_leap, call.guards)
 
     # ---- reads -----------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from ledger.api.convert.signals import (
     signal_of,
     signal_state,
 )
+from ledger.api.gate import ANONYMOUS
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import ServerContext, Servicer, await_checkpoint
 from ledger.api.steps import Deferred, answered_stream, deferred
@@ -140,7 +141,6 @@ class IngestStream:
     def __init__(self, server: ServerContext, context: grpc.ServicerContext) -> None:
         self._server = server
         self._call = call_of(context)
-        self._actor = self._call.actor
         self._origin: str | None = None
         self._batches = 0
 
@@ -161,8 +161,9 @@ class IngestStream:
 
     def _queued(self, request: pb.StreamSignalsRequest) -> PendingBatch:
         ledger = self._ledger(request.ledger)
+        self._server.gate.admit(self._call, request, ledger.info.origin)
         rows = rows_of(request.observations, ledger.intake.unstated_time())
-        caller = self._server.caller_for(request, _METHOD, self._actor, self._deadline())
+        caller = self._server.caller_for(request, _METHOD, self._call, self._deadline())
         is_left_out = request.leave_out_duplicates
         return ledger.intake.submit(caller, rows, _METHOD, leave_out_duplicates=is_left_out)
 
@@ -200,7 +201,8 @@ class IngestStream:
         self, answer: pb.StreamSignalsResponse, error: LedgerError
     ) -> pb.StreamSignalsResponse:
         answer.error.CopyFrom(batch_error(error))
-        self._server.backend.count_refusal(self._origin or "", self._actor, _STREAMED, error.reason)
+        actor = self._call.actor or self._call.claimed_actor or ANONYMOUS
+        self._server.backend.count_refusal(self._origin or "", actor, _STREAMED, error.reason)
         return answer
 
 

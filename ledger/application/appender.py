@@ -155,7 +155,7 @@ class Appender:
             events=[encoded(caller, one) for one in proposal.additions],
             request_id=caller.request_id,
             digest=caller.digest,
-            guards=proposal.guards,
+            guards=(*proposal.guards, *caller.guards),
             stated_time=proposal.stated_time,
             deadline_monotonic=caller.deadline_monotonic,
             keys=proposal.keys,

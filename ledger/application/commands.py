@@ -19,7 +19,8 @@ class Caller:
     """The caller: the actor, the request's idempotency key and content digest, and the deadline.
 
     `digest` is SHA-256 over method and content; `deadline_monotonic` is on the injected clock.
-    `may_leap`: whether a stated time that leaps ahead is said to be meant.
+    `may_leap`: whether a stated time that leaps ahead is said to be meant. `guards`: under which
+    the caller was let in; they must still hold when the events are appended.
     """
 
     actor: str
@@ -27,6 +28,7 @@ class Caller:
     digest: bytes = b""
     deadline_monotonic: float | None = None
     may_leap: bool = False
+    guards: tuple[Guard, ...] = ()
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from typing import Final, TypeVar
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, fields_named
-from ledger.application.operators import ERASERS, NamedActors
 from ledger.errors import LedgerError, Reason, body_erased, event_unreadable, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
@@ -54,13 +53,12 @@ class ErasureResult:
 
 
 class Erasure:
-    """The command of one ledger. `actors` are the only ones who may erase."""
+    """The command of one ledger; who may give it is for the gate of the API."""
 
-    def __init__(self, store: Store, info: LedgerInfo, actors: Collection[str]) -> None:
+    def __init__(self, store: Store, info: LedgerInfo) -> None:
         self._store = store
         self._info = info
         self._appender = Appender(store, info.origin)
-        self._actors = NamedActors(ERASERS, actors)
         self._keepers: list[OnErased] = []
 
     def on_erased(self, callback: OnErased) -> None:
@@ -72,11 +70,10 @@ class Erasure:
     ) -> ErasureResult:
         """Remove body and salt of the events in these ranges, and record who did it and why.
 
-        ACTOR_NOT_AUTHORISED, FIELD_INVALID, POSITION_BEYOND_HEAD, BODY_PERMANENT, BODY_ERASED
+        FIELD_INVALID, POSITION_BEYOND_HEAD, BODY_PERMANENT, BODY_ERASED
         where all are gone already. STORE_UNAVAILABLE where the ledger has erased them but a copy
         is left elsewhere: the same request again removes that.
         """
-        self._actors.check(caller.actor, "erase bodies")
         _check_ranges(ranges)
         with fields_named():
             data = BodyErased(

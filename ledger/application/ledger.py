@@ -1,11 +1,11 @@
 """One ledger: its parts, built once and in order. Callers use the parts; nothing is forwarded."""
 
-from collections.abc import Collection
-
 from eventsourcing.persistence import AggregateRecorder
 
 from ledger.application.appender import Appender
 from ledger.application.attestation import Attestation, AttestationOptions
+from ledger.application.authority.authority import Authority
+from ledger.application.authority.changes import AuthorityChanges
 from ledger.application.clocks import Clocks
 from ledger.application.decisions.decisions import Decisions
 from ledger.application.decisions.overrides import Overrides
@@ -37,11 +37,12 @@ class LedgerApplication:
         recorder: AggregateRecorder,
         clock: Clock,
         *,
-        erasure_actors: Collection[str] = (),
         attestation: AttestationOptions | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
+        self.authority = Authority(store, info, clock)
+        self.authority_changes = AuthorityChanges(store, info, self.authority, clock)
         policies = PolicyCache()
         self.info = info
         self.log = LedgerLog(store, info)
@@ -59,7 +60,7 @@ class LedgerApplication:
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
         self.overrides = Overrides(store, info, self.decisions)
         self.clocks = Clocks(store, info)
-        self.erasure = Erasure(store, info, erasure_actors)
+        self.erasure = Erasure(store, info)
         self.erasure.on_erased(lambda position, _: self.fleet.refresh(position))
         self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
 

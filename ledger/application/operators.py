@@ -1,7 +1,8 @@
-"""Actors whom the operator names for what could harm everybody: until roles exist, a list each.
+"""Actors whom the operator names in settings, for as long as a ledger has no administrator.
 
-A call that ends or replaces something for every client, or for good, is not for every caller:
-keys, ledgers, models, rebuilds, bundles, bodies. The operator names in a setting who may do it.
+A call that ends or replaces something for every client, or for good, is not for every caller who is
+merely believed: keys, ledgers, models, rebuilds, bundles, bodies. Once an administrator is named,
+the table of authority says who may do what, and these settings count no more.
 """
 
 from collections.abc import Collection
@@ -12,24 +13,34 @@ from ledger.errors import LedgerError, Reason
 OPERATORS: Final = "operators.actors"
 ERASERS: Final = "erasure.actors"
 
-_OWN_PARTS: Final = "system/"  # no client can claim such a name
+_NAMED: Final = {
+    "ConfirmClock": (OPERATORS, "confirm the clock"),
+    "CreateLedger": (OPERATORS, "create a ledger"),
+    "DeleteExport": (OPERATORS, "delete an export"),
+    "EraseBodies": (ERASERS, "erase bodies"),
+    "RebuildProjection": (OPERATORS, "rebuild a projection"),
+    "RetireModel": (OPERATORS, "retire a model"),
+    "RevokeKey": (OPERATORS, "revoke a signing key"),
+    "RotateKey": (OPERATORS, "rotate a signing key"),
+}
+"""Of each method that is not for every caller: the setting that names its actors, and its words."""
 
 
 class NamedActors:
-    """The actors that one setting names. With none named, only the server's own parts may act."""
+    """The actors that the settings name. With none named, no client may make such a call."""
 
-    def __init__(self, setting: str, actors: Collection[str]) -> None:
-        self._setting = setting
-        self._actors = frozenset(actors)
+    def __init__(self, operators: Collection[str], erasers: Collection[str]) -> None:
+        self._actors = {OPERATORS: frozenset(operators), ERASERS: frozenset(erasers)}
 
-    def check(self, actor: str, what: str) -> None:
-        """Raise ACTOR_NOT_AUTHORISED unless the actor may do `what`, such as "rotate a key"."""
-        if actor in self._actors or actor.startswith(_OWN_PARTS):
+    def check(self, actor: str, method: str) -> None:
+        """Raise ACTOR_NOT_AUTHORISED unless a believed actor may call a method by its name."""
+        setting, what = _NAMED.get(method, ("", ""))
+        if not setting or actor in self._actors[setting]:
             return
         raise LedgerError(
             Reason.ACTOR_NOT_AUTHORISED,
             f"{actor} is not authorised to {what}.",
             remedy="Call as an authorised actor; the operator names them in the setting "
-            f"`{self._setting}`.",
-            metadata={"actor": actor, "setting": self._setting},
+            f"`{setting}`.",
+            metadata={"actor": actor, "setting": setting},
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.absence import Absences
+from ledger.audit.authority import AuditedAuthority
 from ledger.audit.event import AuditedEvent
 from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
@@ -180,14 +181,14 @@ class LedgerState:
         self.models: dict[str, AuditedModel] = {}
         """By stream."""
         self.drafts: dict[tuple[str, int], str] = {}
-        """(policy, version) → digest."""
         self.drafted_at: dict[tuple[str, int], int] = {}
-        """(policy, version) → where it was drafted."""
+        """(policy, version) → its digest, and where it was drafted."""
         self.drafted: dict[str, int] = {}
         """Policy → its newest version."""
         self.activations: list[tuple[int, dict[str, Any]]] = []
         self.plans: list[tuple[int, str, int, int]] = []
         """(position, policy, period, next price)."""
+        self.authority = AuditedAuthority()
         self.observations = Observations()
         self.assessor: Assessor
         self.obligations: Obligations
@@ -232,8 +233,9 @@ class LedgerState:
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the rules have looked at."""
         self.position, self.recorded_at = event.position, event.recorded_at
-        observed_at = 0 if event.observation is None else event.observation.observed_at
-        self.moments.take(event.position, event.recorded_at, observed_at)
+        self.authority.apply(event)
+        seen = event.observation
+        self.moments.take(event.position, event.recorded_at, seen.observed_at if seen else 0)
         self._streams[event.stream] = (event.stream_version, event.event_hash)
         self.scored = None
         if event.type in CONCERNED_TYPES:
@@ -245,13 +247,13 @@ class LedgerState:
             push(self._edge, [(0, event.event_hash)])
             if event.position in self._root_points:
                 self.roots[event.position] = root_of(self._edge)
-        if event.observation is not None:
-            self.observations.add(event, event.observation)
+        if event.run_id is not None:
+            self.runs.add(event.run_id)
+        if seen is not None:
+            self.observations.add(event, seen)
             if (facts := self.models.get(event.stream)) is not None:
                 facts.observed.append(event.position)
-            self.newest_observed_at = max(self.newest_observed_at, event.observation.observed_at)
-            if event.run_id is not None:
-                self.runs.add(event.run_id)
+            self.newest_observed_at = max(self.newest_observed_at, seen.observed_at)
         elif event.stream.startswith("models/"):
             self._apply_to_model(event)
         elif event.raw is None:
@@ -270,8 +272,6 @@ class LedgerState:
             facts.gone_by_type.setdefault(event.type, []).append(event.position)
         if event.type == ScoreComputed.TYPE:
             self.scored = event
-        if event.run_id is not None:
-            self.runs.add(event.run_id)
         apply = _APPLY_TO_MODEL.get(event.type)
         if apply is not None and (event.data is not None or apply is _retired):  # a header says it
             apply(facts, event, event.data or {})

@@ -62,6 +62,7 @@ def rule_pass(
                     _fail(found, rule, position, what)
         _count(found, joined)
         found.remarks += gap_remarks(fold)
+        found.remarks += fold.authority.remarks(source.size)
     except DifferentReadingError as error:
         found.findings.append(error.finding)
     finally:

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from ledger.v1 import (
+    authority_service_pb2,
     decision_service_pb2,
     export_service_pb2,
     ledger_service_pb2,
@@ -24,6 +25,7 @@ from ledger.v1 import (
 T = TypeVar("T")
 
 _SERVICES: Final = (
+    authority_service_pb2,
     decision_service_pb2,
     export_service_pb2,
     ledger_service_pb2,

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from ledger.errors import event_unreadable
+from ledger.events.authority import AUTHORITY_CLASSES, CredentialUsed
 from ledger.events.base import EventData
 from ledger.events.decisions import (
     DecisionMadeV1,
@@ -70,6 +71,8 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ClockStepped,
     ServiceAccounted,
     AuditCompletedV2,
+    *AUTHORITY_CLASSES,
+    CredentialUsed,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -95,9 +95,9 @@ class Ledgers:
                 "unit_of_cost": info.unit_of_cost or None,
             }
         )
-        transaction.group.admit(
-            info, _as_append(request, (created, configured), keys=(first, following))
-        )
+        first_events = (created, configured, request.administrator)
+        data = tuple(one for one in first_events if one is not None)
+        transaction.group.admit(info, _as_append(request, data, keys=(first, following)))
         return info
 
     def _open_recorder(self, transaction: WriteTransaction, origin: str) -> LedgerInfo:

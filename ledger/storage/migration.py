@@ -201,8 +201,20 @@ def _to_version_3(connection: Connection, _: SealedKeys) -> None:
     _log.info("the database has schema version 3")
 
 
+# ---- from version 3 to version 4 -----------------------------------------------------------------
+
+
+def _to_version_4(connection: Connection, _: SealedKeys) -> None:
+    """Keep the bodies of events of authority, as every later event is judged by them."""
+    for action in ("update", "delete", "truncate"):
+        _drop_trigger(connection, events.name, f"{events.name}_no_{action}")
+    create_triggers(connection, events.name)
+    _log.info("the database has schema version 4")
+
+
 _MIGRATIONS: Final[dict[int, Callable[[Connection, SealedKeys], None]]] = {
     2: _to_version_2,
     3: _to_version_3,
+    4: _to_version_4,
 }
 """Version → the step that leads to it from the version before."""

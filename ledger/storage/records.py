@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ledger.chain.keys import SecretKey
+from ledger.events.authority import AdministratorNamed
 
 Body = bytes | Callable[[int], bytes]
 """Canonical bytes of a body, or what makes them once the request's first position is known."""
@@ -147,6 +148,7 @@ class CreateLedger:
     digest: bytes = b""
     unit_of_cost: str = ""
     leap_seconds: int = 0
+    administrator: AdministratorNamed | None = None
 
 
 class KeptCheckpoint(NamedTuple):

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import LargeBinary
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 metadata: Final = MetaData()
 

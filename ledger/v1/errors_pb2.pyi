@@ -124,6 +124,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """UNAUTHENTICATED. The bearer token has more than 8 KiB. Do: ask the provider for a token with fewer claims."""
     ERROR_REASON_IDENTITY_UNBOUND: _ErrorReason.ValueType  # 50
     """UNAUTHENTICATED. The credential is in order, but is bound to no actor of this ledger. Do: ask an administrator of the ledger to bind it."""
+    ERROR_REASON_AUTHORITY_REFUSED: _ErrorReason.ValueType  # 51
+    """FAILED_PRECONDITION. The change of authority may not be made: not by this actor, not to that one, or not as things are. Do: the message says why; `authority why` says by which grants an actor may do what."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -246,3 +248,5 @@ ERROR_REASON_TOKEN_TOO_LARGE: ErrorReason.ValueType  # 49
 """UNAUTHENTICATED. The bearer token has more than 8 KiB. Do: ask the provider for a token with fewer claims."""
 ERROR_REASON_IDENTITY_UNBOUND: ErrorReason.ValueType  # 50
 """UNAUTHENTICATED. The credential is in order, but is bound to no actor of this ledger. Do: ask an administrator of the ledger to bind it."""
+ERROR_REASON_AUTHORITY_REFUSED: ErrorReason.ValueType  # 51
+"""FAILED_PRECONDITION. The change of authority may not be made: not by this actor, not to that one, or not as things are. Do: the message says why; `authority why` says by which grants an actor may do what."""

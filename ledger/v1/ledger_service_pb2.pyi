@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from ledger.v1 import append_pb2 as append_pb2
 from ledger.v1 import audit_pb2 as audit_pb2
+from ledger.v1 import authority_pb2 as authority_pb2
 from ledger.v1 import checkpoint_pb2 as checkpoint_pb2
 from ledger.v1 import event_pb2 as event_pb2
 from ledger.v1 import ledger_pb2 as ledger_pb2
@@ -36,6 +37,7 @@ class CreateLedgerRequest(message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     UNIT_OF_COST_FIELD_NUMBER: builtins.int
     LEAP_SECONDS_FIELD_NUMBER: builtins.int
+    ADMINISTRATOR_FIELD_NUMBER: builtins.int
     origin: builtins.str
     """Required. Its name for the world. Format: segments of `[a-z0-9][a-z0-9._-]{0,127}` separated by
     `/`, at most 255 characters, such as `ledger.example.org/fraud`.
@@ -56,6 +58,12 @@ class CreateLedgerRequest(message.Message):
     """Optional. How many seconds a stated time may lie ahead of the newest one, 0 for no bound, at
     most ten years; if not given, 31 days where the clock is `LEDGER_CLOCK_DATA`, else no bound.
     """
+    @builtins.property
+    def administrator(self) -> authority_pb2.Administrator:
+        """Optional. The first administrator: authority is in force from the beginning. Without one, callers
+        are believed until the operator of the machine names one.
+        """
+
     def __init__(
         self,
         *,
@@ -65,10 +73,11 @@ class CreateLedgerRequest(message.Message):
         request_id: builtins.str = ...,
         unit_of_cost: builtins.str = ...,
         leap_seconds: builtins.int | None = ...,
+        administrator: authority_pb2.Administrator | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_leap_seconds", b"_leap_seconds", "_skew_seconds", b"_skew_seconds", "leap_seconds", b"leap_seconds", "skew_seconds", b"skew_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_leap_seconds", b"_leap_seconds", "_skew_seconds", b"_skew_seconds", "administrator", b"administrator", "leap_seconds", b"leap_seconds", "skew_seconds", b"skew_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_leap_seconds", b"_leap_seconds", "_skew_seconds", b"_skew_seconds", "clock", b"clock", "leap_seconds", b"leap_seconds", "origin", b"origin", "request_id", b"request_id", "skew_seconds", b"skew_seconds", "unit_of_cost", b"unit_of_cost"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_leap_seconds", b"_leap_seconds", "_skew_seconds", b"_skew_seconds", "administrator", b"administrator", "clock", b"clock", "leap_seconds", b"leap_seconds", "origin", b"origin", "request_id", b"request_id", "skew_seconds", b"skew_seconds", "unit_of_cost", b"unit_of_cost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__leap_seconds: _TypeAlias = typing.Literal["leap_seconds"]  # noqa: Y015
     _WhichOneofArgType__leap_seconds: _TypeAlias = typing.Literal["_leap_seconds", b"_leap_seconds"]  # noqa: Y015

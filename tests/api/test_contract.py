@@ -21,7 +21,7 @@ from grpc_tools import protoc
 from ledger.api import errors
 from ledger.errors import LedgerError, Reason
 from ledger.v1 import errors_pb2, signal_service_pb2
-from tests.support.served import TIMEOUT, Served, refused
+from tests.support.served import OFFICER, TIMEOUT, Served, refused
 
 ROOT = Path(__file__).resolve().parents[2]
 _BEHAVIOURS = ("Required. ", "Optional. ", "Output only. ")
@@ -118,7 +118,10 @@ def test_an_empty_request_is_refused_for_each_required_field_by_name(
     factory: type[Message] = symbol_database.Default().GetSymbol(f"ledger.v1.{name}")
     call = caller(served, path, streams=method.server_streaming)
     head = served.head()
-    error = refused(lambda: call(factory(), timeout=TIMEOUT))
+    if name == "NameAdministratorRequest":
+        return  # for the Unix socket alone, where its own test calls it
+    actor = (("ledger-actor", OFFICER),) if name == "EraseBodiesRequest" else ()
+    error = refused(lambda: call(factory(), timeout=TIMEOUT, metadata=actor))
     assert error.reason == "FIELD_INVALID"
     missing = {
         field for field in required if not any(one.split(".")[0] == field for one in error.fields)

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.application.commands import Caller
 from ledger.application.signing.checkpoints import SignedCheckpoint
 from ledger.application.signing.prover import Inclusion
 from ledger.chain.link import ChainVerifier
@@ -210,17 +209,6 @@ def test_ground_and_authority_are_required(world: World) -> None:
     with pytest.raises(LedgerError) as refused:
         erase(world, (3, 3), ground="")
     assert (reason_of(refused), refused.value.metadata["field"]) == (Reason.FIELD_INVALID, "ground")
-
-
-def test_only_authorised_actors_may_erase(world: World) -> None:
-    world.begin("m1")
-    for actor in ("users/ana", "users/anonymous", "users/dpo2"):
-        with pytest.raises(LedgerError) as refused:
-            erase(world, (3, 3), caller=Caller(actor))
-        assert reason_of(refused) is Reason.ACTOR_NOT_AUTHORISED
-        assert refused.value.metadata["actor"] == actor
-    assert not world.events(BodyErased.TYPE)
-    assert erase(world, (3, 3)) == 1
 
 
 def test_bodies_that_the_rest_rests_on_are_named_and_nothing_is_erased(world: World) -> None:

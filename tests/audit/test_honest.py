@@ -8,7 +8,6 @@ import sqlite3
 from pathlib import Path
 
 from ledger.application.commands import Caller
-from ledger.application.erasure import Erasure
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
@@ -102,8 +101,7 @@ def test_sealed_rotated_revoked_and_erased_passes(tmp_path: Path) -> None:
         if key.span.vkey != rotated.key.span.vkey
     )
     ledger.attestation.keys.revoke(ana, first, world.head + 1, "its machine was sold")
-    erasure = Erasure(world.store, ledger.info, ("users/ana",))
-    erasure.erase_bodies(ana, [(17, 18)], "GDPR Art. 17(1)(a)", "DPO")
+    ledger.erasure.erase_bodies(ana, [(17, 18)], "GDPR Art. 17(1)(a)", "DPO")
     ledger.attestation.seals.seal(ana)
     ledger.attestation.checkpoints.sign()
     world.close()
@@ -244,6 +242,15 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     clock = next(one.position for one in made.events if one.type == "clock.stepped.v1")
     since = max(position for _, position in configured)
     shapes |= {("times.derived", one.position) for one in made.events[since - 1 :]}
+    # With one administrator, what is proposed takes no second one.
+    proposed = next(one.position for one in made.events if one.type == "authority.proposed.v1")
+    shapes.add(("authority.changes", proposed))
+    # The administrator never showed a credential: the one that is on record is the monitor's.
+    shapes |= {
+        ("authority.shown", one.position)
+        for one in made.events[-11:]
+        if one.body.actor == "users/ada"
+    }
     assert found - configured == {("erasures", erasure), ("clocks", clock)} | shapes
     applied = counted(report)
     assert applied["seals"] == applied["exports"] == applied["refusals"] == 1

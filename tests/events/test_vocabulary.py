@@ -12,6 +12,7 @@ import pytest
 
 import ledger
 from ledger.chain.link import PERMANENT
+from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
 from ledger.events.base import EventData
 from ledger.events.recorder import RecorderEvent
 from ledger.events.registry import (
@@ -24,6 +25,7 @@ from ledger.events.registry import (
 )
 from ledger.events.signals import SignalObserved
 from ledger.v1 import (
+    authority_service_pb2,
     decision_service_pb2,
     export_service_pb2,
     ledger_service_pb2,
@@ -35,6 +37,7 @@ from ledger.v1 import (
 from tools.golden import GOLDEN
 
 FILES: tuple[Any, ...] = (
+    authority_service_pb2,
     decision_service_pb2,
     export_service_pb2,
     ledger_service_pb2,
@@ -66,7 +69,9 @@ def test_golden_events_are_in_the_stream_that_their_data_name(cls: type[EventDat
 
 
 def test_what_the_format_calls_permanent_keeps_its_body_and_so_do_keys_and_configuration() -> None:
-    assert PERMANENT | {"key.committed", "key.revoked", "ledger.configured"} == KEPT_NAMES
+    kept = PERMANENT | {"key.committed", "key.revoked", "ledger.configured"}
+    kept |= {type_.rpartition(".")[0] for type_ in AUTHORITY_TYPES}
+    assert kept == KEPT_NAMES
     assert keeps_body("key.revoked.v9")
     assert not keeps_body("key.v1")
 
@@ -77,7 +82,8 @@ def test_all_versions_of_a_type_keep_their_bodies_or_none_does() -> None:
 
 def test_only_events_about_the_ledger_itself_are_housekeeping() -> None:
     assert HOUSEKEEPING_TYPES
-    assert all(BY_TYPE[type_].STREAM == "ledger" for type_ in HOUSEKEEPING_TYPES)
+    streams = {BY_TYPE[type_].STREAM for type_ in HOUSEKEEPING_TYPES}
+    assert streams == {"ledger", CredentialUsed.STREAM}
 
 
 def test_an_aggregate_is_made_of_the_events_that_name_it_first() -> None:

@@ -24,6 +24,7 @@ from ledger.client import LedgerClient
 from ledger.clock import Clock
 from ledger.service import Service
 from ledger.v1 import (
+    authority_service_pb2_grpc,
     decision_service_pb2_grpc,
     ledger_pb2,
     ledger_service_pb2,
@@ -129,6 +130,7 @@ class Served:
         self.decisions = decision_service_pb2_grpc.DecisionServiceStub(self.channel)
         self.priorities = priority_service_pb2_grpc.PriorityServiceStub(self.channel)
         self.ledgers = ledger_service_pb2_grpc.LedgerServiceStub(self.channel)
+        self.authority = authority_service_pb2_grpc.AuthorityServiceStub(self.channel)
 
     def head(self) -> int:
         """Return the ledger's last position, read past the API."""
@@ -181,6 +183,7 @@ def serving(
     clock: Clock | None = None,
     *,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+    believes_always: bool = False,
     **named: object,
 ) -> Iterator[Served]:
     """Serve a database in a folder on a free port; nothing is written unasked by default.
@@ -193,7 +196,10 @@ def serving(
         "operators__actors": OPERATORS,
     }
     settings = quiet(str(folder / "ledger.sqlite"), **usual | named)
-    with Service(settings, clock) as service, ApiServer(service, "127.0.0.1:0", timeouts) as server:
+    with (
+        Service(settings, clock) as service,
+        ApiServer(service, "127.0.0.1:0", timeouts, believes_always=believes_always) as server,
+    ):
         served = Served(service, server)
         try:
             yield served

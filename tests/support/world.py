@@ -93,8 +93,7 @@ class World:
     def _open(self) -> None:
         info = self.store.ledgers.named(ORIGIN)
         recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
-        may = [OFFICER.actor]
-        self.ledger = LedgerApplication(self.store, info, recorder, self.clock, erasure_actors=may)
+        self.ledger = LedgerApplication(self.store, info, recorder, self.clock)
         self.evaluator: Evaluator = self.ledger.evaluator()
         evaluator = self.evaluator if self.evaluating else None
         fleet = self.ledger.fleet

@@ -1,6 +1,7 @@
 """Every rule there is: importing this registers them all."""
 
 from ledger.audit.rules import (
+    authority,
     bodies,
     decisions,
     fleet,
@@ -12,5 +13,6 @@ from ledger.audit.rules import (
 )
 
 __all__ = [
-    "bodies", "decisions", "fleet", "horizons", "meanings", "obligations", "proving", "replay",
+    "authority", "bodies", "decisions", "fleet", "horizons", "meanings", "obligations", "proving",
+    "replay",
 ]  # fmt: skip

@@ -74,8 +74,8 @@ def types_stream(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     if cls is None or event.data is None:
         return None
     kind, _, member = cls.STREAM.partition("/")
-    if not member:
-        expected = kind
+    if not member.startswith("{"):
+        expected = cls.STREAM
     elif member == "{sha256 of originator_id}":
         digest = hashlib.sha256(event.data["originator_id"].encode()).hexdigest()
         expected = f"{kind}/{digest}"

@@ -1,0 +1,1 @@
+"""The authority of one ledger: `authority` follows and answers, `changes` records."""

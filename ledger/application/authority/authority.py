@@ -1,0 +1,235 @@
+"""The authority of one ledger, followed event by event, and asked by every call.
+
+A state is never changed once it is shown: what follows makes a new one. A call that appends
+carries the guard that nothing narrowed authority since it was let in, so no server's delay lets one
+slip by.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller
+from ledger.authority.state import AuthorityState, Identity, Subject, Token
+from ledger.authority.tokens import is_secret_of
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events.authority import AUTHORITY_TYPES, NARROWING, STREAM, CredentialUsed
+from ledger.events.envelope import RecordedEvent
+from ledger.events.values import SECOND, format_time, parse_time
+from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.store import Store
+
+RECORDER: Final = "system/credentials"
+_METHOD: Final = "CredentialUsed"
+_DAY: Final = 86_400 * SECOND
+_USES_MAX: Final = 20_000
+
+
+class CredentialUse(NamedTuple):
+    """A credential as an actor uses it from an address; the members are those of the event."""
+
+    actor: str
+    method: str
+    issuer: str
+    subject: str
+    fingerprint: str
+    """Empty for a caller that is believed."""
+    address: str
+
+
+class Authority:
+    """The authority of one ledger. Safe between threads; `state` is a value."""
+
+    def __init__(self, store: Store, info: LedgerInfo, clock: Clock) -> None:
+        self._store = store
+        self._info = info
+        self._clock = clock
+        self._appender = Appender(store, info.origin)
+        self._lock = threading.Lock()
+        self._state = AuthorityState()
+        self._position = 0
+        self._uses: dict[CredentialUse, int] = {}
+        self._on_change: list[Callable[[], None]] = []
+        self.refresh()
+        self._read_uses()
+
+    # ---- following -------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> AuthorityState:
+        """The authority as far as it was followed."""
+        return self._state
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether an administrator was ever named."""
+        return self._state.began_at > 0
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever authority has changed."""
+        self._on_change.append(callback)
+
+    def refresh(self) -> None:
+        """Follow up to the head."""
+        head = self._store.events.head(self._info.origin).position
+        with self._lock:
+            if head <= self._position:
+                return
+            self._apply(
+                self._store.events.of_types(
+                    self._info.origin, AUTHORITY_TYPES, after=self._position, at_or_before=head
+                )
+            )
+            self._position = head
+        self._tell()
+
+    def consume(self, events: Sequence[RecordedEvent]) -> None:
+        """Follow what comes behind the head that was followed last."""
+        with self._lock:
+            last = self._state.position
+            news = [
+                event
+                for event in events
+                if event.type in AUTHORITY_TYPES and event.position > self._position
+            ]
+            self._apply(news)
+            self._position = max(self._position, events[-1].position)
+        if self._state.position != last:
+            self._tell()
+
+    def as_of(self, position: int) -> AuthorityState:
+        """Return the authority at an earlier position."""
+        state = AuthorityState()
+        for event in self._store.events.of_types(
+            self._info.origin, AUTHORITY_TYPES, at_or_before=position
+        ):
+            _apply(state, event)
+        return state
+
+    def _apply(self, events: Iterable[RecordedEvent]) -> None:
+        state = self._state.copy()
+        for event in events:
+            _apply(state, event)
+        self._state = state
+
+    def _tell(self) -> None:
+        for callback in self._on_change:
+            callback()
+
+    # ---- questions -------------------------------------------------------------------------------
+
+    def actor_of(self, method: str, issuer: str, subject: str, fingerprint: str) -> str:
+        """Return the actor that a credential is bound to; one of its refusals where it is to none.
+
+        A token takes the same steps whether its name is known or not.
+        """
+        if method != "token":
+            actor = self._state.identities.get(Identity(method, issuer, subject))
+            if actor is None:
+                raise LedgerError(
+                    Reason.IDENTITY_UNBOUND,
+                    "The credential is in order, and is bound to no actor of this ledger.",
+                    remedy="Ask an administrator of the ledger to bind it.",
+                )
+            return actor
+        token = self._state.tokens.get(subject)
+        if not is_secret_of(fingerprint, None if token is None else token.digest) or token is None:
+            raise LedgerError(
+                Reason.CREDENTIAL_INVALID,
+                "The token is none that this ledger issued.",
+                remedy="Use a token of this ledger, as it was shown when it was issued.",
+            )
+        return self._actor_of_token(token)
+
+    def has_issued(self, name: str, fingerprint: str) -> bool:
+        """Whether a token with its secret is one of this ledger's."""
+        token = self._state.tokens.get(name)
+        return is_secret_of(fingerprint, None if token is None else token.digest)
+
+    def _actor_of_token(self, token: Token) -> str:
+        if token.revoked_at:
+            raise LedgerError(
+                Reason.CREDENTIAL_REVOKED,
+                "The token was revoked.",
+                remedy="Ask an administrator of the ledger for another one.",
+            )
+        if token.expires_at is not None and self._clock.now_micros() >= token.expires_at:
+            raise LedgerError(
+                Reason.CREDENTIAL_EXPIRED,
+                f"The token expired at {format_time(token.expires_at)}.",
+                remedy="Ask an administrator of the ledger for another one.",
+            )
+        return token.actor
+
+    def may(self, actor: str, action: str, subjects: Callable[[], Iterable[Subject]]) -> bool:
+        """Whether an actor may do something now; `subjects` is asked only where scope matters."""
+        state, now = self._state, self._clock.now_micros()
+        return state.may(actor, action, now) or state.may(actor, action, now, subjects())
+
+    def has(self, actor: str, action: str) -> bool:
+        """Whether an actor may do something now, if only within a limited scope."""
+        return bool(self._state.scopes(actor, action, self._clock.now_micros()))
+
+    def guard(self) -> Guard:
+        """Return the guard that nothing takes a right away between now and the append."""
+        return Guard(STREAM, NARROWING, after_position=self._state.position)
+
+    # ---- credentials on record -------------------------------------------------------------------
+
+    def note_use(self, used: CredentialUse, deadline_monotonic: float | None) -> None:
+        """Record the first use of a credential on a day from an address, before the call goes on.
+
+        Raises what an append does.
+        """
+        now = self._clock.now_micros()
+        with self._lock:
+            before = self._uses.get(used)
+        if before is not None and before // _DAY == now // _DAY:
+            return
+        data = CredentialUsed.from_data(
+            {
+                **used._asdict(),
+                "fingerprint": used.fingerprint or None,
+                "used_at": format_time(now),
+            }
+        )
+        own = Caller(RECORDER, deadline_monotonic=deadline_monotonic)
+        self._appender.append(own, _METHOD, lambda: Proposal([Addition.of(data)]))
+        with self._lock:
+            self._uses[used] = now
+            if len(self._uses) > _USES_MAX:
+                self._forget()
+
+    def last_use(self, token: str) -> int | None:
+        """Return when a use of a token was recorded last; None if none is remembered."""
+        with self._lock:
+            found = [at for used, at in self._uses.items() if used.subject == token]
+        return max(found, default=None)
+
+    def _forget(self) -> None:
+        """Forget the older half of the uses: what is used again is recorded again."""
+        kept = sorted(self._uses.items(), key=lambda one: one[1])[len(self._uses) // 2 :]
+        self._uses = dict(kept)
+
+    def _read_uses(self) -> None:
+        """Learn the uses that were recorded last."""
+        found = self._store.events.of_types(
+            self._info.origin,
+            {CredentialUsed.TYPE},
+            stream=CredentialUsed.STREAM,
+            limit=_USES_MAX // 2,
+            descending=True,
+        )
+        for event in reversed(found):
+            if event.body_bytes is not None:
+                data = event.data
+                data["fingerprint"] = data["fingerprint"] or ""
+                at = parse_time(data.pop("used_at"))
+                self._uses[CredentialUse(**data)] = at
+
+
+def _apply(state: AuthorityState, event: RecordedEvent) -> None:
+    body = event.body
+    state.apply(event.position, event.type, body.actor, body.data)

@@ -1,0 +1,130 @@
+"""Rules about authority: each event's actor had that right under the grants then in force."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ledger.audit.event import AuditedEvent
+from ledger.audit.ledger_state import LedgerState
+from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.authority.changes import change_fault
+from ledger.authority.state import Identity, Subject
+from ledger.authority.table import METHODS
+from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
+from ledger.events.models import ModelRegistered, ModelUpdated
+from ledger.events.registry import BY_TYPE
+from ledger.events.system import CONFIGURED, LedgerCreated
+from ledger.events.values import SECOND
+
+RECORDER: Final = "system/credentials"
+_LATE_MICROS: Final = 300 * SECOND
+"""How much later than it was let in a call's event may be recorded."""
+_DAY_MICROS: Final = 2 * 86_400 * SECOND
+"""How long a recorded use holds: the day that it is of, and a call that goes on into the next."""
+_BEGINNING: Final = frozenset({LedgerCreated.TYPE, *CONFIGURED})
+
+
+def _judged_at(event: AuditedEvent, fold: LedgerState) -> int:
+    """Return the time by which expiry is judged; a `data` ledger's times tell nothing of it."""
+    return event.recorded_at - _LATE_MICROS if fold.clock == "wall" else 0
+
+
+def _is_called(event: AuditedEvent, fold: LedgerState) -> bool:
+    """Whether a call of an actor left the event, while authority was in force."""
+    return bool(fold.authority.state.began_at) and not event.actor.startswith("system/")
+
+
+@rule("authority.changes", *AUTHORITY_TYPES)
+def authority_changes(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every change of authority was made by those who may, and by two where it takes two."""
+    state, at = fold.authority.state, _judged_at(event, fold)
+    return change_fault(state, event.position, event.type, event.actor, event.known, at) or None
+
+
+@rule("authority.rights")
+def authority_rights(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every event's actor had the right to cause it, there and on what it is about."""
+    if not _is_called(event, fold) or event.type in AUTHORITY_TYPES or event.type in _BEGINNING:
+        return None
+    cls = BY_TYPE.get(event.type)
+    if cls is None:
+        return Unchecked("its type is not known here")
+    action = METHODS.get(cls.METHOD)
+    if action is None:
+        return f"{event.actor} caused it, and no call of an actor leaves such an event"
+    at = _judged_at(event, fold)
+    if fold.authority.state.may(event.actor, action, at, _subjects(event, fold)):
+        return None
+    return f"{event.actor} lacked the action {action} there"
+
+
+def _subjects(event: AuditedEvent, fold: LedgerState) -> Iterator[Subject]:
+    """Yield each thing that an event is about; nothing where it is about the ledger."""
+    kind, _, name = event.stream.partition("/")
+    if kind == "signals":
+        yield Subject(signal=name)
+    elif kind == "models":
+        signal = event.observation.signal if event.observation is not None else None
+        facts = fold.models.get(event.stream)
+        known = facts.described[-1][1] if facts is not None and facts.described else None
+        if known is not None:
+            yield Subject(name, signal, _labels(known))
+        if event.type in (ModelRegistered.TYPE, ModelUpdated.TYPE):
+            yield Subject(name, signal, _labels(event.known))
+        elif known is None:
+            yield Subject(name, signal)
+
+
+def _labels(data: dict[str, Any]) -> dict[str, str]:
+    labels: dict[str, str] = data["labels"]
+    return labels
+
+
+@rule("authority.credentials", CredentialUsed.TYPE)
+def authority_credentials(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every credential on record was its actor's when it was used, and the service recorded it."""
+    data, state = event.known, fold.authority.state
+    if event.actor != RECORDER:
+        return f"{event.actor} recorded it, and {RECORDER} does"
+    if not state.began_at:
+        return "no administrator is named: authority is not in force"
+    if (data["fingerprint"] is None) != (data["method"] == "development"):
+        return "it has a fingerprint of what is believed, or none of what was presented"
+    if data["method"] == "development":
+        return None if data["subject"] == data["actor"] else "it names another actor"
+    if data["method"] == "token":
+        return _token_fault(event, fold)
+    bound = state.identities.get(Identity(data["method"], data["issuer"], data["subject"]))
+    if bound != data["actor"]:
+        return f"{data['subject']} was bound to {bound or 'no actor'}, not to {data['actor']}"
+    return None
+
+
+def _token_fault(event: AuditedEvent, fold: LedgerState) -> str | None:
+    data = event.known
+    token = fold.authority.state.tokens.get(data["subject"])
+    if token is None or token.actor != data["actor"]:
+        return f"no token {data['subject']} was issued to {data['actor']}"
+    if token.revoked_at:
+        return f"token {token.name} was revoked at position {token.revoked_at}"
+    if token.digest != data["fingerprint"]:
+        return f"its fingerprint is not that of token {token.name}"
+    if token.expires_at is not None and token.expires_at <= _judged_at(event, fold):
+        return f"token {token.name} had expired"
+    return None
+
+
+@rule("authority.shown", needs_data=False)
+def authority_shown(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Before every event of an actor it is on record by which credential the actor called."""
+    if not _is_called(event, fold) or event.position == fold.authority.state.began_at:
+        return None
+    if event.raw is None or event.type in _BEGINNING:
+        return None
+    used = fold.authority.shown.get(event.actor)
+    if used is None:
+        if fold.authority.is_credential_gone:
+            return Unchecked("the body of a credential's use is not there")
+        return f"it is on record nowhere by which credential {event.actor} called"
+    if fold.clock == "wall" and event.recorded_at - used > _DAY_MICROS:
+        return f"{event.actor} showed a credential last more than a day before"
+    return None

@@ -1,0 +1,251 @@
+"""The authority that a ledger's events have made so: actors, identities, tokens, roles, grants.
+
+Pure: it is folded from events in order, and asked with the time as an argument. Times are
+microseconds since the epoch. Nothing here believes an event; `changes` says whether one may be.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from ledger.authority.table import ADMINISTRATOR, ROLES
+from ledger.events.authority import (
+    ActorRegistered,
+    AdministratorNamed,
+    AuthorityProposed,
+    GrantWithdrawn,
+    IdentityBound,
+    IdentityUnbound,
+    RoleDefined,
+    RoleGranted,
+    TokenIssued,
+    TokenRevoked,
+)
+from ledger.events.values import parse_time
+
+
+class Identity(NamedTuple):
+    """An identity that others vouch for; `issuer` is empty for a certificate."""
+
+    method: str
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The extent of a grant: everything, unless it names labels, models or signals."""
+
+    labels: tuple[tuple[str, str], ...] = ()
+    models: frozenset[str] = frozenset()
+    signals: frozenset[str] = frozenset()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the whole ledger."""
+        return not (self.labels or self.models or self.signals)
+
+    def covers(self, subject: "Subject") -> bool:
+        """Whether a subject lies within; none is within a limited scope unless it is named."""
+        if (self.labels or self.models) and subject.model is None:
+            return False
+        if self.models and subject.model not in self.models:
+            return False
+        if any(subject.labels.get(name) != value for name, value in self.labels):
+            return False
+        return not self.signals or subject.signal in self.signals
+
+    def contains(self, other: "Scope") -> bool:
+        """Whether all that another scope covers lies within this one."""
+        return (
+            set(self.labels) <= set(other.labels)
+            and (not self.models or bool(other.models and other.models <= self.models))
+            and (not self.signals or bool(other.signals and other.signals <= self.signals))
+        )
+
+
+class Subject(NamedTuple):
+    """One thing that a call is about: a model with its labels, a signal, or both."""
+
+    model: str | None = None
+    signal: str | None = None
+    labels: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role that an actor holds, named by the position of its event."""
+
+    position: int
+    actor: str
+    role: str
+    scope: Scope
+    expires_at: int | None
+    by: str
+
+    def is_in_force(self, at: int) -> bool:
+        """Whether it has not expired."""
+        return self.expires_at is None or at < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that was issued; it is known by the digest of its secret."""
+
+    name: str
+    actor: str
+    digest: str
+    expires_at: int | None
+    issued_at: int
+    """The position of its event."""
+    revoked_at: int = 0
+    """The position at which it was revoked; 0 if it was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeProposal:
+    """A change that waits for a second administrator."""
+
+    position: int
+    type: str
+    change: dict[str, Any]
+    by: str
+    until: int
+
+
+WHOLE: Final = Scope()
+
+
+@dataclass(slots=True)
+class AuthorityState:
+    """The authority after the events that were applied."""
+
+    persons: dict[str, str] = field(default_factory=dict)
+    """The person behind each actor."""
+    meanings: dict[str, str] = field(default_factory=dict)
+    identities: dict[Identity, str] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    roles: dict[str, frozenset[str]] = field(default_factory=lambda: dict(ROLES))
+    grants: dict[int, Grant] = field(default_factory=dict)
+    """Those that were not withdrawn, by position."""
+    proposals: dict[int, ChangeProposal] = field(default_factory=dict)
+    """Those that were not approved, by position."""
+    began_at: int = 0
+    """The position from which on authority is in force; 0 while callers are believed."""
+    position: int = 0
+    """The last event that changed anything."""
+
+    def copy(self) -> "AuthorityState":
+        """Return an equal state, which goes its own way."""
+        return replace(
+            self,
+            persons=dict(self.persons),
+            meanings=dict(self.meanings),
+            identities=dict(self.identities),
+            tokens=dict(self.tokens),
+            roles=dict(self.roles),
+            grants=dict(self.grants),
+            proposals=dict(self.proposals),
+        )
+
+    # ---- questions -------------------------------------------------------------------------------
+
+    def held(self, actor: str, at: int) -> list[Grant]:
+        """Return the grants of an actor in force, by position."""
+        return [one for one in self.grants.values() if one.actor == actor and one.is_in_force(at)]
+
+    def scopes(self, actor: str, action: str, at: int) -> list[Scope]:
+        """Return where an actor may do something; empty where it may not."""
+        return [one.scope for one in self.held(actor, at) if action in self.roles[one.role]]
+
+    def may(self, actor: str, action: str, at: int, subjects: Iterable[Subject] = ()) -> bool:
+        """Whether an actor may do something to all of the subjects, or to the whole ledger."""
+        scopes = self.scopes(actor, action, at)
+        if any(scope.is_whole for scope in scopes):
+            return True
+        named = tuple(subjects)
+        return bool(named) and all(any(scope.covers(one) for scope in scopes) for one in named)
+
+    def administrators(self) -> frozenset[str]:
+        """Return the persons who hold `administrator`; such a grant never expires."""
+        return frozenset(
+            self.persons[one.actor] for one in self.grants.values() if one.role == ADMINISTRATOR
+        )
+
+    def is_administrator(self, actor: str) -> bool:
+        """Whether an actor holds `administrator`."""
+        return any(one.actor == actor and one.role == ADMINISTRATOR for one in self.grants.values())
+
+    # ---- folding ---------------------------------------------------------------------------------
+
+    def apply(self, position: int, type_: str, actor: str, data: dict[str, Any]) -> None:
+        """Take in an event of the stream of authority."""
+        self.position = position
+        if data.get("proposal"):
+            self.proposals.pop(data["proposal"], None)
+        if type_ == AdministratorNamed.TYPE:
+            self._name_administrator(position, actor, data)
+        elif type_ == ActorRegistered.TYPE:
+            self.persons[data["actor"]] = data["person"]
+            self.meanings[data["actor"]] = data["meaning"]
+        elif type_ == IdentityBound.TYPE:
+            self.identities[identity_of(data["identity"])] = data["actor"]
+        elif type_ == IdentityUnbound.TYPE:
+            self.identities.pop(identity_of(data["identity"]), None)
+        elif type_ == TokenIssued.TYPE:
+            token = Token(
+                data["token"], data["actor"], data["digest"], time_of(data["expires_at"]), position
+            )
+            self.tokens[token.name] = token
+        elif type_ == TokenRevoked.TYPE:
+            self._revoke(data["token"], position)
+        elif type_ == RoleDefined.TYPE:
+            self.roles[data["role"]] = frozenset(data["actions"])
+        elif type_ == RoleGranted.TYPE:
+            self.grants[position] = Grant(
+                position,
+                data["actor"],
+                data["role"],
+                scope_of(data["scope"]),
+                time_of(data["expires_at"]),
+                actor,
+            )
+        elif type_ == GrantWithdrawn.TYPE:
+            self.grants.pop(data["grant"], None)
+        elif type_ == AuthorityProposed.TYPE:
+            self.proposals[position] = ChangeProposal(
+                position, data["type"], data["change"], actor, parse_time(data["until"])
+            )
+
+    def _name_administrator(self, position: int, by: str, data: dict[str, Any]) -> None:
+        actor = data["actor"]
+        self.persons.setdefault(actor, data["person"])
+        self.meanings.setdefault(actor, "")
+        for one in data["identities"]:
+            self.identities[identity_of(one)] = actor
+        self.grants[position] = Grant(position, actor, ADMINISTRATOR, WHOLE, None, by)
+        self.began_at = self.began_at or position
+
+    def _revoke(self, name: str, position: int) -> None:
+        token = self.tokens.get(name)
+        if token is not None:
+            self.tokens[name] = Token(
+                name, token.actor, token.digest, token.expires_at, token.issued_at, position
+            )
+
+
+def identity_of(data: dict[str, Any]) -> Identity:
+    """Return the identity that an event names."""
+    return Identity(data["method"], data["issuer"], data["subject"])
+
+
+def scope_of(data: dict[str, Any]) -> Scope:
+    """Return the scope that an event names."""
+    return Scope(
+        tuple(sorted(data["labels"].items())), frozenset(data["models"]), frozenset(data["signals"])
+    )
+
+
+def time_of(text: str | None) -> int | None:
+    """Return a time of an event that may state none."""
+    return None if text is None else parse_time(text)

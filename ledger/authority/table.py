@@ -1,0 +1,136 @@
+"""The one table of authority: which action each method asks for, and which actions a role has."""
+
+from typing import Final
+
+from ledger.events.authority import ACTIONS
+
+ADMINISTRATOR: Final = "administrator"
+
+_SEEING: Final = frozenset({"authority.read", "decisions.replay", "fleet.read", "proofs.read"})
+_OF_ADMINISTRATION: Final = frozenset(
+    {
+        "actors.register",
+        "identities.bind",
+        "keys.revoke",
+        "keys.rotate",
+        "ledgers.create",
+        "roles.define",
+        "roles.grant",
+        "tokens.issue",
+    }
+)
+
+ROLES: Final[dict[str, frozenset[str]]] = {
+    "viewer": _SEEING,
+    "monitor": frozenset({"proofs.read", "signals.submit"}),
+    "operator": _SEEING
+    | {
+        "checkpoints.cosign",
+        "clock.confirm",
+        "decisions.evaluate",
+        "exports.create",
+        "exports.delete",
+        "exports.read",
+        "models.deploy",
+        "models.register",
+        "models.update",
+        "plans.make",
+        "projections.rebuild",
+        "signals.define",
+        "streams.seal",
+    },
+    "model-owner": _SEEING
+    | {
+        "decisions.evaluate",
+        "decisions.override",
+        "models.deploy",
+        "models.register",
+        "models.retire",
+        "models.update",
+    },
+    "policy-author": _SEEING | {"policies.draft", "signals.define"},
+    "policy-approver": _SEEING | {"policies.activate"},
+    "budget-owner": _SEEING | {"plans.make"},
+    "executor": frozenset({"fleet.read", "models.deploy", "proofs.read"}),
+    "auditor": _SEEING | {"audits.record", "events.read", "exports.create", "exports.read"},
+    "data-protection-officer": _SEEING | {"bodies.erase", "events.read", "exports.read"},
+    ADMINISTRATOR: _SEEING | _OF_ADMINISTRATION,
+}
+"""The built-in roles. A team defines others from the same actions, under other names."""
+
+REPORTING: Final = _SEEING | {
+    "audits.record", "checkpoints.cosign", "events.read", "exports.create", "exports.read",
+    "models.deploy", "signals.submit",
+}  # fmt: skip
+"""Actions that see, or state what is so elsewhere: by them no one decides."""
+
+METHODS: Final[dict[str, str]] = {
+    "ActivatePolicy": "policies.activate",
+    "AddCosignature": "checkpoints.cosign",
+    "ApproveChange": "roles.grant",
+    "BindIdentity": "identities.bind",
+    "ConfirmClock": "clock.confirm",
+    "CreateExport": "exports.create",
+    "CreateLedger": "ledgers.create",
+    "DefineRole": "roles.define",
+    "DefineSignal": "signals.define",
+    "DeleteExport": "exports.delete",
+    "DraftPolicy": "policies.draft",
+    "EraseBodies": "bodies.erase",
+    "Evaluate": "decisions.evaluate",
+    "ExplainAuthority": "authority.read",
+    "ExplainDecision": "fleet.read",
+    "GetAuthority": "authority.read",
+    "GetCheckpoint": "proofs.read",
+    "GetDecision": "fleet.read",
+    "GetExport": "exports.read",
+    "GetLedger": "proofs.read",
+    "GetModel": "fleet.read",
+    "GetPlan": "fleet.read",
+    "GetPolicy": "fleet.read",
+    "GetProjection": "fleet.read",
+    "GrantRole": "roles.grant",
+    "IssueToken": "tokens.issue",
+    "LintPolicy": "fleet.read",
+    "ListCheckpoints": "proofs.read",
+    "ListDecisions": "fleet.read",
+    "ListEvents": "events.read",
+    "ListExports": "exports.read",
+    "ListKeys": "proofs.read",
+    "ListLedgers": "proofs.read",
+    "ListModels": "fleet.read",
+    "ListPlans": "fleet.read",
+    "ListPolicies": "fleet.read",
+    "ListPriorities": "fleet.read",
+    "ListProjections": "fleet.read",
+    "ListSignalStates": "fleet.read",
+    "ListSignals": "fleet.read",
+    "MakePlan": "plans.make",
+    "OverrideDecision": "decisions.override",
+    "ProveConsistency": "proofs.read",
+    "ProveInclusion": "proofs.read",
+    "ReadExport": "exports.read",
+    "RebuildProjection": "projections.rebuild",
+    "RecordAudit": "audits.record",
+    "RecordDeployment": "models.deploy",
+    "RegisterActor": "actors.register",
+    "RegisterModel": "models.register",
+    "ReplayDecision": "decisions.replay",
+    "ReplayRange": "decisions.replay",
+    "RetireModel": "models.retire",
+    "RevokeKey": "keys.revoke",
+    "RevokeToken": "tokens.issue",
+    "RotateKey": "keys.rotate",
+    "SealStreams": "streams.seal",
+    "StreamSignals": "signals.submit",
+    "SubmitSignals": "signals.submit",
+    "UnbindIdentity": "identities.bind",
+    "UpdateModel": "models.update",
+    "WatchEvents": "events.read",
+    "WatchPriorities": "fleet.read",
+    "WithdrawGrant": "roles.grant",
+}
+"""Each method's one action. `NameAdministrator` has none: it is for the machine's operator."""
+
+assert set(METHODS.values()) | {"actors.represent"} == ACTIONS.keys(), "an action without a use"
+assert all(actions <= ACTIONS.keys() for actions in ROLES.values()), "a role with no such action"

@@ -1,0 +1,312 @@
+"""Events of authority: actors, their identities and tokens, roles, grants.
+
+Changes of authority are in one stream, so that one export is the whole story, and none of them can
+be erased: an auditor judges every later event by them. They hold no secret, and of a person only
+the pseudonym that a team chooses. The credentials that were used are in a stream beside it.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from ledger.events.base import (
+    Actor,
+    EventData,
+    Hex32,
+    Labels,
+    Part,
+    Position,
+    Segment,
+    Text,
+    Time,
+)
+from ledger.limits import LABEL_CHARS_MAX
+
+STREAM: Final = "authority/changes"
+OPERATOR: Final = "system/operator"
+"""The actor of what the operator of the machine does on the Unix socket."""
+
+ACTIONS: Final[dict[str, str]] = {
+    "actors.register": "register an actor and the person behind it",
+    "actors.represent": "call on behalf of other actors, which is recorded as claimed",
+    "audits.record": "record that an audit was completed",
+    "authority.read": "see actors, identities, roles and grants",
+    "bodies.erase": "erase bodies of events",
+    "checkpoints.cosign": "hand in a witness's cosignature",
+    "clock.confirm": "confirm the server's clock",
+    "decisions.evaluate": "score a model and decide, besides the schedule",
+    "decisions.override": "override a decision",
+    "decisions.replay": "replay decisions",
+    "events.read": "read events as hashed",
+    "exports.create": "create an export",
+    "exports.delete": "delete the files of an export",
+    "exports.read": "list and read exports",
+    "fleet.read": "read models, signals, policies, decisions, priorities and plans",
+    "identities.bind": "bind an identity to an actor, and take it away",
+    "keys.revoke": "revoke a signing key",
+    "keys.rotate": "rotate the signing key",
+    "ledgers.create": "create a ledger",
+    "models.deploy": "record that a version of a model went into service",
+    "models.register": "register a model",
+    "models.retire": "retire a model",
+    "models.update": "change the description of a model",
+    "plans.make": "make a plan",
+    "policies.activate": "put a policy in force",
+    "policies.draft": "draft a policy",
+    "projections.rebuild": "rebuild a read model",
+    "proofs.read": "read a ledger's head, keys, checkpoints and proofs",
+    "roles.define": "define a role",
+    "roles.grant": "grant a role, and withdraw it",
+    "signals.define": "define a signal",
+    "signals.submit": "submit observations",
+    "streams.seal": "seal all streams",
+    "tokens.issue": "issue a token to a service, and revoke it",
+}
+"""Every action there is, with its meaning. A later release may add some, and takes none away."""
+
+
+def _action(text: str) -> str:
+    if text not in ACTIONS:
+        raise ValueError(f"{text[:80]!r} is no action; `authority table` lists them")
+    return text
+
+
+def _ascending(items: list[str]) -> list[str]:
+    if any(one >= following for one, following in pairwise(items)):
+        raise ValueError("must be in ascending order, none of them twice")
+    return items
+
+
+Caller = Annotated[str, Field(pattern=r"^(users|services)/[a-z0-9][a-z0-9._-]{0,127}\z")]
+"""An actor that can call."""
+
+_Names = Annotated[list[Segment], Field(max_length=1_000), AfterValidator(_ascending)]
+_Subject = Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
+_Token = Annotated[str, Field(pattern=r"^[0-9a-f]{16}\z")]
+
+
+class GrantScopePart(Part):
+    """The part of a ledger that a grant covers; the whole ledger where all three are empty."""
+
+    labels: Labels
+    """Labels that a model carries, all of them."""
+    models: _Names
+    signals: _Names
+
+
+class IdentityPart(Part):
+    """An identity that others vouch for: a certificate's name, or the subject of an issuer."""
+
+    method: Literal["certificate", "jwt"]
+    issuer: Annotated[str, Field(max_length=LABEL_CHARS_MAX)]
+    """The issuer's URL; empty for a certificate."""
+    subject: _Subject
+    """The subject of the issuer; of a certificate `spiffe://…`, `dns:…` or `email:…`."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.method == "jwt") != bool(self.issuer):
+            raise ValueError("issuer: a token has one, a certificate has none")
+        return self
+
+
+class AuthorityEvent(EventData):
+    """An event that changes who may do what."""
+
+    STREAM: ClassVar[str] = STREAM
+    KEEPS_BODY: ClassVar[bool] = True
+
+
+class AdministratorNamed(AuthorityEvent):
+    """An administrator was named: with the ledger, or by the operator of the machine.
+
+    It registers the actor where it was not, binds the identities that are not bound yet, and grants
+    `administrator` for the whole ledger. From the first one on, authority is in force.
+    """
+
+    TYPE: ClassVar[str] = "administrator.named.v1"
+    CAUSE: ClassVar[str] = "the caller of CreateLedger, or the operator on the Unix socket"
+    METHOD: ClassVar[str] = "NameAdministrator"
+
+    actor: Annotated[str, Field(pattern=r"^users/[a-z0-9][a-z0-9._-]{0,127}\z")]
+    person: Segment
+    identities: Annotated[list[IdentityPart], Field(max_length=100)]
+    reason: Text
+
+
+class ActorRegistered(AuthorityEvent):
+    """An actor was registered, with the person behind it."""
+
+    TYPE: ClassVar[str] = "actor.registered.v1"
+    CAUSE: ClassVar[str] = "the caller of RegisterActor"
+    METHOD: ClassVar[str] = "RegisterActor"
+
+    actor: Caller
+    person: Segment
+    """A pseudonym, such as a staff number: who it is, or who answers for the service."""
+    meaning: Text
+
+
+class IdentityBound(AuthorityEvent):
+    """An identity was bound to an actor: who presents it is that actor."""
+
+    TYPE: ClassVar[str] = "identity.bound.v1"
+    CAUSE: ClassVar[str] = "the caller of BindIdentity"
+    METHOD: ClassVar[str] = "BindIdentity"
+
+    actor: Caller
+    identity: IdentityPart
+    reason: Text
+    proposal: Position | None
+    """The proposal that this approves; null where one administrator is enough."""
+
+
+class IdentityUnbound(AuthorityEvent):
+    """An identity was taken away from its actor."""
+
+    TYPE: ClassVar[str] = "identity.unbound.v1"
+    CAUSE: ClassVar[str] = "the caller of UnbindIdentity"
+    METHOD: ClassVar[str] = "UnbindIdentity"
+
+    identity: IdentityPart
+    reason: Text
+
+
+class TokenIssued(AuthorityEvent):
+    """A token was issued to a service; its secret was shown once and is not kept."""
+
+    TYPE: ClassVar[str] = "token.issued.v1"
+    CAUSE: ClassVar[str] = "the caller of IssueToken"
+    METHOD: ClassVar[str] = "IssueToken"
+
+    token: _Token
+    actor: Annotated[str, Field(pattern=r"^services/[a-z0-9][a-z0-9._-]{0,127}\z")]
+    digest: Hex32
+    """SHA-256 of the secret."""
+    expires_at: Time | None
+    reason: Text
+
+
+class TokenRevoked(AuthorityEvent):
+    """A token was revoked: from here on it lets no call in."""
+
+    TYPE: ClassVar[str] = "token.revoked.v1"
+    CAUSE: ClassVar[str] = "the caller of RevokeToken"
+    METHOD: ClassVar[str] = "RevokeToken"
+
+    token: _Token
+    reason: Text
+
+
+class RoleDefined(AuthorityEvent):
+    """A role of the team's own was defined, or defined otherwise."""
+
+    TYPE: ClassVar[str] = "role.defined.v1"
+    CAUSE: ClassVar[str] = "the caller of DefineRole"
+    METHOD: ClassVar[str] = "DefineRole"
+
+    role: Segment
+    actions: Annotated[
+        list[Annotated[str, AfterValidator(_action)]],
+        Field(min_length=1, max_length=100),
+        AfterValidator(_ascending),
+    ]
+    meaning: Text
+    proposal: Position | None
+
+
+class RoleGranted(AuthorityEvent):
+    """A role was granted to an actor. The grant is named by the position of this event."""
+
+    TYPE: ClassVar[str] = "role.granted.v1"
+    CAUSE: ClassVar[str] = "the caller of GrantRole"
+    METHOD: ClassVar[str] = "GrantRole"
+
+    actor: Caller
+    role: Segment
+    scope: GrantScopePart
+    expires_at: Time | None
+    reason: Text
+    proposal: Position | None
+
+
+class GrantWithdrawn(AuthorityEvent):
+    """A grant was withdrawn."""
+
+    TYPE: ClassVar[str] = "grant.withdrawn.v1"
+    CAUSE: ClassVar[str] = "the caller of WithdrawGrant"
+    METHOD: ClassVar[str] = "WithdrawGrant"
+
+    grant: Position
+    """The position of the event that granted it."""
+    reason: Text
+    proposal: Position | None
+
+
+class AuthorityProposed(AuthorityEvent):
+    """A change was proposed that takes a second administrator, who approves it within a week."""
+
+    TYPE: ClassVar[str] = "authority.proposed.v1"
+    CAUSE: ClassVar[str] = "the caller of the change"
+
+    type: str
+    """The type of the event that an approval leaves."""
+    change: dict[str, Any]
+    """Its data, with `proposal` null."""
+    until: Time
+    """Until when it can be approved."""
+
+    @model_validator(mode="after")
+    def _is_change(self) -> Self:
+        cls = PROPOSABLE.get(self.type)
+        if cls is None:
+            raise ValueError(f"{self.type[:80]!r} is no change that a second one approves")
+        if cls.from_data(self.change).to_data() != {**self.change, "proposal": None}:
+            raise ValueError("change: its proposal is not null")
+        return self
+
+
+PROPOSABLE: Final[dict[str, type[AuthorityEvent]]] = {
+    cls.TYPE: cls for cls in (IdentityBound, RoleDefined, RoleGranted, GrantWithdrawn)
+}
+
+NARROWING: Final = frozenset(
+    {IdentityUnbound.TYPE, TokenRevoked.TYPE, RoleDefined.TYPE, GrantWithdrawn.TYPE}
+)
+"""Types that may take a right away: none comes between a call's check and its event."""
+
+AUTHORITY_CLASSES: Final[tuple[type[AuthorityEvent], ...]] = (
+    AdministratorNamed,
+    ActorRegistered,
+    IdentityBound,
+    IdentityUnbound,
+    TokenIssued,
+    TokenRevoked,
+    RoleDefined,
+    RoleGranted,
+    GrantWithdrawn,
+    AuthorityProposed,
+)
+AUTHORITY_TYPES: Final = frozenset(cls.TYPE for cls in AUTHORITY_CLASSES)
+
+
+class CredentialUsed(EventData):
+    """An actor called by a credential, for the first time on a day from an address."""
+
+    TYPE: ClassVar[str] = "credential.used.v1"
+    STREAM: ClassVar[str] = "authority/credentials"
+    CAUSE: ClassVar[str] = "the service, before the first call of the day is carried out"
+    IS_HOUSEKEEPING: ClassVar[bool] = True
+    ONCE_ERASED: ClassVar[str] = "by which credential the actor called is not shown any more"
+
+    actor: Actor
+    method: Literal["certificate", "jwt", "token", "development"]
+    issuer: Annotated[str, Field(max_length=LABEL_CHARS_MAX)]
+    subject: _Subject
+    """The identity that was presented; of a token its name, of a believed caller the actor."""
+    fingerprint: Hex32 | None
+    """SHA-256 of what was presented; null for a caller that was believed."""
+    address: Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
+    used_at: Time
+    """The machine's time; a `data` ledger's own is that of its data."""

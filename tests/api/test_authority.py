@@ -1,0 +1,172 @@
+"""On a ledger with an administrator every call needs a grant, and every change its reasons.
+
+Method: a served ledger that begins with an administrator; callers are believed to be whom they
+name, so that each test is about rights alone. What is recorded has to satisfy the auditor.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pool
+
+from ledger.api.server import SERVICES
+from ledger.authority.table import METHODS
+from ledger.v1 import authority_pb2, ledger_service_pb2, model_service_pb2, signal_service_pb2
+from ledger.v1 import authority_service_pb2 as pb
+from tests.support.audits import audited
+from tests.support.served import (
+    ORIGIN,
+    TIMEOUT,
+    Served,
+    model_named,
+    observation,
+    refused,
+    serving,
+    signal_named,
+)
+
+ANA, BEN, EVE, MONITOR = "users/ana", "users/ben", "users/eve", "services/monitor-7"
+DENIED = (grpc.StatusCode.PERMISSION_DENIED, "ACTOR_NOT_AUTHORISED")
+
+
+def by(actor: str) -> dict[str, Any]:
+    """Return how a call is made by an actor."""
+    return {"timeout": TIMEOUT, "metadata": (("ledger-actor", actor),)}
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Serve a ledger whose administrator is ana; whatever a test records is audited at the end."""
+    with serving(tmp_path, believes_always=True) as served:
+        ana = authority_pb2.Administrator(actor=ANA, person="staff-1")
+        served.ledgers.CreateLedger(
+            ledger_service_pb2.CreateLedgerRequest(origin=ORIGIN, administrator=ana),
+            **by("users/ops"),
+        )
+        yield served
+    report = audited(tmp_path / "ledger.sqlite")
+    assert report.passed, report.text()
+
+
+def register(served: Served, actor: str, person: str) -> None:
+    served.authority.RegisterActor(pb.RegisterActorRequest(actor=actor, person=person), **by(ANA))
+
+
+def grant(served: Served, actor: str, role: str, who: str = ANA, **scope: Any) -> Any:  # noqa: ANN401
+    return served.authority.GrantRole(
+        pb.GrantRoleRequest(
+            actor=actor, role=role, reason="Work.", scope=authority_pb2.AuthorityScope(**scope)
+        ),
+        **by(who),
+    )
+
+
+def define(served: Served, who: str) -> Any:  # noqa: ANN401
+    request = signal_service_pb2.DefineSignalRequest(signal=signal_named("psi"))
+    return served.signals.DefineSignal(request, **by(who))
+
+
+def status(found: Any) -> tuple[grpc.StatusCode, str]:  # noqa: ANN401
+    return found.code, found.reason
+
+
+def test_every_method_of_the_contract_asks_for_exactly_one_action() -> None:
+    pool = descriptor_pool.Default()
+    named = [one.name for service in SERVICES for one in pool.FindServiceByName(service).methods]
+    assert len(named) == len(set(named)), "the table has one entry for each name"
+    assert set(named) == METHODS.keys() | {"NameAdministrator"}
+
+
+def test_an_actor_without_a_grant_may_do_nothing_and_nothing_is_recorded(served: Served) -> None:
+    register(served, EVE, "staff-2")
+    head = served.head()
+    for who in (EVE, "users/stranger"):
+        assert status(refused(lambda who=who: define(served, who))) == DENIED  # type: ignore[misc]
+    assert served.head() == head
+
+
+def test_a_grant_lets_in_and_its_withdrawal_shuts_out_at_once(served: Served) -> None:
+    register(served, EVE, "staff-2")
+    made = grant(served, EVE, "operator")
+    define(served, EVE)
+    served.authority.WithdrawGrant(
+        pb.WithdrawGrantRequest(grant=made.appended.position, reason="Gone."), **by(ANA)
+    )
+    assert status(refused(lambda: define(served, EVE))) == DENIED
+
+
+def test_a_limited_monitor_reports_its_models_and_signals_alone(served: Served) -> None:
+    register(served, EVE, "staff-2")
+    register(served, MONITOR, "staff-2")
+    grant(served, EVE, "operator")
+    grant(served, MONITOR, "monitor", models=["fares"], signals=["psi"])
+    define(served, EVE)
+    for name in ("fares", "maps"):
+        request = model_service_pb2.RegisterModelRequest(model=model_named(name))
+        served.models.RegisterModel(request, **by(EVE))
+
+    def report(model: str, signal: str) -> Any:  # noqa: ANN401
+        one = observation(model, signal=signal, model_version="v1")
+        request = signal_service_pb2.SubmitSignalsRequest(observations=[one])
+        return served.signals.SubmitSignals(request, **by(MONITOR))
+
+    report("fares", "psi")
+    said = {status(refused(lambda m=m, s=s: report(m, s))) for m, s in  # type: ignore[misc]
+            (("maps", "psi"), ("fares", "auc"), ("unknown", "psi"), ("maps", "none"))}  # fmt: skip
+    assert said == {DENIED}
+
+
+def test_once_there_are_two_administrators_it_takes_both_to_widen_authority(
+    served: Served,
+) -> None:
+    for actor, person in ((BEN, "staff-2"), (EVE, "staff-3"), ("users/ana-2", "staff-1")):
+        register(served, actor, person)
+    assert not grant(served, BEN, "administrator").is_proposed
+    waiting = grant(served, EVE, "policy-approver")
+    assert waiting.is_proposed
+    proposal = pb.ApproveChangeRequest(proposal=waiting.appended.position)
+    for who in (ANA, "users/ana-2", EVE):
+        found = refused(lambda who=who: served.authority.ApproveChange(proposal, **by(who)))  # type: ignore[misc]
+        assert found.reason in {"AUTHORITY_REFUSED", "ACTOR_NOT_AUTHORISED"}
+    served.authority.ApproveChange(proposal, **by(BEN))
+    question = pb.ExplainAuthorityRequest(actor=EVE, action="policies.activate")
+    assert served.authority.ExplainAuthority(question, **by(ANA)).is_allowed
+    again = refused(lambda: served.authority.ApproveChange(proposal, **by(BEN)))
+    assert again.reason == "AUTHORITY_REFUSED"
+
+
+def test_no_one_grants_to_themself_nor_what_they_have_not(served: Served) -> None:
+    register(served, EVE, "staff-2")
+    register(served, BEN, "staff-3")
+    own = refused(lambda: grant(served, ANA, "policy-approver"))
+    assert "no one grants to themself" in own.message
+    served.authority.DefineRole(
+        pb.DefineRoleRequest(
+            role="lead", actions=["roles.grant", "fleet.read"], meaning="Lets people look."
+        ),
+        **by(ANA),
+    )
+    grant(served, EVE, "lead", models=["fares"])
+    served.authority.DefineRole(
+        pb.DefineRoleRequest(role="reader", actions=["fleet.read"], meaning="Looks."), **by(ANA)
+    )
+    grant(served, BEN, "reader", EVE, models=["fares"])
+    for role, scope in (
+        ("reader", {}),
+        ("reader", {"models": ["maps"]}),
+        ("viewer", {"models": ["fares"]}),
+    ):
+        beyond = refused(lambda r=role, s=scope: grant(served, BEN, r, EVE, **s))  # type: ignore[misc]
+        assert beyond.reason == "AUTHORITY_REFUSED"
+
+
+def test_what_came_before_the_first_administrator_is_said_to_be_believed(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        served.create()
+        define(served, "users/stranger")
+        shown = served.authority.GetAuthority(pb.GetAuthorityRequest(), **by(ANA))
+        assert shown.authority.began_at_position == 0
+    assert "actors are as callers named themselves" in audited(tmp_path / "ledger.sqlite").text()
