@@ -82,3 +82,13 @@ EXPORT_CHUNK_BYTES: Final = 1024 * 1024  # of an archive in one message
 
 KEY_COMMAND_SECONDS_MAX: Final = 30  # a key-management service far away, asked at each start
 KEY_COMMAND_BYTES_MAX: Final = 4_096  # a master key is 64 digits; more is something else
+
+BEARER_BYTES_MAX: Final = 8 * 1024  # of a bearer token: providers that list every group need 4 KiB
+SUBJECT_CHARS_MAX: Final = 255  # of a name in a credential; OpenID's own bound for `sub`
+BEARERS_REMEMBERED: Final = 4_096  # verified tokens: about a kilobyte each, a signature saved
+CERTIFICATES_REMEMBERED: Final = 1_024  # certificates that were read: one for each client
+PROVIDERS_MAX: Final = 16  # of OpenID, trusted by one server
+KEYS_OF_PROVIDER_MAX: Final = 100  # some keep a few dozen through a rotation
+KEYS_OF_PROVIDER_BYTES_MAX: Final = 512 * 1024
+KEYS_FETCH_SECONDS: Final = 5.0  # within which a provider hands over its keys
+KEYS_RETRY_SECONDS: Final = 10.0  # between two fetches: a made-up `kid` costs a provider no more

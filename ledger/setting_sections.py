@@ -4,12 +4,19 @@ A part of the product is given its whole section. Where they come from is in `se
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ledger.database_url import shown
 from ledger.events.values import ACTOR
+from ledger.limits import PROVIDERS_MAX, SUBJECT_CHARS_MAX
+
+TokenAlgorithm: TypeAlias = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+"""How a provider may sign: by key pairs only, so that the key that checks cannot sign."""
 
 
 class Section(BaseModel):
@@ -181,6 +188,80 @@ class OperatorSettings(Section):
     )
 
 
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+def _provider_url(text: str) -> str:
+    """Return a URL of a provider; ValueError where others on the way could answer for it."""
+    parts = urlsplit(text)
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    if not is_safe or not parts.hostname or "@" in parts.netloc or parts.fragment:
+        raise ValueError(
+            "must be an https:// URL without user and fragment, or http:// on loopback"
+        )
+    _ = parts.port  # ValueError where it is no number
+    return text
+
+
+def _provider_keys(text: str) -> str:
+    return _provider_url(text) if "://" in text else text
+
+
+class ProviderSettings(Section):
+    """An OpenID provider whose tokens are taken."""
+
+    issuer: Annotated[str, Field(max_length=SUBJECT_CHARS_MAX), AfterValidator(_provider_url)]
+    """Exactly as its tokens name it in `iss`."""
+    audience: Annotated[str, Field(min_length=1, max_length=SUBJECT_CHARS_MAX)]
+    """The name of this service at the provider: a token must have it in `aud`."""
+    keys: Annotated[str, Field(min_length=1), AfterValidator(_provider_keys)]
+    """Its keys (JWKS): the URL, or a file."""
+    algorithms: Annotated[tuple[TokenAlgorithm, ...], Field(min_length=1)] = ("RS256",)
+    """How its tokens may be signed."""
+    ca: str = ""
+    """File with the certificates that the keys' URL is verified with; empty for the system's."""
+
+
+def _one_of_each_issuer(providers: tuple[ProviderSettings, ...]) -> tuple[ProviderSettings, ...]:
+    issuers = [provider.issuer for provider in providers]
+    if len(set(issuers)) < len(issuers):
+        raise ValueError("two providers have the same issuer")
+    return providers
+
+
+class AuthenticationSettings(Section):
+    """How callers prove who they are."""
+
+    development: bool = Field(
+        default=False,
+        description="Whether a server on loopback believes the actor that a caller names, on a "
+        "ledger where authority is in force; for trying things out.",
+    )
+    providers: Annotated[
+        tuple[ProviderSettings, ...],
+        Field(max_length=PROVIDERS_MAX),
+        AfterValidator(_one_of_each_issuer),
+    ] = Field(
+        default=(),
+        description="OpenID providers whose tokens are taken, each with `issuer`, `audience`, "
+        "`keys` (URL or file), `algorithms` and `ca`.",
+    )
+    keys_seconds: float = Field(
+        default=300.0,
+        ge=1,
+        le=86_400,
+        description="Keys of a provider are read again every so many seconds: a key that it has "
+        "withdrawn counts no longer than that.",
+    )
+    skew_seconds: int = Field(
+        default=30,
+        ge=0,
+        le=300,
+        description="How far a provider's clock may be from this one: a token counts so many "
+        "seconds longer than it says.",
+    )
+
+
 class RefusalSettings(Section):
     """Whether refused requests are counted on record."""
 
@@ -256,6 +337,7 @@ class Settings(Section):
     seals: SealSettings = Field(default_factory=SealSettings)
     erasure: ErasureSettings = Field(default_factory=ErasureSettings)
     operators: OperatorSettings = Field(default_factory=OperatorSettings)
+    authentication: AuthenticationSettings = Field(default_factory=AuthenticationSettings)
     refusals: RefusalSettings = Field(default_factory=RefusalSettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     exports: ExportSettings = Field(default_factory=ExportSettings)
