@@ -232,6 +232,8 @@ def _keys_for(
     keys.miss()
     if keys.is_reading and facts.is_patient:
         raise NotYetError(lambda: not keys.is_reading)
+    if found := keys.keys.find(key_id, algorithm):  # they came this very moment
+        return found
     is_settled = not (keys.is_reading or keys.problem)
     raise refusals.unknown_key(None if is_settled else max(1.0, keys.retry_seconds()))
 

@@ -10,12 +10,14 @@ from cryptography.x509 import DNSName
 
 from ledger.api.authentication.authenticator import Authenticator, build_authenticator
 from ledger.clock import SystemClock
+from ledger.errors import LedgerError, Reason
 from ledger.setting_sections import AuthenticationSettings, ProviderSettings
 from tests.support.clocks import ManualClock
 from tests.support.identities import (
     AUDIENCE,
     ISSUER,
     NOW,
+    bearing,
     certificate,
     certificate_key,
     key_set,
@@ -76,3 +78,20 @@ def loopback_tls(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
 def authenticator(build: Build) -> Authenticator:
     """The authenticator of a server that listens on a network."""
     return build()
+
+
+def refused(
+    authenticator: Authenticator, text: str, certificate: bytes | None = None
+) -> LedgerError:
+    """Return the refusal of a bearer token, which repeats no part of it."""
+    with pytest.raises(LedgerError) as caught:
+        authenticator.authenticate(bearing(text, certificate=certificate))
+    told = f"{caught.value} {caught.value.metadata}"
+    for part in text.split("."):
+        assert len(part) < 8 or part not in told
+    return caught.value
+
+
+def reason_of(authenticator: Authenticator, text: str) -> Reason:
+    """Return the reason for which a bearer token is refused."""
+    return refused(authenticator, text).reason

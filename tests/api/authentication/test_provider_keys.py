@@ -21,6 +21,7 @@ from tests.api.authentication.conftest import Build
 from tests.support.clocks import ManualClock
 from tests.support.identities import (
     NOW,
+    Answer,
     KeyServer,
     answering,
     bearing,
@@ -30,7 +31,7 @@ from tests.support.identities import (
     public_jwk,
     token,
 )
-from tests.support.server_process import until
+from tests.support.server_process import DEADLINE_SECONDS, until
 
 SECOND = 1_000_000
 RETRY = 10 * SECOND
@@ -66,6 +67,16 @@ def _serving(server: KeyServer, build: Build) -> _Waiting:
     return _Waiting(build, server.url)
 
 
+def _held(answer: Answer, release: threading.Event) -> Answer:
+    """Return an answer that comes once it is let go."""
+
+    def held(handler: BaseHTTPRequestHandler) -> None:
+        release.wait(DEADLINE_SECONDS)
+        answer(handler)
+
+    return held
+
+
 # ---- fetching again ------------------------------------------------------------------------------
 
 
@@ -92,11 +103,15 @@ def test_an_unknown_key_is_asked_for_once_in_ten_seconds(build: Build, clock: Ma
 def test_a_patient_call_waits_for_a_key_that_is_new(build: Build, clock: ManualClock) -> None:
     with key_server(ONE) as server:
         waiting = _serving(server, build)
-        server.answer = answering(key_set(public_jwk("one"), public_jwk("two")))
+        release = threading.Event()
+        server.answer = _held(answering(key_set(public_jwk("one"), public_jwk("two"))), release)
         clock.advance(RETRY)
         new = token(key="two")
         with pytest.raises(NotYetError) as caught:
             waiting.authenticator.authenticate(bearing(new, is_patient=True))
+        assert not caught.value.pause.is_over()
+        assert waiting.reason(new) is Reason.TOKEN_KEY_UNKNOWN, "this call is not patient"
+        release.set()
         until(caught.value.pause.is_over, "the wait is over")
         assert waiting.counts(new)
 
@@ -117,11 +132,13 @@ def test_a_withdrawn_key_counts_no_longer_than_keys_are_fresh(
         waiting = _serving(server, build)
         text = token()
         assert waiting.counts(text)
-        server.answer = TWO
+        release = threading.Event()
+        server.answer = _held(TWO, release)
         clock.advance(FRESH - 1)
         assert waiting.counts(text)
         clock.advance(1)
         assert waiting.counts(text), "while the keys are fetched, the old ones count"
+        release.set()
         waiting.wait(2)
         assert waiting.reason(text) is Reason.TOKEN_KEY_UNKNOWN
 
@@ -132,9 +149,11 @@ def test_a_provider_that_lists_no_key_any_more_has_withdrawn_them_all(
     with key_server(ONE) as server:
         waiting = _serving(server, build)
         assert waiting.counts(token())
-        server.answer = answering(key_set())
+        release = threading.Event()
+        server.answer = _held(answering(key_set()), release)
         clock.advance(FRESH)
-        waiting.counts(token())
+        assert waiting.counts(token())
+        release.set()
         waiting.wait(2)
         assert waiting.reason(token()) is Reason.TOKEN_KEY_UNKNOWN
 
@@ -142,7 +161,7 @@ def test_a_provider_that_lists_no_key_any_more_has_withdrawn_them_all(
 # ---- a provider that does not answer, or answers badly -------------------------------------------
 
 
-def _slow(release: threading.Event) -> object:
+def _slow(release: threading.Event) -> Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n")
         while not release.wait(0.02):
@@ -176,9 +195,11 @@ def test_without_any_keys_a_token_is_refused_with_a_pause(build: Build, clock: M
             waiting.authenticator.authenticate(bearing(token()))
         assert caught.value.reason is Reason.TOKEN_KEY_UNKNOWN
         assert caught.value.retry_after_seconds == 6
-        server.answer = ONE
+        release = threading.Event()
+        server.answer = _held(ONE, release)
         clock.advance(6 * SECOND)
         assert waiting.reason(token()) is Reason.TOKEN_KEY_UNKNOWN
+        release.set()
         waiting.wait(2)
         assert waiting.counts(token())
 
@@ -199,11 +220,11 @@ def test_without_any_keys_a_token_is_refused_with_a_pause(build: Build, clock: M
     ],
 )
 def test_an_answer_that_holds_no_keys_changes_nothing_and_is_told(
-    build: Build, clock: ManualClock, answer: object, why: str
+    build: Build, clock: ManualClock, answer: Answer, why: str
 ) -> None:
     with key_server(ONE) as server:
         waiting = _serving(server, build)
-        server.answer = answer  # type: ignore[assignment]
+        server.answer = answer
         clock.advance(FRESH)
         assert waiting.counts(token())
         waiting.wait(2)
@@ -217,7 +238,7 @@ def test_an_answer_that_comes_byte_by_byte_is_cut_off(
 ) -> None:
     monkeypatch.setattr(provider_keys, "KEYS_FETCH_SECONDS", 0.2)
     release = threading.Event()
-    with key_server(_slow(release)) as server:  # type: ignore[arg-type]
+    with key_server(_slow(release)) as server:
         waiting = _serving(server, build)
         release.set()
         [problem] = waiting.authenticator.problems()
