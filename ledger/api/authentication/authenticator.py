@@ -1,4 +1,4 @@
-"""Who is on the line: the one way from a call's facts to its credential.
+"""The credential of a call: the one way to it from what a caller presents.
 
 Of what a call presents the first of these counts, and no other is looked at:
 

@@ -1,4 +1,4 @@
-"""What gRPC knows of a call before its message is read: where from, metadata, certificate."""
+"""The facts of a call before its message is read: where it comes from, metadata, certificate."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -38,7 +38,7 @@ _ISSUE_AGAIN: Final = "Have its issuer make one with one such name."
 
 @dataclass(frozen=True, slots=True)
 class _Certificate:
-    """What was read of a certificate, or why it is refused; times in microseconds."""
+    """The reading of a certificate, or why it is refused; times in microseconds."""
 
     subject: str
     fingerprint: str
