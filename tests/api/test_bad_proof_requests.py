@@ -4,7 +4,7 @@ Method: a real server; a bad request of each kind. Refusals are asserted with re
 remedy, and write nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -15,7 +15,16 @@ from ledger.chain.keys import SecretKey
 from ledger.v1 import audit_pb2
 from ledger.v1 import ledger_service_pb2 as pb
 from tests.api.test_proofs import audit, signed, vkey
-from tests.support.served import HOUR, ORIGIN, TIMEOUT, Served, observation, refused
+from tests.support.served import (
+    HOUR,
+    ORIGIN,
+    TIMEOUT,
+    Fleets,
+    Served,
+    observation,
+    refused,
+    serving_fleet,
+)
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 Make = Callable[[Served], Any]
@@ -130,9 +139,16 @@ BAD: dict[str, tuple[str, Make, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared(fleets: Fleets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with a fleet of one model, for tests that write no event."""
+    with serving_fleet(fleets, tmp_path_factory.mktemp("served"), "fares") as server:
+        yield server
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_request_is_refused_by_field_and_writes_nothing(served: Served, name: str) -> None:
-    method, make, field = BAD[name]
+def test_a_bad_request_is_refused_by_field_and_writes_nothing(shared: Served, name: str) -> None:
+    served, (method, make, field) = shared, BAD[name]
     request, head = make(served), served.head()
     error = refused(lambda: getattr(served.ledgers, method)(request, timeout=TIMEOUT))
     assert (error.code, error.reason) == (INVALID, "FIELD_INVALID")

@@ -5,6 +5,9 @@ refusal the ledger is as long as before.
 """
 
 import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -29,14 +32,26 @@ def but(**changes: object) -> Row:
     return cast("Row", row)
 
 
-@pytest.fixture
-def ready(make_world: MakeWorld) -> World:
-    world = make_world(clock="wall").begin("m1")
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a closed ledger with a model in service, one without, and a retired one."""
+    folder = tmp_path_factory.mktemp("story")
+    world = World(folder / "ledger.sqlite", clock="wall").begin("m1")
     world.register("bare")
     world.register("gone")
     world.deploy("gone", "v1")
     world.ledger.commands.retire_model(request("r"), "gone", "over")
-    return world
+    world.close()
+    return folder
+
+
+@pytest.fixture
+def ready(story: Path, tmp_path: Path) -> Iterator[World]:
+    """A world that goes on there."""
+    folder = Path(shutil.copytree(story, tmp_path / "ready"))
+    world = World(folder / "ledger.sqlite", clock="wall")
+    yield world
+    world.close()
 
 
 def refused(world: World, *rows: Row) -> LedgerError:

@@ -3,6 +3,7 @@
 Method: processes in which the packages of the extra `server` cannot be imported.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -52,14 +53,26 @@ def test_the_client_is_imported_whole() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize(
-    "line", ["vkey", "model list", "priorities", "verify", "log checkpoint", "signal list",
-             "decision show fares", "key list", "plan list", "projection status"]
-)  # fmt: skip
-def test_commands_that_call_a_server_get_as_far_as_calling_it(line: str) -> None:
-    ran = run("from ledger.cli.main import run; run()", *line.split(), "--server", "127.0.0.1:1")
-    assert ran.returncode == Exit.UNREACHABLE, ran.stderr
-    assert "No ledger answers" in ran.stderr
+CALLING = ["vkey", "model list", "priorities", "verify", "log checkpoint", "signal list",
+           "decision show fares", "key list", "plan list", "projection status"]  # fmt: skip
+EACH = """
+import json
+from typer.testing import CliRunner
+from ledger.cli.main import app
+for line in sys.argv[1:]:
+    ran = CliRunner().invoke(app, [*line.split(), "--server", "127.0.0.1:1"])
+    print(json.dumps([line, ran.exit_code, ran.stderr, repr(ran.exception)]))
+"""
+
+
+def test_commands_that_call_a_server_get_as_far_as_calling_it() -> None:
+    ran = run(EACH, *CALLING)
+    assert ran.returncode == 0, ran.stderr
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [line for line, *_ in found] == CALLING
+    for line, code, said, exception in found:
+        assert code == Exit.UNREACHABLE, (line, exception)
+        assert "No ledger answers" in said, line
 
 
 @pytest.mark.parametrize("line", ["serve --db l.sqlite", "doctor", "log publish x --db l.sqlite"])

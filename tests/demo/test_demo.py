@@ -41,16 +41,16 @@ class Ran:
         return [json.loads(line) for line in lines]
 
 
-def a_run(folder: Path) -> Ran:
+def a_run(folder: Path, *, is_trained_again: bool = False) -> Ran:
     text = io.StringIO()
     screen = Screen(Console(file=text, width=100, highlight=False))
-    good = demo.run(screen, folder, weeks=WEEKS, is_kept=True, is_trained_again=True)
+    good = demo.run(screen, folder, weeks=WEEKS, is_kept=True, is_trained_again=is_trained_again)
     return Ran(good, text.getvalue(), folder)
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    return a_run(tmp_path_factory.mktemp("demo"))
+    return a_run(tmp_path_factory.mktemp("demo"), is_trained_again=True)
 
 
 def test_every_replay_is_identical(ran: Ran) -> None:

@@ -271,7 +271,7 @@ def live(clock: str, steps: list[Step]) -> None:
 
 
 @pytest.mark.parametrize("clock", ["data", "wall"])
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(steps=st.lists(STEPS, min_size=15, max_size=40))
 def test_whatever_happens_every_score_decision_and_plan_replays(
     clock: str, steps: list[Step]

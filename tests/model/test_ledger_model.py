@@ -178,4 +178,4 @@ class LedgerModel(RuleBasedStateMachine):
 
 
 TestLedgerModel = LedgerModel.TestCase
-TestLedgerModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestLedgerModel.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

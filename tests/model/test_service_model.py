@@ -53,7 +53,7 @@ STRICT, MILD = (300_000, 200_000, 100_000), (500_000, 400_000, 250_000)
 
 # A step costs milliseconds, so shrinking would outlast the time that a test has.
 SETTINGS = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=18,
     phases=[phase for phase in Phase if phase is not Phase.shrink],
 )
