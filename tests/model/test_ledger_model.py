@@ -7,6 +7,7 @@ file; after every step the head agrees, and at the end the whole chain and every
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -179,3 +180,11 @@ class LedgerModel(RuleBasedStateMachine):
 
 TestLedgerModel = LedgerModel.TestCase
 TestLedgerModel.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+
+
+class LongLived(LedgerModel):
+    """The same, more often and for longer."""
+
+
+TestLedgerModelForLong = pytest.mark.slow(LongLived.TestCase)
+TestLedgerModelForLong.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
