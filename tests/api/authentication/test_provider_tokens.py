@@ -162,14 +162,14 @@ def test_a_key_is_used_for_the_algorithm_that_it_names_only(build: Build, keys: 
 # ---- keys ----------------------------------------------------------------------------------------
 
 
-def test_a_wrong_key_id_isrefused(authenticator: Authenticator) -> None:
+def test_a_wrong_key_id_is_refused(authenticator: Authenticator) -> None:
     assert reason_of(authenticator, token(kid="two")) is Reason.TOKEN_KEY_UNKNOWN
     assert reason_of(authenticator, token(kid="ONE")) is Reason.TOKEN_KEY_UNKNOWN
     assert reason_of(authenticator, token(kid="../../one")) is Reason.TOKEN_KEY_UNKNOWN
     assert reason_of(authenticator, token(kid=["one"])) is Reason.CREDENTIAL_INVALID
 
 
-def test_a_signature_by_another_key_isrefused(authenticator: Authenticator) -> None:
+def test_a_signature_by_another_key_is_refused(authenticator: Authenticator) -> None:
     assert reason_of(authenticator, token(key="two", kid="one")) is Reason.CREDENTIAL_INVALID
 
 

@@ -74,7 +74,7 @@ SKEW = 30
         ({"cnf": None, "sub": "ana", "jti": 5}, Reason.CREDENTIAL_INVALID),
     ],
 )
-def test_a_claim_that_is_wrong_has_itsreason_of(
+def test_a_claim_that_is_wrong_has_its_reason(
     authenticator: Authenticator, changes: dict[str, Any], reason: Reason
 ) -> None:
     assert reason_of(authenticator, token(claims(**changes))) is reason
@@ -102,13 +102,13 @@ def test_a_token_that_had_passed_expires_by_our_clock(
 
 
 @pytest.mark.parametrize("name", ["sub", "iss", "aud", "exp"])
-def test_a_claim_that_occurs_twice_isrefused(authenticator: Authenticator, name: str) -> None:
+def test_a_claim_that_occurs_twice_is_refused(authenticator: Authenticator, name: str) -> None:
     pairs = [*claims().items(), (name, claims()[name])]
     text = token(names(*pairs))
     assert reason_of(authenticator, text) is Reason.CREDENTIAL_INVALID
 
 
-def test_a_header_that_occurs_twice_isrefused(authenticator: Authenticator) -> None:
+def test_a_header_that_occurs_twice_is_refused(authenticator: Authenticator) -> None:
     head = names(("alg", "none"), ("alg", "RS256"), ("kid", "one"))
     text = signed(head, json.dumps(claims()).encode(), kind="RS256", private=key_pair("one"))
     assert reason_of(authenticator, text) is Reason.CREDENTIAL_INVALID
@@ -129,13 +129,13 @@ def test_a_header_that_occurs_twice_isrefused(authenticator: Authenticator) -> N
         {"typ": 5},
     ],
 )
-def test_an_extension_or_another_type_isrefused(
+def test_an_extension_or_another_type_is_refused(
     authenticator: Authenticator, header: dict[str, Any]
 ) -> None:
     assert reason_of(authenticator, token(**header)) is Reason.CREDENTIAL_INVALID
 
 
-def test_an_encrypted_token_isrefused(authenticator: Authenticator) -> None:
+def test_an_encrypted_token_is_refused(authenticator: Authenticator) -> None:
     public = joserfc.jwk.RSAKey.import_key(public_jwk("one", use="enc", key_ops=["encrypt"]))
     text = joserfc.jwe.encrypt_compact({"alg": "RSA-OAEP", "enc": "A128GCM"}, b"{}", public)
     refusal = refused(authenticator, text)
@@ -143,7 +143,7 @@ def test_an_encrypted_token_isrefused(authenticator: Authenticator) -> None:
     assert "encrypted" in refusal.message
 
 
-def test_what_is_no_jwt_isrefused(authenticator: Authenticator) -> None:
+def test_what_is_no_jwt_is_refused(authenticator: Authenticator) -> None:
     head, body, signature = token().split(".")
     for text in (
         "abc",
