@@ -84,6 +84,7 @@ KEY_COMMAND_SECONDS_MAX: Final = 30  # a key-management service far away, asked 
 KEY_COMMAND_BYTES_MAX: Final = 4_096  # a master key is 64 digits; more is something else
 
 BEARER_BYTES_MAX: Final = 8 * 1024  # of a bearer token: providers that list every group need 4 KiB
+METADATA_BYTES_MAX: Final = 128 * 1024  # of a call: a token that is too large is refused by name
 SUBJECT_CHARS_MAX: Final = 255  # of a name in a credential; OpenID's own bound for `sub`
 BEARERS_REMEMBERED: Final = 4_096  # verified tokens: about a kilobyte each, a signature saved
 CERTIFICATES_REMEMBERED: Final = 1_024  # certificates that were read: one for each client

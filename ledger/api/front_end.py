@@ -22,6 +22,7 @@ from ledger.limits import (
     MALFORMED_SECONDS,
     MESSAGE_BYTES_MAX,
     MESSAGE_SECONDS,
+    METADATA_BYTES_MAX,
     PING_SECONDS_MIN,
 )
 
@@ -135,7 +136,9 @@ def _options(timeouts: Timeouts) -> tuple[tuple[str, Any], ...]:
         # Above our own limit, so that a request a little too large is refused by name.
         ("grpc.max_receive_message_length", 4 * MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", 4 * MESSAGE_BYTES_MAX),
-        ("grpc.max_metadata_size", 16 * 1024),
+        # Both, or gRPC would refuse by chance in between, and without a reason of ours.
+        ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
         ("grpc.max_connection_idle_ms", round(timeouts.idle_seconds * 1_000)),
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1_000),

@@ -334,6 +334,12 @@ def _overloaded(text: str) -> LedgerRefusedError:
             f"The message is too large for the connection: {text}.",
             remedy="Send it in smaller parts.",
         )
+    if "metadata size exceeds" in text:
+        return refused(
+            Reason.TOKEN_TOO_LARGE,
+            "The server takes no metadata as large as that of the call; the token is in it.",
+            remedy="Use a token with fewer claims, such as without groups.",
+        )
     return refused(
         Reason.LIMIT_REACHED,
         "The server took no more calls: too many at once, or it is stopping "
