@@ -192,6 +192,8 @@ def test_a_token_that_is_bound_to_a_certificate_comes_with_that_one(
     assert authenticator.authenticate(bearing(text, certificate=mine)).subject == "ana"
     for thief in (None, other):
         assert refused(authenticator, text, thief).reason is Reason.CREDENTIAL_INVALID
+    more = token(claims(cnf={"x5t#S256": thumbprint, "jkt": thumbprint}))
+    assert refused(authenticator, more, mine).reason is Reason.CREDENTIAL_INVALID
 
 
 def test_the_address_is_that_of_the_call_and_not_of_the_first_use(
