@@ -8,6 +8,7 @@ SAMPLE_SIZE_MAX: Final = 1_000_000_000_000  # well inside 2^53 - 1, so it stays 
 TEXT_CHARS_MAX: Final = 2_000  # rationales and meanings: enough to explain, short enough to list
 LABELS_MAX: Final = 32
 LABEL_CHARS_MAX: Final = 128
+PURPOSE_CHARS_MAX: Final = 200  # of a read, as its caller states it; the rest is cut off
 DOCUMENT_BYTES_MAX: Final = 512 * 1024  # a policy's text as sent
 MONEY_MICROS_MAX: Final = 10**21  # a thousand million million: more is a mistake, and would make
 # ranks that no event can hold
@@ -70,6 +71,10 @@ STREAM_HEARTBEAT_SECONDS: Final = 5.0
 
 PROJECTION_BATCH_EVENTS: Final = 2_000
 REPLAY_RANGE_MAX: Final = 1_000_000
+
+MASS_EVENTS: Final = (
+    1_000  # read by one actor in a day, a page of the largest size; more is recorded
+)
 
 ERASED_RANGES_MAX: Final = 10_000  # of one erasure: they stand in its event
 ERASED_POSITIONS_MAX: Final = 1_000_000  # one transaction; no append meanwhile

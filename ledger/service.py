@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
+from ledger.application.accesses import Accesses
 from ledger.application.accounts import Accounts, ServiceParts
 from ledger.application.attestation import AttestationOptions
 from ledger.application.clocks import ClockWatch
@@ -17,6 +18,7 @@ from ledger.application.exports.exports import Exports
 from ledger.application.exports.jobs import exports_folder
 from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
+from ledger.application.reads import Reading
 from ledger.application.refusals import Refusals
 from ledger.application.signing.evidence import evidence_folder
 from ledger.application.signing.published_checkpoints import (
@@ -96,6 +98,7 @@ class Service:
         self._refusals = Refusals(
             self.store, self.clock, settings.refusals.seconds, lambda: self._origins
         )
+        self._accesses = Accesses(self.store, self.clock, settings.access, lambda: self._origins)
         self._clock_watch = ClockWatch(self.store, self.clock, lambda: self._origins)
         self._rehash = RehashProcess(self._database)
         self._attestation = AttestationOptions(
@@ -146,6 +149,7 @@ class Service:
                     self._open(ledger.info, ledger)
                 self._clock_watch.start(self._workers)
                 self._refusals.start(self._workers)
+                self._accesses.start(self._workers)
             except BaseException as error:
                 self.stop()
                 if isinstance(error, MISREAD):
@@ -157,6 +161,7 @@ class Service:
         with self._lock:
             self._is_started, self._is_stopped = False, True
             self._refusals.stop()
+            self._accesses.stop()
             self._clock_watch.stop()
             for running in self._running.values():
                 running.ending.close()
@@ -270,6 +275,10 @@ class Service:
         """Count that a request was refused, on the ledger that it named or else the first one."""
         self._refusals.count(origin or self._first, actor, method, reason)
 
+    def note_read(self, origin: str, reading: Reading) -> None:
+        """Note what a call was answered, on the ledger that it named or else the first one."""
+        self._accesses.note(origin or self._first, reading)
+
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger, in order of creation."""
         return self.store.ledgers.all()
@@ -378,7 +387,7 @@ class Service:
         if ledger.info.vkey and (seconds := self._settings.accounts.seconds):
             seals = ledger.attestation.seals
             every = self._settings.seals.seconds
-            parts = ServiceParts(evaluator, seals, every, self._refusals)
+            parts = ServiceParts(evaluator, seals, every, self._refusals, self._accesses)
             accounts = Accounts(self.store, ledger.info, parts, self.clock, seconds)
             begun.callback(accounts.stop)  # once nothing is done by itself any more
             accounts.start(self._workers)

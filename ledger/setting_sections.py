@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ledger.database_url import shown
+from ledger.events.access import ACCESS_KINDS, AccessKind
 from ledger.events.values import ACTOR
 from ledger.limits import PROVIDERS_MAX, SUBJECT_CHARS_MAX
 
@@ -273,6 +274,24 @@ class RefusalSettings(Section):
     )
 
 
+class AccessSettings(Section):
+    """Which reads leave something on record."""
+
+    seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        le=86_400,
+        description="Answered reads are recorded as counts by day, actor and method every so many "
+        "seconds, and when the server ends; 0 for never.",
+    )
+    recorded: tuple[AccessKind, ...] = Field(
+        default=ACCESS_KINDS,
+        description="The accesses that are recorded one by one: more than 1,000 events read by one "
+        "actor in a day, exports, replays of ranges, and all of these for a stated purpose, "
+        "which audits and compliance tables have; none if empty.",
+    )
+
+
 class AccountSettings(Section):
     """Whether the server accounts on record for what it does by itself."""
 
@@ -339,6 +358,7 @@ class Settings(Section):
     operators: OperatorSettings = Field(default_factory=OperatorSettings)
     authentication: AuthenticationSettings = Field(default_factory=AuthenticationSettings)
     refusals: RefusalSettings = Field(default_factory=RefusalSettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     exports: ExportSettings = Field(default_factory=ExportSettings)
     client: ClientSettings = Field(default_factory=ClientSettings)

@@ -30,7 +30,7 @@ from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time, parse_time
 from ledger.storage.events import Events
-from tools import golden_authority, golden_proving
+from tools import golden_access, golden_authority, golden_proving
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GOLDEN: Final = ROOT / "tests" / "events" / "golden"
@@ -219,6 +219,7 @@ def build() -> GoldenLedger:
     golden_proving.account(ledger)
     golden_proving.audit_whole(ledger, ORIGIN)
     golden_authority.grant(ledger)
+    golden_access.record(ledger)
     return ledger
 
 

@@ -24,7 +24,7 @@ from ledger.events.proving import (
     ExportIssued,
     RefusalPart,
     RequestsRefused,
-    ServiceAccounted,
+    ServiceAccountedV1,
     StreamsSealed,
     TranscriptPart,
 )
@@ -92,7 +92,7 @@ def account(ledger: Appender) -> None:
     """Record the last account of a service that evaluated and sealed on that ledger."""
     end = len(ledger.events)
     ledger.append(
-        ServiceAccounted(
+        ServiceAccountedV1(
             service="019f1d5c-9a11-7cc0-8a51-0123456789ab",
             number=1,
             is_last=True,

@@ -1,4 +1,4 @@
-"""Settings of a server that does nothing by the clock: what is signed or sealed was asked for."""
+"""Settings of a server that records nothing unasked: what is signed or sealed was asked for."""
 
 from collections import defaultdict
 from typing import Any
@@ -18,10 +18,12 @@ def quiet(database: str, **named: object) -> Settings:
             "seals__seconds",
             "refusals__seconds",
             "accounts__seconds",
+            "access__seconds",
         ),
         0.0,
     )
-    for name, value in {"storage__database": database, **by_the_clock, **named}.items():
+    usual = {"storage__database": database, "access__recorded": (), **by_the_clock}
+    for name, value in {**usual, **named}.items():
         section, _, field = name.partition("__")
         sections[section][field] = value
     return Settings.model_validate(sections)

@@ -25,8 +25,10 @@ from ledger.api.authentication.credential import Credential
 from ledger.api.gate import ACTOR_KEY, ANONYMOUS, Gate
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
-from ledger.limits import MESSAGE_BYTES_MAX, READ_WAIT_SECONDS_MAX
+from ledger.limits import MESSAGE_BYTES_MAX, PURPOSE_CHARS_MAX, READ_WAIT_SECONDS_MAX
 from ledger.storage.records import Guard
+
+PURPOSE_KEY: Final = "ledger-purpose"
 
 _OURS: Final = "/ledger.v1."
 _FOREVER_SECONDS: Final = 10 * 365 * 86_400.0  # what gRPC reports without a deadline is above
@@ -119,6 +121,15 @@ class ServedCall:
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         """The facts of the connection's transport security, as gRPC gives them."""
         return self._context.auth_context() or {}
+
+    @property
+    def stated_purpose(self) -> str:
+        """The purpose that the caller states; what is beyond its bound is cut off."""
+        for key, value in self._context.invocation_metadata() or ():
+            if key == PURPOSE_KEY:
+                text = value if isinstance(value, str) else value.decode("latin-1")
+                return "".join(filter(str.isprintable, text))[:PURPOSE_CHARS_MAX]
+        return ""
 
     @property
     def seconds_left(self) -> float | None:

@@ -27,6 +27,7 @@ from ledger.api.ledgers import LedgerServicer
 from ledger.api.models import ModelServicer
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
+from ledger.api.reads import noted
 from ledger.api.server_context import Backend, ServerContext
 from ledger.api.signals import SignalServicer
 from ledger.errors import LedgerError, invalid_field
@@ -153,7 +154,7 @@ class ApiServer:
             WATCH: factory.native(WATCH, partial(self._health.watch, factory.idle)),
         }
         methods = [
-            method
+            noted(method, self._backend.note_read)
             for service, make in _SERVICERS.items()
             for method in methods_of(service, make(self._server))
         ]

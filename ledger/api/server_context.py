@@ -16,6 +16,7 @@ from ledger.application.commands import Caller
 from ledger.application.exports.exports import Exports
 from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
+from ledger.application.reads import Reading
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events import values
@@ -77,6 +78,9 @@ class Backend(Protocol):
 
     def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
         """Count that a request was refused; "" is the first ledger."""
+
+    def note_read(self, origin: str, reading: Reading) -> None:
+        """Note what a call was answered; "" is the first ledger."""
 
     def projections(self, origin: str = "") -> ProjectionHost:
         """Return a ledger's read models."""

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from ledger import __version__
+from ledger.application.accesses import Accesses
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, none_after
 from ledger.application.evaluation.evaluator import Evaluator
@@ -22,7 +23,7 @@ from ledger.application.refusals import Refusals
 from ledger.application.signing.seals import Seals
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, is_outage
-from ledger.events.proving import ServiceAccounted
+from ledger.events.proving import ServiceAccountedV2
 from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.storage.records import LedgerInfo
@@ -43,6 +44,7 @@ class ServiceParts:
     seals: Seals
     seal_seconds: float
     refusals: Refusals
+    accesses: Accesses
 
 
 class Accounts(PeriodicTask):
@@ -85,7 +87,9 @@ class Accounts(PeriodicTask):
             return
 
         def decide() -> Proposal:
-            guard = none_after(self._look_back(), ServiceAccounted.STREAM, ServiceAccounted.TYPE)
+            guard = none_after(
+                self._look_back(), ServiceAccountedV2.STREAM, ServiceAccountedV2.TYPE
+            )
             # All that is counted here is on record already, so it lies before the account.
             return Proposal([Addition.of(self._data(is_last=is_last))], [guard])
 
@@ -98,14 +102,14 @@ class Accounts(PeriodicTask):
         head = self._head()
         for event in self._store.events.of_types(
             self._origin,
-            (ServiceAccounted.TYPE,),
-            stream=ServiceAccounted.STREAM,
+            (ServiceAccountedV2.TYPE,),
+            stream=ServiceAccountedV2.STREAM,
             after=self._position,
             at_or_before=head,
         ):
             if event.body_bytes is None:
                 continue
-            data = typed(event, ServiceAccounted)
+            data = typed(event, ServiceAccountedV2)
             if data.service == self._service:
                 self._number, self._position = data.number, event.position
         return head
@@ -113,9 +117,10 @@ class Accounts(PeriodicTask):
     def _head(self) -> int:
         return self._store.events.head(self._origin).position
 
-    def _data(self, *, is_last: bool) -> ServiceAccounted:
+    def _data(self, *, is_last: bool) -> ServiceAccountedV2:
         parts, evaluator = self._parts, self._parts.evaluator
-        return ServiceAccounted(
+        reads = parts.accesses.recorded(self._origin)
+        return ServiceAccountedV2(
             service=self._service,
             number=self._number + 1,
             is_last=is_last,
@@ -129,4 +134,8 @@ class Accounts(PeriodicTask):
             seals=parts.seals.scheduled,
             seal_seconds=ceil(parts.seal_seconds),
             refused=parts.refusals.recorded(self._origin),
+            reads=reads.reads,
+            reads_seconds=ceil(parts.accesses.seconds),
+            accesses=reads.accesses,
+            accesses_recorded=list(parts.accesses.kinds),
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from ledger.application.commands import Caller
+from ledger.application.commands import Caller, none_after
 from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason, request_id_reused
 from ledger.events.base import EventData
@@ -122,6 +122,27 @@ class Appender:
     def submit(self, caller: Caller, method: str, proposal: Proposal) -> Future[AppendResult]:
         """Hand a proposal to the writer, without a look at earlier answers or a second try."""
         return self._store.requests.submit(self.request(caller, method, proposal))
+
+    def append_once(
+        self, caller: Caller, method: str, data: Sequence[EventData], after: int, *, tries: int
+    ) -> None:
+        """Append events of one stream but for those that are on record behind a position already.
+
+        It repeats an append whose answer was lost: no event comes twice, also of several servers.
+        """
+        events, stream = self._store.events, data[0].STREAM
+        types = tuple(sorted({one.TYPE for one in data}))
+        additions = [Addition.of(one) for one in data]
+        bodies = [encoded(caller, one).body for one in additions]
+
+        def decide() -> Proposal:
+            head = events.head(self._origin).position
+            found = events.of_types(self._origin, types, stream=stream, after=after)
+            there = {event.body_bytes for event in found}
+            left = [one for one, body in zip(additions, bodies, strict=True) if body not in there]
+            return Proposal(left, [none_after(head, stream, type_) for type_ in types])
+
+        self.append(caller, method, decide, tries=tries)
 
     def answered(self, caller: Caller, method: str) -> AppendResult | None:
         """Return the first answer to a repeated request; None if there was none.

@@ -15,8 +15,8 @@ from typing import Final
 
 import structlog
 
-from ledger.application.appender import Addition, Appender, Proposal, encoded
-from ledger.application.commands import Caller, none_after
+from ledger.application.appender import Appender
+from ledger.application.commands import Caller
 from ledger.application.periodic_task import PeriodicTask
 from ledger.application.workers import Workers
 from ledger.clock import Clock
@@ -202,27 +202,14 @@ class Refusals:
             until = self._clock.now_micros() - (self._elapsed() - sent.taken)
             sent.data = sent.tally.data(until, sent.taken)
         try:
-            self._append(origin, sent.data, sent.after)
+            appender = Appender(self._store, origin)
+            appender.append_once(CALLER, _METHOD, [sent.data], sent.after, tries=_TRIES)
         except LedgerError as error:
             if is_new and error.reason is not Reason.STORE_UNAVAILABLE:
                 sent.data = None
             raise
         del self._sent[origin]
         self._recorded[origin] = self.recorded(origin) + sent.data.total
-
-    def _append(self, origin: str, data: RequestsRefused, after: int) -> None:
-        """Append a count unless it is on record behind a position already."""
-        stream, type_ = RequestsRefused.STREAM, RequestsRefused.TYPE
-        events, addition = self._store.events, Addition.of(data)
-        body = encoded(CALLER, addition).body
-
-        def decide() -> Proposal:
-            head = events.head(origin).position
-            found = events.of_types(origin, (type_,), stream=stream, after=after)
-            is_there = any(event.body_bytes == body for event in found)
-            return Proposal(() if is_there else [addition], [none_after(head, stream, type_)])
-
-        Appender(self._store, origin).append(CALLER, _METHOD, decide, tries=_TRIES)
 
     def _elapsed(self) -> int:
         return round(self._clock.elapsed_seconds() * SECOND)

@@ -18,6 +18,7 @@ _UNCOUNTED: Final = (
     "No account says whether refusals are recorded: none was refused there, or none was recorded, "
     "or a count was taken out."
 )
+_UNWATCHED: Final = "Reads of that span may not be on record."
 
 
 class Obligations:
@@ -43,6 +44,7 @@ def gap_remarks(fold: LedgerState) -> Iterator[str]:
         (kept.accounts.unevaluated, "service that evaluates", _UNEVALUATED),
         (kept.accounts.unsealed_spans, "service that seals on schedule", _UNSEALED),
         (kept.accounts.uncounted, "service that counted a refused request", _UNCOUNTED),
+        (kept.accounts.unwatched, "service that records every kind of read", _UNWATCHED),
     ):
         yield from span_remarks(uncovered.end(), who, meaning)
     said = kept.accounts.unevaluated.end()

@@ -8,8 +8,14 @@ from typing import Any, Final
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gaps import Uncovered
 from ledger.audit.moments import Moments
+from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadsCounted
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
-from ledger.events.proving import RequestsRefused, ServiceAccounted, StreamsSealed
+from ledger.events.proving import (
+    ACCOUNTED,
+    RequestsRefused,
+    ServiceAccountedV2,
+    StreamsSealed,
+)
 from ledger.events.registry import HOUSEKEEPING_TYPES
 
 SERVICE: Final = "system/service"
@@ -19,13 +25,16 @@ _BY: Final = {
     "decisions": (DECISION_TYPES, EVALUATOR),
     "seals": ((StreamsSealed.TYPE,), "system/sealer"),
     "refused": ((RequestsRefused.TYPE,), "system/refusals"),
+    "reads": ((ReadsCounted.TYPE,), "system/access"),
+    "accesses": ((AccessRecorded.TYPE,), "system/access"),
 }
-COUNTED: Final = tuple(_BY)
+_TOTALS: Final = frozenset({RequestsRefused.TYPE, ReadsCounted.TYPE})
+"""The types of which each is a count by itself: without its body nothing is known of that."""
+_SINCE_V2: Final = ("reads", "accesses")
+COUNTED: Final = tuple(name for name in _BY if name not in _SINCE_V2)
 _COUNTER_OF: Final = {
     type_: (name, actor) for name, (types, actor) in _BY.items() for type_ in types
 }
-RISING: Final = (*COUNTED, "ran_seconds")
-"""The members of an account that never fall."""
 LATE_SECONDS: Final = 300
 """How late something due may come of a service that was busy, or whose database was away."""
 _DERIVED: Final = frozenset({ScoreComputed.TYPE, *DECISION_TYPES})
@@ -36,6 +45,12 @@ _BEGINNING: Final = 2
 """A ledger is created and configured before a service serves it."""
 UNLANDED: Final = 1 << 62
 """Later than any time."""
+
+
+def rising(type_: str) -> tuple[str, ...]:
+    """Return the members of an account of a type that never fall."""
+    later = _SINCE_V2 if type_ == ServiceAccountedV2.TYPE else ()
+    return (*COUNTED, "ran_seconds", *later)
 
 
 @dataclass(slots=True)
@@ -78,17 +93,18 @@ class ServiceAccounts:
 
     def __init__(self, moments: Moments) -> None:
         self._moments = moments
-        self._counters = {name: _Counter() for name in COUNTED}
+        self._counters = {name: _Counter() for name in _BY}
         self._given: dict[str, _Given] = {}
         self._aloft: list[_Given] = []
         self._recorded_at = 0
         self._news_at = self._sealed = 0
         """The newest event that is to be sealed, and how far a seal reaches."""
         self.blind_at = 0
-        """The last account or count of refusals whose body is gone; 0 for none."""
+        """The last account or count of refusals or reads whose body is gone; 0 for none."""
         self.unevaluated, self.unsealed_spans = Uncovered(), Uncovered()
-        self.uncounted = Uncovered()
-        """Events that no service covers: one that evaluates, one that seals, one that counted."""
+        self.uncounted, self.unwatched = Uncovered(), Uncovered()
+        """Events that no service covers: one that evaluates, one that seals, one that counted a
+        refusal, one that records every read."""
 
     def before(self, service: str) -> dict[str, Any] | None:
         """Return the last account that a service gave."""
@@ -163,19 +179,20 @@ class ServiceAccounts:
             if event.position > _BEGINNING:
                 self.unsealed_spans.see(event)
                 self.uncounted.see(event)
+                self.unwatched.see(event)
         elif event.type == StreamsSealed.TYPE and event.data is not None:
             self._sealed = max(self._sealed, event.data["as_of"])
         if event.stream.startswith(_STREAMS) and event.type not in _DERIVED:
             self.unevaluated.see(event)
-        elif event.type == ServiceAccounted.TYPE and event.data is not None:
+        elif event.type in ACCOUNTED and event.data is not None:
             self._account(event.data, event.position, event.recorded_at)
         elif event.type in _COUNTER_OF:
             name, actor = _COUNTER_OF[event.type]
             if event.raw is None or event.actor == actor:
                 # A score whose body is gone may have been the evaluator's.
-                is_total = name == "refused" and event.data is not None
+                is_total = event.type in _TOTALS and event.data is not None
                 self._counters[name].add(event.position, event.known["total"] if is_total else 1)
-        if event.raw is None and event.type in (ServiceAccounted.TYPE, RequestsRefused.TYPE):
+        if event.raw is None and event.type in {*ACCOUNTED, *_TOTALS}:
             self.blind_at = event.position
 
     def _account(self, data: dict[str, Any], position: int, recorded_at: int) -> None:
@@ -194,3 +211,5 @@ class ServiceAccounts:
             self.unsealed_spans.cover(after, position)
         if data["refused"]:
             self.uncounted.cover(after, position)
+        if data.get("reads_seconds") and set(ACCESS_KINDS) <= {*data["accesses_recorded"]}:
+            self.unwatched.cover(after, position)

@@ -176,7 +176,7 @@ class ServiceAccounted(EventData):
     that no account covers is a gap: no service ran, or none did this by itself.
     """
 
-    TYPE: ClassVar[str] = "service.accounted.v1"
+    TYPE: ClassVar[str] = "service.accounted"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the service, now and then if anything was recorded, and when it ends"
     IS_HOUSEKEEPING: ClassVar[bool] = True
@@ -207,3 +207,35 @@ class ServiceAccounted(EventData):
     """How often it seals, rounded up; 0 for on demand only."""
     refused: Count
     """Refused requests that it recorded as counts."""
+
+
+class ServiceAccountedV1(ServiceAccounted):
+    """A service's account of what it recorded unasked, counted since it began on this ledger.
+
+    An event that it counted or that was due by then, and that is not there, is missing. A span
+    that no account covers is a gap: no service ran, or none did this by itself.
+    """
+
+    TYPE: ClassVar[str] = "service.accounted.v1"
+
+
+class ServiceAccountedV2(ServiceAccounted):
+    """A service's account of what it recorded unasked, that others have read included.
+
+    As in the first version, an event that it counted or that was due by then, and that is not
+    there, is missing, and a span that no account covers is a gap.
+    """
+
+    TYPE: ClassVar[str] = "service.accounted.v2"
+
+    reads: Count
+    """Reads that it recorded as counts."""
+    reads_seconds: Count
+    """How often it records them, rounded up; 0 for never."""
+    accesses: Count
+    """Mass reads that it recorded one by one."""
+    accesses_recorded: Annotated[list[ShortText], Field(max_length=100)]
+    """The kinds of mass reads that it records, by name ascending; none if empty."""
+
+
+ACCOUNTED: Final = (ServiceAccountedV1.TYPE, ServiceAccountedV2.TYPE)

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from ledger.errors import event_unreadable
+from ledger.events.access import AccessRecorded, ReadsCounted
 from ledger.events.authority import AUTHORITY_CLASSES, CredentialUsed
 from ledger.events.base import EventData
 from ledger.events.decisions import (
@@ -25,7 +26,8 @@ from ledger.events.proving import (
     BodyErased,
     ExportIssued,
     RequestsRefused,
-    ServiceAccounted,
+    ServiceAccountedV1,
+    ServiceAccountedV2,
     StreamsSealed,
 )
 from ledger.events.recorder import RecorderEvent
@@ -69,10 +71,13 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     PolicyDraftedV2,
     DecisionMadeV2,
     ClockStepped,
-    ServiceAccounted,
+    ServiceAccountedV1,
     AuditCompletedV2,
     *AUTHORITY_CLASSES,
     CredentialUsed,
+    ReadsCounted,
+    AccessRecorded,
+    ServiceAccountedV2,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -1,400 +1,238 @@
-"""Reads: what was written comes back whole, pages agree with each other, positions are waited for.
+"""Reads over the wire are on record: who, what, from where, how much; never at a read's expense.
 
-Method: a small history told through the API, then read in every way the contract names.
+Method: a server that records reads, calls of each kind, and what it records at once or when it
+stops; the methods that read are held against a list by hand.
 """
 
-import json
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
 
-import grpc
 import pytest
+from google.protobuf import descriptor_pool
 
-from ledger.v1 import (
-    decision_pb2,
-    decision_service_pb2,
-    explanation_pb2,
-    ledger_service_pb2,
-    model_service_pb2,
-    plan_pb2,
-    policy_service_pb2,
-    priority_pb2,
-    priority_service_pb2,
-    replay_pb2,
-    signal_pb2,
-    signal_service_pb2,
-)
-from tests.support.served import (
-    DAY,
-    POLICY,
-    TIMEOUT,
-    Served,
-    at,
-    model_named,
-    observation,
-    refused,
-    refused_in_time,
-)
+from ledger.api.reads import is_read
+from ledger.api.server import SERVICES
+from ledger.client import LedgerClient
+from ledger.errors import LedgerError, Reason
+from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadsCounted
+from ledger.events.base import EventData
+from ledger.events.registry import typed
+from ledger.limits import MASS_EVENTS, PURPOSE_CHARS_MAX
+from ledger.operations.served_ledger import ServedLedger
+from ledger.storage.records import AppendRequest, AppendResult
+from ledger.v1 import ledger_service_pb2, model_service_pb2
+from tests.support.audits import audited
+from tests.support.hooks import accesses_in, join_export
+from tests.support.served import TIMEOUT, Served, observation, refused, serving
 
-Value: TypeAlias = Any  # of a field, as generated constructors take it
+T = TypeVar("T", bound=EventData)
 
-FLEET = ("fares", "routes", "tolls")
+CHANGES = {
+    "DecisionService": {"Evaluate", "OverrideDecision"},
+    "ExportService": {"CreateExport", "DeleteExport"},
+    "LedgerService": {
+        "AddCosignature", "ConfirmClock", "CreateLedger", "EraseBodies", "RecordAudit",
+        "RevokeKey", "RotateKey", "SealStreams",
+    },
+    "ModelService": {"RecordDeployment", "RegisterModel", "RetireModel", "UpdateModel"},
+    "PolicyService": {"ActivatePolicy", "DraftPolicy"},
+    "PriorityService": {"MakePlan", "RebuildProjection"},
+    "SignalService": {"DefineSignal", "StreamSignals", "SubmitSignals"},
+}  # fmt: skip
+"""The methods that change something; every other one reads."""
 
 
-@pytest.fixture
-def fleet(empty: Served) -> Served:
-    """Three models, four weeks of observations, a decision each and a plan."""
-    empty.prepare(FLEET)
-    for weight, model in enumerate(FLEET, start=1):
-        empty.submit(
-            *(
-                observation(model, number=0.4 + 0.06 * weight, seconds=day * DAY + 1)
-                for day in range(28)
-            )
-        )
-    _evaluate(empty, *FLEET)
-    empty.priorities.MakePlan(
-        priority_service_pb2.MakePlanRequest(purse_micros="60000000", plan="first"),
-        timeout=TIMEOUT,
+@contextmanager
+def recording(folder: Path, **named: object) -> Iterator[Served]:
+    """Serve a furnished ledger whose reads are recorded; what its set-up read is not looked at."""
+    usual: dict[str, Any] = {"access__seconds": 3_600.0, "access__recorded": ACCESS_KINDS}
+    with serving(folder, **usual | named) as served:
+        served.prepare()
+        now(served)
+        yield served
+
+
+def now(served: Served) -> None:
+    """Have all that was read recorded."""
+    accesses_in(served.service).record(is_last=True)
+
+
+def found(served: Served, kind: type[T], after: int = 0) -> list[T]:
+    """Return what is on record of a kind, read past the API."""
+    events = served.service.ledger().log.events(types=(kind.TYPE,), after=after, limit=1_000)
+    assert {event.stream for event in events} <= {"ledger"}
+    return [typed(event, kind) for event in events]
+
+
+def as_ann(served: Served, purpose: str = "") -> LedgerClient:
+    """Return a client of Ann's."""
+    return LedgerClient(
+        served.server.address, actor="users/ann", deadline_seconds=TIMEOUT, purpose=purpose
     )
-    return empty
 
 
-def _evaluate(served: Served, *models: str) -> decision_service_pb2.EvaluateResponse:
-    return served.decisions.Evaluate(
-        decision_service_pb2.EvaluateRequest(models=models), timeout=TIMEOUT
-    )
-
-
-def _listed(served: Served, **fields: Value) -> priority_service_pb2.ListPrioritiesResponse:
-    return served.priorities.ListPriorities(
-        priority_service_pb2.ListPrioritiesRequest(**fields), timeout=TIMEOUT
-    )
-
-
-def _pages(
-    call: Callable[..., Any], request: Value, field: str, size: int = 1
-) -> tuple[list[Any], int]:
-    """Return all entries of a list read in pages of a size, and how many pages there were."""
-    entries, count = [], 0
-    request.page_size = size
-    while True:
-        response = call(request, timeout=TIMEOUT)
-        entries += getattr(response, field)
-        count += 1
-        if not response.next_page_token:
-            return entries, count
-        request.page_token = response.next_page_token
-
-
-def test_every_list_in_pages_of_one_equals_the_whole(fleet: Served) -> None:
-    lists: list[tuple[Callable[..., Any], type, str]] = [
-        (fleet.signals.ListSignals, signal_service_pb2.ListSignalsRequest, "signals"),
-        (fleet.signals.ListSignalStates, signal_service_pb2.ListSignalStatesRequest, "states"),
-        (fleet.models.ListModels, model_service_pb2.ListModelsRequest, "models"),
-        (fleet.policies.ListPolicies, policy_service_pb2.ListPoliciesRequest, "policies"),
-        (fleet.decisions.ListDecisions, decision_service_pb2.ListDecisionsRequest, "decisions"),
-        (fleet.priorities.ListPriorities, priority_service_pb2.ListPrioritiesRequest, "priorities"),
-        (fleet.priorities.ListPlans, priority_service_pb2.ListPlansRequest, "plans"),
-        (
-            fleet.priorities.ListProjections,
-            priority_service_pb2.ListProjectionsRequest,
-            "projections",
-        ),
-        (fleet.ledgers.ListLedgers, ledger_service_pb2.ListLedgersRequest, "ledgers"),
-        (fleet.ledgers.ListEvents, ledger_service_pb2.ListEventsRequest, "events"),
-    ]
-    fleet.priorities.GetProjection(
-        priority_service_pb2.GetProjectionRequest(
-            name="projections/priorities", min_position=fleet.head()
-        ),
-        timeout=TIMEOUT,
-    )
-    fleet.priorities.GetProjection(
-        priority_service_pb2.GetProjectionRequest(
-            name="projections/signals", min_position=fleet.head()
-        ),
-        timeout=TIMEOUT,
-    )
-    for call, kind, field in lists:
-        whole, count = _pages(call, kind(), field, 1_000)
-        assert count == 1, field
-        assert whole, field
-        single, count = _pages(call, kind(), field)
-        assert single == whole, field
-        assert count == len(whole), field
-
-
-def test_pages_of_events_end_at_the_head_of_the_first_page(fleet: Served) -> None:
-    request = ledger_service_pb2.ListEventsRequest(page_size=10)
-    head = fleet.head()
-    first = fleet.ledgers.ListEvents(request, timeout=TIMEOUT)
-    fleet.submit(observation(seconds=30 * DAY))
-    request.page_token = first.next_page_token
-    rest, _ = _pages(fleet.ledgers.ListEvents, request, "events", 10)
-    assert [*(e.position for e in first.events), *(e.position for e in rest)] == [
-        *range(1, head + 1)
-    ]
-
-
-def test_a_token_of_another_query_or_a_damaged_one_is_refused(fleet: Served) -> None:
-    token = fleet.ledgers.ListEvents(
-        ledger_service_pb2.ListEventsRequest(page_size=1), timeout=TIMEOUT
-    ).next_page_token
-    middle = "A" if token[20] != "A" else "B"
-    for request in (
-        ledger_service_pb2.ListEventsRequest(page_token=token, types=["signal.observed.v1"]),
-        ledger_service_pb2.ListEventsRequest(page_token=token[:20] + middle + token[21:]),
-        ledger_service_pb2.ListEventsRequest(page_token="&%"),
-        ledger_service_pb2.ListEventsRequest(page_token=token[:-4]),
-    ):
-        error = refused(
-            lambda request=request: fleet.ledgers.ListEvents(  # type: ignore[misc]
-                request, timeout=TIMEOUT
-            )
-        )
-        assert (error.code, error.reason) == (
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "PAGE_TOKEN_INVALID",
-        )
-
-
-def test_events_are_filtered_by_type_and_stream(fleet: Served) -> None:
-    def positions(**fields: Value) -> list[int]:
-        response = fleet.ledgers.ListEvents(
-            ledger_service_pb2.ListEventsRequest(page_size=1_000, **fields), timeout=TIMEOUT
-        )
-        return [event.position for event in response.events]
-
-    plans = positions(types=["plan.made.v1"])
-    assert plans == [fleet.head()]
-    assert positions(streams=["plans/first"]) == plans
-    assert len(positions(streams=["models/fares"], types=["signal.observed.v1"])) == 28
-
-
-def test_reads_wait_for_their_position_within_their_deadline(fleet: Served) -> None:
-    beyond = ledger_service_pb2.GetLedgerRequest(min_position=fleet.head() + 1)
-    error = refused_in_time(lambda timeout: fleet.ledgers.GetLedger(beyond, timeout=timeout))
-    assert (error.code, error.reason) == (grpc.StatusCode.OUT_OF_RANGE, "POSITION_BEYOND_HEAD")
-    waiting = fleet.ledgers.GetLedger.future(
-        ledger_service_pb2.GetLedgerRequest(min_position=fleet.head() + 1), timeout=TIMEOUT
-    )
-    written = fleet.submit(observation(seconds=30 * DAY))
-    assert waiting.result().ledger.head_position == written.appended.position
-    listed = _listed(fleet, min_position=written.appended.position)
-    assert listed.position >= written.appended.position
-
-
-def test_a_model_comes_back_as_described_with_its_deployments(fleet: Served) -> None:
-    shown = fleet.models.GetModel(
-        model_service_pb2.GetModelRequest(name="models/fares"), timeout=TIMEOUT
-    ).model
-    assert shown.version_in_service == "v1"
-    assert shown.deployments[0].in_service_at == at(0)
-    stated = model_named("fares")
-    for field, value in stated.ListFields():
-        assert getattr(shown, field.name) == value
-    updated = fleet.models.UpdateModel(
-        model_service_pb2.UpdateModelRequest(model=stated, etag=shown.etag), timeout=TIMEOUT
-    ).model
-    assert updated.etag != shown.etag
-
-
-def test_a_policy_comes_back_whole_and_its_text_gives_the_same_digest(fleet: Served) -> None:
-    response = fleet.policies.GetPolicy(
-        policy_service_pb2.GetPolicyRequest(name="policies/default"), timeout=TIMEOUT
-    )
-    assert response.version.name == "policies/default/versions/1"
-    assert response.policy.activations[0].in_force
-    linted = fleet.policies.LintPolicy(
-        policy_service_pb2.LintPolicyRequest(document=response.version.document), timeout=TIMEOUT
-    )
-    assert linted.valid
-    assert linted.digest == response.version.digest
-    assert json.loads(response.version.canonical_json)["format"] == "policy/1"
-
-
-def test_a_lint_reports_problems_with_their_place_and_is_no_error(fleet: Served) -> None:
-    head = fleet.head()
-    broken = POLICY.replace('signals["log-loss"].sustained', 'signals["log-lose"].sustained')
-    response = fleet.policies.LintPolicy(
-        policy_service_pb2.LintPolicyRequest(document=broken), timeout=TIMEOUT
-    )
-    assert not response.valid
-    problem = response.problems[0]
-    assert problem.line > 0
-    assert problem.column > 0
-    assert "log-lose" in problem.message
-    assert fleet.head() == head
-
-
-def test_a_decision_is_read_listed_explained_and_replayed_identically(fleet: Served) -> None:
-    evaluated = _evaluate(fleet, "tolls").evaluated[0]
-    name = evaluated.decision.name
-    got = fleet.decisions.GetDecision(
-        decision_service_pb2.GetDecisionRequest(name=name), timeout=TIMEOUT
-    )
-    assert got.decision == evaluated.decision
-    assert got.score == evaluated.score
-    listed = fleet.decisions.ListDecisions(
-        decision_service_pb2.ListDecisionsRequest(parent="models/tolls"), timeout=TIMEOUT
-    ).decisions
-    assert listed[0] == evaluated.decision
-    assert [one.position for one in listed] == sorted((o.position for o in listed), reverse=True)
-    explained = fleet.decisions.ExplainDecision(
-        decision_service_pb2.ExplainDecisionRequest(name=name), timeout=TIMEOUT
-    )
-    assert explained.explanation.headline.startswith(
-        decision_pb2.Action.Name(evaluated.decision.action).removeprefix("ACTION_")
-    )
-    assert explained.explanation.paragraph
-    assert [rule.rule for rule in explained.explanation.rules] == ["sustained-loss", "drift-alone"]
-    assert explained.explanation.rules[0].outcome in {
-        explanation_pb2.RULE_OUTCOME_MATCHED,
-        explanation_pb2.RULE_OUTCOME_NOT_MATCHED,
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_method_that_changes_nothing_counts_as_a_read(service: str) -> None:
+    methods = descriptor_pool.Default().FindServiceByName(service).methods
+    changes = {
+        one.name
+        for one in methods
+        if not is_read(f"/{service}/{one.name}", takes_many=one.client_streaming)
     }
-    replayed = fleet.decisions.ReplayDecision(
-        decision_service_pb2.ReplayDecisionRequest(name=name), timeout=TIMEOUT
-    ).result
-    assert replayed.outcome == replay_pb2.REPLAY_OUTCOME_IDENTICAL
-    assert len(replayed.evidence_positions) == 28
+    assert changes == CHANGES[service.rpartition(".")[2]]
 
 
-def test_a_range_replays_everything_and_ends_in_a_summary(fleet: Served) -> None:
-    messages = list(
-        fleet.decisions.ReplayRange(
-            decision_service_pb2.ReplayRangeRequest(verbose=True), timeout=TIMEOUT
-        )
-    )
-    last = messages[-1].progress
-    assert last.done
-    assert not any(one.progress.done for one in messages[:-1])
-    results = [result for one in messages for result in one.results]
-    assert (last.identical, last.divergent, last.not_replayable) == (len(results), 0, 0)
-    kinds = {result.kind for result in results}
-    assert kinds == {
-        replay_pb2.REPLAY_KIND_DECISION,
-        replay_pb2.REPLAY_KIND_SCORE,
-        replay_pb2.REPLAY_KIND_PLAN,
-    }
-    only = list(
-        fleet.decisions.ReplayRange(
-            decision_service_pb2.ReplayRangeRequest(kinds=[replay_pb2.REPLAY_KIND_PLAN]),
-            timeout=TIMEOUT,
-        )
-    )
-    assert only[-1].progress.identical == 1
-    assert not any(one.results for one in only)
-
-
-def test_a_plan_is_read_by_name_and_listed_without_its_backlog(fleet: Served) -> None:
-    got = fleet.priorities.GetPlan(
-        priority_service_pb2.GetPlanRequest(name="plans/first"), timeout=TIMEOUT
-    ).plan
-    assert [row.place for row in got.backlog] == [1, 2, 3]
-    assert {row.model for row in got.backlog} == set(FLEET)
-    assert all(row.reason and row.outcome for row in got.backlog)
-    assert got.admitted == sum(row.outcome == plan_pb2.PLAN_OUTCOME_ADMITTED for row in got.backlog)
-    listed = fleet.priorities.ListPlans(
-        priority_service_pb2.ListPlansRequest(), timeout=TIMEOUT
-    ).plans
-    assert [one.name for one in listed] == ["plans/first"]
-    assert not listed[0].backlog
-    error = refused(
-        lambda: fleet.priorities.MakePlan(
-            priority_service_pb2.MakePlanRequest(purse_micros="1", plan="first"), timeout=TIMEOUT
-        )
-    )
-    assert error.reason == "ALREADY_EXISTS"
-
-
-def test_priorities_are_ranked_now_by_the_plan_and_as_they_were(fleet: Served) -> None:
-    head = fleet.head()
-    now = _listed(fleet, min_position=head)
-    ranks = [(row.priority_ppm, row.model) for row in now.priorities]
-    assert [row.rank for row in now.priorities] == [1, 2, 3]
-    assert ranks == sorted(ranks, key=lambda one: (-one[0], one[1]))
-    planned = _listed(fleet, order_by=priority_pb2.PRIORITY_ORDER_LAST_PLAN)
-    assert [row.plan_place for row in planned.priorities] == [1, 2, 3]
-    fleet.submit(*(observation("fares", number=0.9, seconds=(28 + n) * DAY) for n in range(14)))
-    after = _evaluate(fleet, "fares").appended.position
-    then = _listed(fleet, as_of_position=head)
-    assert list(then.priorities) == list(now.priorities)
-    moved = _listed(fleet, min_position=after, since_position=head)
-    fares = next(row for row in moved.priorities if row.model == "fares")
-    was = next(row for row in now.priorities if row.model == "fares")
-    assert fares.change.previous_rank == was.rank
-    assert fares.change.previous_priority_ppm == was.priority_ppm
-    assert fares.rank < was.rank
-    assert "log-loss" in fares.change.why
-
-
-def test_who_left_the_fleet_is_told_with_the_reason(fleet: Served) -> None:
-    head = fleet.head()
-    gone = fleet.models.RetireModel(
-        model_service_pb2.RetireModelRequest(name="models/tolls", reason="replaced"),
-        timeout=TIMEOUT,
-    ).appended.position
-    listed = _listed(fleet, min_position=gone, since_position=head)
-    assert [row.model for row in listed.left] == ["tolls"]
-    assert {row.model for row in listed.priorities} == {"fares", "routes"}
-
-
-def test_priorities_as_of_a_time_are_those_of_the_last_position_before_it(fleet: Served) -> None:
-    event = fleet.ledgers.ListEvents(
-        ledger_service_pb2.ListEventsRequest(types=["plan.made.v1"]), timeout=TIMEOUT
-    ).events[0]
-    listed = _listed(fleet, as_of_time=event.recorded_at)
-    assert listed.position == fleet.head()
-
-
-def test_signal_states_follow_observations_and_scores(fleet: Served) -> None:
-    states = fleet.signals.ListSignalStates(
-        signal_service_pb2.ListSignalStatesRequest(model="tolls", min_position=fleet.head()),
-        timeout=TIMEOUT,
-    ).states
-    loss = next(state for state in states if state.signal == "log-loss")
-    assert (loss.latest_value, loss.observations) == ("0.58", 28)
-    assert loss.breach == signal_pb2.BREACH_STATE_SUSTAINED
-    silent = next(state for state in states if state.signal == "input-stability")
-    assert silent.breach == signal_pb2.BREACH_STATE_SILENT
-
-
-def test_a_page_of_states_is_bounded_by_what_it_costs(
-    fleet: Served, monkeypatch: pytest.MonkeyPatch
+def test_answered_reads_are_counted_by_actor_and_method_and_writes_and_refusals_are_not(
+    tmp_path: Path,
 ) -> None:
-    kind = signal_service_pb2.ListSignalStatesRequest
-    list_states = fleet.signals.ListSignalStates
-    list_states(kind(min_position=fleet.head()), timeout=TIMEOUT)
-    whole, count = _pages(list_states, kind(), "states", 1_000)
-    assert count == 1
-    monkeypatch.setattr("ledger.api.signals.PAGE_STATES_MAX", 2)
-    shown, count = _pages(list_states, kind(), "states", 1_000)
-    assert shown == whole
-    assert count == -(-len(whole) // 2) > 1
+    with recording(tmp_path) as served:
+        head = served.head()
+        with as_ann(served) as ann:
+            for _ in range(3):
+                ann.get_model("fares")
+            ann.list_ledgers()
+            list(ann.list_ledgers())
+            list(ann.replay_range())
+            list(ann.list_events(until_position=2))
+            ann.seal_streams()
+        unknown = model_service_pb2.GetModelRequest(name="models/nobody")
+        assert refused(lambda: served.models.GetModel(unknown)).reason == "MODEL_UNKNOWN"
+        served.models.GetModel(model_service_pb2.GetModelRequest(name="models/fares"))
+        now(served)
+        (data,) = found(served, ReadsCounted, head)
+    assert {(row.actor, row.method): row.count for row in data.reads} == {
+        ("users/anonymous", "GetModel"): 1,
+        ("users/ann", "GetModel"): 3,
+        ("users/ann", "ListEvents"): 1,
+        ("users/ann", "ListLedgers"): 1,
+        ("users/ann", "ReplayRange"): 1,
+    }
+    assert data.total == 7
 
 
-def test_a_rebuild_equals_the_live_projection_and_takes_over(fleet: Served) -> None:
-    for name in ("priorities", "signals"):
-        before = fleet.priorities.GetProjection(
-            priority_service_pb2.GetProjectionRequest(
-                name=f"projections/{name}", min_position=fleet.head()
-            ),
-            timeout=TIMEOUT,
-        ).projection
-        response = fleet.priorities.RebuildProjection(
-            priority_service_pb2.RebuildProjectionRequest(name=f"projections/{name}"),
-            timeout=TIMEOUT,
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_listing_or_watch_of_more_than_a_thousand_events_is_an_access(
+    tmp_path: Path, more: int
+) -> None:
+    with recording(tmp_path) as served:
+        begin = served.head()
+        wanted = MASS_EVENTS + more
+        served.submit(*(observation(seconds=3_600 + n) for n in range(wanted)))
+        last = served.head()
+        assert last == begin + wanted
+        with as_ann(served) as ann:
+            assert len(list(ann.list_events(after_position=begin, until_position=last))) == wanted
+            watched = ann.watch_events(after_position=begin)
+            assert [next(watched).position for _ in range(wanted)][-1] == last
+        now(served)
+        accesses = {one.method: one for one in found(served, AccessRecorded)}
+    assert set(accesses) == ({"ListEvents", "WatchEvents"} if more else set())
+    for one in accesses.values():
+        assert (one.actor, one.address, one.purpose) == ("users/ann", "127.0.0.1", "")
+        assert (one.first_position, one.last_position) == (begin + 1, last)
+        assert one.events == wanted
+
+
+def test_an_export_and_a_replay_are_accesses_with_what_was_handed_out(tmp_path: Path) -> None:
+    with recording(tmp_path) as served:
+        served.submit(*(observation(seconds=3_600 * n) for n in range(1, 4)))
+        with as_ann(served) as ann:
+            ann.evaluate(["fares"])
+            head = served.head()
+            results = [one for part in ann.replay_range(verbose=True) for one in part.results]
+            export = ann.create_export()
+            join_export(served.service.exports(), export.name.removeprefix("exports/"))
+            archive = b"".join(part.content for part in ann.read_export(export.name))
+        now(served)
+        by_method = {one.method: one for one in found(served, AccessRecorded)}
+    replay, bundle = by_method["ReplayRange"], by_method["ReadExport"]
+    assert (replay.first_position, replay.last_position) == (1, head)
+    assert replay.events == len(results) == 2
+    assert f"exports/{bundle.export}" == export.name
+    assert (bundle.archive_bytes, bundle.events) == (len(archive), 0)
+    assert set(by_method) == {"ReplayRange", "ReadExport"}
+
+
+def test_an_audit_of_a_live_server_is_on_record_behind_what_it_read(tmp_path: Path) -> None:
+    with recording(tmp_path) as served:
+        for number in (1, 2):
+            head = served.head()
+            with as_ann(served, "audit") as ann:
+                report = audited(ServedLedger(ann))
+            assert report.passed, report.text()
+            now(served)
+            *_, access = found(served, AccessRecorded)
+            assert len(found(served, AccessRecorded)) == number
+            assert (access.actor, access.purpose) == ("users/ann", "audit")
+            assert (report.size, access.last_position) == (head, head)
+
+
+def test_what_reads_leave_behind_is_no_mass_read_and_causes_no_other(tmp_path: Path) -> None:
+    with recording(tmp_path) as served, as_ann(served, "watching") as ann:
+        begin = served.head()
+        watched = ann.watch_events(after_position=begin)
+        served.add_model("delays")
+        assert [next(watched).type for _ in range(2)] == [
+            "model.registered.v1",
+            "model.deployed.v1",
+        ]
+        now(served)
+        assert next(watched).type == "access.recorded.v1"
+        assert next(watched).type == "reads.counted.v1"
+        head = served.head()
+        now(served)
+        assert served.head() == head
+        (access,) = found(served, AccessRecorded, begin)
+        assert (access.events, access.first_position, access.last_position) == (
+            2,
+            begin + 1,
+            begin + 2,
         )
-        assert response.rebuild.live_digest == response.rebuild.rebuilt_digest
-        assert response.projection.state_digest == before.state_digest
-        assert response.projection.generation > before.generation
 
 
-def test_a_checkpoint_covers_the_head_and_names_the_origin(fleet: Served) -> None:
-    signed = fleet.ledgers.GetCheckpoint(
-        ledger_service_pb2.GetCheckpointRequest(), timeout=TIMEOUT
-    ).checkpoint
-    assert signed.size == fleet.head()
-    assert signed.note.startswith(f"ledger.example/test\n{signed.size}\n")
-    assert len(signed.root) == 32
+def test_a_purpose_is_recorded_as_claimed_within_its_bound(tmp_path: Path) -> None:
+    with recording(tmp_path) as served:
+        request = ledger_service_pb2.ListEventsRequest(until_position=1)
+        claimed = "p" * 5 * PURPOSE_CHARS_MAX
+        served.ledgers.ListEvents(request, timeout=TIMEOUT, metadata=(("ledger-purpose", claimed),))
+        now(served)
+        (access,) = found(served, AccessRecorded)
+    assert (access.actor, access.purpose) == ("users/anonymous", claimed[:PURPOSE_CHARS_MAX])
+
+
+def test_no_read_fails_because_none_can_be_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: AppendRequest) -> AppendResult:
+        raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
+
+    with recording(tmp_path) as served, as_ann(served, "audit") as ann:
+        head = served.head()
+        with monkeypatch.context() as patched:
+            patched.setattr(served.service.store.requests, "append", broken)
+            for _ in range(2):
+                assert len(list(ann.list_events(until_position=2))) == 2
+                with pytest.raises(LedgerError):
+                    now(served)
+        now(served)
+        assert [one.events for one in found(served, AccessRecorded, head)] == [2, 2]
+        assert sum(one.total for one in found(served, ReadsCounted, head)) == 2
+
+
+def test_what_is_left_is_recorded_when_the_server_stops(tmp_path: Path) -> None:
+    with recording(tmp_path) as served, as_ann(served, "audit") as ann:
+        head = served.head()
+        list(ann.list_events(until_position=2))
+    with serving(tmp_path) as served:
+        assert [one.events for one in found(served, AccessRecorded, head)] == [2]
+        assert [one.total for one in found(served, ReadsCounted, head)] == [1]
+
+
+def test_reads_leave_nothing_where_that_is_switched_off(tmp_path: Path) -> None:
+    off: dict[str, Any] = {"access__seconds": 0.0, "access__recorded": ()}
+    with recording(tmp_path, **off) as served, as_ann(served, "audit") as ann:
+        list(ann.list_events())
+        now(served)
+        assert (found(served, ReadsCounted), found(served, AccessRecorded)) == ([], [])

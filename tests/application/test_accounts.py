@@ -15,7 +15,8 @@ from ledger.application.signing.schedule import SEALER
 from ledger.client import LedgerClient
 from ledger.client.errors import LedgerRefusedError
 from ledger.errors import LedgerError
-from ledger.events.proving import ServiceAccounted
+from ledger.events.access import ACCESS_KINDS
+from ledger.events.proving import ServiceAccountedV2
 from ledger.events.registry import typed
 from tests.support.audits import audited
 from tests.support.hooks import accounts_in, refusals_in
@@ -58,13 +59,13 @@ def settle(served: Served) -> None:
     until(is_at_rest)
 
 
-def accounts_of(folder: Path) -> list[ServiceAccounted]:
+def accounts_of(folder: Path) -> list[ServiceAccountedV2]:
     """Return the accounts on record, read by a service that gives none."""
     with serving(folder) as served:
         events = served.service.ledger(ORIGIN).log.events(
-            limit=10_000, types=(ServiceAccounted.TYPE,)
+            limit=10_000, types=(ServiceAccountedV2.TYPE,)
         )
-        return [typed(event, ServiceAccounted) for event in events]
+        return [typed(event, ServiceAccountedV2) for event in events]
 
 
 def gaps(folder: Path, who: str = "that evaluates") -> list[str]:
@@ -141,6 +142,20 @@ def test_a_span_in_which_no_service_counted_a_refusal_is_a_gap(tmp_path: Path) -
     assert int(gap.split("positions ")[1].split()[0]) > accounts_of(tmp_path)[0].after
 
 
+@pytest.mark.parametrize(
+    ("seconds", "kinds"), [(3_600.0, ACCESS_KINDS), (0.0, ACCESS_KINDS), (3_600.0, ("exports",))]
+)
+def test_a_span_in_which_a_kind_of_read_leaves_nothing_on_record_is_a_gap(
+    tmp_path: Path, seconds: float, kinds: tuple[str, ...]
+) -> None:
+    with session(tmp_path, Observed(), access__seconds=seconds, access__recorded=kinds):
+        pass
+    (account,) = accounts_of(tmp_path)
+    assert (account.reads_seconds, account.accesses_recorded) == (seconds, list(kinds))
+    found = gaps(tmp_path, "that records every kind of read")
+    assert len(found) == int((seconds, kinds) != (3_600.0, ACCESS_KINDS))
+
+
 def test_an_idle_service_gives_no_account(tmp_path: Path) -> None:
     with session(tmp_path, Observed()):
         pass
@@ -153,7 +168,7 @@ def test_an_idle_service_gives_no_account(tmp_path: Path) -> None:
 def test_accounts_are_given_by_the_clock_and_numbered(tmp_path: Path) -> None:
     with session(tmp_path, Observed(), accounts__seconds=0.01) as served:
         log = served.service.ledger(ORIGIN).log
-        until(lambda: log.events(limit=10, types=(ServiceAccounted.TYPE,)))
+        until(lambda: log.events(limit=10, types=(ServiceAccountedV2.TYPE,)))
     accounts = accounts_of(tmp_path)
     assert [one.number for one in accounts] == list(range(1, len(accounts) + 1))
     assert gaps(tmp_path) == []

@@ -22,14 +22,16 @@ def pass_a_model_over(paper: Paper) -> int:
     return paper.find("signal.observed.v1")[0]
 
 
-def account(paper: Paper, number: int = 1, **counts: object) -> int:
+def account(
+    paper: Paper, number: int = 1, type_: str = "service.accounted.v1", **counts: object
+) -> int:
     """Append a service's account of all that is there."""
     data = {
         "service": "s1", "number": number, "is_last": False, "program": "x", "after": 2,
         "at": format_time(paper.events[-1].recorded_at), "evaluated_through": 0, "scores": 0,
         "decisions": 0, "seals": 0, "refused": 0, "ran_seconds": 0, "seal_seconds": 0,
     }  # fmt: skip
-    return paper.append("ledger", "service.accounted.v1", data | counts, actor="system/service")
+    return paper.append("ledger", type_, data | counts, actor="system/service")
 
 
 def leave_an_account_out(paper: Paper) -> int:
@@ -44,10 +46,19 @@ def leave_a_count_of_refusals_out(paper: Paper) -> int:
     return account(paper, refused=4)
 
 
+def leave_an_access_out(paper: Paper) -> int:
+    """Append an account, by a service that counts reads, of an access that is not there."""
+    return account(
+        paper, type_="service.accounted.v2",
+        reads=0, reads_seconds=3_600, accesses=1, accesses_recorded=["exports"],
+    )  # fmt: skip
+
+
 LEFT_OUT: Final[dict[str, Callable[[Paper], int]]] = {
     "decisions.due": leave_a_decision_out,
     "scores.due": pass_a_model_over,
     "accounts": leave_an_account_out,
     "seals.due": leave_a_seal_out,
     "refusals.due": leave_a_count_of_refusals_out,
+    "accesses.due": leave_an_access_out,
 }

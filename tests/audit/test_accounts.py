@@ -6,25 +6,30 @@ the service recorded by itself, with its account rewritten or not, and write eve
 
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.application.signing.schedule import SEALER
+from ledger.events.access import ACCESS_KINDS
 from tests.application.test_accounts import session
 from tests.audit.left_out import account
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import DECISION, SCORE, audit_of
 from tests.support.live_fleet import ORIGIN, Observed
 
-ACCOUNT = "service.accounted.v1"
+ACCOUNT = "service.accounted.v2"
 DUE = "scores.due"
+READS: dict[str, Any] = {"access__seconds": 3_600.0, "access__recorded": ACCESS_KINDS}
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Paper:
-    """A ledger whose service evaluated, sealed, counted a refusal and ended in order."""
+    """A ledger whose service evaluated, sealed, counted refusals and reads and ended in order."""
     folder = tmp_path_factory.mktemp("served")
-    with session(folder, Observed()) as served:
+    with session(folder, Observed(), **READS) as served:
+        with served.client() as client:
+            assert len(list(client.using(purpose="audit").list_events(until_position=2))) == 2
         seals = served.service.ledger(ORIGIN).attestation.seals
         assert seals.seal_if_new(SEALER, seals.newest())
     paper = Paper.copied(folder / "ledger.sqlite", ORIGIN)
@@ -92,9 +97,14 @@ def test_the_newest_score_and_its_decision_cannot_be_left_out(
 
 @pytest.mark.parametrize(
     ("type_", "rule"),
-    [("streams.sealed.v1", "seals.due"), ("requests.refused.v1", "refusals.due")],
+    [
+        ("streams.sealed.v1", "seals.due"),
+        ("requests.refused.v1", "refusals.due"),
+        ("reads.counted.v1", "accesses.due"),
+        ("access.recorded.v1", "accesses.due"),
+    ],
 )
-def test_no_seal_and_no_count_of_refusals_can_be_left_out(
+def test_no_seal_no_count_and_no_access_can_be_left_out(
     served: Paper, tmp_path: Path, type_: str, rule: str
 ) -> None:
     paper = deepcopy(served)

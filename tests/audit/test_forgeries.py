@@ -167,6 +167,25 @@ def miscount_refusals(paper: Paper) -> int:
     return paper.append("ledger", "requests.refused.v1", data, actor="system/refusals")
 
 
+def miscount_reads(paper: Paper) -> int:
+    at = format_time(START)
+    row = {
+        "actor": "users/x", "method": "GetModel", "count": 3, "first_at": at, "last_at": at,
+    }  # fmt: skip
+    data = {"since": at, "until": at, "total": 4, "reads": [row], "unlisted": 0}
+    return paper.append("ledger", "reads.counted.v1", data, actor="system/access")
+
+
+def read_what_was_to_come(paper: Paper) -> int:
+    at, position = format_time(START), len(paper.events) + 1
+    data = {
+        "access": "a1", "actor": "users/x", "method": "ListEvents", "address": "192.0.2.7",
+        "purpose": "", "export": None, "first_position": 1, "last_position": position,
+        "events": position, "archive_bytes": 0, "started_at": at, "ended_at": at,
+    }  # fmt: skip
+    return paper.append("ledger", "access.recorded.v1", data, actor="system/access")
+
+
 def described(paper: Paper, **changes: object) -> dict[str, Any]:
     """Return a description of alpha, changed."""
     return paper.at(paper.find("model.registered.v1", model="alpha")[0]).data | changes
@@ -327,6 +346,8 @@ FORGERIES: Final[dict[str, Forge]] = (
         "audits": audit_another_tree,
         "exports": export_half,
         "refusals": miscount_refusals,
+        "reads": miscount_reads,
+        "accesses": read_what_was_to_come,
         "clocks": step_without_a_clock,
         "models.registered": update_a_ghost,
         "models.described": retrain_for_free,
@@ -374,7 +395,7 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     applied = {one.rule for one in report.rules if one.checked}
     absent = {"seals", "erasures", "audits", "exports", "refusals", "clocks", "memory", "witnesses"}
     absent |= {"accounts", "seals.due", "refusals.due", "authority.changes"}
-    absent |= {"authority.credentials"}
+    absent |= {"authority.credentials", "accesses.due", "accesses", "reads"}
     assert set(RULES) - applied <= absent
 
 

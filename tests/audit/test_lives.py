@@ -15,7 +15,12 @@ from tests.support.lives import Lived, live
 
 QUICK, LONG = 30, 80
 """Steps of a life."""
-NOT_WRITTEN = {"ledger.configured.v1", "ledger.configured.v2", "recorder.event.v1"}
+NOT_WRITTEN = {
+    "ledger.configured.v1",
+    "ledger.configured.v2",
+    "recorder.event.v1",
+    "service.accounted.v1",
+}
 """By earlier releases only, and by a bare recorder."""
 
 

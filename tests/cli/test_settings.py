@@ -45,6 +45,7 @@ def test_every_setting_can_be_set_in_the_environment(
         "seconds": "2.5",
         "actors": '["users/changed"]',
         "command": '["/bin/changed"]',
+        "recorded": '["exports"]',
         "evaluate": "false",
         "project": "false",
         "accept_silent_loss": "true",

@@ -69,6 +69,9 @@ e1fc34c396e677be25c4f763f636f06296a76f14232b89746b34baa1513f37aa  authority.prop
 da6db5a39a0ef65ee4fd7bdf12f7a3fa408429de8b90ed323c2cc84ab30d2e78  grant.withdrawn.v1.json
 e8b7f97488908ade2295229c6b36a1a5d9f7d7d459012c43035dce36958eb805  token.revoked.v1.json
 2ab306960be99f535d8f4c25789b2a9dad67f17fac8620b12d0e80bc4ed57086  identity.unbound.v1.json
+2708081f41217eaf49f8f84a5b6ce35782b1306029104d2ef24b6e872850d4c0  reads.counted.v1.json
+983dbd2f626df3c864bd30178bd0becbb6fa46b72c32e26cc22c6ee58127748e  access.recorded.v1.json
+8dbb4b4952989909bf667df7cff8dd338f5609135f69e51c964f9f35cfe77dad  service.accounted.v2.json
 """.splitlines()
 )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # each test pays for the imports that are its own
 
     from ledger.api.concurrency_limit import ConcurrencyLimit
     from ledger.api.server import ApiServer
+    from ledger.application.accesses import Accesses
     from ledger.application.accounts import Accounts
     from ledger.application.evaluation.evaluator import Evaluator
     from ledger.application.evaluation.follower import Consumer, Follower
@@ -184,6 +185,11 @@ def accounts_in(service: Service) -> Accounts:
 def refusals_in(service: Service) -> Refusals:
     """What counts refusals in a service."""
     return service._refusals
+
+
+def accesses_in(service: Service) -> Accesses:
+    """What notes and records reads in a service: to have it done at once."""
+    return service._accesses
 
 
 def listeners(service: Service) -> list[Any]:

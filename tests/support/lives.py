@@ -13,6 +13,7 @@ from threading import get_ident
 from typing import Any, Final, TypeVar
 
 from ledger.application.commands import Caller
+from ledger.application.reads import Reading
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
@@ -20,6 +21,7 @@ from ledger.chain.cosignature import CosigningKey
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import WitnessPolicy, parse_policy
 from ledger.errors import LedgerError, Reason
+from ledger.events.access import ACCESS_KINDS
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.values import SECOND
 from ledger.storage.records import AppendRequest
@@ -83,8 +85,12 @@ class Life:
         self.seed = seed
         self.chance = Random(seed)
         self.clock_kind = "wall" if seed % 2 else "data"
-        settings = {name: self.any_of(seconds) for name, seconds in SECONDS_OF.items()}
+        settings: dict[str, Any] = {
+            name: self.any_of(seconds) for name, seconds in SECONDS_OF.items()
+        }
         settings["accounts__seconds"] = (600.0, 0.0, 3_600.0)[seed % 3]
+        settings["access__seconds"] = (0.0, 60.0, 600.0)[seed // 3 % 3]
+        settings["access__recorded"] = (ACCESS_KINDS, ACCESS_KINDS[:2])[seed // 2 % 2]
         self.world = SteppedWorld(
             folder / "ledger.db", self.chance.getrandbits(32), clock=self.clock_kind, **settings
         )
@@ -139,6 +145,7 @@ class Life:
 
     def do(self, name: str, step: Callable[["Life"], None]) -> None:
         """Take a step: carried out, refused as it may be, or ended by a kill."""
+        self.read(name)
         try:
             step(self)
         except LedgerError as error:
@@ -151,6 +158,23 @@ class Life:
             self.begin_again()
         else:
             self.counts[f"step {name}"] += 1
+
+    def read(self, name: str) -> None:
+        """Note that all events were read before a step, as the front of a server does."""
+        head = self.world.head
+        self.world.service.note_read(
+            "",
+            Reading(
+                "users/ana",
+                "ListEvents",
+                "192.0.2.7",
+                name,
+                kind="events",
+                first_position=1,
+                last_position=head,
+                events=head,
+            ),
+        )
 
     def refused(self, name: str, reason: Reason) -> None:
         """Count a refusal, as the front of a server does."""

@@ -1,6 +1,7 @@
 """Every rule there is: importing this registers them all."""
 
 from ledger.audit.rules import (
+    access,
     authority,
     bodies,
     decisions,
@@ -13,6 +14,7 @@ from ledger.audit.rules import (
 )
 
 __all__ = [
-    "authority", "bodies", "decisions", "fleet", "horizons", "meanings", "obligations", "proving",
+    "access", "authority", "bodies", "decisions", "fleet", "horizons", "meanings", "obligations",
+    "proving",
     "replay",
 ]  # fmt: skip

@@ -10,9 +10,9 @@ from ledger.audit.owed_decisions import OwedDecision
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.horizons import horizons_unbroken
 from ledger.audit.rules.replay import missed_body
-from ledger.audit.service_accounts import EVALUATOR, RISING, SERVICE
+from ledger.audit.service_accounts import EVALUATOR, SERVICE, rising
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
-from ledger.events.proving import ServiceAccounted
+from ledger.events.proving import ACCOUNTED, ServiceAccountedV2
 
 _SCORE: Final = ScoreComputed.TYPE
 
@@ -61,7 +61,7 @@ def _unscored(fold: LedgerState) -> Iterator[tuple[int, str]]:
     yield from kept.scores.missed(kept.accounts.last_landed_at)
 
 
-@rule("scores.due", _SCORE, ServiceAccounted.TYPE, finish=_unscored)
+@rule("scores.due", _SCORE, *ACCOUNTED, finish=_unscored)
 def scores_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A model that is due is scored before the evaluator goes round twice more or accounts for it.
 
@@ -70,7 +70,7 @@ def scores_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     so, and how much it recorded.
     """
     data, kept = event.known, fold.obligations
-    if event.type == ServiceAccounted.TYPE:
+    if event.type in ACCOUNTED:
         said = (
             f"account {data['number']} of service {data['service']} says that no model was left "
             f"that was due as of position {data['evaluated_through']}"
@@ -84,7 +84,7 @@ def scores_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return None
 
 
-@rule("accounts", ServiceAccounted.TYPE)
+@rule("accounts", *ACCOUNTED)
 def accounts(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every account of a service goes on from its last one, and none of them is missing."""
     data, kept = event.known, fold.obligations.accounts
@@ -103,7 +103,7 @@ def accounts(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return None
     if before["is_last"] or before["after"] != data["after"]:
         return "it does not go on from the last account of its service"
-    fallen = [name for name in RISING if data[name] < before[name]]
+    fallen = [name for name in rising(event.type) if data[name] < before.get(name, 0)]
     return f"it counts fewer {fallen[0]} than the account before it" if fallen else None
 
 
@@ -120,7 +120,7 @@ def _counted(event: AuditedEvent, fold: LedgerState, *names: str) -> Verdict:
     return None
 
 
-@rule("seals.due", ServiceAccounted.TYPE)
+@rule("seals.due", *ACCOUNTED)
 def seals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every seal that a service made on schedule is there, and came in its interval."""
     if (unsealed := fold.obligations.accounts.unsealed(event.known)) > 0:
@@ -128,9 +128,17 @@ def seals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return _counted(event, fold, "seals")
 
 
-@rule("refusals.due", ServiceAccounted.TYPE)
+@rule("refusals.due", *ACCOUNTED)
 def refusals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every count of refused requests that a service recorded is there."""
     if blind_at := fold.obligations.accounts.blind_at:
         return Unchecked(fold.absences.reason(blind_at))
     return _counted(event, fold, "refused")
+
+
+@rule("accesses.due", ServiceAccountedV2.TYPE)
+def accesses_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every count of reads and every access that a service recorded is there."""
+    if blind_at := fold.obligations.accounts.blind_at:
+        return Unchecked(fold.absences.reason(blind_at))
+    return _counted(event, fold, "reads", "accesses")
