@@ -68,6 +68,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision replay --all": ("progress",),
     "decision receipt": Report,
     "log tail": EVENT_FIELDS,
+    "log access": ("accesses", "reads"),
     "log checkpoint": results.VerifiedCheckpoint,
     "log checkpoint --list": ("checkpoints",),
     "log prove": results.VerifiedProof,

@@ -59,7 +59,7 @@ def run(
     from ledger.operations.trust import trusted
     from ledger.operations.verification.verdict import required
 
-    chosen = session()
+    chosen = session("audit")
     given = trusted(vkey, policy, chosen.times)
     unseen = None if max_unseen is None else seconds(max_unseen, "--max-unseen")
     opened = log_source(chosen, source)
@@ -132,7 +132,7 @@ def answer(
     from ledger.compliance.questions import QUESTIONS
     from ledger.compliance.questions import answer as answer_to
 
-    chosen = session()
+    chosen = session("audit answer")
     if not name:
         texts = {key: question.text for key, question in QUESTIONS.items()}
         chosen.show({"questions": texts}, output.table(("NAME", "QUESTION"), list(texts.items())))

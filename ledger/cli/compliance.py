@@ -36,7 +36,7 @@ def export(
     vkey: Keys = None,
     policy: PolicyFile = None,
 ) -> None:
-    """Write decisions with reasons, policy changes, silences and refusals as tables for people.
+    """Write decisions with reasons, policy changes, silences, refusals and reads as tables.
 
     Text that a spreadsheet would take for a formula is guarded in CSV. Parquet needs the extra
     `parquet`. Facts that this release does not record are named, not left out. With --vkey or
@@ -47,11 +47,11 @@ def export(
     from ledger.compliance.report import MISSING
     from ledger.operations.compliance import write_compliance
 
-    chosen = session()
+    chosen = session("compliance tables")
     chosen_form = next((one for one in FORMS if one == form), None)
     if chosen_form is None:
         raise MisuseError(f"--format: {form!r} is not one of {', '.join(FORMS)}.")
-    scope = _scope(model, by, since, until)
+    scope = scoped(model, by, since, until)
     source = source_of(bundle, vkey, policy)
     written, tables = write_compliance(source, _explainer(bundle), scope, folder, chosen_form)
     lines = [f"{table.title}: {notation.counted(len(table.rows), 'row')}" for table in tables]
@@ -99,7 +99,8 @@ def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None)
     return facts
 
 
-def _scope(model: str, by: str, since: str | None, until: str | None) -> "FactFilter":
+def scoped(model: str, by: str, since: str | None, until: str | None) -> "FactFilter":
+    """Return the part of a ledger that options ask for; MisuseError where they cannot be."""
     from ledger.client.inputs import micros_of_datetime
     from ledger.compliance.facts import FactFilter
     from ledger.events.values import ACTOR, SEGMENT

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output, values
+from ledger.cli.compliance import scoped
 from ledger.cli.event_lines import line_of
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said
@@ -20,6 +21,7 @@ from ledger.events import notation
 
 if TYPE_CHECKING:
     from ledger.client.records import Event
+    from ledger.compliance.tables import Cell
     from ledger.operations.publication import PublishableLog
 
 
@@ -234,3 +236,56 @@ def seal() -> None:
         f"{notation.counted(made.streams, 'stream')} sealed as of position {made.as_of}, by the "
         f"event at position {made.appended.position}.\nroot {made.root.hex()}",
     )
+
+
+def access(
+    by: Annotated[
+        str, typer.Option("--by", metavar="ACTOR", help="Only what this person or service read.")
+    ] = "",
+    since: Annotated[
+        str | None, typer.Option("--from", help="Only what was recorded at or after this time.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only what was recorded before this time.")
+    ] = None,
+) -> None:
+    """List who read what: exports, audits, mass reads one by one, and ordinary reads by day.
+
+    An access is recorded a minute after its last read, counts once an hour, and both at the end of
+    the server (`access.recorded`, `access.seconds`). The purpose is what the caller stated.
+    """
+    from ledger.compliance.access import accesses_table, reads_table
+    from ledger.compliance.tables import as_records
+    from ledger.operations.compliance import ServerFacts
+
+    chosen = session()
+    scope, source = scoped("", by, since, until), ServerFacts(chosen.client)
+    accesses, reads = accesses_table(source, scope), reads_table(source, scope)
+    found, days = as_records(accesses), as_records(reads)
+    listed = [
+        (
+            notation.shown_time(str(one["started_at"])),
+            one["actor"],
+            one["address"],
+            _what(one),
+            one["purpose"],
+        )
+        for one in found
+    ]
+    counted = [(one["day"], one["actor"], one["method"], one["count"]) for one in days]
+    parts = [
+        output.table(("STARTED", "ACTOR", "ADDRESS", "READ", "PURPOSE"), listed),
+        output.table(("DAY", "ACTOR", "METHOD", ">READS"), counted),
+        *([reads.note] if reads.note else []),
+    ]
+    chosen.show({"accesses": found, "reads": days}, "\n\n".join(parts))
+
+
+def _what(access: "dict[str, Cell]") -> str:
+    """Return what was read, in a few words."""
+    if access["export"]:
+        return f"{access['method']}: {access['archive_bytes']} bytes of export {access['export']}"
+    events = notation.counted(int(access["events"] or 0), "event")
+    if not access["last_position"]:
+        return f"{access['method']}: {events}"
+    return f"{access['method']}: {events}, {access['first_position']} to {access['last_position']}"

@@ -68,7 +68,7 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "log": Group(
         "The events themselves, their proofs and their publication.",
-        ("tail", "checkpoint", "prove", "consistency", "seal", "publish"),
+        ("tail", "access", "checkpoint", "prove", "consistency", "seal", "publish"),
         "log",
     ),
     "key": Group(

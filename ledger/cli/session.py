@@ -67,6 +67,8 @@ class Session:
     as_json: bool = False
     max_age_seconds: int | None = None
     max_future_seconds: int | None = None
+    purpose: str = field(default="", init=False)
+    """The purpose that the command reads for, stated before the client is made."""
     _settings: "Settings | None" = field(default=None, init=False)
     _client: "LedgerClient | None" = field(default=None, init=False)
     _unit_of_cost: str | None = field(default=None, init=False)
@@ -123,6 +125,7 @@ class Session:
                     actor=self.actor or stated.actor,
                     deadline_seconds=self.deadline_seconds or stated.deadline_seconds,
                     clock=self.clock,
+                    purpose=self.purpose,
                 )
             except ValueError as error:  # an actor that cannot be
                 raise MisuseError(f"{error}.") from error
@@ -181,9 +184,11 @@ class Session:
             output.write(text)
 
 
-def session() -> Session:
-    """Return the session of the command that runs."""
-    return _current.get()
+def session(purpose: str = "") -> Session:
+    """Return the session of the command that runs, and state what that reads for."""
+    found = _current.get()
+    found.purpose = purpose or found.purpose
+    return found
 
 
 def begin(made: Session) -> None:

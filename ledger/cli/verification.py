@@ -72,7 +72,7 @@ def verify(
 
         output.write(schema_text().rstrip())
         return
-    chosen = session()
+    chosen = session("verification")
     given = trusted(vkey, policy, chosen.times)
     kind = "server" if thing is None else thing_at(thing)
     _refuse_strays(kind, checkpoint, event_hash, event_file, max_seal_age)

@@ -11,9 +11,15 @@ from ledger.client.retry import Attempts, RetryOptions
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, uuid7
 from ledger.events.values import ACTOR
-from ledger.limits import KEEPALIVE_SECONDS, KEEPALIVE_TIMEOUT_SECONDS, MESSAGE_BYTES_MAX
+from ledger.limits import (
+    KEEPALIVE_SECONDS,
+    KEEPALIVE_TIMEOUT_SECONDS,
+    MESSAGE_BYTES_MAX,
+    PURPOSE_CHARS_MAX,
+)
 
 ACTOR_KEY: Final = "ledger-actor"
+PURPOSE_KEY: Final = "ledger-purpose"
 DEADLINE_SECONDS_DEFAULT: Final = 10.0
 RENEW_SECONDS: Final = 3_600.0
 """The deadline of one connection of a watch or stream, which is then taken up again."""
@@ -36,6 +42,7 @@ CHANNEL_OPTIONS: Final = (
 
 PORT_DEFAULT: Final = 50_051
 
+_PRINTABLE: Final = re.compile(r"[ -~]*", re.ASCII)
 _RESOLVED: Final = re.compile(r"(?:unix|unix-abstract|dns|ipv4|ipv6|vsock|xds):[^\s]+", re.ASCII)
 _PLACE: Final = re.compile(
     r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9]+)?\])"
@@ -58,6 +65,7 @@ class ClientOptions:
     witness_policy: WitnessPolicy | None = None
     max_age_seconds: int | None = None
     max_future_seconds: int = MAX_FUTURE_SECONDS
+    purpose: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could not mean anything, and complete the address."""
@@ -71,11 +79,16 @@ class ClientOptions:
                 f"actor: {self.actor[:80]!r} is not the name of a caller; write users/NAME or "
                 "services/NAME in a-z, 0-9, '.', '_' and '-'"
             )
+        if len(self.purpose) > PURPOSE_CHARS_MAX or not _PRINTABLE.fullmatch(self.purpose):
+            raise ValueError(
+                f"purpose: write at most {PURPOSE_CHARS_MAX} printable characters of ASCII"
+            )
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The metadata of every call; without an actor the server records its anonymous one."""
-        return ((ACTOR_KEY, self.actor),) if self.actor else ()
+        stated = ((ACTOR_KEY, self.actor), (PURPOSE_KEY, self.purpose))
+        return tuple((key, text) for key, text in stated if text)
 
     def times(self) -> TimeBounds:
         """Return when a cosignature counts, as of now."""

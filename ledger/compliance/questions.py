@@ -7,6 +7,7 @@ deployment, policy and fleet, management. A question's name is for good; its pla
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from ledger.compliance import access
 from ledger.compliance import decision_answers as decisions
 from ledger.compliance import fleet_answers as fleet
 from ledger.compliance import integrity_answers as integrity
@@ -36,6 +37,10 @@ QUESTIONS: Final[dict[str, Question]] = {
     "refusals-and-silence": Question(
         "Which requests were refused and why? Which sources went silent, since when?",
         integrity.refused_and_silent,
+    ),
+    "who-read": Question(
+        "Who read what: exports, audits, tables, mass reads and ordinary ones; when, what for?",
+        access.who_read,
     ),
     "clocks": Question(
         "Which clock gave the times; how far was it off; which signals came late?",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from ledger.compliance.access import accesses_table, reads_table
 from ledger.compliance.conduct import conduct_table, refusals_table
 from ledger.compliance.decisions import (
     UNEXPLAINED,
@@ -26,6 +27,8 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "silent_sources": silence_table,
     "refused_requests": refusals_table,
     "ledger_conduct": conduct_table,
+    "accesses": accesses_table,
+    "ordinary_reads": reads_table,
 }
 """Name → what makes it, in the order of reports."""
 

@@ -30,6 +30,10 @@ from tests.support.served import TIMEOUT, Served, observation, refused, serving
 T = TypeVar("T", bound=EventData)
 
 CHANGES = {
+    "AuthorityService": {
+        "ApproveChange", "BindIdentity", "DefineRole", "GrantRole", "IssueToken",
+        "NameAdministrator", "RegisterActor", "RevokeToken", "UnbindIdentity", "WithdrawGrant",
+    },
     "DecisionService": {"Evaluate", "OverrideDecision"},
     "ExportService": {"CreateExport", "DeleteExport"},
     "LedgerService": {

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ledger.application.signing.evidence import Contradiction, Evidence
 from ledger.cli.exits import Exit
 from ledger.clock import SystemClock
@@ -57,6 +59,30 @@ def test_doctor_says_what_to_do_where_there_is_nothing(run: Run, tmp_path: Path)
     assert "decision-ledger serve --create" in ran.out
     (tmp_path / "none.sqlite").write_bytes(b"no database" * 100)
     assert run("doctor", "--db", str(tmp_path / "none.sqlite")).code != 0
+
+
+def test_doctor_warns_of_reads_that_leave_nothing_on_record(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ("doctor", "--db", str(tmp_path / "none.sqlite"), "--server", "127.0.0.1:1", "--json")
+
+    def said() -> tuple[str, str, str]:
+        (check,) = (one for one in run(*line).json["checks"] if one["name"] == "reads")
+        return check["state"], check["found"], check["remedy"]
+
+    assert said() == (
+        "ok",
+        "counted on record every 1h; recorded one by one: events, exports, purposes, replays",
+        "",
+    )
+    monkeypatch.setenv("LEDGER_ACCESS__SECONDS", "0")
+    monkeypatch.setenv("LEDGER_ACCESS__RECORDED", '["exports", "purposes"]')
+    state, found, remedy = said()
+    assert (state, found) == ("warn", "not counted; recorded one by one: exports, purposes")
+    assert remedy == (
+        "access.seconds is 0 and access.recorded lacks events, replays: an audit names the time of "
+        "a server with these settings as a gap."
+    )
 
 
 def test_doctor_takes_neither_a_folder_nor_a_device_for_a_ledger(run: Run, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "decision replay": ("fares",),
     "decision replay --all": (),
     "log tail": (),
+    "log access": (),
     "log checkpoint": (),
     "log checkpoint --list": (),
     "log prove": ("3",),

@@ -246,6 +246,15 @@ def test_a_change_of_actor_is_checked_too() -> None:
             client.using(actor="system/x")
 
 
+@pytest.mark.parametrize("purpose", ["a\nb", "é", "x" * 201])
+def test_a_purpose_that_cannot_be_sent_is_refused_before_anything_is_sent(purpose: str) -> None:
+    with (
+        LedgerClient("127.0.0.1:1", purpose="audit") as client,
+        pytest.raises(ValueError, match=r"purpose: .*200 printable characters"),
+    ):
+        client.using(purpose=purpose)
+
+
 def test_a_deadline_of_0_is_refused_and_not_read_as_the_one_before() -> None:
     async def of_asyncio() -> None:
         async with AsyncLedgerClient("127.0.0.1:1") as client:

@@ -20,6 +20,7 @@ MODEL = "fraud-eu"
 DECISION = 10
 WHOLE = {
     "refusals-and-silence",
+    "who-read",
     "why",
     "replay",
     "known-then",
@@ -104,7 +105,7 @@ def test_no_sentence_shows_how_it_was_put_together(name: str, golden: FactList) 
 
 def test_every_question_is_of_one_state() -> None:
     assert {*WHOLE, *PARTLY, *UNANSWERED, "retention"} == set(QUESTIONS)
-    assert len(WHOLE) + len(PARTLY) + len(UNANSWERED) + 1 == len(QUESTIONS) == 35
+    assert len(WHOLE) + len(PARTLY) + len(UNANSWERED) + 1 == len(QUESTIONS) == 36
     assert {name for name, one in QUESTIONS.items() if one.answer is None} == UNANSWERED
 
 

@@ -42,6 +42,8 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "silent_sources": 1,
         "refused_requests": 1,
         "ledger_conduct": 8,
+        "accesses": 1,
+        "ordinary_reads": 3,
     }
 
 
@@ -69,6 +71,10 @@ def test_authors_and_reasons_of_policy_changes_are_told(golden: FactList) -> Non
         (FactFilter(actor="users/auditor"), "ledger_conduct", 3),
         (FactFilter(actor="services/monitor-7"), "refused_requests", 1),
         (FactFilter(actor="services/other"), "refused_requests", 0),
+        (FactFilter(actor="users/auditor"), "accesses", 1),
+        (FactFilter(actor="users/ada"), "accesses", 0),
+        (FactFilter(actor="services/dashboard"), "ordinary_reads", 2),
+        (FactFilter(until=parse_time("2026-03-01T00:00:00.000000Z")), "ordinary_reads", 0),
     ],
 )
 def test_a_scope_leaves_out_all_else(
@@ -92,7 +98,7 @@ def test_an_erased_decision_is_counted_and_not_guessed(golden: FactList) -> None
 def test_every_erased_body_leaves_every_table_standing(golden: FactList) -> None:
     bare = tuple(fact._replace(actor="", data=None) for fact in golden.items)
     tables = tables_of(FactList(golden.origin, bare), FactFilter())
-    assert [len(table.rows) for table in tables if table.name != "ledger_conduct"] == [0] * 7
+    assert [len(table.rows) for table in tables if table.name != "ledger_conduct"] == [0] * 9
 
 
 def observed(position: int, hours: int, signal: str = "loss", model: str = "m") -> Fact:

@@ -49,6 +49,9 @@ class AsyncLedgerClient(
     cosignature counts if it is not more than `max_future_seconds` ahead of the client's clock and,
     if that is given, no older than `max_age_seconds`: a ledger that records nothing new gets no new
     cosignatures, so a bound on age belongs to a ledger that is always in use.
+
+    `purpose` is what the client reads for, at most 200 characters of ASCII: the server records it
+    as stated with each export, replay and read of events.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class AsyncLedgerClient(
         witness_policy: WitnessPolicyLike | None = None,
         max_age_seconds: int | None = None,
         max_future_seconds: int = MAX_FUTURE_SECONDS,
+        purpose: str = "",
     ) -> None:
         self._connection = AsyncClientConnection(
             ClientOptions(
@@ -77,6 +81,7 @@ class AsyncLedgerClient(
                 read_witness_policy(witness_policy),
                 max_age_seconds,
                 max_future_seconds,
+                purpose,
             )
         )
 
@@ -90,6 +95,7 @@ class AsyncLedgerClient(
         witness_policy: WitnessPolicyLike | None = None,
         max_age_seconds: int | None = None,
         max_future_seconds: int | None = None,
+        purpose: str | None = None,
     ) -> "AsyncLedgerClient":
         """Return a client with other settings on the same connection, which stays this one's."""
         settings = self._connection.settings
@@ -108,6 +114,7 @@ class AsyncLedgerClient(
             max_future_seconds=(
                 settings.max_future_seconds if max_future_seconds is None else max_future_seconds
             ),
+            purpose=settings.purpose if purpose is None else purpose,
         )
         client = object.__new__(AsyncLedgerClient)
         client._connection = self._connection.with_settings(changed)

@@ -50,6 +50,9 @@ class LedgerClient(
     cosignature counts if it is not more than `max_future_seconds` ahead of the client's clock and,
     if that is given, no older than `max_age_seconds`: a ledger that records nothing new gets no new
     cosignatures, so a bound on age belongs to a ledger that is always in use.
+
+    `purpose` is what the client reads for, at most 200 characters of ASCII: the server records it
+    as stated with each export, replay and read of events.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class LedgerClient(
         witness_policy: WitnessPolicyLike | None = None,
         max_age_seconds: int | None = None,
         max_future_seconds: int = MAX_FUTURE_SECONDS,
+        purpose: str = "",
     ) -> None:
         self._connection = ClientConnection(
             ClientOptions(
@@ -78,6 +82,7 @@ class LedgerClient(
                 read_witness_policy(witness_policy),
                 max_age_seconds,
                 max_future_seconds,
+                purpose,
             )
         )
 
@@ -91,6 +96,7 @@ class LedgerClient(
         witness_policy: WitnessPolicyLike | None = None,
         max_age_seconds: int | None = None,
         max_future_seconds: int | None = None,
+        purpose: str | None = None,
     ) -> "LedgerClient":
         """Return a client with other settings on the same connection, which stays this one's."""
         settings = self._connection.settings
@@ -109,6 +115,7 @@ class LedgerClient(
             max_future_seconds=(
                 settings.max_future_seconds if max_future_seconds is None else max_future_seconds
             ),
+            purpose=settings.purpose if purpose is None else purpose,
         )
         client = object.__new__(LedgerClient)
         client._connection = self._connection.with_settings(changed)

@@ -13,6 +13,8 @@ from ledger.application.signing.published_checkpoints import (
     silent_loss,
 )
 from ledger.errors import LedgerError
+from ledger.events.access import ACCESS_KINDS
+from ledger.events.notation import duration
 from ledger.operations.examination import Check, database, server
 from ledger.operations.examination.rights import kept_elsewhere
 from ledger.operations.failures import INTEGRITY_REASONS
@@ -33,6 +35,7 @@ def examine(
     `place` is the database, if it is not the one in the settings; `target` the server's address.
     """
     checks = [_installation(), Check("settings", "ok", "every LEDGER_* variable is known")]
+    checks.append(_reads(settings))
     where = place or settings.storage.database
     check_place(where, "--db" if place else "storage.database")
     evidence = evidence_folder(settings.checkpoints.evidence, where)
@@ -61,6 +64,22 @@ def _installation() -> Check:
         "ok",
         f"decision-ledger {__version__}, Python {platform.python_version()}, {versions}",
     )
+
+
+def _reads(settings: "Settings") -> Check:
+    """Say which reads a server with these settings records, and warn of what it does not."""
+    access = settings.access
+    off = [kind for kind in ACCESS_KINDS if kind not in access.recorded]
+    counted = "not counted"
+    if access.seconds:
+        counted = f"counted on record every {duration(round(access.seconds))}"
+    found = f"{counted}; recorded one by one: {', '.join(sorted(access.recorded)) or 'none'}"
+    if access.seconds and not off:
+        return Check("reads", "ok", found)
+    why = [] if access.seconds else ["access.seconds is 0"]
+    why += [f"access.recorded lacks {', '.join(off)}"] if off else []
+    remedy = f"{' and '.join(why)}: an audit names the time of a server with these settings as "
+    return Check("reads", "warn", found, f"{remedy}a gap.")
 
 
 def _loss(settings: "Settings", where: str) -> Iterator[Check]:
