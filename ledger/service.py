@@ -13,6 +13,7 @@ from ledger.application.accesses import Accesses
 from ledger.application.accounts import Accounts, ServiceParts
 from ledger.application.attestation import AttestationOptions
 from ledger.application.clocks import ClockWatch
+from ledger.application.creation import refuse_impossible
 from ledger.application.evaluation.follower import Follower
 from ledger.application.exports.exports import Exports
 from ledger.application.exports.jobs import exports_folder
@@ -30,15 +31,12 @@ from ledger.application.signing.published_checkpoints import (
 from ledger.application.workers import Workers
 from ledger.clock import Clock, SystemClock
 from ledger.errors import MISREAD, LedgerError, Reason, invalid_field, misread
-from ledger.events import values
 from ledger.events.authority import AdministratorNamed
 from ledger.limits import (
     EXPORTS_MAX,
     LEAP_SECONDS_DEFAULT,
-    LEAP_SECONDS_MAX,
     LEDGERS_MAX,
     SKEW_SECONDS_DEFAULT,
-    SKEW_SECONDS_MAX,
 )
 from ledger.setting_sections import Settings
 from ledger.storage import open_store
@@ -228,34 +226,22 @@ class Service:
 
         Where `leap_seconds` is None a `data` ledger gets the default, a `wall` ledger no bound.
         """
-        if not values.ORIGIN.fullmatch(origin):
-            raise invalid_field(
-                "origin", "must be segments of a-z, 0-9, '.', '_' and '-', joined by '/'"
-            )
-        if clock not in {"wall", "data"}:
-            raise invalid_field("clock", "must be `wall` or `data`")
-        if not 0 <= skew_seconds <= SKEW_SECONDS_MAX:
-            raise invalid_field("skew_seconds", f"must be from 0 to {SKEW_SECONDS_MAX}")
-        if unit_of_cost and not values.is_unit_of_cost(unit_of_cost):
-            raise invalid_field("unit_of_cost", values.UNIT_OF_COST_FORM)
         if leap_seconds is None:
             leap_seconds = LEAP_SECONDS_DEFAULT if clock == "data" else 0
-        if not 0 <= leap_seconds <= LEAP_SECONDS_MAX:
-            raise invalid_field("leap_seconds", f"must be from 0 to {LEAP_SECONDS_MAX}")
-        self._refuse_one_too_many(origin)
-        info = self.store.ledgers.create(
-            CreateLedger(
-                origin,
-                clock,
-                skew_seconds,
-                actor,
-                request_id,
-                digest,
-                unit_of_cost=unit_of_cost,
-                leap_seconds=leap_seconds,
-                administrator=administrator,
-            )
+        new = CreateLedger(
+            origin,
+            clock,
+            skew_seconds,
+            actor,
+            request_id,
+            digest,
+            unit_of_cost=unit_of_cost,
+            leap_seconds=leap_seconds,
+            administrator=administrator,
         )
+        refuse_impossible(new)
+        self._refuse_one_too_many(origin)
+        info = self.store.ledgers.create(new)
         with self._lock:
             if self._is_started:
                 self._open(info)

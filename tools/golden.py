@@ -1,9 +1,8 @@
 """One small ledger that holds every event type once: the catalogue's golden instances.
 
-Scores, decisions and plans in it are computed, not invented: the application's own functions read
-the events before them. So a replay of this ledger by the specifications alone must arrive at the
-same bytes. `python -m tools.golden` writes the instances that have no file yet and notes their
-digests; it never changes one, since they must always decode. A new type goes to the end.
+Scores, decisions and plans in it are computed, so a replay of this ledger by the specifications
+alone must arrive at the same bytes. `python -m tools.golden` writes the instances that have no file
+yet and notes their digests; it never changes one. A new type goes to the end.
 """
 
 import hashlib

@@ -15,10 +15,11 @@ from ledger.audit.registry import RULES
 from ledger.audit.report import Report
 from ledger.events.values import format_time, parse_time
 from tests.audit.left_out import LEFT_OUT
+from tests.audit.misstated import MISSTATED
 from tests.audit.paper import Paper
 from tests.audit.unauthorised import UNAUTHORISED
 from tests.support.audits import audited
-from tests.support.world import DAY, START
+from tests.support.world import DAY
 
 Forge = Callable[[Paper], int]
 
@@ -155,35 +156,6 @@ def step_without_a_clock(paper: Paper) -> int:
     at = format_time(paper.events[-1].recorded_at)
     data = {"clock_at": at, "expected_at": None, "head_at": at, "reason": "x"}
     return paper.append("ledger", "clock.stepped.v1", data, actor="users/ops")
-
-
-def miscount_refusals(paper: Paper) -> int:
-    at = format_time(START)
-    row = {
-        "actor": "users/x", "method": "Evaluate", "reason": "MODEL_UNKNOWN", "count": 3,
-        "first_at": at, "last_at": at,
-    }  # fmt: skip
-    data = {"since": at, "until": at, "total": 4, "refusals": [row]}
-    return paper.append("ledger", "requests.refused.v1", data, actor="system/refusals")
-
-
-def miscount_reads(paper: Paper) -> int:
-    at = format_time(START)
-    row = {
-        "actor": "users/x", "method": "GetModel", "count": 3, "first_at": at, "last_at": at,
-    }  # fmt: skip
-    data = {"since": at, "until": at, "total": 4, "reads": [row], "unlisted": 0}
-    return paper.append("ledger", "reads.counted.v1", data, actor="system/access")
-
-
-def read_what_was_to_come(paper: Paper) -> int:
-    at, position = format_time(START), len(paper.events) + 1
-    data = {
-        "access": "a1", "actor": "users/x", "method": "ListEvents", "address": "192.0.2.7",
-        "purpose": "", "export": None, "first_position": 1, "last_position": position,
-        "events": position, "archive_bytes": 0, "started_at": at, "ended_at": at,
-    }  # fmt: skip
-    return paper.append("ledger", "access.recorded.v1", data, actor="system/access")
 
 
 def described(paper: Paper, **changes: object) -> dict[str, Any]:
@@ -329,6 +301,7 @@ def raise_a_price(paper: Paper) -> int:
 FORGERIES: Final[dict[str, Forge]] = (
     LEFT_OUT
     | UNAUTHORISED
+    | MISSTATED
     | {
         "bodies.present": remove_a_body,
         "bodies.canonical": add_white_space,
@@ -345,9 +318,6 @@ FORGERIES: Final[dict[str, Forge]] = (
         "erasures": keep_what_was_erased,
         "audits": audit_another_tree,
         "exports": export_half,
-        "refusals": miscount_refusals,
-        "reads": miscount_reads,
-        "accesses": read_what_was_to_come,
         "clocks": step_without_a_clock,
         "models.registered": update_a_ghost,
         "models.described": retrain_for_free,

@@ -1,0 +1,42 @@
+"""Forgeries of what a service says of its calls: counts that do not add up, reads to come."""
+
+from collections.abc import Callable
+from typing import Final
+
+from ledger.events.values import format_time
+from tests.audit.paper import Paper
+from tests.support.world import START
+
+AT: Final = format_time(START)
+
+
+def miscount_refusals(paper: Paper) -> int:
+    row = {
+        "actor": "users/x", "method": "Evaluate", "reason": "MODEL_UNKNOWN", "count": 3,
+        "first_at": AT, "last_at": AT,
+    }  # fmt: skip
+    data = {"since": AT, "until": AT, "total": 4, "refusals": [row]}
+    return paper.append("ledger", "requests.refused.v1", data, actor="system/refusals")
+
+
+def miscount_reads(paper: Paper) -> int:
+    row = {"actor": "users/x", "method": "GetModel", "count": 3, "first_at": AT, "last_at": AT}
+    data = {"since": AT, "until": AT, "total": 4, "reads": [row], "unlisted": 0}
+    return paper.append("ledger", "reads.counted.v1", data, actor="system/access")
+
+
+def read_what_was_to_come(paper: Paper) -> int:
+    position = len(paper.events) + 1
+    data = {
+        "access": "a1", "actor": "users/x", "method": "ListEvents", "address": "192.0.2.7",
+        "purpose": "", "export": None, "first_position": 1, "last_position": position,
+        "events": position, "archive_bytes": 0, "started_at": AT, "ended_at": AT,
+    }  # fmt: skip
+    return paper.append("ledger", "access.recorded.v1", data, actor="system/access")
+
+
+MISSTATED: Final[dict[str, Callable[[Paper], int]]] = {
+    "refusals": miscount_refusals,
+    "reads": miscount_reads,
+    "accesses": read_what_was_to_come,
+}
