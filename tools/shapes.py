@@ -10,9 +10,10 @@ from pydantic import BaseModel
 
 from ledger.audit.report import Report, UncheckedCount
 from ledger.audit.source import Finding
-from ledger.client import outcomes, proofs, ranking, records
+from ledger.client import authority, outcomes, proofs, ranking, records
 from ledger.client.trust import results
 from ledger.export.publishing import PublicationResult
+from ledger.operations.authority import AuthorityTable
 from ledger.operations.compliance import ComplianceFiles
 from ledger.operations.examination import Check
 from ledger.operations.master_key import AdoptedHead
@@ -79,6 +80,20 @@ SHAPES: Final[dict[str, Shape]] = {
     "key rotate": proofs.ChangedKey,
     "key revoke": proofs.ChangedKey,
     "key pin": ("origin", "pinned", "trust_file"),
+    "authority table": AuthorityTable,
+    "authority why": authority.ExplainedAuthority,
+    "authority list": authority.LedgerAuthority,
+    "authority begin": records.Appended,
+    "authority register": records.Appended,
+    "authority bind": authority.AuthorityChange,
+    "authority unbind": records.Appended,
+    "authority grant": authority.AuthorityChange,
+    "authority withdraw": authority.AuthorityChange,
+    "authority role": authority.AuthorityChange,
+    "authority approve": records.Appended,
+    "token issue": authority.IssuedToken,
+    "token list": ("tokens",),
+    "token revoke": records.Appended,
     "audit run": Report,
     "audit answer": ("name", "question", "state", "said", "missing", "how", "tables"),
     "compliance export": ComplianceFiles,
@@ -114,6 +129,10 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "checkpoints": records.Checkpoint,
     "keys": proofs.SigningKey,
     "projections": ranking.Projection,
+    "tokens": authority.ListedToken,
+    "actors": authority.RegisteredActor,
+    "grants": authority.RecordedGrant,
+    "proposals": authority.AuthorityProposal,
     "ledgers": records.Ledger,
     "findings": Finding,
     "gaps": UncheckedCount,

@@ -19,7 +19,7 @@ from ledger.api.steps import paused
 from ledger.api.watches import EventFilter, EventWatch, fitting
 from ledger.application.commands import fields_named
 from ledger.events import values
-from ledger.events.authority import AdministratorNamed
+from ledger.events.authority import NAMED_WITH_LEDGER, AdministratorNamed
 from ledger.limits import (
     ERASED_RANGES_MAX,
     LEAP_SECONDS_MAX,
@@ -184,7 +184,7 @@ def _administrator(request: pb.CreateLedgerRequest) -> AdministratorNamed | None
         return None
     named = administrator_of(request.administrator)
     with fields_named():
-        return AdministratorNamed.from_data({**named, "reason": "Named with the ledger."})
+        return AdministratorNamed.from_data({**named, "reason": NAMED_WITH_LEDGER})
 
 
 def _wanted(checks: Checks, types: Iterable[str], streams: Iterable[str]) -> EventFilter:

@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import output, values
+from ledger.cli import identities, output, values
+from ledger.cli.identities import (
+    AdministratorCertificate,
+    AdministratorName,
+    AdministratorPerson,
+    Jwt,
+)
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile
 from ledger.events import notation
@@ -30,9 +36,17 @@ def create(
     currency: Annotated[
         str, typer.Option(help="The unit of cost and value: EUR, kWh, GPU hours.")
     ] = "",
+    administrator: AdministratorName = None,
+    person: AdministratorPerson = None,
+    certificate: AdministratorCertificate = None,
+    jwt: Jwt = None,
 ) -> None:
-    """Create a ledger with its own chain, clock, unit of cost and signing key."""
+    """Create a ledger with its own chain, clock, unit of cost and signing key.
+
+    With --administrator each call needs a grant from the start; without it callers are believed.
+    """
     chosen = session()
+    named = identities.administrator(administrator, person, certificate, jwt)
     ahead = None if skew is None else values.seconds(skew, "--skew", SKEW_SECONDS_MAX)
     made = chosen.client.create_ledger(
         origin,
@@ -40,7 +54,10 @@ def create(
         skew_seconds=ahead,
         unit_of_cost=currency,
         leap_seconds=values.seconds(leap, "--leap", LEAP_SECONDS_MAX) if leap else None,
+        administrator=named,
     )
+    if named and (warning := identities.unbound(named)):
+        output.say(warning)
     chosen.show(made, f"Created {made.origin}. Its verifier key: {made.verifier_key}")
 
 

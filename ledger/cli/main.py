@@ -76,6 +76,26 @@ TREE: Final[dict[str, str | Group]] = {
         ("list", "rotate", "revoke", "pin", "reseal"),
         "keys",
     ),
+    "authority": Group(
+        "Actors, roles and grants, and changes of them.",
+        (
+            "table",
+            "why",
+            "list",
+            "begin",
+            "register",
+            "bind",
+            "unbind",
+            "grant",
+            "withdraw",
+            "role",
+            "approve",
+        ),
+        "authority",
+    ),
+    "token": Group(
+        "Tokens of services, by which they call.", ("issue", "list", "revoke"), "tokens"
+    ),
     "audit": Group(
         "An audit of the ledger that trusts none of its parts.",
         ("run", "answer"),

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import identities, output
 from ledger.cli.exits import Exit
+from ledger.cli.identities import (
+    AdministratorCertificate,
+    AdministratorName,
+    AdministratorPerson,
+    Jwt,
+)
 from ledger.cli.session import session
 from ledger.events.inert import inert
 from ledger.limits import STOP_SECONDS_MAX
@@ -20,6 +26,8 @@ from ledger.operations.failures import MisuseError
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from ledger.client import Administrator
+    from ledger.events.authority import AdministratorNamed
     from ledger.service import Service
     from ledger.setting_sections import Settings
 
@@ -42,6 +50,10 @@ def serve(
     currency: Annotated[
         str, typer.Option(help="The unit of cost of a created ledger: EUR, kWh, GPU hours.")
     ] = "",
+    administrator: AdministratorName = None,
+    person: AdministratorPerson = None,
+    certificate: AdministratorCertificate = None,
+    jwt: Jwt = None,
     port_file: Annotated[
         Path | None, typer.Option(help="Write the port there once calls are answered.")
     ] = None,
@@ -59,6 +71,9 @@ def serve(
     settings = _served(chosen.settings, database)
     if clock not in {"wall", "data"}:
         raise MisuseError(f"--clock: {clock!r} is neither `wall` nor `data`.")
+    first = _administrator(
+        create, identities.administrator(administrator, person, certificate, jwt)
+    )
     address = listen or chosen.server or settings.server.address
     try:
         refuse_taken(address)  # before anything is opened or created
@@ -71,7 +86,7 @@ def serve(
         _quiet_collector()
         with ApiServer(service, address) as server:
             if create:  # once the port is ours: what fails must not have begun a ledger
-                _create(service, create, clock, currency)
+                _create(service, create, clock, currency, first)
             _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
             wait()
             output.say("Stopping: calls under way are being finished.")
@@ -137,7 +152,40 @@ def _quiet_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _create(service: "Service", origin: str, clock: str, currency: str) -> None:
+def _administrator(
+    create: str | None, named: "Administrator | None"
+) -> "AdministratorNamed | None":
+    """Return the event that names a first administrator; MisuseError says what is wrong."""
+    from dataclasses import asdict
+
+    from ledger.application.commands import fields_named
+    from ledger.errors import LedgerError
+    from ledger.events.authority import NAMED_WITH_LEDGER, AdministratorNamed
+
+    if named is None:
+        return None
+    if not create:
+        raise MisuseError(
+            "--administrator is for a ledger that is created.", "Add --create ORIGIN."
+        )
+    if warning := identities.unbound(named):
+        output.say(warning)
+    bound = [asdict(one) for one in named.identities]
+    data = {"actor": named.actor, "person": named.person, "identities": bound}
+    try:
+        with fields_named():
+            return AdministratorNamed.from_data({**data, "reason": NAMED_WITH_LEDGER})
+    except LedgerError as error:
+        raise MisuseError(error.message, error.remedy) from error
+
+
+def _create(
+    service: "Service",
+    origin: str,
+    clock: str,
+    currency: str,
+    administrator: "AdministratorNamed | None",
+) -> None:
     kept = next((info for info in service.ledgers() if info.origin == origin), None)
     if kept is not None:
         others = [
@@ -150,8 +198,21 @@ def _create(service: "Service", origin: str, clock: str, currency: str) -> None:
         ]
         if others:
             output.say(f"The ledger {origin} was created before, with {'; '.join(others)}.")
+        if administrator and not service.ledger(origin).authority.state.is_administrator(
+            administrator.actor
+        ):
+            output.say(
+                f"The ledger {origin} was created before, and {administrator.actor} is no "
+                "administrator of it: `authority begin` names one."
+            )
         return
-    service.create_ledger(origin, clock=clock, unit_of_cost=currency, actor="system/serve")
+    service.create_ledger(
+        origin,
+        clock=clock,
+        unit_of_cost=currency,
+        actor="system/serve",
+        administrator=administrator,
+    )
     unit = f" and amounts in {currency}" if currency else ""
     output.say(f"Created the ledger {origin} with clock {clock}{unit}.")
 

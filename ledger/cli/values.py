@@ -156,11 +156,33 @@ def _time(text: str) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+def time_of(micros: int) -> datetime:
+    """Return the time of so many microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def end(text: str | None, option: str, now_micros: int) -> datetime | None:
+    """Return until when something holds: a span from now on, or a time to come; None for no end."""
+    if text is None:
+        return None
+    now = time_of(now_micros)
+    if not _AGO.fullmatch(text):
+        found = parse_time(text, option)
+    else:
+        try:
+            found = now + timedelta(seconds=seconds(text, option))
+        except OverflowError as error:
+            raise MisuseError(f"{option}: {text[:40]} is beyond the year 9999.") from error
+    if found <= now:
+        raise MisuseError(f"{option}: {text[:40]} is over already.", "Write it as 90d.")
+    return found
+
+
 def now_of(clock: str, head_recorded_at: datetime | None, now_micros: int) -> datetime:
     """Return a ledger's own now."""
     if clock == "DATA" and head_recorded_at is not None:
         return head_recorded_at
-    return _EPOCH + timedelta(microseconds=now_micros)
+    return time_of(now_micros)
 
 
 def hash_of(text: str | None, flag: str) -> bytes | None:

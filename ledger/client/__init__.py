@@ -8,6 +8,7 @@ carry the ledger's reason and remedy; nothing of protobuf or gRPC shows.
 """
 
 from ledger.client.aio.client import AsyncLedgerClient
+from ledger.client.authority import Administrator, AuthorityScope, CallerIdentity
 from ledger.client.blocking.client import LedgerClient
 from ledger.client.enums import AuditSource
 from ledger.client.errors import (
@@ -45,15 +46,18 @@ from ledger.client.trust.store import FirstUseWarning, TrustStore
 from ledger.client.window import BatchRefusedError, BatchResult
 
 __all__ = [
+    "Administrator",
     "AsyncLedgerClient",
     "AuditCheck",
     "AuditFinding",
     "AuditReport",
     "AuditSource",
     "AuditTranscriptPart",
+    "AuthorityScope",
     "BatchRefusedError",
     "BatchResult",
     "BusyError",
+    "CallerIdentity",
     "ClientError",
     "ConflictError",
     "DeadlineError",

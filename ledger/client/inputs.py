@@ -17,13 +17,14 @@ from typing import Any, Final, SupportsFloat, TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ledger.client.authority import Administrator, AuthorityScope, CallerIdentity
 from ledger.client.decode import prefix_of
 from ledger.client.enums import AuditSource, SignalDirection, SignalKind
 from ledger.client.errors import invalid
 from ledger.client.proofs import AuditReport
 from ledger.client.records import Model, PolicyScope, Signal
 from ledger.events.values import SECOND, nearest_decimal
-from ledger.v1 import audit_pb2, model_pb2, policy_pb2, signal_pb2
+from ledger.v1 import audit_pb2, authority_pb2, model_pb2, policy_pb2, signal_pb2
 
 Time: TypeAlias = datetime | int | str
 """An aware datetime, text of one, or microseconds since 1970-01-01T00:00:00Z."""
@@ -254,3 +255,28 @@ def audit_message(report: AuditReport) -> audit_pb2.AuditReport:
     sources = audit_pb2.AuditSource
     source = number_of(report.source, AuditSource, sources, "report.source")
     return audit_pb2.AuditReport(**asdict(report) | {"source": source})
+
+
+def identity_message(identity: CallerIdentity) -> authority_pb2.Identity:
+    """Return the identity to send."""
+    return authority_pb2.Identity(**asdict(identity))
+
+
+def administrator_message(administrator: Administrator) -> authority_pb2.Administrator:
+    """Return the administrator to send."""
+    return authority_pb2.Administrator(
+        actor=administrator.actor,
+        person=administrator.person,
+        identities=[identity_message(one) for one in administrator.identities],
+    )
+
+
+def authority_scope_message(scope: AuthorityScope | None) -> authority_pb2.AuthorityScope | None:
+    """Return the scope to send; None for the whole ledger."""
+    if scope is None:
+        return None
+    return authority_pb2.AuthorityScope(
+        models=[id_of("models", one) for one in scope.models],
+        labels=dict(scope.labels),
+        signals=[id_of("signals", one) for one in scope.signals],
+    )

@@ -26,6 +26,8 @@ from ledger.limits import LABEL_CHARS_MAX
 STREAM: Final = "authority/changes"
 OPERATOR: Final = "system/operator"
 """The actor of what the operator of the machine does on the Unix socket."""
+NAMED_WITH_LEDGER: Final = "Named with the ledger."
+"""The reason that is recorded for an administrator with whom a ledger begins."""
 
 ACTIONS: Final[dict[str, str]] = {
     "actors.register": "register an actor and the person behind it",

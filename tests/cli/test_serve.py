@@ -108,7 +108,7 @@ def test_serve_creates_a_ledger_with_a_currency_and_says_if_it_has_another(tmp_p
     assert (made.unit_of_cost, made.leap_seconds) == ("EUR", 31 * 86_400)
     assert "Created the ledger ledger.example/one with clock data and amounts in EUR." in said
     with subprocess.Popen(
-        [*PROGRAM, *words, "--currency", "USD"],
+        [*PROGRAM, *words, "--currency", "USD", "--administrator", "users/ana", "--person", "s-1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -118,6 +118,7 @@ def test_serve_creates_a_ledger_with_a_currency_and_says_if_it_has_another(tmp_p
         child.terminate()
         _, said = child.communicate(timeout=120)
     was = "created before, with clock data, not wall; unit of cost EUR, not USD."
+    assert "created before, and users/ana is no administrator of it: `authority begin`" in said
     assert f"The ledger ledger.example/one was {was}" in said
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ran, Run
+from tests.cli.test_authority import CHANGES
 from tests.support.served import OFFICER, POLICY, START
 from tools import reference
 from tools.shapes import ITEMS, SHAPES, fields_of
@@ -69,6 +70,10 @@ LINES: dict[str, tuple[str, ...]] = {
     "key rotate": ("--overlap", "5"),
     "key revoke": ("--reason", "lost"),
     "key pin": (),
+    "authority table": (),
+    "authority why": ("users/ana", "signals.submit"),
+    "authority list": (),
+    "token list": (),
     "audit run": (),
     "audit answer": ("why", "--model", "fares"),
     "compliance export": (),
@@ -87,7 +92,8 @@ LINES: dict[str, tuple[str, ...]] = {
 def test_every_command_has_a_shape_and_is_run() -> None:
     names = {name for name, _ in reference.commands()}
     assert {re.split(" (?=--|[A-Z])", name)[0] for name in SHAPES} == names
-    # What servers print, and what needs a file first, is read where that is tested.
+    # What servers print, what needs a file first, and what changes authority, is read where that is
+    # tested.
     elsewhere = {
         "serve",
         "ledger confirm-clock",
@@ -95,6 +101,7 @@ def test_every_command_has_a_shape_and_is_run() -> None:
         "key reseal",
         "witness serve",
         "export delete",
+        *CHANGES,
     }
     assert set(LINES) | elsewhere == set(SHAPES)
 

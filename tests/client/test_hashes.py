@@ -8,14 +8,14 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from ledger.client import proofs, ranking, records
+from ledger.client import authority, proofs, ranking, records
 from ledger.client.trust import results
 
 HASH = bytes(range(32))
 CONTENT = {"body", "content"}
 RECORDS = [
     cls
-    for module in (proofs, ranking, records, results)
+    for module in (authority, proofs, ranking, records, results)
     for cls in vars(module).values()
     if dataclasses.is_dataclass(cls) and isinstance(cls, type) and cls.__module__ == module.__name__
 ]

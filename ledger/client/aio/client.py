@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS
+from ledger.client.aio.authority import AsyncAuthorityCalls
 from ledger.client.aio.connection import AsyncClientConnection
 from ledger.client.aio.decisions import AsyncDecisionCalls
 from ledger.client.aio.exports import AsyncExportCalls
@@ -31,6 +32,7 @@ class AsyncLedgerClient(
     AsyncLogCalls,
     AsyncProofCalls,
     AsyncExportCalls,
+    AsyncAuthorityCalls,
 ):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
 

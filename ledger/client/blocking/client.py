@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS
+from ledger.client.blocking.authority import AuthorityCalls
 from ledger.client.blocking.connection import ClientConnection
 from ledger.client.blocking.decisions import DecisionCalls
 from ledger.client.blocking.exports import ExportCalls
@@ -32,6 +33,7 @@ class LedgerClient(
     LogCalls,
     ProofCalls,
     ExportCalls,
+    AuthorityCalls,
 ):
     """A connection to one ledger of a decision-ledger server; a context manager.
 

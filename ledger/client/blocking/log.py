@@ -3,11 +3,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from ledger.client.authority import Administrator
 from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import decode, one, paged, whole
 from ledger.client.enums import LedgerClock
-from ledger.client.inputs import number_of
+from ledger.client.inputs import administrator_message, number_of
 from ledger.client.outcomes import Erased
 from ledger.client.records import Appended, Event, Ledger
 from ledger.limits import PAGE_SIZE_MAX
@@ -26,11 +27,13 @@ class LogCalls(ServiceCalls):
         skew_seconds: int | None = None,
         unit_of_cost: str = "",
         leap_seconds: int | None = None,
+        administrator: Administrator | None = None,
         request_id: str | None = None,
     ) -> Ledger:
         """Create a ledger with its own chain, clock (`wall` if not given) and signing key.
 
-        `unit_of_cost` is what `…_micros` are millionths of, such as `EUR`.
+        `unit_of_cost` is what `…_micros` are millionths of, such as `EUR`. With an `administrator`
+        authority is in force from the start; without one, callers are believed.
         """
         request = pb.CreateLedgerRequest(
             origin=origin,
@@ -38,6 +41,7 @@ class LogCalls(ServiceCalls):
             skew_seconds=skew_seconds,
             unit_of_cost=unit_of_cost,
             leap_seconds=leap_seconds,
+            administrator=(None if administrator is None else administrator_message(administrator)),
         )
         return self._connection.run(Call(request, one(Ledger, "ledger"), request_id))
 
