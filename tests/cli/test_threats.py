@@ -27,7 +27,7 @@ from ledger.chain.link import Digest
 from ledger.cli.exits import Exit
 from ledger.client import LedgerClient
 from ledger.errors import LedgerError, Reason
-from tests.cli.conftest import Ran, Run, csv_of
+from tests.cli.conftest import Ran, Run, by_itself, csv_of, run_line
 from tests.support.forger import Forger, drop_triggers
 from tests.support.served import ORIGIN, START, Fleets, Served, serving, serving_fleet
 
@@ -58,23 +58,34 @@ def said(run: Run, served: Served, *words: str, stdin: str | None = None) -> Ran
     return ran
 
 
-@pytest.fixture
-def ledger(fleets: Fleets, run: Run, tmp_path: Path) -> Ledger:
-    home, early = tmp_path / "home", tmp_path / "early"
-    with serving_fleet(fleets, home, "fares", "hotels") as served:
-        said(run, served, "signal", "submit", stdin=csv_of(5))
-        said(run, served, "log", "checkpoint")
-    shutil.copytree(home, early)
-    made = {name: tmp_path / name for name in ("checkpoint", "bundle", "tiles", "memory")}
-    with serving(home) as served:
-        said(run, served, "signal", "submit", stdin=csv_of(9))
-        said(run, served, "evaluate", "fares")
-        vkey = said(run, served, "vkey").out.strip()
-        said(run, served, "export", "create", str(made["bundle"]), "--vkey", vkey)
-        said(run, served, "log", "checkpoint", "--output", str(made["checkpoint"]))
-        said(run, served, "log", "publish", str(made["tiles"]))
-        said(run, served, "audit", "run", "--vkey", vkey, "--state", str(made["memory"]))
+@pytest.fixture(scope="module")
+def made(fleets: Fleets, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    """The ledger that each test has a copy of, in a folder with what its client remembers."""
+    folder = tmp_path_factory.mktemp("made")
+    home, early = folder / "home", folder / "early"
+    made = {name: folder / name for name in ("checkpoint", "bundle", "tiles", "memory")}
+    run = run_line
+    with by_itself(folder):
+        with serving_fleet(fleets, home, "fares", "hotels") as served:
+            said(run, served, "signal", "submit", stdin=csv_of(5))
+            said(run, served, "log", "checkpoint")
+        shutil.copytree(home, early)
+        with serving(home) as served:
+            said(run, served, "signal", "submit", stdin=csv_of(9))
+            said(run, served, "evaluate", "fares")
+            vkey = said(run, served, "vkey").out.strip()
+            said(run, served, "export", "create", str(made["bundle"]), "--vkey", vkey)
+            said(run, served, "log", "checkpoint", "--output", str(made["checkpoint"]))
+            said(run, served, "log", "publish", str(made["tiles"]))
+            said(run, served, "audit", "run", "--vkey", vkey, "--state", str(made["memory"]))
     return Ledger(home, early, vkey, **made)
+
+
+@pytest.fixture
+def ledger(made: Ledger, tmp_path: Path) -> Ledger:
+    shutil.copytree(made.home.parent, tmp_path, dirs_exist_ok=True)
+    held = {name: tmp_path / name for name in ("checkpoint", "bundle", "tiles", "memory")}
+    return Ledger(tmp_path / "home", tmp_path / "early", made.vkey, **held)
 
 
 def other_history(ledger: Ledger, run: Run) -> None:
