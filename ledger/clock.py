@@ -61,6 +61,11 @@ class SystemClock:
         return os.urandom(count)
 
 
+def monotonic_nanos(clock: Clock) -> int:
+    """Return the clock's monotonic time in nanoseconds, for arithmetic in whole numbers."""
+    return int(clock.monotonic_seconds() * 1_000_000_000)
+
+
 def uuid7(clock: Clock) -> str:
     """Return a UUID version 7 (RFC 9562): 48 bits of milliseconds, then randomness."""
     millis = min(

@@ -1,8 +1,11 @@
 """Every bound of the service, named, with its reason. Nothing in the ledger grows without one."""
 
+from dataclasses import dataclass
 from typing import Final
 
 MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024  # gRPC's own default; larger batches gain nothing
+RECEIVED_BYTES_MAX: Final = 4 * MESSAGE_BYTES_MAX  # above it, so that a request a little too large
+# is refused by name
 BATCH_OBSERVATIONS_MAX: Final = 5_000  # keeps one refused batch cheap to send again
 SAMPLE_SIZE_MAX: Final = 1_000_000_000_000  # well inside 2^53 - 1, so it stays a JSON integer
 TEXT_CHARS_MAX: Final = 2_000  # rationales and meanings: enough to explain, short enough to list
@@ -55,6 +58,11 @@ LONG_CALLS_MAX: Final = 8  # replays, archives, rebuilds: each keeps a thread bu
 LONG_CALLS_PER_CONNECTION: Final = 4
 STANDARD_STREAMS_MAX: Final = 256  # health watches and reflection
 STANDARD_STREAMS_PER_CONNECTION: Final = 32
+BURST_SECONDS: Final = 2  # how many seconds' worth of calls, bytes, observations may come at once
+RATED_CALLERS_MAX: Final = 10_000  # addresses, and actors, whose calls are remembered: 6 MB
+LIMITED_CALLERS_MAX: Final = 1_000  # of which the log says that they are limited, at one time
+LIMITED_QUIET_SECONDS: Final = 60.0  # without a refusal until a caller is not limited any more
+LIMITS_LOOK_SECONDS: Final = 5.0  # how often that is looked at
 MESSAGE_SECONDS: Final = 10.0  # within which a call's message follows its headers
 MALFORMED_SECONDS: Final = 0.5  # how late what is no message is answered, at no cost
 IDLE_SECONDS: Final = 300.0  # after which a connection without calls ends; clients come back
@@ -98,3 +106,18 @@ KEYS_OF_PROVIDER_MAX: Final = 100  # some keep a few dozen through a rotation
 KEYS_OF_PROVIDER_BYTES_MAX: Final = 512 * 1024
 KEYS_FETCH_SECONDS: Final = 5.0  # within which a provider hands over its keys
 KEYS_RETRY_SECONDS: Final = 10.0  # between two fetches: a made-up `kid` costs a provider no more
+
+
+@dataclass(frozen=True, slots=True)
+class ActorLimits:
+    """How much one actor may send to one ledger, and keep open there; more is LIMIT_REACHED."""
+
+    calls_per_second: int
+    """A batch of a stream is a call too."""
+    bytes_per_second: int
+    """Of requests, as they are sent."""
+    observations_per_second: int
+    streams: int
+    """Streams of observations, watches, long calls open at once: so many of each kind."""
+    waits: int
+    """Reads that wait for their `min_position` at once."""

@@ -72,6 +72,7 @@ class Service:
         self._settings = settings
         file = sqlite_file(settings.storage.database)
         self._database = settings.storage.database if file is None else str(file)  # under one name
+        self.limit_settings = settings.limits
         self.operators = NamedActors(settings.operators.actors, settings.erasure.actors)
         self._lock = threading.RLock()
         self._running: dict[str, _Running] = {}
@@ -256,6 +257,10 @@ class Service:
                 remedy="Use one of them, or serve another database.",
                 metadata={"limit": str(LEDGERS_MAX)},
             )
+
+    def origin_of(self, named: str) -> str:
+        """Return the served ledger of a name; the first one where none has it, "" before any."""
+        return named if named in self._running else self._first
 
     def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
         """Count that a request was refused, on the ledger that it named or else the first one."""

@@ -3,35 +3,21 @@
 A part of the product is given its whole section. Where they come from is in `settings`.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from ledger.database_url import shown
 from ledger.events.access import ACCESS_KINDS, AccessKind
 from ledger.events.values import ACTOR
+from ledger.limit_settings import LimitSettings
 from ledger.limits import PROVIDERS_MAX, SUBJECT_CHARS_MAX
+from ledger.section import Section
 
 TokenAlgorithm: TypeAlias = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
 """How a provider may sign: by key pairs only, so that the key that checks cannot sign."""
-
-
-class Section(BaseModel):
-    """Settings that belong together: fixed once they are read, and no others.
-
-    A setting that is a secret has `repr=False`: no text made of a section shows it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    def __repr_args__(self) -> "Iterator[tuple[str | None, Any]]":
-        """Yield what a text made of these settings shows: no password in a URL."""
-        for name, stated in super().__repr_args__():
-            yield name, shown(stated) if isinstance(stated, str) else stated
 
 
 class ServerSettings(Section):
@@ -360,6 +346,7 @@ class Settings(Section):
     refusals: RefusalSettings = Field(default_factory=RefusalSettings)
     access: AccessSettings = Field(default_factory=AccessSettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     exports: ExportSettings = Field(default_factory=ExportSettings)
     client: ClientSettings = Field(default_factory=ClientSettings)
     log: LogSettings = Field(default_factory=LogSettings)

@@ -22,6 +22,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from ledger.api import errors
 from ledger.api.authentication.credential import Credential
+from ledger.api.call_limits import CallLimits
 from ledger.api.gate import ACTOR_KEY, ANONYMOUS, Gate
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
@@ -76,7 +77,7 @@ class ServedCall:
 
     __slots__ = (
         "_context", "actor", "credential", "guards", "is_over", "is_patient", "ledger", "method",
-        "peer", "wait_until",
+        "peer", "place", "sender", "wait_until",
     )  # fmt: skip
 
     def __init__(self, method: str, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
@@ -93,6 +94,10 @@ class ServedCall:
         """The proof of who calls, once it was verified."""
         self.guards: tuple[Guard, ...] = ()
         """Conditions under which the call was let in, for what it appends."""
+        self.sender: tuple[str, str] | None = None
+        """The ledger and the actor whose limits it counts against, once it does."""
+        self.place: tuple[str, str, str] | None = None
+        """Its place among what that actor has open, if it stays open."""
         self.is_over = False
         self.wait_until: float | None = None
         """On the event loop's clock, when it has waited long enough; None before it ever did."""
@@ -171,12 +176,18 @@ class Admission:
     """Lets calls in, and says why not; counts what was refused."""
 
     def __init__(
-        self, clock: Clock, count: CountRefusal, gate: Gate, authenticate: Authenticate
+        self,
+        clock: Clock,
+        count: CountRefusal,
+        authenticate: Authenticate,
+        gate: Gate,
+        limits: CallLimits,
     ) -> None:
         self._clock = clock
         self._count = count
-        self._gate = gate
         self._authenticate = authenticate
+        self._gate = gate
+        self._limits = limits
 
     def request(self, call: ServedCall, data: bytes, parse: Parse) -> Message:
         """Return the request of a call with one; raises LedgerError where it is not let in."""
@@ -186,7 +197,11 @@ class Admission:
         request = parsed(data, parse)
         call.ledger = _ledger_of(request)
         if call.method.startswith(_OURS):
-            self._gate.admit(call, request)
+            try:
+                self._gate.admit(call, request)
+            finally:
+                if call.actor and call.sender is None:  # once, let in or not
+                    self._limits.charge(call, call.ledger, request, len(data))
         is_write = "request_id" in request.DESCRIPTOR.fields_by_name
         if is_write and call.seconds_left is None:
             raise LedgerError(

@@ -6,6 +6,7 @@ Used on the event loop only, so nothing is locked.
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from ledger.errors import LedgerError, Reason
 
@@ -14,7 +15,9 @@ class ConcurrencyLimit:
     """A number of places; a call that comes when they are taken is told to back off."""
 
     def __init__(self, what: str, *, total: int, per_connection: int) -> None:
-        self._what = what
+        self.what: Final = what
+        self.actor_share: Final = total - total // 4
+        """How many of the places one actor may have at most: some are left to the others."""
         self._total = total
         self._per_connection = per_connection
         self._taken = 0
@@ -40,7 +43,7 @@ class ConcurrencyLimit:
     def _refusal(self, limit: int, whose: str) -> LedgerError:
         return LedgerError(
             Reason.LIMIT_REACHED,
-            f"{limit} {self._what} are being served, as many as {whose}.",
+            f"{limit} {self.what} are being served, as many as {whose}.",
             remedy="End one of them, or try again later.",
             retry_after_seconds=5.0,
             metadata={"limit": str(limit)},

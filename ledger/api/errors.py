@@ -103,7 +103,7 @@ def to_status(error: LedgerError) -> status_pb2.Status:
     seconds = retry_seconds(error)
     if seconds is not None:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromNanoseconds(int(seconds * _NANO))
+        retry.retry_delay.FromNanoseconds(round(seconds * _NANO))
         status.details.add().Pack(retry)
     return status
 

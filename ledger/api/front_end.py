@@ -20,10 +20,10 @@ from ledger.limits import (
     KEEPALIVE_SECONDS,
     KEEPALIVE_TIMEOUT_SECONDS,
     MALFORMED_SECONDS,
-    MESSAGE_BYTES_MAX,
     MESSAGE_SECONDS,
     METADATA_BYTES_MAX,
     PING_SECONDS_MIN,
+    RECEIVED_BYTES_MAX,
 )
 
 if TYPE_CHECKING:
@@ -63,10 +63,12 @@ class FrontEnd:
         self,
         build: "Callable[[], tuple[HandlerFactory, dict[str, Handler]]]",
         timeouts: Timeouts,
+        connections: int,
     ) -> None:
-        """`build` is called on the event loop."""
+        """`build` is called on the event loop. So many connections are taken, on each port."""
         self._build = build
         self._timeouts = timeouts
+        self._connections = connections
         self._thread = threading.Thread(target=self._run, name="front", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._factory: HandlerFactory | None = None
@@ -114,7 +116,7 @@ class FrontEnd:
     async def _serve(self) -> None:
         self._stopping = asyncio.get_running_loop().create_future()
         factory, handlers = self._build()
-        server = grpc.aio.server(options=_options(self._timeouts))
+        server = grpc.aio.server(options=_options(self._timeouts, self._connections))
         server.add_generic_rpc_handlers((_Table(handlers),))
         try:
             port = server.add_insecure_port(self._address)
@@ -129,16 +131,17 @@ class FrontEnd:
         factory.close()
 
 
-def _options(timeouts: Timeouts) -> tuple[tuple[str, Any], ...]:
+def _options(timeouts: Timeouts, connections: int) -> tuple[tuple[str, Any], ...]:
     return (
         # Two servers on one port would share its calls between two writers without a word.
         ("grpc.so_reuseport", 0),
         # Above our own limit, so that a request a little too large is refused by name.
-        ("grpc.max_receive_message_length", 4 * MESSAGE_BYTES_MAX),
-        ("grpc.max_send_message_length", 4 * MESSAGE_BYTES_MAX),
+        ("grpc.max_receive_message_length", RECEIVED_BYTES_MAX),
+        ("grpc.max_send_message_length", RECEIVED_BYTES_MAX),
         # Both, or gRPC would refuse by chance in between, and without a reason of ours.
         ("grpc.max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
         ("grpc.max_connection_idle_ms", round(timeouts.idle_seconds * 1_000)),
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1_000),

@@ -29,6 +29,7 @@ from ledger.api.streams import AnswerStream, RequestStream
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import (
     CALL_THREADS,
+    LIMITS_LOOK_SECONDS,
     STREAM_THREADS,
     WAITS_MAX,
     WAITS_PER_CONNECTION,
@@ -55,6 +56,7 @@ class HandlerFactory:
         """Begin within the running event loop. `limits` bounds methods by their full names."""
         self._loop = asyncio.get_running_loop()
         self._server = server
+        self._call_limits = server.limits
         self._admission = admission
         self._limits = limits
         self._timeouts = timeouts
@@ -68,6 +70,7 @@ class HandlerFactory:
         self._exchanges: set[RequestStream] = set()
         self._awaited: set[asyncio.Timeout] = set()
         self._is_ending = False
+        self._look()
 
     def drain(self) -> None:
         """Let what waits look up, and see that the server is going."""
@@ -88,8 +91,15 @@ class HandlerFactory:
         await self.notifier.until(lambda: is_over() or self._is_ending, seconds)
         return not self._is_ending
 
+    def _look(self) -> None:
+        """Have it said now and then which callers are not limited any more."""
+        self._call_limits.look()
+        self._looking = self._loop.call_later(LIMITS_LOOK_SECONDS, self._look)
+
     def close(self) -> None:
-        """Let the threads go that do nothing."""
+        """Let the threads go that do nothing, and say what is left to be said."""
+        self._looking.cancel()
+        self._call_limits.look(quiet_seconds=0)
         self._calls.close()
         self._streams.close()
 
@@ -98,16 +108,16 @@ class HandlerFactory:
     def handler(self, method: ServedMethod) -> "Handler":
         """Return the handler of a method: to gRPC every request is a stream, read when it comes."""
         if method.takes_many:
-            serve = partial(self._exchange, method)
+            serve = partial(self._counted, self._exchange, method)
             return grpc.stream_stream_rpc_method_handler(self._many(method.name, serve))
         if method.answers_many:
-            serve = partial(self._stream, method)
+            serve = partial(self._counted, self._stream, method)
             return grpc.stream_stream_rpc_method_handler(self._many(method.name, serve))
 
         async def answer(_: object, context: "Context") -> Any:  # noqa: ANN401 - bytes
             call, refusal = ServedCall(method.name, context), None
             try:
-                return await self._answer(method, call, context)
+                return await self._counted(self._answer, method, call, context)
             except Exception as error:  # noqa: BLE001 - nothing of ours may reach the client raw
                 refusal = error
             finally:
@@ -117,7 +127,10 @@ class HandlerFactory:
         return grpc.stream_unary_rpc_method_handler(answer)
 
     def native(self, name: str, serve: "Native") -> "Handler":
-        """Return the handler of a method that uses no thread: health, which answers always."""
+        """Return the handler of a method that uses no thread: health, which answers always.
+
+        Its calls have no rate: to refuse one costs as much as to answer it.
+        """
 
         async def answers(call: ServedCall, context: "Context") -> None:
             data = await self._message(context)
@@ -146,9 +159,25 @@ class HandlerFactory:
 
     # ---- the three kinds -------------------------------------------------------------------------
 
+    async def _counted(
+        self,
+        serve: "Callable[[ServedMethod, ServedCall, Context], Awaitable[Any]]",
+        method: ServedMethod,
+        call: ServedCall,
+        context: "Context",
+    ) -> Any:  # noqa: ANN401 - bytes or nothing
+        """Serve a call as far as its address and its actor are within their limits."""
+        try:
+            self._call_limits.enter(call)
+            return await serve(method, call, context)
+        finally:
+            call.is_over = True  # before it leaves: what a thread does for it takes no place then
+            self._call_limits.leave(call)
+
     async def _answer(self, method: ServedMethod, call: ServedCall, context: "Context") -> Any:  # noqa: ANN401
         """Answer one request once."""
         data = await self._message(context)
+        self._call_limits.received(call, len(data))
 
         def step() -> Any:  # noqa: ANN401 - bytes, or what will become bytes
             request = self._admission.request(call, data, method.parse)
@@ -168,6 +197,7 @@ class HandlerFactory:
     async def _stream(self, method: ServedMethod, call: ServedCall, context: "Context") -> None:
         """Answer one request with a stream."""
         data = await self._message(context)
+        self._call_limits.received(call, len(data))
 
         def begin() -> Any:  # noqa: ANN401 - an iterator of any messages
             return method.behaviour(self._admission.request(call, data, method.parse), call)
@@ -193,13 +223,15 @@ class HandlerFactory:
             data = await self._message(context, is_needed=False)
             if data is None:
                 return
+            self._call_limits.received(call, len(data))
 
             def begin() -> Any:  # noqa: ANN401 - an Exchange of any messages
                 self._admission.authenticate(call)
                 return method.behaviour(None, call)
 
             session = await self._carried(call, self._streams, begin)
-            exchange = RequestStream(method, context, session, self._heard)
+            received = partial(self._call_limits.received, call)
+            exchange = RequestStream(method, context, session, self._heard, received)
             self._exchanges.add(exchange)
             try:
                 await exchange.run(data, partial(self._carried, call, self._streams))
@@ -247,7 +279,7 @@ class HandlerFactory:
             return await threads.run(call.peer, step)
         except NotYetError as error:
             pause = error.pause
-        with self._waits.held(call.peer):
+        with self._waits.held(call.peer), self._call_limits.waiting(call):
             while True:
                 await self._waited(call, pause)
                 try:

@@ -15,6 +15,7 @@ from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
 from ledger.api.authority import AuthorityServicer
+from ledger.api.call_limits import CallLimits
 from ledger.api.calls import Admission, Authenticate, methods_of
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.decisions import DecisionServicer
@@ -79,13 +80,17 @@ class ApiServer:
     ) -> None:
         """`believes_always`: whether callers are believed even where authority is in force."""
         self._address = loopback(address)
-        self._server = ServerContext(backend, believes_always=believes_always)
+        self._kinds = _kinds()
+        limits = CallLimits(
+            backend.clock, backend.limit_settings, self._kinds, origin_of=backend.origin_of
+        )
+        self._server = ServerContext(backend, limits, believes_always=believes_always)
         self._admission = Admission(
-            backend.clock, backend.count_refusal, self._server.gate, authenticate
+            backend.clock, backend.count_refusal, authenticate, self._server.gate, limits
         )
         self._health = Health()
         self._timeouts = timeouts
-        self._front_end = FrontEnd(self._build, timeouts)
+        self._front_end = FrontEnd(self._build, timeouts, backend.limit_settings.connections)
         self._stopped = threading.Event()
         self._backend = backend
         self._is_serving = False
@@ -147,7 +152,7 @@ class ApiServer:
 
     def _build(self) -> "tuple[HandlerFactory, dict[str, Handler]]":
         """Return what answers, and the handler of every method; on the event loop."""
-        factory = HandlerFactory(self._server, self._admission, _limits(), self._timeouts)
+        factory = HandlerFactory(self._server, self._admission, self._kinds, self._timeouts)
         self._health.on_change(factory.notifier.notify)
         handlers = {
             CHECK: factory.native(CHECK, self._health.check),
@@ -163,7 +168,7 @@ class ApiServer:
         return factory, handlers | {method.name: factory.handler(method) for method in methods}
 
 
-def _limits() -> dict[str, ConcurrencyLimit]:
+def _kinds() -> dict[str, ConcurrencyLimit]:
     """Return how many calls of a method may be open, for those that stay open."""
     watches = ConcurrencyLimit(
         "watches", total=WATCHERS_MAX, per_connection=WATCHERS_PER_CONNECTION

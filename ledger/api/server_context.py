@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import grpc
 from google.protobuf.message import Message
 
+from ledger.api.call_limits import CallLimits
 from ledger.api.calls import ServedCall, call_of
 from ledger.api.checks import Checks
 from ledger.api.gate import Gate
@@ -21,6 +22,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events import values
 from ledger.events.authority import AdministratorNamed
+from ledger.limit_settings import LimitSettings
 from ledger.storage.records import LedgerInfo
 from projections.host import ProjectionHost
 
@@ -53,6 +55,10 @@ class Backend(Protocol):
 
     clock: Clock
     operators: NamedActors
+    limit_settings: LimitSettings
+
+    def origin_of(self, named: str) -> str:
+        """Return the served ledger of a name: the first one where none has it."""
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger."""
@@ -104,8 +110,11 @@ class Backend(Protocol):
 class ServerContext:
     """The context of all servicers: the served ledger, and whether the server is shutting down."""
 
-    def __init__(self, backend: Backend, *, believes_always: bool = False) -> None:
+    def __init__(
+        self, backend: Backend, limits: CallLimits, *, believes_always: bool = False
+    ) -> None:
         self.backend = backend
+        self.limits = limits
         self.gate = Gate(backend, believes_always=believes_always)
         self.clock = backend.clock
         self._draining = threading.Event()

@@ -153,19 +153,27 @@ class IngestStream:
             request = parsed(data, pb.StreamSignalsRequest.FromString)
             assert isinstance(request, pb.StreamSignalsRequest)
             answer.request_id = request.request_id
-            return Deferred(self._queued(request), partial(self._answered, answer))
+            return Deferred(self._queued(request, len(data)), partial(self._answered, answer))
         except LedgerError as error:
-            if error.reason in _FATAL:
+            if error.reason in _FATAL or self._has_no_place(error):
                 raise
             return self._refused(answer, error)
 
-    def _queued(self, request: pb.StreamSignalsRequest) -> PendingBatch:
+    def _queued(self, request: pb.StreamSignalsRequest, size: int) -> PendingBatch:
         ledger = self._ledger(request.ledger)
-        self._server.gate.admit(self._call, request, ledger.info.origin)
+        try:
+            self._server.gate.admit(self._call, request, ledger.info.origin)
+        finally:
+            if self._call.actor:
+                self._server.limits.charge(self._call, ledger.info.origin, request, size)
         rows = rows_of(request.observations, ledger.intake.unstated_time())
         caller = self._server.caller_for(request, _METHOD, self._call, self._deadline())
         is_left_out = request.leave_out_duplicates
         return ledger.intake.submit(caller, rows, _METHOD, leave_out_duplicates=is_left_out)
+
+    def _has_no_place(self, error: LedgerError) -> bool:
+        """Return whether the actor has so many streams that this one cannot begin."""
+        return error.reason is Reason.LIMIT_REACHED and self._call.place is None
 
     def _ledger(self, origin: str) -> LedgerApplication:
         """Return the stream's ledger: the first batch settles it."""
@@ -220,7 +228,7 @@ def batch_error(error: LedgerError) -> pb.BatchError:
     )
     seconds = errors.retry_seconds(error)
     if seconds is not None:
-        message.retry_delay.FromNanoseconds(int(seconds * 1_000_000_000))
+        message.retry_delay.FromNanoseconds(round(seconds * 1_000_000_000))
     return message
 
 

@@ -93,11 +93,14 @@ class RequestStream:
         context: "Context",
         session: BidirectionalStream[Any],
         hear: "Hear",
+        received: Callable[[int], None],
     ) -> None:
+        """`received` is told of each further message's size, and raises what ends the stream."""
         self._serialize = method.serialize
         self._context = context
         self._session = session
         self._hear = hear
+        self._received = received
         self._room = asyncio.Semaphore(STREAM_BATCHES_IN_FLIGHT)
         self._taken: asyncio.Queue[Any] = asyncio.Queue()
         self._reader: asyncio.Task[None] | None = None
@@ -135,6 +138,8 @@ class RequestStream:
                 self._is_idle = True
                 data = await self._context.read()
                 self._is_idle = False
+                if data is not grpc.aio.EOF:
+                    self._received(len(data))
             self.is_cut = data is not grpc.aio.EOF
         except Exception as error:  # noqa: BLE001 - raised by the task that answers
             end = error

@@ -63,7 +63,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_POSITION_BEYOND_HEAD: _ErrorReason.ValueType  # 19
     """OUT_OF_RANGE. The position lies beyond the ledger's last one, and it was not reached in time. Do: wait for the head, or ask for an earlier position."""
     ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 20
-    """RESOURCE_EXHAUSTED. Too many calls, watches or waiting appends. Do: back off as `RetryInfo` says and try again."""
+    """RESOURCE_EXHAUSTED. More than the caller may send in a second, or too many calls, watches or waiting appends. Do: back off as `RetryInfo` says and try again."""
     ERROR_REASON_PROJECTION_BEHIND: _ErrorReason.ValueType  # 21
     """UNAVAILABLE. The projection has not applied `min_position` yet. Do: repeat the call as `RetryInfo` says."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 22
@@ -142,8 +142,8 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     with PAGE_TOKEN_INVALID; any write with DEADLINE_MISSING and REQUEST_ID_REUSED. The comments of
     the calls list what comes on top.
 
-    When several apply, the first of these wins: field validity, an idempotent repeat, existence,
-    version, state, capacity. Nothing of a refused request is ever written.
+    When several apply, the first of these wins: what the caller may send in a second, field validity,
+    an idempotent repeat, existence, version, state, capacity. Nothing of a refused request is ever written.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -187,7 +187,7 @@ ERROR_REASON_CLOCK_AHEAD: ErrorReason.ValueType  # 18
 ERROR_REASON_POSITION_BEYOND_HEAD: ErrorReason.ValueType  # 19
 """OUT_OF_RANGE. The position lies beyond the ledger's last one, and it was not reached in time. Do: wait for the head, or ask for an earlier position."""
 ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 20
-"""RESOURCE_EXHAUSTED. Too many calls, watches or waiting appends. Do: back off as `RetryInfo` says and try again."""
+"""RESOURCE_EXHAUSTED. More than the caller may send in a second, or too many calls, watches or waiting appends. Do: back off as `RetryInfo` says and try again."""
 ERROR_REASON_PROJECTION_BEHIND: ErrorReason.ValueType  # 21
 """UNAVAILABLE. The projection has not applied `min_position` yet. Do: repeat the call as `RetryInfo` says."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 22

@@ -3,6 +3,7 @@
 Method: set one thing at a time in file and environment and read what is in force.
 """
 
+import json
 import traceback
 from operator import attrgetter
 from pathlib import Path
@@ -32,6 +33,20 @@ def test_the_environment_counts_before_the_file(
     assert load(file) == found
 
 
+PROVIDER = {
+    "issuer": "https://id.example",
+    "audience": "ledger",
+    "keys": "https://id.example/keys",
+}
+
+
+def _another(default: object) -> str:
+    """Return the text of another value than the default, of its type."""
+    if isinstance(default, bool):
+        return str(not default).lower()
+    return "7" if isinstance(default, int | float) else "changed"
+
+
 @pytest.mark.parametrize(("variable", "path"), [(v, p) for v, p, _ in documented()])
 def test_every_setting_can_be_set_in_the_environment(
     variable: str, path: str, monkeypatch: pytest.MonkeyPatch
@@ -46,10 +61,8 @@ def test_every_setting_can_be_set_in_the_environment(
         "actors": '["users/changed"]',
         "command": '["/bin/changed"]',
         "recorded": '["exports"]',
-        "evaluate": "false",
-        "project": "false",
-        "accept_silent_loss": "true",
-    }.get(name, "changed")
+        "providers": json.dumps([PROVIDER]),
+    }.get(name) or _another(value(Settings()))
     monkeypatch.setenv(variable, stated)
     assert value(load()) != value(Settings())
 
