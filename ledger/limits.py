@@ -63,6 +63,7 @@ RATED_CALLERS_MAX: Final = 10_000  # addresses, and actors, whose calls are reme
 LIMITED_CALLERS_MAX: Final = 1_000  # of which the log says that they are limited, at one time
 LIMITED_QUIET_SECONDS: Final = 60.0  # without a refusal until a caller is not limited any more
 LIMITS_LOOK_SECONDS: Final = 5.0  # how often that is looked at
+HANDSHAKE_SECONDS: Final = 10.0  # for TLS and the first bytes of HTTP/2; then the connection ends
 MESSAGE_SECONDS: Final = 10.0  # within which a call's message follows its headers
 MALFORMED_SECONDS: Final = 0.5  # how late what is no message is answered, at no cost
 IDLE_SECONDS: Final = 300.0  # after which a connection without calls ends; clients come back

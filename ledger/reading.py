@@ -11,7 +11,7 @@ import stat
 import tomllib
 from bisect import bisect_left
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 NOTE_BYTES_MAX: Final = 1024 * 1024  # a checkpoint, a proof, a witness policy, a key, a config
 RECEIPT_BYTES_MAX: Final = 16 * 1024 * 1024  # an event with its body, and proofs of it
@@ -46,6 +46,24 @@ def read_from(source: IO[bytes], most: int, name: str) -> bytes:
     if size > most or len(data) > most:
         raise OSError(errno.EFBIG, f"it has more than {most} bytes", name)
     return data
+
+
+class Stamp(NamedTuple):
+    """The marks of a file that change with its content: place on the disk, size, time."""
+
+    device: int
+    number: int
+    size: int
+    changed_at: int
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the stamp of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def read_text(path: Path, most: int) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from ledger.connection_settings import ClientSettings, ServerSettings
 from ledger.events.access import ACCESS_KINDS, AccessKind
 from ledger.events.values import ACTOR
 from ledger.limit_settings import LimitSettings
@@ -18,15 +19,6 @@ TokenAlgorithm: TypeAlias = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
 """How a provider may sign: by key pairs only, so that the key that checks cannot sign."""
-
-
-class ServerSettings(Section):
-    """Where the service is, for the server and its clients."""
-
-    address: str = Field(
-        default="127.0.0.1:50051",
-        description="Host and port that `serve` listens on and commands call; loopback only.",
-    )
 
 
 class StorageSettings(Section):
@@ -296,27 +288,6 @@ class ExportSettings(Section):
     folder: str = Field(
         default="",
         description="Folder for export bundles; empty for one beside a SQLite file.",
-    )
-
-
-class ClientSettings(Section):
-    """How commands call the service."""
-
-    ledger: str = Field(
-        default="", description="Origin of the ledger; empty for the server's first one."
-    )
-    actor: str = Field(
-        default="",
-        description="The actor that calls, as `users/NAME` or `services/NAME`; empty for "
-        "`users/anonymous`.",
-    )
-    deadline_seconds: float = Field(
-        default=10.0, gt=0, le=86_400, description="How long a call may take, with all attempts."
-    )
-    trust: str = Field(
-        default="",
-        description="File with the keys and checkpoints that commands remember; empty for one in "
-        "the user's state folder.",
     )
 
 

@@ -1,6 +1,6 @@
 """Settings: the environment counts before a TOML file, that before the defaults.
 
-A variable is `LEDGER_` plus sections and name: `LEDGER_SERVER__ADDRESS`. A name that is not known
+A variable is `LEDGER_` plus sections and name: `LEDGER_SERVER__TLS__KEY`. A name that is not known
 is refused at start-up, with the nearest one that exists: a setting that is silently not read would
 be found out too late. Flags of the command line stand over all of this; that is the CLI's business.
 """

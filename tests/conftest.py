@@ -11,6 +11,9 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from ledger.api.grpc_environment import IS_TLS_13_ALONE
+
+assert IS_TLS_13_ALONE, "gRPC was loaded before, so that servers with TLS would not be made"
 pytest_plugins = ["tests.support.stores", "tests.support.served"]
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}

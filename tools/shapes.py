@@ -24,7 +24,7 @@ Shape: TypeAlias = type[Any] | tuple[str, ...]
 EVENT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(records.Event))
 
 SHAPES: Final[dict[str, Shape]] = {
-    "serve": ("address", "port"),
+    "serve": ("address", "port", "bearer_address", "socket"),
     "doctor": ("state", "checks"),
     "verify": Report,
     "why": ("model", "rank", "of", "paragraph", "priority", "explained"),
@@ -97,6 +97,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "audit run": Report,
     "audit answer": ("name", "question", "state", "said", "missing", "how", "tables"),
     "compliance export": ComplianceFiles,
+    "certificate dev": ("certificates",),
     "witness serve": ("address", "port", "verifier_key", "origins"),
     "witness key": ("verifier_key",),
     "export create": Report,

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 import uvloop
 
+from ledger.api.listening import Listener
 from ledger.limits import (
     CALLS_PER_CONNECTION,
+    HANDSHAKE_SECONDS,
     IDLE_SECONDS,
     KEEPALIVE_SECONDS,
     KEEPALIVE_TIMEOUT_SECONDS,
@@ -38,11 +40,16 @@ _ENDING_SECONDS: Final = 2.0  # what is cancelled after the grace gets to let go
 class Timeouts:
     """How long the front waits, for what a client does or does not do; tests have less."""
 
+    handshake_seconds: float = HANDSHAKE_SECONDS
     message_seconds: float = MESSAGE_SECONDS
     idle_seconds: float = IDLE_SECONDS
     malformed_seconds: float = MALFORMED_SECONDS
     ping_seconds: float = PING_SECONDS_MIN
     """How often a client that does nothing may ask whether the server is still there."""
+
+
+class NotBoundError(Exception):
+    """An address that is taken, by name."""
 
 
 class _Table(grpc.GenericRpcHandler):
@@ -57,7 +64,7 @@ class _Table(grpc.GenericRpcHandler):
 
 
 class FrontEnd:
-    """Serves on one address once started. It is started and stopped once."""
+    """Serves once it is started. It is started and stopped once."""
 
     def __init__(
         self,
@@ -72,12 +79,17 @@ class FrontEnd:
         self._thread = threading.Thread(target=self._run, name="front", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._factory: HandlerFactory | None = None
-        self._bound: Future[int] = Future()
+        self._bound: Future[list[int]] = Future()
         self._stopping: asyncio.Future[float] | None = None
 
-    def start(self, address: str) -> int:
-        """Bind an address and serve; return the port. RuntimeError where it is taken."""
-        self._address = address
+    def start(
+        self, listeners: Callable[[], list[Listener]], on_bound: Callable[[], None]
+    ) -> list[int]:
+        """Bind and serve; return the port of each. NotBoundError where one is taken.
+
+        `on_bound` is called when all are bound, before anything is answered.
+        """
+        self._listeners, self._on_bound = listeners(), on_bound
         self._thread.start()
         return self._bound.result()
 
@@ -119,16 +131,26 @@ class FrontEnd:
         server = grpc.aio.server(options=_options(self._timeouts, self._connections))
         server.add_generic_rpc_handlers((_Table(handlers),))
         try:
-            port = server.add_insecure_port(self._address)
+            ports = [_bind(server, one) for one in self._listeners]
+            self._on_bound()
             await server.start()
         except BaseException:
             factory.close()
             raise
         self._factory = factory
-        self._bound.set_result(port)
+        self._bound.set_result(ports)
         grace_seconds = await self._stopping
         await server.stop(grace_seconds)
         factory.close()
+
+
+def _bind(server: grpc.aio.Server, listener: Listener) -> int:
+    try:
+        if listener.credentials is None:
+            return server.add_insecure_port(listener.address)
+        return server.add_secure_port(listener.address, listener.credentials)
+    except RuntimeError as error:
+        raise NotBoundError(listener.address) from error
 
 
 def _options(timeouts: Timeouts, connections: int) -> tuple[tuple[str, Any], ...]:
@@ -143,6 +165,7 @@ def _options(timeouts: Timeouts, connections: int) -> tuple[tuple[str, Any], ...
         ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
+        ("grpc.server_handshake_timeout_ms", round(timeouts.handshake_seconds * 1_000)),
         ("grpc.max_connection_idle_ms", round(timeouts.idle_seconds * 1_000)),
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1_000),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1_000),

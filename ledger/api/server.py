@@ -1,11 +1,9 @@
-"""The gRPC server: every option explicit, loopback only, and an orderly way to stop.
+"""The gRPC server: every option explicit, where it may listen, and an orderly way to stop.
 
 `start` binds and serves, `drain` says goodbye to health checks and long calls, `stop` lets what is
 under way finish. It serves what it is given and owns none of it.
 """
 
-import ipaddress
-import socket
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -20,18 +18,18 @@ from ledger.api.calls import Admission, Authenticate, methods_of
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
-from ledger.api.front_end import FrontEnd, Timeouts
+from ledger.api.front_end import FrontEnd, NotBoundError, Timeouts
 from ledger.api.gate import believed
 from ledger.api.handlers import HandlerFactory
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
+from ledger.api.listening import DEFAULT_ADDRESS, Listening, taken
 from ledger.api.models import ModelServicer
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
 from ledger.api.reads import noted
 from ledger.api.server_context import Backend, ServerContext
 from ledger.api.signals import SignalServicer
-from ledger.errors import LedgerError, invalid_field
 from ledger.limits import (
     DRAIN_SECONDS,
     INGEST_STREAMS_MAX,
@@ -49,7 +47,6 @@ if TYPE_CHECKING:
 
     Handler = grpc.RpcMethodHandler[bytes, bytes]
 
-DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 _SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
     "ledger.v1.AuthorityService": AuthorityServicer,
     "ledger.v1.DecisionService": DecisionServicer,
@@ -67,19 +64,22 @@ SIGNING: Final = "ledger.v1.LedgerService/signing"
 
 
 class ApiServer:
-    """Serves a backend on one loopback address. Use as a context manager, or start and stop it."""
+    """Serves a backend. Use as a context manager, or start and stop it.
+
+    It listens as it is told, or on the one address that it is given, without TLS.
+    """
 
     def __init__(
         self,
         backend: Backend,
-        address: str = DEFAULT_ADDRESS,
+        listening: Listening | str = DEFAULT_ADDRESS,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         *,
         authenticate: Authenticate = believed,
         believes_always: bool = False,
     ) -> None:
         """`believes_always`: whether callers are believed even where authority is in force."""
-        self._address = loopback(address)
+        self.listening = Listening(listening) if isinstance(listening, str) else listening
         self._kinds = _kinds()
         limits = CallLimits(
             backend.clock, backend.limit_settings, self._kinds, origin_of=backend.origin_of
@@ -94,8 +94,7 @@ class ApiServer:
         self._stopped = threading.Event()
         self._backend = backend
         self._is_serving = False
-        self.port = 0
-        """The port that is served, once started: a free one where the address says 0."""
+        self._ports: list[int] = []
         backend.on_append_change(self._tell_health)
         self._health.set((SIGNING,), is_serving=True)
         backend.on_signing_failure(self._fail_signing)
@@ -111,16 +110,32 @@ class ApiServer:
         self.stop()
 
     @property
+    def port(self) -> int:
+        """The port that is served, once started: a free one where the address says 0."""
+        return self._ports[0] if self._ports else 0
+
+    @property
     def address(self) -> str:
-        """The address that a client connects to."""
-        return f"{self._address.rpartition(':')[0]}:{self.port}"
+        """The target that a client is given: HOST:PORT, with TLS `ledgers://HOST:PORT`."""
+        return self.listening.target(0, self.port)
+
+    @property
+    def bearer_address(self) -> str:
+        """The same for callers without a certificate, where they have an address of their own."""
+        return self.listening.target(1, self._ports[1]) if self.listening.has_bearers else ""
 
     def start(self) -> None:
-        """Bind and serve; FIELD_INVALID where the address is taken."""
+        """Bind and serve; FIELD_INVALID where an address or the socket's place is taken."""
+        operators = self.listening.socket
         try:
-            self.port = self._front_end.start(self._address)
-        except RuntimeError as error:
-            raise _taken(self._address) from error
+            self._ports = self._front_end.start(
+                self.listening.listeners, operators.publish if operators else lambda: None
+            )
+        except NotBoundError as error:
+            raise taken(str(error)) from error
+        finally:
+            if operators is not None:
+                operators.forget()
         self._is_serving = True
         self._tell_health()
 
@@ -135,6 +150,8 @@ class ApiServer:
         """Drain, take no new calls, and return when those under way are done or cut off."""
         self.drain()
         self._front_end.stop(grace_seconds)
+        if self.listening.socket is not None:
+            self.listening.socket.remove()
         self._stopped.set()
 
     def wait(self) -> None:
@@ -196,49 +213,3 @@ def _kinds() -> dict[str, ConcurrencyLimit]:
         WATCH: standard,
         REFLECT: standard,
     }
-
-
-def loopback(address: str) -> str:
-    """Return the address to bind; FIELD_INVALID unless it is HOST:PORT on this machine's loopback.
-
-    Until there is transport security, a client that connects can claim to be any caller.
-    """
-    host, colon, port = address.rpartition(":")
-    is_port = port.isascii() and port.isdigit() and len(port) <= len("65535")
-    if not colon or not is_port or int(port) > 65_535:
-        raise _refused(address, "is not of the form HOST:PORT")
-    if host == "localhost":
-        return f"127.0.0.1:{port}"  # never what a name server makes of it
-    try:
-        parsed = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError as error:
-        raise _refused(address, "does not name an IP address or localhost") from error
-    if not parsed.is_loopback:
-        raise _refused(address, "is not a loopback address, and there is no transport security yet")
-    return address if parsed.version == 4 else f"[{parsed}]:{port}"
-
-
-def refuse_taken(address: str) -> None:
-    """Raise FIELD_INVALID where something listens on an address already; takes nothing itself."""
-    host, _, port = loopback(address).rpartition(":")
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC does: not TIME_WAIT
-        try:
-            probe.bind((host.strip("[]"), int(port)))
-        except OSError as error:
-            raise _taken(address) from error
-
-
-def _taken(address: str) -> LedgerError:
-    return invalid_field(
-        "listen",
-        f"{address} cannot be bound",
-        remedy="Stop the program that listens there, or serve on another port.",
-    )
-
-
-def _refused(address: str, why: str) -> LedgerError:
-    return invalid_field(
-        "listen", f"{address[:160]!r} {why}", remedy=f"Serve on {DEFAULT_ADDRESS}."
-    )

@@ -22,7 +22,8 @@ from ledger.operations.failures import MisuseError
 _EXITS = "\n\n".join(f"{code.value}: {meaning}" for code, meaning in MEANING.items())
 _EVERYWHERE = (
     "Options for every command, anywhere on the line: --config, --server, --ledger, --actor, "
-    "--deadline, --max-age, --max-future, --json."
+    "--deadline, --max-age, --max-future, --tls-ca, --tls-certificate, --tls-key, --token-file, "
+    "--json."
 )
 
 
@@ -102,6 +103,7 @@ TREE: Final[dict[str, str | Group]] = {
         "audits",
     ),
     "compliance": Group("Tables for auditors and regulators.", ("export",), "compliance"),
+    "certificate": Group("Certificates for trying TLS out.", ("dev",), "certificates"),
     "witness": Group(
         "A witness, for any log: it cosigns what is consistent.", ("serve", "key"), "witness"
     ),
@@ -266,13 +268,25 @@ def _whole_span(text: str) -> int:
         raise typer.BadParameter(f"{error}.") from error
 
 
+_TlsCa = Annotated[
+    Path | None, typer.Option(help="File with the CA of the server; the system's if left out.")
+]
+_TlsCertificate = Annotated[Path | None, typer.Option(help="File with the caller's certificate.")]
+_TlsKey = Annotated[Path | None, typer.Option(help="File with that certificate's key.")]
+_TokenFile = Annotated[Path | None, typer.Option(help="File with the caller's bearer token.")]
+
+
 @app.callback()
 def shared(
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings; or LEDGER_CONFIG.")
     ] = None,
     server: Annotated[
-        str | None, typer.Option(help="HOST:PORT of the server; or LEDGER_SERVER__ADDRESS.")
+        str | None,
+        typer.Option(
+            help="HOST:PORT of the server, ledgers://HOST:PORT for TLS, or unix:/path; or "
+            "LEDGER_SERVER__ADDRESS."
+        ),
     ] = None,
     ledger: Annotated[
         str | None, typer.Option(help="Origin of the ledger; the server's first one if left out.")
@@ -303,6 +317,10 @@ def shared(
             help="How far ahead of this machine's clock its time may be; 5m if left out.",
         ),
     ] = None,
+    tls_ca: _TlsCa = None,
+    tls_certificate: _TlsCertificate = None,
+    tls_key: _TlsKey = None,
+    token_file: _TokenFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON on standard output, for any command.")
     ] = False,
@@ -311,7 +329,10 @@ def shared(
     ] = False,
 ) -> None:
     """Keep a ledger of model degradation, decisions and plans that proves itself."""
-    begin(Session(config, server, ledger, actor, deadline, as_json, max_age, max_future))
+    made = Session(config, server, ledger, actor, deadline, as_json, max_age, max_future)
+    made.tls_ca, made.tls_certificate, made.tls_key = tls_ca, tls_certificate, tls_key
+    made.token_file = token_file
+    begin(made)
 
 
 def run() -> None:

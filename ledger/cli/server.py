@@ -26,6 +26,7 @@ from ledger.operations.failures import MisuseError
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from ledger.api.server import ApiServer
     from ledger.client import Administrator
     from ledger.events.authority import AdministratorNamed
     from ledger.service import Service
@@ -38,7 +39,7 @@ def serve(
         typer.Option("--db", help="Path of a SQLite file, or URL of a PostgreSQL database."),
     ] = None,
     listen: Annotated[
-        str | None, typer.Option(help="HOST:PORT on loopback; port 0 takes a free one.")
+        str | None, typer.Option(help="HOST:PORT, loopback without TLS; port 0 takes a free one.")
     ] = None,
     create: Annotated[
         str | None,
@@ -58,12 +59,12 @@ def serve(
         Path | None, typer.Option(help="Write the port there once calls are answered.")
     ] = None,
 ) -> None:
-    """Serve ledgers over gRPC, until SIGTERM or Ctrl-C.
+    """Serve ledgers over gRPC, until SIGTERM or Ctrl-C; then calls under way are finished.
 
-    Listens on loopback only: there is no transport security yet, and a client that connects could
-    claim to be any caller. To stop, calls under way are finished first.
+    Without a certificate (`server.tls.certificate`) it listens on loopback only.
     """
-    from ledger.api.server import ApiServer, refuse_taken
+    from ledger.api.listening import Listening
+    from ledger.api.server import ApiServer
     from ledger.errors import LedgerError
     from ledger.service import Service
 
@@ -75,19 +76,20 @@ def serve(
         create, identities.administrator(administrator, person, certificate, jwt)
     )
     address = listen or chosen.server or settings.server.address
+    log_to_stderr(settings.log.level, settings.log.form)
     try:
-        refuse_taken(address)  # before anything is opened or created
+        listening = Listening(address, settings.server, chosen.clock)
+        listening.refuse_taken()  # before anything is opened or created
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error
-    log_to_stderr(settings.log.level, settings.log.form)
     _warn_of_silent_loss(settings)
     wait = stop_signal()
     with Service(settings, create=bool(create)) as service:
         _quiet_collector()
-        with ApiServer(service, address) as server:
+        with ApiServer(service, listening) as server:
             if create:  # once the port is ours: what fails must not have begun a ledger
                 _create(service, create, clock, currency, first)
-            _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
+            _tell_ready(server, port_file, as_json=chosen.as_json)
             wait()
             output.say("Stopping: calls under way are being finished.")
             _end_in_any_case()
@@ -217,13 +219,17 @@ def _create(
     output.say(f"Created the ledger {origin} with clock {clock}{unit}.")
 
 
-def _tell_ready(address: str, port: int, port_file: Path | None, *, as_json: bool) -> None:
+def _tell_ready(server: "ApiServer", port_file: Path | None, *, as_json: bool) -> None:
+    operators = server.listening.socket
+    address, bearers = server.address, server.bearer_address
+    socket = operators.target if operators else ""
     if as_json:
-        output.write_json({"address": address, "port": port}, is_line=True)
+        said = {"port": server.port, "bearer_address": bearers, "socket": socket}
+        output.write_json({"address": address, **said}, is_line=True)
     else:
-        output.write(f"Serving on {address}")
+        output.write(f"Serving on {', '.join(filter(None, (address, bearers, socket)))}")
     if port_file:
-        write_port(port, port_file)
+        write_port(server.port, port_file)
 
 
 def write_port(port: int, port_file: Path) -> None:

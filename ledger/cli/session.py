@@ -40,6 +40,10 @@ GLOBAL_OPTIONS: Final = {
     "--deadline": True,
     "--max-age": True,
     "--max-future": True,
+    "--tls-ca": True,
+    "--tls-certificate": True,
+    "--tls-key": True,
+    "--token-file": True,
     "--json": False,
 }
 
@@ -69,6 +73,10 @@ class Session:
     max_future_seconds: int | None = None
     purpose: str = field(default="", init=False)
     """The purpose that the command reads for, stated before the client is made."""
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    token_file: Path | None = None
     _settings: "Settings | None" = field(default=None, init=False)
     _client: "LedgerClient | None" = field(default=None, init=False)
     _unit_of_cost: str | None = field(default=None, init=False)
@@ -104,10 +112,12 @@ class Session:
     @property
     def target(self) -> str:
         """The server's address."""
-        from ledger.client.options import address_of
+        from ledger.client.target import SECURE, address_of
 
+        stated = self.settings.server
+        address = f"{SECURE}{stated.address}" if stated.tls.certificate else stated.address
         try:
-            return address_of(self.server or self.settings.server.address)
+            return address_of(self.server or address)
         except ValueError as error:
             raise MisuseError(f"{error}.") from None
 
@@ -126,10 +136,25 @@ class Session:
                     deadline_seconds=self.deadline_seconds or stated.deadline_seconds,
                     clock=self.clock,
                     purpose=self.purpose,
+                    tls_ca=self.tls_ca or stated.tls_ca,
+                    tls_certificate=self.tls_certificate or stated.tls_certificate,
+                    tls_key=self.tls_key or stated.tls_key,
+                    token=self._token(),
                 )
-            except ValueError as error:  # an actor that cannot be
-                raise MisuseError(f"{error}.") from error
+            except ValueError as error:  # an actor that cannot be, a file that cannot be used
+                raise MisuseError(f"{str(error).removesuffix('.')}.") from error
         return self._client
+
+    def _token(self) -> "Path | str | None":
+        """Return the bearer token of this run, or the file that holds it."""
+        stated = self.settings.client
+        if self.token_file is not None:
+            return self.token_file
+        if stated.token and stated.token_file:
+            raise MisuseError(
+                "client.token and client.token_file are both set.", "Leave one of them out."
+            )
+        return stated.token or (Path(stated.token_file) if stated.token_file else None)
 
     @property
     def unit_of_cost(self) -> str:

@@ -17,6 +17,12 @@ from ledger.v1 import errors_pb2, signal_service_pb2
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _NANOS: Final = 1_000_000_000
+# As gRPC's library says it, of a server's certificate and of a server without one.
+_OF_THE_CERTIFICATE: Final = (
+    "CERTIFICATE_VERIFY_FAILED",
+    "Verification Check failed",
+    "WRONG_VERSION_NUMBER",
+)
 
 
 class ClientError(Exception):
@@ -32,6 +38,11 @@ class UnreachableError(ClientError):
         self.why = why
         self.request_id = request_id
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the server's certificate is the cause, or that it has none: so it stays."""
+        return any(words in self.why for words in _OF_THE_CERTIFICATE)
+
     def __str__(self) -> str:
         """Return what happened and what to do, in one line."""
         again = (
@@ -43,6 +54,21 @@ class UnreachableError(ClientError):
             f"No ledger answers at {self.target}: {self.why}. Check the address, and that "
             f"`decision-ledger serve` runs there.{again}"
         )
+
+
+class TransportError(UnreachableError):
+    """A server is there, and the two do not come to terms about TLS: certificate, name or CA.
+
+    Nothing was sent to it but the handshake.
+    """
+
+    def __init__(self, target: str, why: str, remedy: str) -> None:
+        super().__init__(target, why)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Return what does not fit and what to do, in one line."""
+        return f"{self.why}. {self.remedy}"
 
 
 class LedgerRefusedError(ClientError):

@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv6Address
 from typing import Any, Final
 
 from ledger.chain.policy import WitnessPolicy
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS, TimeBounds
 from ledger.client.retry import Attempts, RetryOptions
+from ledger.client.security import Security
+from ledger.client.target import SECURE, Target, address_of, target_of
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, uuid7
 from ledger.events.values import ACTOR
@@ -20,6 +21,7 @@ from ledger.limits import (
 
 ACTOR_KEY: Final = "ledger-actor"
 PURPOSE_KEY: Final = "ledger-purpose"
+_AUTHORIZATION_KEY: Final = "authorization"
 DEADLINE_SECONDS_DEFAULT: Final = 10.0
 RENEW_SECONDS: Final = 3_600.0
 """The deadline of one connection of a watch or stream, which is then taken up again."""
@@ -40,15 +42,7 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.max_metadata_size", 64 * 1024),
 )
 
-PORT_DEFAULT: Final = 50_051
-
 _PRINTABLE: Final = re.compile(r"[ -~]*", re.ASCII)
-_RESOLVED: Final = re.compile(r"(?:unix|unix-abstract|dns|ipv4|ipv6|vsock|xds):[^\s]+", re.ASCII)
-_PLACE: Final = re.compile(
-    r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9]+)?\])"
-    r"(?::(?P<port>[0-9]{1,5}))?",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +60,19 @@ class ClientOptions:
     max_age_seconds: int | None = None
     max_future_seconds: int = MAX_FUTURE_SECONDS
     purpose: str = ""
+    security: Security = field(default_factory=Security)
+    place: Target = field(init=False)
 
     def __post_init__(self) -> None:
         """Refuse what could not mean anything, and complete the address."""
         object.__setattr__(self, "target", address_of(self.target))
+        place = target_of(self.target, has_tls=self.security.has_tls)
+        object.__setattr__(self, "place", place)
+        if self.security.token is not None and not (place.is_secure or place.is_local):
+            raise ValueError(
+                f"token: the way to {self.target} is not TLS, so that others could read it; write "
+                f"{SECURE}{place.address}"
+            )
         if not self.deadline_seconds > 0:
             raise ValueError("deadline_seconds: every call needs a deadline above 0")
         if min(self.max_future_seconds, self.max_age_seconds or 0) < 0:
@@ -86,8 +89,13 @@ class ClientOptions:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The metadata of every call; without an actor the server records its anonymous one."""
-        stated = ((ACTOR_KEY, self.actor), (PURPOSE_KEY, self.purpose))
+        """The metadata of every call: what was stated of the caller, and the bearer token."""
+        token = self.security.token
+        stated = (
+            (ACTOR_KEY, self.actor),
+            (PURPOSE_KEY, self.purpose),
+            (_AUTHORIZATION_KEY, f"Bearer {token.text}" if token else ""),
+        )
         return tuple((key, text) for key, text in stated if text)
 
     def times(self) -> TimeBounds:
@@ -106,28 +114,3 @@ class ClientOptions:
             request.ledger = self.ledger
         if "request_id" in fields:
             request.request_id = request_id or uuid7(self.clock)
-
-
-def address_of(text: str) -> str:
-    """Return HOST:PORT, the port 50051 where none is stated; ValueError says what to write."""
-    shown = repr(text[:80])
-    if "://" in text and not text.startswith(("dns:", "xds:")):
-        scheme = text.partition("://")[0][:20]
-        raise ValueError(f"server: {shown} is a URL; write HOST:PORT without {scheme}://")
-    if (match := _PLACE.fullmatch(text)) is None:
-        if _RESOLVED.fullmatch(text):
-            return text
-        if _is_ipv6(text):
-            return f"[{text}]:{PORT_DEFAULT}"
-        raise ValueError(f"server: {shown} is not of the form HOST:PORT, such as localhost:50051")
-    port = PORT_DEFAULT if match["port"] is None else int(match["port"])
-    if not 1 <= port <= 65_535:
-        raise ValueError(f"server: {shown} names port {port}; ports go from 1 to 65535")
-    return f"{match['host']}:{port}"
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        return bool(IPv6Address(text))
-    except AddressValueError:
-        return False

@@ -9,7 +9,7 @@ from typing import Final
 
 import grpc
 
-from ledger.client.errors import BusyError, ClientError
+from ledger.client.errors import BusyError, ClientError, UnreachableError
 from ledger.clock import Clock
 from ledger.errors import Reason
 
@@ -91,6 +91,8 @@ class Attempts:
 
 def _passes(code: grpc.StatusCode, error: ClientError) -> bool:
     """Return whether a failure may be over soon; nothing was written where a limit was reached."""
+    if isinstance(error, UnreachableError) and error.is_lasting:
+        return False
     is_limit = isinstance(error, BusyError) and error.reason is Reason.LIMIT_REACHED
     return is_limit or code is grpc.StatusCode.UNAVAILABLE
 

@@ -13,8 +13,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.api.listening import DEFAULT_ADDRESS, bound
 from ledger.api.paging import page_of
-from ledger.api.server import DEFAULT_ADDRESS, SERVICES, SIGNING, ApiServer, loopback
+from ledger.api.server import SERVICES, SIGNING, ApiServer
 from ledger.application.log import LedgerLog
 from ledger.errors import LedgerError, Reason
 from ledger.v1 import ledger_service_pb2
@@ -77,14 +78,14 @@ def test_reflection_lists_every_service(served: Served) -> None:
 )
 def test_only_loopback_addresses_are_served(address: str) -> None:
     with pytest.raises(LedgerError) as caught:
-        loopback(address)
+        bound(address, has_tls=False)
     assert caught.value.reason is Reason.FIELD_INVALID
     assert caught.value.violations[0].field == "listen"
     assert DEFAULT_ADDRESS in caught.value.remedy
 
 
 @pytest.mark.parametrize(
-    ("address", "bound"),
+    ("address", "as_bound"),
     [
         ("127.0.0.1:0", "127.0.0.1:0"),
         ("127.8.9.1:5", "127.8.9.1:5"),
@@ -92,8 +93,8 @@ def test_only_loopback_addresses_are_served(address: str) -> None:
         ("[::1]:9", "[::1]:9"),
     ],
 )
-def test_loopback_addresses_are_bound_as_meant(address: str, bound: str) -> None:
-    assert loopback(address) == bound
+def test_loopback_addresses_are_bound_as_meant(address: str, as_bound: str) -> None:
+    assert bound(address, has_tls=False) == as_bound
 
 
 def test_a_second_server_on_the_port_is_refused_and_splits_no_traffic(served: Served) -> None:

@@ -10,13 +10,14 @@ import random  # noqa: TID251 - always from a seed
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger.api.server import loopback
+from ledger.api.listening import bound
 from ledger.application.policies.lint import lint
 from ledger.application.signing.published_checkpoints import read_policy, read_published
 from ledger.application.witnesses.calls import WitnessCallError, WitnessCalls
@@ -32,7 +33,7 @@ from ledger.cli import decisions, values
 from ledger.cli.session import hoisted
 from ledger.client.errors import ClientError, TrustFileError
 from ledger.client.inputs import NoTimeError, micros_of_text
-from ledger.client.options import address_of
+from ledger.client.target import address_of
 from ledger.client.trust.store import TrustStore
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError
@@ -167,7 +168,9 @@ PARSERS: dict[str, Parser] = {
         lambda text: hoisted(text.split(" ")), MisuseError, "model show m --json --server a:1 --"
     ),
     "a server's address": of_text(address_of, ValueError, "localhost:50051", "[::1]:7", "unix:/x"),
-    "an address to listen at": of_text(loopback, LedgerError, "127.0.0.1:50051", "[::1]:0"),
+    "an address to listen at": of_text(
+        partial(bound, has_tls=False), LedgerError, "127.0.0.1:50051", "[::1]:0"
+    ),
     "a witness's address": of_text(host_and_port, MisuseError, "127.0.0.1:80"),
     "a witness's URL": of_text(WitnessCalls, WitnessCallError, "https://w.example:80/x?y#z"),
     "a database's URL": of_text(

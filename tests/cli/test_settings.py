@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.api.server import DEFAULT_ADDRESS
+from ledger.api.listening import DEFAULT_ADDRESS
 from ledger.setting_sections import Settings
 from ledger.settings import SettingsError, documented, load, refuse_strays, secret_variables
 
@@ -73,11 +73,18 @@ def test_every_setting_can_be_set_in_the_environment(
         ("LEDGER_SERVER__ADRESS", "LEDGER_SERVER__ADDRESS"),
         ("LEDGER_STORAGE__DATABSE", "LEDGER_STORAGE__DATABASE"),
         ("LEDGER_SERVERS__ADDRESS", "LEDGER_SERVER__ADDRESS"),
+        ("LEDGER_SERVER__TLS__CERTIFICAT", "LEDGER_SERVER__TLS__CERTIFICATE"),
+        ("LEDGER_SERVER__TLS_KEY", "LEDGER_SERVER__TLS__KEY"),
     ],
 )
 def test_a_stray_is_refused_with_what_was_meant(stray: str, meant: str) -> None:
     with pytest.raises(SettingsError, match=rf"{stray} \(did you mean {meant}\?\)"):
         refuse_strays({stray: "x", "PATH": "x"})
+
+
+def test_a_section_within_a_section_has_no_variable_of_its_own() -> None:
+    with pytest.raises(SettingsError, match="Nothing reads LEDGER_SERVER__TLS"):
+        refuse_strays({"LEDGER_SERVER__TLS": "{}"})
 
 
 def test_a_setting_that_is_near_none_suggests_none() -> None:
@@ -123,6 +130,7 @@ def test_what_other_programs_put_under_the_prefix_is_left_alone(
     ("text", "said"),
     [
         ('[server]\nadress = "x"', "server.adress.*did you mean server.address"),
+        ('[server.tls]\nkeys = "x"', "server.tls.keys.*did you mean server.tls.key"),
         ("[client]\ndeadline_seconds = 0", "client.deadline_seconds"),
         ('[log]\nlevel = "loud"', "log.level"),
         ('[operators]\nactors = ["ops"]', "operators.actors.*'ops' can never call"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.client import AsyncLedgerClient, LedgerClient
-from ledger.client.options import address_of
+from ledger.client.target import address_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,9 @@ from ledger.client.options import address_of
         ("[::1]", "[::1]:50051"),
         ("[fe80::1%eth0]:7", "[fe80::1%eth0]:7"),
         ("unix:/run/ledger.sock", "unix:/run/ledger.sock"),
+        ("ledgers://localhost", "ledgers://localhost:50051"),
+        ("ledgers://ledger.example.com:443", "ledgers://ledger.example.com:443"),
+        ("ledger://::1", "ledger://[::1]:50051"),
         ("dns:///ledger.example.com:443", "dns:///ledger.example.com:443"),
     ],
 )
@@ -32,6 +35,10 @@ def test_a_port_that_is_left_out_is_50051(text: str, address: str) -> None:
         ("http://127.0.0.1:50051", "write HOST:PORT without http://"),
         ("https://ledger.example.com", "write HOST:PORT without https://"),
         ("grpc://localhost:50051", "without grpc://"),
+        ("https://localhost:50051", "or ledgers://HOST:PORT for TLS"),
+        ("ledgers://", "HOST:PORT"),
+        ("ledgers://unix:/run/x", "HOST:PORT"),
+        ("ledgers://ledger://x", "HOST:PORT"),
         ("localhost:0", "ports go from 1 to 65535"),
         ("localhost:99999", "ports go from 1 to 65535"),
         ("localhost:", "HOST:PORT"),

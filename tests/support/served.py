@@ -5,11 +5,12 @@ furnished as `live_fleet` does. `refused` takes an RPC error apart.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -19,6 +20,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from ledger.api.front_end import Timeouts
+from ledger.api.listening import Listening
 from ledger.api.server import ApiServer
 from ledger.client import LedgerClient
 from ledger.clock import Clock
@@ -120,10 +122,20 @@ def refused_in_time(call: Callable[[float], Any]) -> Refusal:
 class Served:
     """A started service, its server, and stubs over one channel."""
 
-    def __init__(self, service: Service, server: ApiServer) -> None:
+    def __init__(
+        self,
+        service: Service,
+        server: ApiServer,
+        security: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.service = service
         self.server = server
-        self.channel = grpc.insecure_channel(server.address, options=_CLIENT_OPTIONS)
+        self._security = security
+        self.channel: grpc.Channel = (
+            self.client().channel
+            if security
+            else grpc.insecure_channel(server.address, options=_CLIENT_OPTIONS)
+        )
         self.signals = signal_service_pb2_grpc.SignalServiceStub(self.channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
         self.policies = policy_service_pb2_grpc.PolicyServiceStub(self.channel)
@@ -153,9 +165,11 @@ class Served:
         with self.client() as client:
             furnish(client, models, signals=two, policy="default", document=POLICY)
 
-    def client(self) -> LedgerClient:
-        """Return a client of the server."""
-        return LedgerClient(self.server.address, deadline_seconds=TIMEOUT)
+    def client(self, **stated: Any) -> LedgerClient:  # noqa: ANN401 - as the client takes it
+        """Return a client of the server, with what is stated of TLS and tokens instead."""
+        return LedgerClient(
+            self.server.address, deadline_seconds=TIMEOUT, **(stated or self._security)
+        )
 
     def add_model(self, name: str) -> None:
         """Register a model and put version v1 into service."""
@@ -184,11 +198,13 @@ def serving(
     *,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     believes_always: bool = False,
+    address: str = "127.0.0.1:0",
+    security: Mapping[str, Any] | None = None,
     **named: object,
 ) -> Iterator[Served]:
     """Serve a database in a folder on a free port; nothing is written unasked by default.
 
-    `named` are settings as `quiet` takes them.
+    `named` are settings as `quiet` takes them, `security` what a client states of TLS and tokens.
     """
     usual: dict[str, object] = {
         "service__evaluate": False,
@@ -196,11 +212,12 @@ def serving(
         "operators__actors": OPERATORS,
     }
     settings = quiet(str(folder / "ledger.sqlite"), **usual | named)
+    listening = Listening(address, settings.server)
     with (
         Service(settings, clock) as service,
-        ApiServer(service, "127.0.0.1:0", timeouts, believes_always=believes_always) as server,
+        ApiServer(service, listening, timeouts, believes_always=believes_always) as server,
     ):
-        served = Served(service, server)
+        served = Served(service, server, security or {})
         try:
             yield served
         finally:

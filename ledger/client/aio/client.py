@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS
 from ledger.client.aio.authority import AsyncAuthorityCalls
@@ -18,6 +18,7 @@ from ledger.client.aio.proofs import AsyncProofCalls
 from ledger.client.aio.signals import AsyncSignalCalls
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
+from ledger.client.security import security
 from ledger.client.trust.quorum import WitnessPolicyLike, read_witness_policy
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, SystemClock
@@ -41,9 +42,15 @@ class AsyncLedgerClient(
     LedgerRefusedError with reason and remedy, or UnreachableError.
     To be made and used within one event loop.
 
-    `target` is `host:port`, port 50051 if left out; `ledger` an origin, empty if the server holds
-    only one; `actor` the caller, as `users/NAME` or `services/NAME`. ValueError says which of them
-    cannot be.
+    `target` is `host:port`, port 50051 if left out, with TLS `ledgers://host:port`, or a socket
+    `unix:/path`; `ledger` an origin, empty if the server holds only one; `actor` the caller, as
+    `users/NAME` or `services/NAME`. ValueError says which of them cannot be.
+
+    With TLS the server's certificate must hold, for the name in `target`, by the CA in the file
+    `tls_ca`, or without one by those that the system knows. `tls_certificate` and `tls_key` are
+    files with the caller's own. `token` is a bearer token, or the Path of the file that holds it,
+    which is read again when it changes; it goes over TLS, loopback or a socket only. TransportError
+    says why the two do not come to terms.
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,
     or the path of its file; None remembers for as long as the client lives. `witness_policy`
@@ -70,6 +77,10 @@ class AsyncLedgerClient(
         max_age_seconds: int | None = None,
         max_future_seconds: int = MAX_FUTURE_SECONDS,
         purpose: str = "",
+        tls_ca: Path | str | None = None,
+        tls_certificate: Path | str | None = None,
+        tls_key: Path | str | None = None,
+        token: Path | str | None = None,
     ) -> None:
         self._connection = AsyncClientConnection(
             ClientOptions(
@@ -84,6 +95,7 @@ class AsyncLedgerClient(
                 max_age_seconds,
                 max_future_seconds,
                 purpose,
+                security(tls_ca, tls_certificate, tls_key, token),
             )
         )
 
@@ -121,6 +133,11 @@ class AsyncLedgerClient(
         client = object.__new__(AsyncLedgerClient)
         client._connection = self._connection.with_settings(changed)
         return client
+
+    @property
+    def channel(self) -> Any:  # noqa: ANN401 - a channel of gRPC
+        """The channel of gRPC, for services beside the ledger's own, such as health."""
+        return self._connection.channel
 
     async def close(self) -> None:
         """Close the connection; calls under way are cancelled."""

@@ -8,7 +8,8 @@ import grpc
 import grpc.aio
 
 from ledger.client.call import METHODS, AnswerPage, Call, Paged, Steps, Wait
-from ledger.client.errors import ClientError, from_rpc
+from ledger.client.errors import ClientError, UnreachableError, from_rpc
+from ledger.client.handshake import explained
 from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, ClientOptions
 
 T = TypeVar("T")
@@ -19,9 +20,7 @@ class AsyncClientConnection:
 
     def __init__(self, settings: ClientOptions, channel: grpc.aio.Channel | None = None) -> None:
         self.settings = settings
-        self.channel = channel or grpc.aio.insecure_channel(
-            settings.target, options=CHANNEL_OPTIONS
-        )
+        self.channel = channel or _opened(settings)
 
     def with_settings(self, settings: ClientOptions) -> "AsyncClientConnection":
         """Return a connection with other settings on the same channel."""
@@ -58,7 +57,7 @@ class AsyncClientConnection:
                 )
                 pause = attempts.pause_seconds(error.code(), failure)
                 if pause is None:
-                    raise failure from error
+                    raise await self.explained(failure) from error
             await asyncio.sleep(pause)
 
     async def carry_out(self, steps: Steps[T]) -> T:
@@ -106,7 +105,8 @@ class AsyncClientConnection:
             async for response in answers:
                 yield call.read(response)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, target=self.settings.target, deadline_seconds=deadline) from error
+            failure = from_rpc(error, target=self.settings.target, deadline_seconds=deadline)
+            raise await self.explained(failure) from error
         finally:
             answers.cancel()
 
@@ -134,12 +134,19 @@ class AsyncClientConnection:
                 failure = from_rpc(
                     error, target=self.settings.target, deadline_seconds=RENEW_SECONDS
                 )
-                pause = attempts.renewal_pause_seconds(error.code(), failure)
+                try:
+                    pause = attempts.renewal_pause_seconds(error.code(), failure)
+                except UnreachableError as ended:
+                    raise await self.explained(ended) from error
             else:
                 pause = 0.0
             finally:
                 answers.cancel()
             await asyncio.sleep(pause)
+
+    async def explained(self, failure: ClientError) -> ClientError:
+        """Return a last failure with its cause, where that is the security of the connection."""
+        return await asyncio.to_thread(explained, self.settings, failure)
 
     def _open(self, call: Call[Any], timeout: float) -> Any:  # noqa: ANN401 - a call of gRPC's
         request = call.request
@@ -151,6 +158,14 @@ class AsyncClientConnection:
             response_deserializer=method.response.FromString,
         )
         return invoke(request, timeout=timeout, metadata=self.settings.metadata)
+
+
+def _opened(settings: ClientOptions) -> grpc.aio.Channel:
+    address = settings.place.address
+    if not settings.place.is_secure:
+        return grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+    credentials = settings.security.credentials()
+    return grpc.aio.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
 
 
 class AsyncServiceCalls:

@@ -152,7 +152,7 @@ class AsyncSignalStream:
                     attempts = settings.attempts()  # it was served: this failure is a new one
                 await self._pause(failure, attempts)
         except ClientError as error:
-            await self._fail(error)
+            await self._fail(await self._connection.explained(error))
         except Exception as error:  # noqa: BLE001 - of `on_result`; it would be seen nowhere else
             failed = ClientError(f"The stream stopped: on_result raised {error!r}.")
             failed.__cause__ = error

@@ -4,7 +4,7 @@
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS
 from ledger.client.blocking.authority import AuthorityCalls
@@ -19,6 +19,7 @@ from ledger.client.blocking.proofs import ProofCalls
 from ledger.client.blocking.signals import SignalCalls
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
+from ledger.client.security import security
 from ledger.client.trust.quorum import WitnessPolicyLike, read_witness_policy
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, SystemClock
@@ -42,9 +43,15 @@ class LedgerClient(
     LedgerRefusedError with reason and remedy, or UnreachableError.
     Safe to use from several threads; not to be carried over a fork.
 
-    `target` is `host:port`, port 50051 if left out; `ledger` an origin, empty if the server holds
-    only one; `actor` the caller, as `users/NAME` or `services/NAME`. ValueError says which of them
-    cannot be.
+    `target` is `host:port`, port 50051 if left out, with TLS `ledgers://host:port`, or a socket
+    `unix:/path`; `ledger` an origin, empty if the server holds only one; `actor` the caller, as
+    `users/NAME` or `services/NAME`. ValueError says which of them cannot be.
+
+    With TLS the server's certificate must hold, for the name in `target`, by the CA in the file
+    `tls_ca`, or without one by those that the system knows. `tls_certificate` and `tls_key` are
+    files with the caller's own. `token` is a bearer token, or the Path of the file that holds it,
+    which is read again when it changes; it goes over TLS, loopback or a socket only. TransportError
+    says why the two do not come to terms.
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,
     or the path of its file; None remembers for as long as the client lives. `witness_policy`
@@ -71,6 +78,10 @@ class LedgerClient(
         max_age_seconds: int | None = None,
         max_future_seconds: int = MAX_FUTURE_SECONDS,
         purpose: str = "",
+        tls_ca: Path | str | None = None,
+        tls_certificate: Path | str | None = None,
+        tls_key: Path | str | None = None,
+        token: Path | str | None = None,
     ) -> None:
         self._connection = ClientConnection(
             ClientOptions(
@@ -85,6 +96,7 @@ class LedgerClient(
                 max_age_seconds,
                 max_future_seconds,
                 purpose,
+                security(tls_ca, tls_certificate, tls_key, token),
             )
         )
 
@@ -122,6 +134,11 @@ class LedgerClient(
         client = object.__new__(LedgerClient)
         client._connection = self._connection.with_settings(changed)
         return client
+
+    @property
+    def channel(self) -> Any:  # noqa: ANN401 - a channel of gRPC
+        """The channel of gRPC, for services beside the ledger's own, such as health."""
+        return self._connection.channel
 
     def close(self) -> None:
         """Close the connection; calls under way are cancelled."""

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import grpc
 
 from ledger.client.call import METHODS, AnswerPage, Call, Paged, Steps, Wait
-from ledger.client.errors import ClientError, from_rpc
+from ledger.client.errors import ClientError, UnreachableError, from_rpc
+from ledger.client.handshake import explained
 from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, ClientOptions
 
 T = TypeVar("T")
@@ -18,7 +19,7 @@ class ClientConnection:
 
     def __init__(self, settings: ClientOptions, channel: grpc.Channel | None = None) -> None:
         self.settings = settings
-        self.channel = channel or grpc.insecure_channel(settings.target, options=CHANNEL_OPTIONS)
+        self.channel = channel or _opened(settings)
         self._closed = threading.Event()
 
     def with_settings(self, settings: ClientOptions) -> "ClientConnection":
@@ -55,7 +56,7 @@ class ClientConnection:
                 )
                 pause = attempts.pause_seconds(error.code(), failure)
                 if pause is None:
-                    raise failure from error
+                    raise self.explained(failure) from error
             self._closed.wait(pause)
 
     def carry_out(self, steps: Steps[T]) -> T:
@@ -102,7 +103,8 @@ class ClientConnection:
             for response in answers:
                 yield call.read(response)
         except grpc.RpcError as error:
-            raise from_rpc(error, target=self.settings.target, deadline_seconds=deadline) from error
+            failure = from_rpc(error, target=self.settings.target, deadline_seconds=deadline)
+            raise self.explained(failure) from error
         finally:
             answers.cancel()
 
@@ -130,12 +132,19 @@ class ClientConnection:
                 failure = from_rpc(
                     error, target=self.settings.target, deadline_seconds=RENEW_SECONDS
                 )
-                pause = attempts.renewal_pause_seconds(error.code(), failure)
+                try:
+                    pause = attempts.renewal_pause_seconds(error.code(), failure)
+                except UnreachableError as ended:
+                    raise self.explained(ended) from error
             else:
                 pause = 0.0
             finally:
                 answers.cancel()
             self._closed.wait(pause)
+
+    def explained(self, failure: ClientError) -> ClientError:
+        """Return a last failure with its cause, where that is the security of the connection."""
+        return explained(self.settings, failure)
 
     def _open(self, call: Call[Any], timeout: float) -> Any:  # noqa: ANN401 - a call of gRPC's
         request = call.request
@@ -147,6 +156,14 @@ class ClientConnection:
             response_deserializer=method.response.FromString,
         )
         return invoke(request, timeout=timeout, metadata=self.settings.metadata)
+
+
+def _opened(settings: ClientOptions) -> grpc.Channel:
+    address = settings.place.address
+    if not settings.place.is_secure:
+        return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    credentials = settings.security.credentials()
+    return grpc.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
 
 
 class ServiceCalls:

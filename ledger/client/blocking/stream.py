@@ -149,7 +149,7 @@ class SignalStream:
                     attempts = settings.attempts()  # it was served: this failure is a new one
                 self._pause(failure, attempts)
         except ClientError as error:
-            self._fail(error)
+            self._fail(self._connection.explained(error))
         except Exception as error:  # noqa: BLE001 - of `on_result`; it would be seen nowhere else
             stopped = ClientError(f"The stream stopped: on_result raised {error!r}.")
             stopped.__cause__ = error

@@ -31,8 +31,8 @@ def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
     except ClientError as error:
         yield Check("server", "fail", *_said(error))
         return
-    yield _serving(target, f"serves {counted(len(found), 'ledger')}")
-    yield _signing_health(target)
+    yield _serving(client, target, f"serves {counted(len(found), 'ledger')}")
+    yield _signing_health(client)
     for ledger in found:
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
         yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
@@ -65,22 +65,21 @@ def _duplicates(client: "LedgerClient", origin: str) -> Check:
     )
 
 
-def _health(target: str, service: str, ok: Check, failed: Check) -> Check:
+def _health(client: "LedgerClient", service: str, ok: Check, failed: Check) -> Check:
     """Return one of two checks, as the server's health check answers; or that it does not say."""
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     request = health_pb2.HealthCheckRequest(service=service)
     try:
-        with grpc.insecure_channel(target) as channel:
-            stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no methods
-            status = stub.Check(request, timeout=_SERVER_DEADLINE_SECONDS).status
+        stub: Any = health_pb2_grpc.HealthStub(client.channel)  # its stubs know no methods
+        status = stub.Check(request, timeout=_SERVER_DEADLINE_SECONDS).status
     except grpc.RpcError as error:
         return Check(ok.name, "warn", f"the server does not say: {error}", "Update the server.")
     return ok if status == health_pb2.HealthCheckResponse.SERVING else failed
 
 
-def _serving(target: str, what: str) -> Check:
+def _serving(client: "LedgerClient", target: str, what: str) -> Check:
     """Say whether the server, which answers, takes what is to be recorded."""
     failed = Check(
         "server",
@@ -88,10 +87,10 @@ def _serving(target: str, what: str) -> Check:
         f"{target} {what}, but records nothing any more",
         "Its log says why, and so does its refusal of a request.",
     )
-    return _health(target, "", Check("server", "ok", f"{target} {what}"), failed)
+    return _health(client, "", Check("server", "ok", f"{target} {what}"), failed)
 
 
-def _signing_health(target: str) -> Check:
+def _signing_health(client: "LedgerClient") -> Check:
     """Ask the server whether it still signs checkpoints."""
     from ledger.api.server import SIGNING
 
@@ -102,7 +101,7 @@ def _signing_health(target: str) -> Check:
         "Its log says why, and so does `decision-ledger log checkpoint`.",
         is_integrity=True,
     )
-    return _health(target, SIGNING, Check("signing", "ok", "the server signs checkpoints"), failed)
+    return _health(client, SIGNING, Check("signing", "ok", "the server signs checkpoints"), failed)
 
 
 def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
