@@ -217,8 +217,8 @@ def build() -> GoldenLedger:
     golden_proving.confirm_clock(ledger)
     golden_proving.account(ledger)
     golden_proving.audit_whole(ledger, ORIGIN)
-    golden_authority.grant(ledger)
-    golden_access.record(ledger)
+    for record in (golden_authority.grant, golden_access.record, golden_authority.represent):
+        record(ledger)
     return ledger
 
 

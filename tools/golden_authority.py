@@ -8,6 +8,7 @@ from ledger.events.authority import (
     ActorRegistered,
     AdministratorNamed,
     AuthorityProposed,
+    CallRepresented,
     CredentialUsed,
     GrantScopePart,
     GrantWithdrawn,
@@ -74,6 +75,20 @@ def grant(ledger: Appender) -> None:
     note(withdrawn)
     note(TokenRevoked(token=_TOKEN, reason="The monitor was replaced."))
     note(IdentityUnbound(identity=_CERTIFICATE, reason="The monitor was replaced."))
+
+
+def represent(ledger: Appender) -> None:
+    """Have the monitor call on behalf of the administrator."""
+    claim = CallRepresented(
+        actor=_MONITOR,
+        on_behalf_of=_ADA,
+        method="Evaluate",
+        request_id="claim-1",
+        called_at="2026-07-03T08:00:00.000000Z",
+    )
+    ledger.append(
+        claim, claim.stream_name, "2026-07-03T08:00:00.000000Z", actor="system/credentials"
+    )
 
 
 def _token() -> TokenIssued:

@@ -10,7 +10,7 @@ Which actor that is, and whether it may do this, is for the gate. `system/` is n
 names the server's own parts, and only their events carry it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -21,9 +21,11 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from ledger.api import errors
-from ledger.api.authentication.credential import Credential
+from ledger.api.authentication.authenticator import ANONYMOUS
+from ledger.api.authentication.call_facts import ACTOR_KEY, CallFacts, facts_of
+from ledger.api.authentication.credential import Credential, address_of
 from ledger.api.call_limits import CallLimits
-from ledger.api.gate import ACTOR_KEY, ANONYMOUS, Gate
+from ledger.api.gate import Gate
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.limits import MESSAGE_BYTES_MAX, PURPOSE_CHARS_MAX, READ_WAIT_SECONDS_MAX
@@ -42,7 +44,7 @@ CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
 
 Parse: TypeAlias = Callable[[bytes], Message]
 
-Authenticate: TypeAlias = Callable[["ServedCall"], Credential]
+Authenticate: TypeAlias = Callable[[CallFacts], Credential]
 """Verifies what a call presents; raises why it is no proof."""
 
 
@@ -77,7 +79,7 @@ class ServedCall:
 
     __slots__ = (
         "_context", "actor", "credential", "guards", "is_over", "is_patient", "ledger", "method",
-        "peer", "place", "sender", "wait_until",
+        "on_behalf_of", "peer", "place", "request", "sender", "wait_until",
     )  # fmt: skip
 
     def __init__(self, method: str, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
@@ -92,12 +94,16 @@ class ServedCall:
         """The actor that calls, once the gate has let it in."""
         self.credential: Credential
         """The proof of who calls, once it was verified."""
+        self.on_behalf_of: str | None = None
+        """The actor for whom it says that it calls, once the gate has let it in."""
         self.guards: tuple[Guard, ...] = ()
         """Conditions under which the call was let in, for what it appends."""
         self.sender: tuple[str, str] | None = None
         """The ledger and the actor whose limits it counts against, once it does."""
         self.place: tuple[str, str, str] | None = None
         """Its place among what that actor has open, if it stays open."""
+        self.request: Message | None = None
+        """The request of a call with one, once it was let in."""
         self.is_over = False
         self.wait_until: float | None = None
         """On the event loop's clock, when it has waited long enough; None before it ever did."""
@@ -109,23 +115,25 @@ class ServedCall:
         """The method without its service."""
         return self.method.rpartition("/")[2]
 
-    @property
-    def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
-        """The metadata of the call, as it came."""
-        return tuple(self._context.invocation_metadata() or ())
+    def facts(self) -> CallFacts:
+        """Return what is known of the call before its message is read."""
+        return facts_of(self._context, is_patient=self.is_patient)
 
     @property
     def claimed_actor(self) -> str | None:
-        """The actor that the caller names, valid or not; None where it names none."""
-        for key, value in self._context.invocation_metadata() or ():
-            if key == ACTOR_KEY:
-                return value if isinstance(value, str) else value.decode("latin-1")
-        return None
+        """The actor that the caller names, if it does; FIELD_INVALID where it can be none."""
+        return self.facts().claimed_actor()
 
     @property
-    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        """The facts of the connection's transport security, as gRPC gives them."""
-        return self._context.auth_context() or {}
+    def shown_actor(self) -> str:
+        """The actor for counts: the one that was let in, else as given, or the address alone."""
+        if self.actor:
+            return self.actor
+        facts = self.facts()
+        claims = facts.values_of(ACTOR_KEY)
+        if not claims:
+            return ANONYMOUS
+        return claims[0] if isinstance(claims[0], str) else claims[0].decode("latin-1")
 
     @property
     def stated_purpose(self) -> str:
@@ -202,6 +210,7 @@ class Admission:
             finally:
                 if call.actor and call.sender is None:  # once, let in or not
                     self._limits.charge(call, call.ledger, request, len(data))
+            call.request = request
         is_write = "request_id" in request.DESCRIPTOR.fields_by_name
         if is_write and call.seconds_left is None:
             raise LedgerError(
@@ -214,7 +223,12 @@ class Admission:
     def authenticate(self, call: ServedCall) -> None:
         """Settle a call's credential, or raise why it has none; health and reflection need none."""
         if call.method.startswith(_OURS):
-            call.credential = self._authenticate(call)
+            call.credential = self._authenticate(call.facts())
+
+    def check_again(self, call: ServedCall) -> None:
+        """Raise why a call that was let in may not go on: its credential or a grant is over."""
+        if call.request is not None:
+            self._gate.check_again(call, call.request)
 
     def refusal(self, call: ServedCall, error: Exception) -> LedgerError:
         """Return what a caller may learn of an error, and count it.
@@ -223,7 +237,8 @@ class Admission:
         """
         refusal = errors.refusal_of(error, self._clock)
         ledger = call.ledger or refusal.metadata.get("ledger", "")  # of a stream, which has batches
-        actor = call.actor or call.claimed_actor or ANONYMOUS
+        is_unknown = refusal.reason.status == "UNAUTHENTICATED"
+        actor = f"unknown at {address_of(call.peer)}" if is_unknown else call.shown_actor
         self._count(ledger, actor, call.method_name, refusal.reason)
         return refusal
 

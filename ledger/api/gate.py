@@ -12,23 +12,22 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
-from ledger.api.authentication.credential import Credential, address_of, still_valid
+from ledger.api.authentication.authenticator import ANONYMOUS
+from ledger.api.authentication.call_facts import ACTOR_KEY
+from ledger.api.authentication.credential import Credential, still_valid
 from ledger.api.subjects import subjects_of
-from ledger.application.authority.authority import Authority, CredentialUse
+from ledger.application.authority.authority import Authority, ClaimedCall, CredentialUse
 from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
-from ledger.authority.table import METHODS
+from ledger.authority.table import METHODS, REPRESENT
 from ledger.clock import Clock
-from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events import values
+from ledger.errors import LedgerError, Reason
 from ledger.events.authority import ACTIONS, OPERATOR
 from ledger.storage.records import Guard, LedgerInfo
 
-ACTOR_KEY: Final = "ledger-actor"
-ANONYMOUS: Final = "users/anonymous"
-_CALLERS: Final = ("users/", "services/")
 _OF_THE_OPERATOR: Final = "NameAdministrator"
 _SEEN_BY_OPERATORS: Final = frozenset({"authority.read", "proofs.read"})
+_OBSERVING: Final = "signals.submit"
 _REPLACING: Final = ("policies.draft", "policies.activate")
 
 
@@ -38,6 +37,7 @@ class GatedCall(Protocol):
     actor: str
     credential: Credential
     guards: tuple[Guard, ...]
+    on_behalf_of: str | None
 
     @property
     def method_name(self) -> str:
@@ -50,16 +50,6 @@ class GatedCall(Protocol):
     @property
     def seconds_left(self) -> float | None:
         """How long the caller still waits; None for no limit."""
-
-
-class BelievedCall(Protocol):
-    """A call, as far as it takes to believe it."""
-
-    peer: str
-
-    @property
-    def claimed_actor(self) -> str | None:
-        """The actor that the caller names; None where it names none."""
 
 
 class GatedLedgers(Protocol):
@@ -78,10 +68,14 @@ class GatedLedgers(Protocol):
 class Gate:
     """Lets calls in. Safe between threads."""
 
-    def __init__(self, ledgers: GatedLedgers, *, believes_always: bool = False) -> None:
-        """`believes_always`: believe callers even where authority is in force."""
+    def __init__(self, ledgers: GatedLedgers, *, is_loopback: bool, believes_always: bool) -> None:
+        """`is_loopback`: whether all callers are on this machine, so that they may be believed.
+
+        `believes_always`: whether they are even where authority is in force.
+        """
         self._ledgers = ledgers
         self._clock = ledgers.clock
+        self._is_loopback = is_loopback
         self._believes_always = believes_always
 
     def admit(self, call: GatedCall, request: Message, origin: str | None = None) -> None:
@@ -91,6 +85,18 @@ class Gate:
         request of a stream, whose ledger `origin` names. A call that names none is judged on the
         server's first ledger.
         """
+        ledger = self._judged(call, request, origin)
+        if ledger is not None:
+            self._note(call, ledger.authority, request)
+
+    def check_again(self, call: GatedCall, request: Message) -> None:
+        """Raise why a call that was let in may not go on; it takes a few microseconds."""
+        self._judged(call, request, None)
+
+    def _judged(
+        self, call: GatedCall, request: Message, origin: str | None
+    ) -> LedgerApplication | None:
+        """Settle a call's actor; return its ledger where it is known rather than believed."""
         if not still_valid(call.credential, self._clock.now_micros()):
             raise LedgerError(
                 Reason.CREDENTIAL_EXPIRED,
@@ -99,22 +105,17 @@ class Gate:
             )
         ledger = self._ledger_of(getattr(request, "ledger", "") if origin is None else origin)
         if ledger is None or not ledger.authority.is_in_force:
-            self._believe(call, has_ledger=ledger is not None)
-            return
+            self._believe(call, ledger)
+            return None
         if call.credential.method == "socket" and self._is_operators(call):
             call.actor = OPERATOR
-            return
+            return None
         authority = ledger.authority
         call.actor = self._actor_of(call, authority)
         call.guards = (authority.guard(),)
-        for action in _actions_of(call.method_name, request):
-            # A change of authority states its own scope, and is judged by it when it is recorded.
-            is_change = action == "roles.grant" and authority.has(call.actor, action)
-            if not is_change and not authority.may(
-                call.actor, action, lambda: subjects_of(ledger.fleet, request)
-            ):
-                raise _not_authorised(call.actor, action)
-        self._note(call, authority, is_write="request_id" in request.DESCRIPTOR.fields_by_name)
+        self._check(call.actor, call.method_name, request, ledger)
+        call.on_behalf_of = self._claimed(call, ledger, request)
+        return ledger
 
     def _ledger_of(self, origin: str) -> LedgerApplication | None:
         """Return the ledger that a call is judged on; None where there is none yet."""
@@ -127,21 +128,27 @@ class Gate:
 
     # ---- callers who are believed ----------------------------------------------------------------
 
-    def _believe(self, call: GatedCall, *, has_ledger: bool) -> None:
-        """Take a caller for whom it claims to be: no administrator was named yet."""
-        if call.credential.method not in ("development", "socket"):
+    def _believe(self, call: GatedCall, ledger: LedgerApplication | None) -> None:
+        """Take a caller for whom it claims to be: no administrator was named yet.
+
+        The operator of the machine, on the Unix socket, may do everything there.
+        """
+        by_socket = call.credential.method == "socket"
+        if not (self._is_loopback or by_socket):
             raise LedgerError(
                 Reason.UNAUTHENTICATED,
                 "No administrator of this ledger is named, so no credential is bound to an actor.",
                 remedy="Have the operator of the machine name one, by `authority begin` on the "
                 "server's Unix socket.",
             )
-        call.actor = believed_actor(call.claimed_actor)
-        if call.credential.method == "socket" and self._is_operators(call):
-            call.actor = OPERATOR if has_ledger else call.actor
-        elif call.method_name == _OF_THE_OPERATOR:
-            raise _operators_only()
-        else:
+        call.actor = call.claimed_actor or ANONYMOUS
+        if ledger is not None:
+            call.guards = (ledger.authority.guard(),)
+        if call.method_name == _OF_THE_OPERATOR:
+            if not by_socket:
+                raise _operators_only()
+            call.actor = OPERATOR
+        elif not by_socket:
             self._ledgers.operators.check(call.actor, call.method_name)
 
     def _is_operators(self, call: GatedCall) -> bool:
@@ -154,7 +161,7 @@ class Gate:
     # ---- callers who are known -------------------------------------------------------------------
 
     def _actor_of(self, call: GatedCall, authority: Authority) -> str:
-        one, claimed = call.credential, call.claimed_actor
+        one = call.credential
         if call.method_name == _OF_THE_OPERATOR:
             raise _operators_only()
         if one.method == "socket" or (one.method == "development" and not self._believes_always):
@@ -164,21 +171,44 @@ class Gate:
                 remedy="Send a client certificate or a bearer token.",
             )
         if one.method == "development":
-            return believed_actor(claimed)
+            return one.subject
         try:
-            actor = authority.actor_of(one.method, one.issuer, one.subject, one.fingerprint)
+            return authority.actor_of(one.method, one.issuer, one.subject, one.fingerprint)
         except LedgerError as error:
             if error.reason is Reason.CREDENTIAL_INVALID and self._is_elsewhere(one):
                 raise _of_other_ledger() from error
             raise
-        if claimed is not None and claimed != actor:
+
+    def _claimed(self, call: GatedCall, ledger: LedgerApplication, request: Message) -> str | None:
+        """Return the actor on whose behalf another one calls; None where it calls for itself.
+
+        Both need the right: a gateway lends its own to no one, and gains none.
+        """
+        claimed = call.claimed_actor
+        if claimed is None or claimed == call.actor:
+            return None
+        authority = ledger.authority
+        if METHODS[call.method_name] == _OBSERVING or not authority.has(call.actor, REPRESENT):
             raise LedgerError(
                 Reason.ACTOR_NOT_AUTHORISED,
-                f"The credential is that of {actor}, and {ACTOR_KEY} names another actor.",
-                remedy=f"Leave {ACTOR_KEY} out: the credential says who calls.",
-                metadata={"actor": actor},
+                f"The credential is that of {call.actor}, and {ACTOR_KEY} names another actor.",
+                remedy=f"Leave {ACTOR_KEY} out: the credential says who calls. To call on behalf "
+                f"of others takes the action `{REPRESENT}`; observations are a service's own.",
+                metadata={"actor": call.actor, "action": REPRESENT},
             )
-        return actor
+        self._check(claimed, call.method_name, request, ledger)
+        return claimed
+
+    def _check(self, actor: str, method: str, request: Message, ledger: LedgerApplication) -> None:
+        """Raise ACTOR_NOT_AUTHORISED unless an actor may do all that a call asks for."""
+        authority = ledger.authority
+        for action in _actions_of(method, request):
+            # A change of authority states its own scope, and is judged by it when it is recorded.
+            is_change = action == "roles.grant" and authority.has(actor, action)
+            if not is_change and not authority.may(
+                actor, action, lambda: subjects_of(ledger.fleet, request)
+            ):
+                raise _not_authorised(actor, action)
 
     def _is_elsewhere(self, one: Credential) -> bool:
         """Whether another ledger of the server has issued a token."""
@@ -187,8 +217,11 @@ class Gate:
             for info in self._ledgers.ledgers()
         )
 
-    def _note(self, call: GatedCall, authority: Authority, *, is_write: bool) -> None:
-        """Have it on record by which credential the actor calls; a read goes on without."""
+    def _note(self, call: GatedCall, authority: Authority, request: Message) -> None:
+        """Have it on record by which credential the actor calls, and on whose behalf.
+
+        A read goes on where that cannot be recorded.
+        """
         one, left = call.credential, call.seconds_left
         used = CredentialUse(
             call.actor, one.method, one.issuer, one.subject or call.actor, one.fingerprint,
@@ -197,21 +230,12 @@ class Gate:
         until = None if left is None else self._clock.monotonic_seconds() + left
         try:
             authority.note_use(used, until)
+            if call.on_behalf_of is not None:
+                claim = ClaimedCall(call.actor, call.on_behalf_of, call.method_name)
+                authority.note_claim(claim, getattr(request, "request_id", "") or None, until)
         except LedgerError:
-            if is_write:
+            if "request_id" in request.DESCRIPTOR.fields_by_name:
                 raise
-
-
-def believed_actor(claimed: str | None) -> str:
-    """Return the actor that a believed caller claims to be; FIELD_INVALID where it can be none."""
-    text = ANONYMOUS if claimed is None else claimed
-    if not text.startswith(_CALLERS) or values.ACTOR.fullmatch(text) is None:
-        raise invalid_field(
-            ACTOR_KEY,
-            f"{text[:80]!r} names no caller",
-            remedy="Write users/NAME or services/NAME in a-z, 0-9, '.', '_' and '-'.",
-        )
-    return text
 
 
 def _actions_of(method: str, request: Any) -> Iterator[str]:  # noqa: ANN401 - any message
@@ -244,9 +268,3 @@ def _not_authorised(actor: str, action: str) -> LedgerError:
         remedy="Ask an administrator for a role that does. `authority why` shows the grants.",
         metadata={"actor": actor, "action": action},
     )
-
-
-def believed(call: BelievedCall) -> Credential:
-    """Return the credential of a caller who shows none: it is for whom it claims to be."""
-    address = address_of(call.peer)
-    return Credential("development", "", believed_actor(call.claimed_actor), "", address, None)

@@ -204,8 +204,13 @@ class HandlerFactory:
 
         with self._held(method.name, call):
             steps = AnswerStream(begin, method.serialize)
+
+            def step() -> bytes | Pause | None:
+                self._admission.check_again(call)
+                return steps.next()
+
             try:
-                while (found := await self._carried(call, self._streams, steps.next)) is not None:
+                while (found := await self._carried(call, self._streams, step)) is not None:
                     if isinstance(found, Pause):
                         await self.notifier.until(
                             lambda pause=found: pause.is_over() or self._server.is_draining,  # type: ignore[misc]

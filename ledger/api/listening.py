@@ -60,6 +60,12 @@ class Listening:
         self.has_bearers = bool(tls.bearer_address)
         self.socket = OperatorSocket(settings.socket, clock) if settings.socket else None
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether every address is on loopback: callers are on this machine."""
+        hosts = [address.rpartition(":")[0].strip("[]") for address in self._addresses]
+        return all(ipaddress.ip_address(host).is_loopback for host in hosts)
+
     def refuse_taken(self) -> None:
         """Raise FIELD_INVALID where something listens on one of them; takes nothing itself."""
         for address in self._addresses:

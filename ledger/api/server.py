@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final, Self
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
+from ledger.api.authentication.authenticator import build_authenticator
 from ledger.api.authority import AuthorityServicer
 from ledger.api.call_limits import CallLimits
-from ledger.api.calls import Admission, Authenticate, methods_of
+from ledger.api.calls import Admission, methods_of
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
 from ledger.api.front_end import FrontEnd, NotBoundError, Timeouts
-from ledger.api.gate import believed
+from ledger.api.gate import Gate
 from ledger.api.handlers import HandlerFactory
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
@@ -41,6 +42,7 @@ from ledger.limits import (
     WATCHERS_MAX,
     WATCHERS_PER_CONNECTION,
 )
+from ledger.setting_sections import AuthenticationSettings
 
 if TYPE_CHECKING:
     import grpc
@@ -74,23 +76,36 @@ class ApiServer:
         backend: Backend,
         listening: Listening | str = DEFAULT_ADDRESS,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
-        *,
-        authenticate: Authenticate = believed,
-        believes_always: bool = False,
+        authentication: AuthenticationSettings = AuthenticationSettings(),  # noqa: B008 - frozen
     ) -> None:
-        """`believes_always`: whether callers are believed even where authority is in force."""
+        """SettingsError where the keys of a provider cannot be read from their file."""
         self.listening = Listening(listening) if isinstance(listening, str) else listening
+        self._health = Health()
+        self._timeouts = timeouts
+        self._front_end = FrontEnd(self._build, timeouts, backend.limit_settings.connections)
+        self.authenticator = build_authenticator(
+            authentication,
+            backend.clock,
+            is_loopback=self.listening.is_loopback,
+            on_keys=self._front_end.ring,
+        )
         self._kinds = _kinds()
         limits = CallLimits(
             backend.clock, backend.limit_settings, self._kinds, origin_of=backend.origin_of
         )
-        self._server = ServerContext(backend, limits, believes_always=believes_always)
-        self._admission = Admission(
-            backend.clock, backend.count_refusal, authenticate, self._server.gate, limits
+        gate = Gate(
+            backend,
+            is_loopback=self.listening.is_loopback,
+            believes_always=self.authenticator.believes_names,
         )
-        self._health = Health()
-        self._timeouts = timeouts
-        self._front_end = FrontEnd(self._build, timeouts, backend.limit_settings.connections)
+        self._server = ServerContext(backend, limits, gate)
+        self._admission = Admission(
+            backend.clock,
+            backend.count_refusal,
+            self.authenticator.authenticate,
+            gate,
+            limits,
+        )
         self._stopped = threading.Event()
         self._backend = backend
         self._is_serving = False

@@ -110,12 +110,10 @@ class Backend(Protocol):
 class ServerContext:
     """The context of all servicers: the served ledger, and whether the server is shutting down."""
 
-    def __init__(
-        self, backend: Backend, limits: CallLimits, *, believes_always: bool = False
-    ) -> None:
+    def __init__(self, backend: Backend, limits: CallLimits, gate: Gate) -> None:
         self.backend = backend
         self.limits = limits
-        self.gate = Gate(backend, believes_always=believes_always)
+        self.gate = gate
         self.clock = backend.clock
         self._draining = threading.Event()
 

@@ -20,7 +20,6 @@ from ledger.api.convert.signals import (
     signal_of,
     signal_state,
 )
-from ledger.api.gate import ANONYMOUS
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import ServerContext, Servicer, await_checkpoint
 from ledger.api.steps import Deferred, answered_stream, deferred
@@ -209,7 +208,7 @@ class IngestStream:
         self, answer: pb.StreamSignalsResponse, error: LedgerError
     ) -> pb.StreamSignalsResponse:
         answer.error.CopyFrom(batch_error(error))
-        actor = self._call.actor or self._call.claimed_actor or ANONYMOUS
+        actor = self._call.shown_actor
         self._server.backend.count_refusal(self._origin or "", actor, _STREAMED, error.reason)
         return answer
 

@@ -133,7 +133,9 @@ class AuthorityState:
     began_at: int = 0
     """The position from which on authority is in force; 0 while callers are believed."""
     position: int = 0
-    """The last event that changed anything."""
+    """The last event of the stream of authority."""
+    version: int = 0
+    """How many events that stream has."""
 
     def copy(self) -> "AuthorityState":
         """Return an equal state, which goes its own way."""
@@ -180,7 +182,7 @@ class AuthorityState:
 
     def apply(self, position: int, type_: str, actor: str, data: dict[str, Any]) -> None:
         """Take in an event of the stream of authority."""
-        self.position = position
+        self.position, self.version = position, self.version + 1
         if data.get("proposal"):
             self.proposals.pop(data["proposal"], None)
         if type_ == AdministratorNamed.TYPE:

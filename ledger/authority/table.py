@@ -5,6 +5,8 @@ from typing import Final
 from ledger.events.authority import ACTIONS
 
 ADMINISTRATOR: Final = "administrator"
+REPRESENT: Final = "actors.represent"
+"""The action that no method asks for: a gateway needs it beside its own."""
 
 _SEEING: Final = frozenset({"authority.read", "decisions.replay", "fleet.read", "proofs.read"})
 _OF_ADMINISTRATION: Final = frozenset(
@@ -132,5 +134,5 @@ METHODS: Final[dict[str, str]] = {
 }
 """Each method's one action. `NameAdministrator` has none: it is for the machine's operator."""
 
-assert set(METHODS.values()) | {"actors.represent"} == ACTIONS.keys(), "an action without a use"
+assert set(METHODS.values()) | {REPRESENT} == ACTIONS.keys(), "an action without a use"
 assert all(actions <= ACTIONS.keys() for actions in ROLES.values()), "a role with no such action"

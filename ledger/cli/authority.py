@@ -125,18 +125,19 @@ def _grants(grants: "tuple[RecordedGrant, ...]") -> str:
 def _sentence(proposal: "AuthorityProposal") -> str:
     """Return what a proposal is of, in a sentence."""
     from ledger.client import AuthorityScope, CallerIdentity
+    from ledger.events.authority import GrantWithdrawn, IdentityBound, RoleDefined, RoleGranted
 
     change = proposal.change
-    if proposal.type == "role.granted.v1":
+    if proposal.type == RoleGranted.TYPE:
         where = identities.shown_scope(AuthorityScope(**change["scope"]))
         until = f", until {change['expires_at']}" if change["expires_at"] else ""
         said = f"grant {change['role']} to {change['actor']} for {where}{until}"
-    elif proposal.type == "identity.bound.v1":
+    elif proposal.type == IdentityBound.TYPE:
         bound = identities.shown_identity(CallerIdentity(**change["identity"]))
         said = f"bind {bound} to {change['actor']}"
-    elif proposal.type == "role.defined.v1":
+    elif proposal.type == RoleDefined.TYPE:
         said = f"define {change['role']} as {', '.join(change['actions'])}"
-    elif proposal.type == "grant.withdrawn.v1":
+    elif proposal.type == GrantWithdrawn.TYPE:
         said = f"withdraw the grant at position {change['grant']}"
     else:
         return f"{proposal.type} {proposal.change_json}"

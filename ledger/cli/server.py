@@ -86,7 +86,7 @@ def serve(
     wait = stop_signal()
     with Service(settings, create=bool(create)) as service:
         _quiet_collector()
-        with ApiServer(service, listening) as server:
+        with ApiServer(service, listening, authentication=settings.authentication) as server:
             if create:  # once the port is ours: what fails must not have begun a ledger
                 _create(service, create, clock, currency, first)
             _tell_ready(server, port_file, as_json=chosen.as_json)

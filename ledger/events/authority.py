@@ -273,11 +273,6 @@ PROPOSABLE: Final[dict[str, type[AuthorityEvent]]] = {
     cls.TYPE: cls for cls in (IdentityBound, RoleDefined, RoleGranted, GrantWithdrawn)
 }
 
-NARROWING: Final = frozenset(
-    {IdentityUnbound.TYPE, TokenRevoked.TYPE, RoleDefined.TYPE, GrantWithdrawn.TYPE}
-)
-"""Types that may take a right away: none comes between a call's check and its event."""
-
 AUTHORITY_CLASSES: Final[tuple[type[AuthorityEvent], ...]] = (
     AdministratorNamed,
     ActorRegistered,
@@ -312,3 +307,25 @@ class CredentialUsed(EventData):
     address: Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
     used_at: Time
     """The machine's time; a `data` ledger's own is that of its data."""
+
+
+class CallRepresented(EventData):
+    """An actor said on whose behalf it calls, which is claimed and not proved.
+
+    Its own events are under the actor that called, with the same request id.
+    """
+
+    TYPE: ClassVar[str] = "call.represented.v1"
+    STREAM: ClassVar[str] = "authority/claims"
+    CAUSE: ClassVar[str] = "the service, before the call is carried out"
+    IS_HOUSEKEEPING: ClassVar[bool] = True
+    ONCE_ERASED: ClassVar[str] = "on whose behalf the actor called is not shown any more"
+
+    actor: Caller
+    """The actor that called."""
+    on_behalf_of: Caller
+    method: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{1,63}\z")]
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}\z")] | None
+    """That of the call; null for a read, of which the first of a day is recorded."""
+    called_at: Time
+    """The machine's time."""

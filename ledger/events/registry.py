@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ledger.errors import event_unreadable
 from ledger.events.access import AccessRecorded, ReadsCounted
-from ledger.events.authority import AUTHORITY_CLASSES, CredentialUsed
+from ledger.events.authority import AUTHORITY_CLASSES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
 from ledger.events.decisions import (
     DecisionMadeV1,
@@ -78,6 +78,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ReadsCounted,
     AccessRecorded,
     ServiceAccountedV2,
+    CallRepresented,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

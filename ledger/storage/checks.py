@@ -129,6 +129,15 @@ def bodies_of(new: Sequence[NewEvent], first_position: int) -> list[bytes]:
 
 def conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:
     """Return the refusal by a guard."""
+    if guard.is_passing:
+        return LedgerError(
+            Reason.STORE_UNAVAILABLE,
+            f"Stream {guard.stream} changed while the request was carried out; nothing was "
+            "written.",
+            remedy="Send the same request again.",
+            retry_after_seconds=0.1,
+            metadata={"stream": guard.stream or ""},
+        )
     what = "any event" if guard.types is None else " or ".join(sorted(guard.types))
     where = "The ledger" if guard.stream is None else f"Stream {guard.stream}"
     return LedgerError(

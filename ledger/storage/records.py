@@ -33,12 +33,15 @@ class Guard(NamedTuple):
     `expected_count`: the stream has exactly that many events of these types.
     `types` None means any type. `stream` None means all streams, later ones too: that
     takes types and `after_position`. Guards see what other requests of the same group appended.
+    `is_passing`: the same request may well succeed when it is sent again; then the refusal is
+    STORE_UNAVAILABLE, which clients do by themselves.
     """
 
     stream: str | None
     types: frozenset[str] | None
     after_position: int | None = None
     expected_count: int | None = None
+    is_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

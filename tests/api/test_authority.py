@@ -14,6 +14,7 @@ from google.protobuf import descriptor_pool
 
 from ledger.api.server import SERVICES
 from ledger.authority.table import METHODS
+from ledger.events.envelope import RecordedEvent
 from ledger.v1 import authority_pb2, ledger_service_pb2, model_service_pb2, signal_service_pb2
 from ledger.v1 import authority_service_pb2 as pb
 from tests.support.audits import audited
@@ -40,7 +41,7 @@ def by(actor: str) -> dict[str, Any]:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """Serve a ledger whose administrator is ana; whatever a test records is audited at the end."""
-    with serving(tmp_path, believes_always=True) as served:
+    with serving(tmp_path, authentication__development=True) as served:
         ana = authority_pb2.Administrator(actor=ANA, person="staff-1")
         served.ledgers.CreateLedger(
             ledger_service_pb2.CreateLedgerRequest(origin=ORIGIN, administrator=ana),
@@ -67,6 +68,12 @@ def grant(served: Served, actor: str, role: str, who: str = ANA, **scope: Any) -
 def define(served: Served, who: str) -> Any:  # noqa: ANN401
     request = signal_service_pb2.DefineSignalRequest(signal=signal_named("psi"))
     return served.signals.DefineSignal(request, **by(who))
+
+
+def events(served: Served) -> list[RecordedEvent]:
+    """Return all events, read past the API."""
+    ledger = served.service.ledger()
+    return ledger.log.events(after=0, until=served.head(), limit=10_000)
 
 
 def status(found: Any) -> tuple[grpc.StatusCode, str]:  # noqa: ANN401
@@ -161,6 +168,97 @@ def test_no_one_grants_to_themself_nor_what_they_have_not(served: Served) -> Non
     ):
         beyond = refused(lambda r=role, s=scope: grant(served, BEN, r, EVE, **s))  # type: ignore[misc]
         assert beyond.reason == "AUTHORITY_REFUSED"
+
+
+def bearing(secret: str, claimed: str = "") -> dict[str, Any]:
+    """Return how a call is made with a token, and with a claim."""
+    claim = (("ledger-actor", claimed),) if claimed else ()
+    return {"timeout": TIMEOUT, "metadata": (("authorization", f"Bearer {secret}"), *claim)}
+
+
+def issue(served: Served, actor: str, **fields: Any) -> Any:  # noqa: ANN401
+    request = pb.IssueTokenRequest(actor=actor, reason="It runs.", **fields)
+    return served.authority.IssueToken(request, **by(ANA))
+
+
+def look(served: Served, how: dict[str, Any]) -> Any:  # noqa: ANN401
+    return served.models.ListModels(model_service_pb2.ListModelsRequest(), **how)
+
+
+def test_a_token_lets_its_service_in_until_it_is_revoked_and_its_use_is_on_record(
+    served: Served,
+) -> None:
+    register(served, MONITOR, "staff-1")
+    grant(served, MONITOR, "viewer")
+    token = issue(served, MONITOR)
+    look(served, bearing(token.secret))
+    look(served, bearing(token.secret))
+    used = [one for one in events(served) if one.type == "credential.used.v1"]
+    assert [one.data["subject"] for one in used if one.data["actor"] == MONITOR] == [token.token]
+    shown = served.authority.GetAuthority(pb.GetAuthorityRequest(), **by(ANA)).authority
+    assert [one.HasField("last_used_at") for one in shown.tokens] == [True]
+    served.authority.RevokeToken(
+        pb.RevokeTokenRequest(token=token.token, reason="Lost."), **by(ANA)
+    )
+    found = refused(lambda: look(served, bearing(token.secret)))
+    assert status(found) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIAL_REVOKED")
+    wrong = f"dlt_{token.token}_{'A' * 43}"
+    said = [refused(lambda t=t: look(served, bearing(t))) for t in  # type: ignore[misc]
+            (wrong, f"dlt_{'0' * 16}_{'A' * 43}")]  # fmt: skip
+    assert {(one.reason, one.message) for one in said} == {
+        ("CREDENTIAL_INVALID", said[0].message)
+    }, "an unknown name and a wrong secret are told alike"
+
+
+def test_a_secret_is_shown_once_and_is_in_no_event(served: Served) -> None:
+    register(served, MONITOR, "staff-1")
+    token = issue(served, MONITOR, request_id="once")
+    again = issue(served, MONITOR, request_id="once")
+    assert (again.token, again.secret) == (token.token, "")
+    assert not any(token.secret[21:].encode() in (one.body_bytes or b"") for one in events(served))
+
+
+def test_a_gateway_calls_on_behalf_of_those_who_may_and_that_is_recorded_as_claimed(
+    served: Served,
+) -> None:
+    register(served, MONITOR, "staff-1")
+    register(served, EVE, "staff-2")
+    actions = ["actors.represent", "authority.read", "fleet.read", "signals.define"]
+    served.authority.DefineRole(
+        pb.DefineRoleRequest(role="gateway", actions=actions, meaning="Calls for people."),
+        **by(ANA),
+    )
+    register(served, BEN, "staff-3")
+    grant(served, BEN, "administrator")
+    token = issue(served, MONITOR)
+    assert status(refused(lambda: look(served, bearing(token.secret, EVE)))) == DENIED
+    waiting = grant(served, MONITOR, "gateway")
+    served.authority.ApproveChange(
+        pb.ApproveChangeRequest(proposal=waiting.appended.position), **by(BEN)
+    )
+    look(served, bearing(token.secret))
+    assert status(refused(lambda: look(served, bearing(token.secret, EVE)))) == DENIED
+    waiting = grant(served, EVE, "policy-author")
+    served.authority.ApproveChange(
+        pb.ApproveChangeRequest(proposal=waiting.appended.position), **by(BEN)
+    )
+    request = signal_service_pb2.DefineSignalRequest(signal=signal_named("psi"), request_id="r1")
+    made = served.signals.DefineSignal(request, **bearing(token.secret, EVE))
+    [defined] = [one for one in events(served) if one.position == made.appended.position]
+    assert defined.body.actor == MONITOR
+    [claimed] = [one.data for one in events(served) if one.type == "call.represented.v1"]
+    assert (claimed["on_behalf_of"], claimed["request_id"]) == (EVE, "r1")
+
+
+def test_a_watch_ends_when_its_grant_is_withdrawn(served: Served) -> None:
+    register(served, EVE, "staff-2")
+    made = grant(served, EVE, "auditor")
+    watch = served.ledgers.WatchEvents(ledger_service_pb2.WatchEventsRequest(), **by(EVE))
+    assert next(watch).events[0].position == 1
+    served.authority.WithdrawGrant(
+        pb.WithdrawGrantRequest(grant=made.appended.position, reason="Gone."), **by(ANA)
+    )
+    assert status(refused(lambda: watch)) == DENIED
 
 
 def test_what_came_before_the_first_administrator_is_said_to_be_believed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from tests.audit.paper import Paper
 
 AUTHORITY: Final = "authority/changes"
 CREDENTIALS: Final = "authority/credentials"
+CLAIMS: Final = "authority/claims"
 ANA: Final = "users/ana"
 EVE: Final = "users/eve"
 WHOLE: Final[dict[str, Any]] = {"labels": {}, "models": [], "signals": []}
@@ -81,9 +82,19 @@ def act_without_a_credential(paper: Paper) -> int:
     return define(paper, "users/max")
 
 
+def claim_without_a_right(paper: Paper) -> int:
+    begin(paper)
+    data = {
+        "actor": EVE, "on_behalf_of": ANA, "method": "GetModel", "request_id": None,
+        "called_at": format_time(paper.events[-1].recorded_at),
+    }  # fmt: skip
+    return paper.append(CLAIMS, "call.represented.v1", data, actor="system/credentials")
+
+
 UNAUTHORISED: Final[dict[str, Callable[[Paper], int]]] = {
     "authority.changes": grant_to_oneself,
     "authority.rights": act_without_a_right,
     "authority.credentials": use_anothers_credential,
+    "authority.claims": claim_without_a_right,
     "authority.shown": act_without_a_credential,
 }

@@ -44,7 +44,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
 @pytest.fixture
 def ana(tmp_path: Path) -> Iterator[Run]:
     """Run a command as the administrator of a ledger; `--actor` runs it as another one."""
-    with serving(tmp_path, believes_always=True) as served:
+    with serving(tmp_path, authentication__development=True) as served:
 
         def run(*args: str) -> Ran:
             actor = () if "--actor" in args else ("--actor", ANA)

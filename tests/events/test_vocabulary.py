@@ -12,7 +12,7 @@ import pytest
 
 import ledger
 from ledger.chain.link import PERMANENT
-from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
+from ledger.events.authority import AUTHORITY_TYPES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
 from ledger.events.recorder import RecorderEvent
 from ledger.events.registry import (
@@ -83,7 +83,7 @@ def test_all_versions_of_a_type_keep_their_bodies_or_none_does() -> None:
 def test_only_events_about_the_ledger_itself_are_housekeeping() -> None:
     assert HOUSEKEEPING_TYPES
     streams = {BY_TYPE[type_].STREAM for type_ in HOUSEKEEPING_TYPES}
-    assert streams == {"ledger", CredentialUsed.STREAM}
+    assert streams == {"ledger", CallRepresented.STREAM, CredentialUsed.STREAM}
 
 
 def test_an_aggregate_is_made_of_the_events_that_name_it_first() -> None:

@@ -197,7 +197,6 @@ def serving(
     clock: Clock | None = None,
     *,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
-    believes_always: bool = False,
     address: str = "127.0.0.1:0",
     security: Mapping[str, Any] | None = None,
     **named: object,
@@ -215,7 +214,7 @@ def serving(
     listening = Listening(address, settings.server)
     with (
         Service(settings, clock) as service,
-        ApiServer(service, listening, timeouts, believes_always=believes_always) as server,
+        ApiServer(service, listening, timeouts, authentication=settings.authentication) as server,
     ):
         served = Served(service, server, security or {})
         try:

@@ -1,7 +1,7 @@
 """The authority of one ledger, followed event by event, and asked by every call.
 
 A state is never changed once it is shown: what follows makes a new one. A call that appends
-carries the guard that nothing narrowed authority since it was let in, so no server's delay lets one
+carries the guard that authority is what it was when it was let in, so no server's delay lets one
 slip by.
 """
 
@@ -15,7 +15,12 @@ from ledger.authority.state import AuthorityState, Identity, Subject, Token
 from ledger.authority.tokens import is_secret_of
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
-from ledger.events.authority import AUTHORITY_TYPES, NARROWING, STREAM, CredentialUsed
+from ledger.events.authority import (
+    AUTHORITY_TYPES,
+    STREAM,
+    CallRepresented,
+    CredentialUsed,
+)
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.storage.records import Guard, LedgerInfo
@@ -23,6 +28,7 @@ from ledger.storage.store import Store
 
 RECORDER: Final = "system/credentials"
 _METHOD: Final = "CredentialUsed"
+_CLAIMED: Final = "CallRepresented"
 _DAY: Final = 86_400 * SECOND
 _USES_MAX: Final = 20_000
 
@@ -39,6 +45,14 @@ class CredentialUse(NamedTuple):
     address: str
 
 
+class ClaimedCall(NamedTuple):
+    """A call of one actor on behalf of another; the members are those of the event."""
+
+    actor: str
+    on_behalf_of: str
+    method: str
+
+
 class Authority:
     """The authority of one ledger. Safe between threads; `state` is a value."""
 
@@ -51,6 +65,7 @@ class Authority:
         self._state = AuthorityState()
         self._position = 0
         self._uses: dict[CredentialUse, int] = {}
+        self._claims: dict[tuple[ClaimedCall, str], None] = {}
         self._on_change: list[Callable[[], None]] = []
         self.refresh()
         self._read_uses()
@@ -173,8 +188,8 @@ class Authority:
         return bool(self._state.scopes(actor, action, self._clock.now_micros()))
 
     def guard(self) -> Guard:
-        """Return the guard that nothing takes a right away between now and the append."""
-        return Guard(STREAM, NARROWING, after_position=self._state.position)
+        """Return the guard that authority does not change between now and the append."""
+        return Guard(STREAM, None, expected_count=self._state.version, is_passing=True)
 
     # ---- credentials on record -------------------------------------------------------------------
 
@@ -201,6 +216,28 @@ class Authority:
             self._uses[used] = now
             if len(self._uses) > _USES_MAX:
                 self._forget()
+
+    def note_claim(
+        self, claim: ClaimedCall, request_id: str | None, deadline_monotonic: float | None
+    ) -> None:
+        """Record on whose behalf an actor says that it calls: each append, a day's first read.
+
+        Raises what an append does.
+        """
+        now = self._clock.now_micros()
+        key = (claim, request_id or str(now // _DAY))
+        with self._lock:
+            if key in self._claims:
+                return
+        data = CallRepresented.from_data(
+            {**claim._asdict(), "request_id": request_id, "called_at": format_time(now)}
+        )
+        own = Caller(RECORDER, deadline_monotonic=deadline_monotonic)
+        self._appender.append(own, _CLAIMED, lambda: Proposal([Addition.of(data)]))
+        with self._lock:
+            self._claims[key] = None
+            while len(self._claims) > _USES_MAX:
+                del self._claims[next(iter(self._claims))]
 
     def last_use(self, token: str) -> int | None:
         """Return when a use of a token was recorded last; None if none is remembered."""

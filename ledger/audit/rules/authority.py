@@ -8,8 +8,8 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.authority.changes import change_fault
 from ledger.authority.state import Identity, Subject
-from ledger.authority.table import METHODS
-from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
+from ledger.authority.table import METHODS, REPRESENT
+from ledger.events.authority import AUTHORITY_TYPES, CallRepresented, CredentialUsed
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.events.registry import BY_TYPE
 from ledger.events.system import CONFIGURED, LedgerCreated
@@ -110,6 +110,21 @@ def _token_fault(event: AuditedEvent, fold: LedgerState) -> str | None:
         return f"its fingerprint is not that of token {token.name}"
     if token.expires_at is not None and token.expires_at <= _judged_at(event, fold):
         return f"token {token.name} had expired"
+    return None
+
+
+@rule("authority.claims", CallRepresented.TYPE)
+def authority_claims(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every call on behalf of another is recorded by the service, of an actor who may call so."""
+    data, state = event.known, fold.authority.state
+    if event.actor != RECORDER:
+        return f"{event.actor} recorded it, and {RECORDER} does"
+    if not state.scopes(data["actor"], REPRESENT, _judged_at(event, fold)):
+        return f"{data['actor']} lacked the action {REPRESENT} there"
+    if data["on_behalf_of"] not in state.persons:
+        return f"{data['on_behalf_of']} is not registered"
+    if data["on_behalf_of"] == data["actor"]:
+        return "it calls on its own behalf"
     return None
 
 
