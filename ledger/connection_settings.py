@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ledger.section import Section
+from ledger.section import SecretFile, Section
 
 
 class TlsSettings(Section):
@@ -13,7 +13,7 @@ class TlsSettings(Section):
         description="File (PEM) with the server's certificate and those between it and its CA; "
         "empty for a server without TLS, which then serves loopback alone.",
     )
-    key: str = Field(
+    key: SecretFile = Field(
         default="",
         description="File (PEM) with the certificate's private key, for its owner only (0600).",
     )
@@ -72,11 +72,11 @@ class ClientSettings(Section):
     tls_certificate: str = Field(
         default="", description="File (PEM) with the caller's certificate, if the server asks."
     )
-    tls_key: str = Field(
+    tls_key: SecretFile = Field(
         default="",
         description="File (PEM) with that certificate's private key, for its owner only (0600).",
     )
-    token_file: str = Field(
+    token_file: SecretFile = Field(
         default="",
         description="File with the bearer token of the caller, for its owner only (0600); read "
         "again when it changes.",

@@ -6,14 +6,13 @@ files (tiles, checkpoints, proofs) hold no bodies, and are not written through h
 """
 
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from stat import S_IMODE
 from typing import IO, Any, Final
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
-OTHERS: Final = 0o077
+OTHERS: Final = 0o077  # rights of users who are not the owner
+OTHERS_WRITE: Final = 0o022
 
 
 def open_file(path: Path, mode: str = "wb", *, buffering: int = -1) -> IO[Any]:
@@ -60,14 +59,3 @@ def make_folder(folder: Path) -> None:
     for each in (*reversed(folder.parents), folder):
         if not each.is_dir():
             each.mkdir(FOLDER_MODE, exist_ok=True)
-
-
-def open_to_others(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
-    """Yield those of these files and folders that others may read or change, with their mode."""
-    for path in paths:
-        try:
-            mode = S_IMODE(path.stat().st_mode)
-        except OSError:
-            continue
-        if mode & OTHERS:
-            yield path, mode

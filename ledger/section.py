@@ -1,11 +1,15 @@
 """The base of every section of the settings."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 from ledger.database_url import shown
+
+SECRET_FILE: Final = "file with a secret"
+SecretFile: TypeAlias = Annotated[str, SECRET_FILE]
+"""A setting that names a file which no other user may read; `doctor` looks at it."""
 
 
 class Section(BaseModel):

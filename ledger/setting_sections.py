@@ -13,7 +13,7 @@ from ledger.events.access import ACCESS_KINDS, AccessKind
 from ledger.events.values import ACTOR
 from ledger.limit_settings import LimitSettings
 from ledger.limits import PROVIDERS_MAX, SUBJECT_CHARS_MAX
-from ledger.section import Section
+from ledger.section import SecretFile, Section
 
 TokenAlgorithm: TypeAlias = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
@@ -73,7 +73,7 @@ def as_words(stated: object) -> object:
 class KeySettings(Section):
     """Which master key opens the signing keys, which the database holds encrypted."""
 
-    file: str = Field(
+    file: SecretFile = Field(
         default="",
         description="File with the master key that encrypts signing keys; empty for one beside a "
         "SQLite file, made at first start.",

@@ -26,6 +26,7 @@ from pydantic_settings import (
 from ledger.database_url import has_password
 from ledger.reading import NOTE_BYTES_MAX, parse_toml, read_text
 from ledger.secrecy import DATABASE_PASSWORDS, exposure
+from ledger.section import SECRET_FILE
 from ledger.setting_sections import Settings
 
 PREFIX: Final = "LEDGER_"
@@ -171,6 +172,18 @@ def _refuse_exposed(path: Path, names: Sequence[str]) -> None:
         raise SettingsError(
             f"{path} holds a secret, {' and '.join(names)}, and {error.why}. {error.remedy}"
         )
+
+
+def secret_files(settings: Settings) -> dict[str, Path]:
+    """Return the files with secrets that settings name, by setting."""
+    found = {}
+    for _, path, field in documented():
+        stated: Any = settings
+        for part in path.split("."):
+            stated = getattr(stated, part)
+        if SECRET_FILE in field.metadata and stated:
+            found[path] = Path(stated)
+    return found
 
 
 def secret_variables() -> list[str]:

@@ -15,7 +15,7 @@ def doctor(
         typer.Option("--db", help="The ledger's database, if it is not the one in the settings."),
     ] = None,
 ) -> None:
-    """Check installation, settings, database, disk, rights, clock, chain, server and projections.
+    """Check installation, settings, secrets, database, rights, clock, chain, server, projections.
 
     Writes nothing. Each check is ok, warn or fail, with what to do. Exits with 0 if none failed, 4
     if a chain or read model does not hold, else 1.

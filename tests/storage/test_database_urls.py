@@ -7,6 +7,8 @@ given the URL, and each error is looked at with all that caused it.
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,8 @@ from ledger.audit.connection import connect
 from ledger.clock import SystemClock
 from ledger.database_url import has_password, refuse_malformed, shown
 from ledger.errors import LedgerError
+from ledger.operations import audits
+from ledger.operations.trust import TrustAnchors
 from ledger.service import Service
 from ledger.storage import open_store
 from projections.store import ProjectionStore
@@ -117,3 +121,20 @@ def test_a_place_without_a_secret_is_shown_as_it_is(place: str) -> None:
     refuse_malformed(place)
     assert shown(place) == HARMLESS[place]
     assert not has_password(place)
+
+
+def test_an_audit_remembers_its_place_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Method: what an audit would note, if it were interrupted, is its `place`."""
+    places: list[str] = []
+
+    class Noted:
+        def __init__(self, *_: object, place: str, **__: object) -> None:
+            places.append(place)
+
+        def run(self) -> None:
+            """Audit nothing."""
+
+    monkeypatch.setattr(audits, "Audit", Noted)
+    source: Any = SimpleNamespace(kind="database")
+    audits.audit_log(source, TrustAnchors(), place=WRITTEN["as it should be"])
+    assert places == ["postgresql://ana@127.0.0.1:1/l"]

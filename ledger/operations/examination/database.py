@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Final
 from ledger.application.signing.evidence import Evidence
 from ledger.chain.link import DIGEST_BYTES, ChainVerifier, Digest
 from ledger.clock import SystemClock
+from ledger.errors import LedgerError
 from ledger.events import notation
 from ledger.events.values import SECOND
 from ledger.operations.examination import Check
 from ledger.operations.examination.rights import rights
+from ledger.operations.failures import INTEGRITY_REASONS
 
 if TYPE_CHECKING:
+    from ledger.setting_sections import KeySettings
     from ledger.storage.records import LedgerInfo
     from ledger.storage.store import Store
+    from ledger.storage.vault import Vault
 
 _TAIL_EVENTS: Final = 1_000
 _DISK_WARN_BYTES: Final = 2 * 1024**3
@@ -23,7 +27,9 @@ _DISK_FAIL_BYTES: Final = 200 * 1024**2
 _DATA_AHEAD_WARN_SECONDS: Final = 86_400
 
 
-def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
+def checks(
+    where: str, evidence: Path, kept: Sequence[Path], keys: "KeySettings"
+) -> Iterator[Check]:
     """Look at the file, its folder, and each ledger in it; what cannot be read is LedgerError."""
     from ledger.storage.database import sqlite_file
     from ledger.storage.locked_file import refuse_orphans
@@ -41,7 +47,8 @@ def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
         return
     from ledger.storage import open_store
 
-    store = open_store(where, SystemClock(), read_only=True)
+    vault, failure = _vault(keys)
+    store = open_store(where, SystemClock(), read_only=True, vault=vault)
     try:
         infos = store.ledgers.all()
         size = f", {path.stat().st_size / 1024**2:.1f} MiB" if path else ""
@@ -52,6 +59,7 @@ def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
             yield _journal(path)
             yield _disk(path.parent)
             yield rights(path, kept)
+        yield _master_key(store, infos, failure)
         for info in infos:
             yield _clock(store, info)
             yield _chain(store, info)
@@ -59,6 +67,34 @@ def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
             yield _signing(store, info, evidence)
     finally:
         store.close()
+
+
+def _vault(keys: "KeySettings") -> "tuple[Vault | None, LedgerError | None]":
+    """Return what opens the signing keys, or why the settings do not lead to it."""
+    from ledger.storage.vault import chosen_vault
+
+    try:
+        return chosen_vault(keys), None
+    except LedgerError as error:
+        return None, error
+
+
+def _master_key(
+    store: "Store", infos: "Sequence[LedgerInfo]", failure: LedgerError | None
+) -> Check:
+    """Say whether the master key can be had, and opens keys and seals of every ledger."""
+    name = "master key"
+    try:
+        if failure is not None:
+            raise failure
+        for info in infos:
+            store.keys.opened(info.origin)
+            store.keys.check_head(info.origin, store.events.head(info.origin))
+    except LedgerError as error:
+        is_integrity = error.reason in INTEGRITY_REASONS
+        return Check(name, "fail", error.message, error.remedy, is_integrity)
+    counted = notation.counted(len(infos), "ledger")
+    return Check(name, "ok", f"opens the keys and seals of {counted}")
 
 
 def _broken(name: str, found: str) -> Check:

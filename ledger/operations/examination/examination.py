@@ -15,7 +15,7 @@ from ledger.application.signing.published_checkpoints import (
 from ledger.errors import LedgerError
 from ledger.events.access import ACCESS_KINDS
 from ledger.events.notation import duration
-from ledger.operations.examination import Check, database, server
+from ledger.operations.examination import Check, database, secrets, server
 from ledger.operations.examination.rights import kept_elsewhere
 from ledger.operations.failures import INTEGRITY_REASONS
 from ledger.operations.places import check_place
@@ -41,7 +41,8 @@ def examine(
     evidence = evidence_folder(settings.checkpoints.evidence, where)
     kept = [evidence, *kept_elsewhere(settings)]
     checks += _guarded("loss", lambda: _loss(settings, where))
-    checks += _guarded("database", lambda: database.checks(where, evidence, kept))
+    checks += _guarded("database", lambda: database.checks(where, evidence, kept, settings.keys))
+    checks += secrets.checks(settings)
     checks += _guarded("server", lambda: server.checks(client, target))
     return checks
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from stat import S_IMODE
 from typing import TYPE_CHECKING, Final
 
 from ledger.operations.examination import Check
-from ledger.private import open_to_others
+from ledger.private import OTHERS, OTHERS_WRITE
+from ledger.secrecy import is_foreign, owner_of
 
 if TYPE_CHECKING:
     from ledger.setting_sections import Settings
 
 _SHOWN_MAX: Final = 5
-_OTHERS_WRITE: Final = 0o022
 
 
 def rights(database: Path, elsewhere: Sequence[Path]) -> Check:
@@ -20,20 +21,32 @@ def rights(database: Path, elsewhere: Sequence[Path]) -> Check:
     The folder around it may be read by others: what lies in it may not. Changing it may replace
     the files.
     """
-    open_ones = list(open_to_others(_kept(database, elsewhere)))
-    open_ones += [
-        (folder, mode) for folder, mode in open_to_others([database.parent]) if mode & _OTHERS_WRITE
-    ]
-    if not open_ones:
+    found = [*_open_to_others(_kept(database, elsewhere), OTHERS)]
+    found += _open_to_others([database.parent], OTHERS_WRITE)
+    if not found:
         return Check("rights", "ok", "only the owner may read and change what is kept")
-    shown = [f"{path} ({mode:04o})" for path, mode in open_ones[:_SHOWN_MAX]]
-    more = len(open_ones) - len(shown)
+    more = len(found) - _SHOWN_MAX
+    shown = ", ".join(found[:_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
     return Check(
         "rights",
         "warn",
-        f"others may read or change {', '.join(shown)}" + (f" and {more} more" if more else ""),
-        "Take the rights away: `chmod -R go= FILE`; a ledger holds what others confided.",
+        f"others may read or change {shown}",
+        "Take the rights away: `chmod -R go= FILE`, or `chown` what belongs to another user; a "
+        "ledger holds what others confided.",
     )
+
+
+def _open_to_others(paths: Iterable[Path], rights: int) -> Iterator[str]:
+    """Yield those of these files and folders that others have such a right to, with the reason."""
+    for path in paths:
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        if found.st_mode & rights:
+            yield f"{path} ({S_IMODE(found.st_mode):04o})"
+        elif is_foreign(found):
+            yield f"{path} (of {owner_of(found)})"
 
 
 def kept_elsewhere(settings: "Settings") -> list[Path]:

@@ -1,0 +1,116 @@
+"""A line for every command there is, to be run against a server that is prepared as `told` is."""
+
+from pathlib import Path
+
+from tests.support.served import OFFICER, POLICY, START
+
+DESCRIBED = ("--owner", "stays", "--unit-value", "0.000005", "--cost", "9")
+DEFINED = ("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse")
+ERASED = ("--ground", "GDPR", "--authority", "the board", "--actor", OFFICER)
+DEPLOYED = ("--baseline-loss", "0.40", "--trained-through", "2026-01-01")
+ONE = ("--signal", "log-loss", "--value", "0.5", "--observed-at", str(START * 1_000_000))
+
+LINES: dict[str, tuple[str, ...]] = {
+    "doctor": (),
+    "verify": (),
+    "why": ("fares",),
+    "priorities": ("--since", "10"),
+    "evaluate": ("fares",),
+    "vkey": (),
+    "completion": ("bash",),
+    "erase": ("--positions", "3", *ERASED, "--yes"),
+    "signal define": ("missing", *DEFINED, "--meaning", "Missing rows."),
+    "signal list": (),
+    "signal states": (),
+    "signal submit": (),
+    "signal submit --model": ("fares", *ONE),
+    "model register": ("rooms", *DESCRIBED),
+    "model update": ("fares", "--tier", "high"),
+    "model deploy": ("hotels", "v2", *DEPLOYED, "--in-service-at", "2026-02-01"),
+    "model retire": ("hotels", "--reason", "gone"),
+    "model show": ("fares",),
+    "model list": (),
+    "policy init": (),
+    "policy lint": ("-",),
+    "policy draft": ("other", "-", "--rationale", "why"),
+    "policy activate": ("default", "1", "--rationale", "why", "--model", "hotels"),
+    "policy show": ("default",),
+    "policy list": (),
+    "plan make": ("--budget", "75.50"),
+    "plan show": ("week-1",),
+    "plan list": (),
+    "decision list": (),
+    "decision show": ("fares",),
+    "decision override": ("fares", "--action", "investigate", "--reason", "x", "--expires", "7d"),
+    "decision explain": ("fares",),
+    "decision replay": ("fares",),
+    "decision replay --all": (),
+    "log tail": (),
+    "log access": (),
+    "log checkpoint": (),
+    "log checkpoint --list": (),
+    "log prove": ("3",),
+    "log consistency": (),
+    "log seal": (),
+    "log publish": (),
+    "key list": (),
+    "key rotate": ("--overlap", "5"),
+    "key revoke": ("--reason", "lost"),
+    "key pin": (),
+    "authority table": (),
+    "authority why": ("users/ana", "signals.submit"),
+    "authority list": (),
+    "token list": (),
+    "audit run": (),
+    "audit answer": ("why", "--model", "fares"),
+    "compliance export": (),
+    "certificate dev": (),
+    "witness key": ("--name", "witness.example"),
+    "decision receipt": ("fares",),
+    "export create": (),
+    "export list": (),
+    "projection status": (),
+    "projection rebuild": ("signals",),
+    "ledger create": ("ledger.example/two",),
+    "ledger list": (),
+    "ledger show": (),
+}
+
+ELSEWHERE = {
+    "serve",
+    "ledger confirm-clock",
+    "ledger adopt",
+    "key reseal",
+    "witness serve",
+    "export delete",
+}
+"""What servers print, and what needs a file first, is run where that is tested."""
+
+
+def words_of(name: str, folder: Path, key: str, size: int, *, database: str = "") -> list[str]:
+    """Return the words of a command; `key` and `size` are of a signed checkpoint.
+
+    What it writes is put into the folder, where the database is unless another is named.
+    """
+    database = database or str(folder / "ledger.sqlite")
+    places = {
+        "log consistency": (str(size),),
+        "log publish": (str(folder / "tiles"),),
+        "key revoke": (key, "--from", str(size)),
+        "key pin": (key,),
+        "doctor": ("--db", database),
+        "audit run": (database,),
+        "compliance export": (str(folder / "tables"),),
+        "certificate dev": (str(folder / "trial"),),
+        "witness key": ("--folder", str(folder / "witness")),
+        "decision receipt": (str(folder / "receipt.json"),),
+        "export create": (str(folder / "bundle"),),
+    }
+    return [*name.split(), *LINES[name], *places.get(name, ())]
+
+
+def stdin_of(name: str) -> str | None:
+    """Return what a command reads from its standard input."""
+    if name == "signal submit":
+        return f"model,signal,value,observed_at\nfares,log-loss,0.5,{START * 1_000_000}\n"
+    return POLICY if name.startswith("policy") else None
