@@ -168,7 +168,8 @@ class Gate:
             raise LedgerError(
                 Reason.UNAUTHENTICATED,
                 "The ledger has an administrator, so a caller has to show who it is.",
-                remedy="Send a client certificate or a bearer token.",
+                remedy="Send a client certificate or a bearer token: an administrator binds one by "
+                "`authority bind`, or issues one by `token issue`.",
             )
         if one.method == "development":
             return one.subject
@@ -192,8 +193,9 @@ class Gate:
             raise LedgerError(
                 Reason.ACTOR_NOT_AUTHORISED,
                 f"The credential is that of {call.actor}, and {ACTOR_KEY} names another actor.",
-                remedy=f"Leave {ACTOR_KEY} out: the credential says who calls. To call on behalf "
-                f"of others takes the action `{REPRESENT}`; observations are a service's own.",
+                remedy=f"Leave {ACTOR_KEY} (of commands --actor) out: the credential says who "
+                f"calls. To call on behalf of others takes the action `{REPRESENT}`; observations "
+                "are a service's own.",
                 metadata={"actor": call.actor, "action": REPRESENT},
             )
         self._check(claimed, call.method_name, request, ledger)
@@ -249,7 +251,8 @@ def _of_other_ledger() -> LedgerError:
     return LedgerError(
         Reason.TOKEN_OF_OTHER_LEDGER,
         "The token was issued by another ledger than the one that the call names.",
-        remedy="Use the token of this ledger.",
+        remedy="Name the ledger that issued it, or have an administrator of this one issue another "
+        "by `token issue`.",
     )
 
 
@@ -257,7 +260,8 @@ def _operators_only() -> LedgerError:
     return LedgerError(
         Reason.ACTOR_NOT_AUTHORISED,
         "Only the operator of the machine names an administrator like this.",
-        remedy="Call by the server's Unix socket, which the setting `server.socket` names.",
+        remedy="Have the operator call `authority begin` by the server's Unix socket, which the "
+        "setting `server.socket` names.",
     )
 
 
@@ -265,6 +269,7 @@ def _not_authorised(actor: str, action: str) -> LedgerError:
     return LedgerError(
         Reason.ACTOR_NOT_AUTHORISED,
         f"{actor} may not {ACTIONS[action]}, there: no grant in force holds `{action}` for it.",
-        remedy="Ask an administrator for a role that does. `authority why` shows the grants.",
+        remedy=f"`authority why {actor} {action}` shows the grants that hold it; an administrator "
+        "gives one by `authority grant`.",
         metadata={"actor": actor, "action": action},
     )

@@ -32,9 +32,9 @@ def erase(
     """Erase the bodies of events, for good: they cannot be brought back.
 
     Shows what would be erased and asks, unless --yes. Headers, hashes and proofs stay and verify;
-    what rests on an erased body cannot be replayed. Only actors that the operator names in
-    `erasure.actors` may do this. Answers once the service holds no copy; backups and bundles that
-    were handed out are not in its reach.
+    what rests on an erased body cannot be replayed. It takes the action `bodies.erase`; without an
+    administrator, a name in `erasure.actors`. Answers once the service holds no copy; backups and
+    bundles that were handed out are not in its reach.
     """
     from ledger.operations.erasure import preview, ranges_of
 

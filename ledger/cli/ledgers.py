@@ -101,8 +101,8 @@ def confirm_clock(
 ) -> None:
     """Confirm the server's clock, although it is not where it was expected.
 
-    What is recorded from then on is dated by it, for good: look at `date` on the server first. Only
-    an actor whom the operator has named may do this.
+    What is recorded from then on is dated by it, for good: look at `date` on the server first. It
+    takes the action `clock.confirm`; without an administrator, a name in `operators.actors`.
     """
     chosen = session()
     appended = chosen.client.confirm_clock(reason)

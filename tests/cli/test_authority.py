@@ -16,6 +16,7 @@ from ledger.authority.tokens import parse_token
 from ledger.client import LedgerClient
 from ledger.client.authority import IssuedToken
 from tests.cli.conftest import Ran, Run, run_line
+from tests.cli.test_printed_commands import commands_in, fault_of
 from tests.support.audits import audited
 from tests.support.served import ORIGIN, serving
 from tools.shapes import SHAPES, fields_of
@@ -211,6 +212,41 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(
     ran = run(*line, "--server", "127.0.0.1:1")
     assert ran.code == 2
     assert said in ran.err
+
+
+# ---- refusals ------------------------------------------------------------------------------------
+
+
+def told(ran: Ran, reason: str) -> str:
+    """Return how a command was refused: in one line, whose commands exist, with its reason."""
+    assert ran.code == 1
+    assert ran.out == ""
+    (line,) = ran.err.splitlines()
+    assert line.endswith(f" [{reason}]"), line
+    named = list(commands_in(line))
+    assert named, f"no command says what to do: {line}"
+    assert [fault_of(one) for one in named] == [""] * len(named), line
+    return line
+
+
+def test_a_refused_change_and_a_right_that_is_not_there_are_told_with_a_command_to_go_on(
+    ana: Run,
+) -> None:
+    register(ana, EVE)
+    own = told(ana("authority", "grant", ANA, "policy-author", *WHY), "AUTHORITY_REFUSED")
+    assert "no one grants to themself" in own
+    lacking = told(ana("vkey", "--actor", EVE), "ACTOR_NOT_AUTHORISED")
+    assert f"{EVE} may not read a ledger's head" in lacking
+    assert f"`authority why {EVE} proofs.read`" in lacking
+
+
+def test_a_caller_that_shows_nothing_is_told_what_to_show(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        at = ("--server", served.server.address)
+        assert run_line("ledger", "create", ORIGIN, *NAMED, *at).code == 0
+        nothing = told(run_line("model", "list", "--actor", ANA, *at), "UNAUTHENTICATED")
+    assert "`authority bind`" in nothing
+    assert "`token issue`" in nothing
 
 
 # ---- tokens --------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ def unauthenticated() -> LedgerError:
     return LedgerError(
         Reason.UNAUTHENTICATED,
         "The call presents no credential, and this server does not believe names.",
-        remedy="Present a client certificate, or `authorization: Bearer` with a token.",
+        remedy="Present a client certificate, or `authorization: Bearer` with a token, such "
+        "as one of `token issue`.",
     )
 
 

@@ -146,7 +146,7 @@ class Authority:
                 raise LedgerError(
                     Reason.IDENTITY_UNBOUND,
                     "The credential is in order, and is bound to no actor of this ledger.",
-                    remedy="Ask an administrator of the ledger to bind it.",
+                    remedy="Ask an administrator of the ledger to bind it by `authority bind`.",
                 )
             return actor
         token = self._state.tokens.get(subject)
@@ -154,7 +154,7 @@ class Authority:
             raise LedgerError(
                 Reason.CREDENTIAL_INVALID,
                 "The token is none that this ledger issued.",
-                remedy="Use a token of this ledger, as it was shown when it was issued.",
+                remedy="Use a token of this ledger, as `token issue` has shown it.",
             )
         return self._actor_of_token(token)
 
@@ -168,13 +168,13 @@ class Authority:
             raise LedgerError(
                 Reason.CREDENTIAL_REVOKED,
                 "The token was revoked.",
-                remedy="Ask an administrator of the ledger for another one.",
+                remedy="Ask an administrator of the ledger to issue another by `token issue`.",
             )
         if token.expires_at is not None and self._clock.now_micros() >= token.expires_at:
             raise LedgerError(
                 Reason.CREDENTIAL_EXPIRED,
                 f"The token expired at {format_time(token.expires_at)}.",
-                remedy="Ask an administrator of the ledger for another one.",
+                remedy="Ask an administrator of the ledger to issue another by `token issue`.",
             )
         return token.actor
 

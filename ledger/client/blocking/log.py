@@ -51,7 +51,7 @@ class LogCalls(ServiceCalls):
         return self._connection.run(Call(request, one(Ledger, "ledger")))
 
     def confirm_clock(self, reason: str, *, request_id: str | None = None) -> Appended:
-        """Confirm the server's clock where it steps, for an actor that the operator has named."""
+        """Confirm the server's clock where it steps, for actors with `clock.confirm`."""
         request = pb.ConfirmClockRequest(reason=reason)
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
