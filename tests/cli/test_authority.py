@@ -12,13 +12,13 @@ from stat import S_IMODE
 import pytest
 
 from ledger.authority.table import METHODS, ROLES
-from ledger.authority.tokens import parse_token
+from ledger.authority.tokens import make_token, parse_token
 from ledger.client import LedgerClient
 from ledger.client.authority import IssuedToken
 from tests.cli.conftest import Ran, Run, run_line
 from tests.cli.test_printed_commands import commands_in, fault_of
 from tests.support.audits import audited
-from tests.support.served import ORIGIN, serving
+from tests.support.served import ORIGIN, Served, serving
 from tools.shapes import SHAPES, fields_of
 
 ANA, BEN, EVE, MONITOR = "users/ana", "users/ben", "users/eve", "services/monitor-7"
@@ -240,13 +240,65 @@ def test_a_refused_change_and_a_right_that_is_not_there_are_told_with_a_command_
     assert f"`authority why {EVE} proofs.read`" in lacking
 
 
-def test_a_caller_that_shows_nothing_is_told_what_to_show(tmp_path: Path) -> None:
-    with serving(tmp_path) as served:
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[Served]:
+    """Serve a ledger with an administrator that believes no caller; the operator has a socket."""
+    with serving(tmp_path, server__socket=str(tmp_path / "ledger.sock")) as served:
         at = ("--server", served.server.address)
-        assert run_line("ledger", "create", ORIGIN, *NAMED, *at).code == 0
-        nothing = told(run_line("model", "list", "--actor", ANA, *at), "UNAUTHENTICATED")
+        done(run_line("ledger", "create", "ledger.example/other", *at))
+        done(run_line("ledger", "create", ORIGIN, *NAMED, *at))
+        yield served
+
+
+def test_a_caller_that_shows_no_credential_or_a_wrong_one_is_told_what_to_do(
+    strict: Served, tmp_path: Path
+) -> None:
+    at = ("model", "list", "--server", strict.server.address, "--ledger", ORIGIN)
+    nothing = told(run_line(*at, "--actor", ANA), "UNAUTHENTICATED")
     assert "`authority bind`" in nothing
     assert "`token issue`" in nothing
+    other = make_token(bytes(range(40)))
+    file = tmp_path / "token"
+    for text, reason in (
+        ("dlt_nonsense", "CREDENTIAL_INVALID"),
+        (other.text, "CREDENTIAL_INVALID"),
+        ("x" * 9_000, "TOKEN_TOO_LARGE"),
+        ("eyJhbGciOiJub25lIn0.e30.", "TOKEN_ALGORITHM_REFUSED"),
+    ):
+        file.write_text(text)
+        file.chmod(0o600)
+        line = run_line(*at, "--token-file", str(file))
+        assert line.code == 1
+        assert line.err.endswith(f" [{reason}]\n"), line.err
+        assert len(line.err.splitlines()) == 1
+        assert text[:40] not in line.err
+
+
+# ---- the operator --------------------------------------------------------------------------------
+
+
+def test_the_operator_names_an_administrator_by_the_socket_and_it_is_said_who_will_see_it(
+    strict: Served, tmp_path: Path
+) -> None:
+    socket = ("--server", f"unix:{tmp_path / 'ledger.sock'}", "--ledger", "ledger.example/other")
+    before = done(run_line("authority", "list", *socket))
+    assert "No administrator is named: callers are believed" in before
+    begin = ("authority", "begin", ANA, "--person", "staff-1", *WHY, *socket)
+    ran = run_line(*begin, *DNS)
+    assert f"Named {ANA}, behind whom is staff-1, an administrator at position" in done(ran)
+    assert "recorded for good, as done by system/operator" in ran.err
+    assert "each actor who may see the authority or the events of the ledger sees it" in ran.err
+    assert "No identity is bound" not in ran.err
+    again = run_line(*begin)
+    assert again.code == 1
+    assert f"{ANA} is an administrator already" in again.err
+    lost = run_line("authority", "begin", BEN, "--person", "staff-2", *WHY, *socket, "--json")
+    assert tuple(lost.json) == fields_of(SHAPES["authority begin"])
+    assert f"No identity is bound to {BEN}" in lost.err
+    listed = done(run_line("authority", "list", *socket))
+    assert listed.count("system/operator") == 2
+    at = ("--server", strict.server.address, "--ledger", "ledger.example/other")
+    assert told(run_line("model", "list", *at), "UNAUTHENTICATED")
 
 
 # ---- tokens --------------------------------------------------------------------------------------
