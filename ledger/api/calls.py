@@ -11,7 +11,7 @@ names the server's own parts, and only their events carry it.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -78,15 +78,18 @@ class ServedCall:
     """One call. Its members are read on any thread; the event loop alone says that it is over."""
 
     __slots__ = (
-        "_context", "actor", "credential", "guards", "is_over", "is_patient", "ledger", "method",
-        "on_behalf_of", "peer", "place", "request", "sender", "wait_until",
+        "_context", "_facts", "actor", "credential", "guards", "is_over", "is_patient", "ledger",
+        "method", "on_behalf_of", "peer", "place", "request", "sender", "wait_until",
     )  # fmt: skip
 
     def __init__(self, method: str, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         self._context = context
+        # Copied here: once the client is gone, gRPC's call is too, and a thread that asked it for
+        # these would end the whole process.
+        self._facts = facts_of(context, is_patient=True)
         self.method = method
         """Its full name, such as `/ledger.v1.ModelService/GetModel`."""
-        self.peer = context.peer()
+        self.peer = self._facts.peer
         """The connection: address and port of its other end."""
         self.ledger = ""
         """The ledger that its request names, once there is one."""
@@ -117,7 +120,7 @@ class ServedCall:
 
     def facts(self) -> CallFacts:
         """Return what is known of the call before its message is read."""
-        return facts_of(self._context, is_patient=self.is_patient)
+        return replace(self._facts, is_patient=self.is_patient)
 
     @property
     def claimed_actor(self) -> str | None:
@@ -138,7 +141,7 @@ class ServedCall:
     @property
     def stated_purpose(self) -> str:
         """The purpose that the caller states; what is beyond its bound is cut off."""
-        for key, value in self._context.invocation_metadata() or ():
+        for key, value in self._facts.metadata:
             if key == PURPOSE_KEY:
                 text = value if isinstance(value, str) else value.decode("latin-1")
                 return "".join(filter(str.isprintable, text))[:PURPOSE_CHARS_MAX]

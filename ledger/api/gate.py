@@ -7,8 +7,7 @@ the method's action for all that the call names. On a ledger without one, caller
 A refusal says nothing of what exists: it is the same whether the named things are there or not.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from google.protobuf.message import Message
 
@@ -16,19 +15,29 @@ from ledger.api.authentication.authenticator import ANONYMOUS
 from ledger.api.authentication.call_facts import ACTOR_KEY
 from ledger.api.authentication.credential import Credential, still_valid
 from ledger.api.subjects import subjects_of
-from ledger.application.authority.authority import Authority, ClaimedCall, CredentialUse
+from ledger.application.authority.authority import (
+    Authority,
+    ClaimedCall,
+    CredentialUse,
+    token_unknown,
+    unbound,
+)
+from ledger.application.commands import model_stream
 from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
 from ledger.authority.table import METHODS, REPRESENT
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.authority import ACTIONS, OPERATOR
+from ledger.events.models import DESCRIBING
 from ledger.storage.records import Guard, LedgerInfo
 
 _OF_THE_OPERATOR: Final = "NameAdministrator"
 _SEEN_BY_OPERATORS: Final = frozenset({"authority.read", "proofs.read"})
 _OBSERVING: Final = "signals.submit"
+_LISTING: Final = METHODS["ListLedgers"]
 _REPLACING: Final = ("policies.draft", "policies.activate")
+_DESCRIBING: Final = frozenset(DESCRIBING)
 
 
 class GatedCall(Protocol):
@@ -86,8 +95,9 @@ class Gate:
         server's first ledger.
         """
         ledger = self._judged(call, request, origin)
-        if ledger is not None:
-            self._note(call, ledger.authority, request)
+        if ledger is not None and not self._note(call, ledger.authority, request):
+            ledger.authority.refresh()  # another server may have recorded that this one is out
+            self._judged(call, request, origin)
 
     def check_again(self, call: GatedCall, request: Message) -> None:
         """Raise why a call that was let in may not go on; it takes a few microseconds."""
@@ -103,7 +113,8 @@ class Gate:
                 "The credential has expired since the call began.",
                 remedy="Call again with a fresh one.",
             )
-        ledger = self._ledger_of(getattr(request, "ledger", "") if origin is None else origin)
+        named = getattr(request, "ledger", "") if origin is None else origin
+        ledger = self._ledger_of(call, named)
         if ledger is None or not ledger.authority.is_in_force:
             self._believe(call, ledger)
             return None
@@ -113,18 +124,43 @@ class Gate:
         authority = ledger.authority
         call.actor = self._actor_of(call, authority)
         call.guards = (authority.guard(),)
-        self._check(call.actor, call.method_name, request, ledger)
+        call.guards += self._check(call.actor, call.method_name, request, ledger)
         call.on_behalf_of = self._claimed(call, ledger, request)
         return ledger
 
-    def _ledger_of(self, origin: str) -> LedgerApplication | None:
+    def _ledger_of(self, call: GatedCall, origin: str) -> LedgerApplication | None:
         """Return the ledger that a call is judged on; None where there is none yet."""
         try:
             return self._ledgers.ledger(origin)
         except LedgerError as error:
-            if error.reason is Reason.LEDGER_UNKNOWN and not origin:
-                return None
-            raise
+            if error.reason is not Reason.LEDGER_UNKNOWN:
+                raise
+            if origin:
+                self._refuse_stranger(call)
+                raise
+            return None
+
+    def _refuse_stranger(self, call: GatedCall) -> None:
+        """Refuse a caller as a ledger that is there refuses those it does not know.
+
+        A caller who may list the server's ledgers is not refused: it may learn that there is none.
+        """
+        first, one = self._ledger_of(call, ""), call.credential
+        if first is None or not first.authority.is_in_force:
+            return
+        try:
+            actor = self._actor_of(call, first.authority)
+        except LedgerError:
+            if one.method in {"socket", "development"} or call.method_name == _OF_THE_OPERATOR:
+                raise
+            actor = ""
+        if first.authority.has(actor, _LISTING):
+            return
+        if one.method == "development":
+            raise _not_authorised(actor, METHODS[call.method_name])
+        if one.method == "token":
+            raise _of_other_ledger() if self._is_elsewhere(one) else token_unknown()
+        raise unbound()
 
     # ---- callers who are believed ----------------------------------------------------------------
 
@@ -198,19 +234,29 @@ class Gate:
                 "are a service's own.",
                 metadata={"actor": call.actor, "action": REPRESENT},
             )
-        self._check(claimed, call.method_name, request, ledger)
+        call.guards += self._check(claimed, call.method_name, request, ledger)
         return claimed
 
-    def _check(self, actor: str, method: str, request: Message, ledger: LedgerApplication) -> None:
-        """Raise ACTOR_NOT_AUTHORISED unless an actor may do all that a call asks for."""
-        authority = ledger.authority
-        for action in _actions_of(method, request):
-            # A change of authority states its own scope, and is judged by it when it is recorded.
-            is_change = action == "roles.grant" and authority.has(actor, action)
-            if not is_change and not authority.may(
-                actor, action, lambda: subjects_of(ledger.fleet, request)
-            ):
-                raise _not_authorised(actor, action)
+    def _check(
+        self, actor: str, method: str, request: Message, ledger: LedgerApplication
+    ) -> tuple[Guard, ...]:
+        """Raise ACTOR_NOT_AUTHORISED unless an actor may do all that a call asks for.
+
+        Returns the guards that what it looked at is still so when the call appends.
+        """
+        authority, action = ledger.authority, METHODS[method]
+        for further in _REPLACING if getattr(request, "replacements", ()) else ():
+            if not authority.may(actor, further, tuple):  # a limited scope covers no policy
+                raise _not_authorised(actor, further)
+        # A change of authority states its own scope, and is judged by it when it is recorded.
+        if authority.may(actor, action, tuple) or (
+            action == "roles.grant" and authority.has(actor, action)
+        ):
+            return ()
+        guards = _unchanged(ledger, request) if authority.is_by_label(actor, action) else ()
+        if not authority.may(actor, action, lambda: subjects_of(ledger.fleet, request)):
+            raise _not_authorised(actor, action)
+        return guards
 
     def _is_elsewhere(self, one: Credential) -> bool:
         """Whether another ledger of the server has issued a token."""
@@ -219,10 +265,10 @@ class Gate:
             for info in self._ledgers.ledgers()
         )
 
-    def _note(self, call: GatedCall, authority: Authority, request: Message) -> None:
+    def _note(self, call: GatedCall, authority: Authority, request: Message) -> bool:
         """Have it on record by which credential the actor calls, and on whose behalf.
 
-        A read goes on where that cannot be recorded.
+        A read goes on where that cannot be recorded, which is told by False.
         """
         one, left = call.credential, call.seconds_left
         used = CredentialUse(
@@ -231,20 +277,28 @@ class Gate:
         )  # fmt: skip
         until = None if left is None else self._clock.monotonic_seconds() + left
         try:
-            authority.note_use(used, until)
+            authority.note_use(used, until, call.guards)
             if call.on_behalf_of is not None:
                 claim = ClaimedCall(call.actor, call.on_behalf_of, call.method_name)
-                authority.note_claim(claim, getattr(request, "request_id", "") or None, until)
+                request_id = getattr(request, "request_id", "") or None
+                authority.note_claim(claim, request_id, until, call.guards)
         except LedgerError:
             if "request_id" in request.DESCRIPTOR.fields_by_name:
                 raise
+            return False
+        return True
 
 
-def _actions_of(method: str, request: Any) -> Iterator[str]:  # noqa: ANN401 - any message
-    """Yield what a call asks for: its method's action, and those of policies that it replaces."""
-    yield METHODS[method]
-    if getattr(request, "replacements", ()):
-        yield from _REPLACING
+def _unchanged(ledger: LedgerApplication, request: Message) -> tuple[Guard, ...]:
+    """Return the guards that the models that a request names keep the labels that they have."""
+    fleet = ledger.fleet
+    fleet.refresh()  # another server may have changed some
+    as_of = fleet.position
+    models = sorted({one.model for one in subjects_of(fleet, request) if one.model})
+    return tuple(
+        Guard(model_stream(model), _DESCRIBING, after_position=as_of, is_passing=True)
+        for model in models
+    )
 
 
 def _of_other_ledger() -> LedgerError:

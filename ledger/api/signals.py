@@ -154,17 +154,18 @@ class IngestStream:
             answer.request_id = request.request_id
             return Deferred(self._queued(request, len(data)), partial(self._answered, answer))
         except LedgerError as error:
-            if error.reason in _FATAL or self._has_no_place(error):
+            if error.reason in _FATAL or self._has_no_place(error) or _is_unknown(error):
                 raise
             return self._refused(answer, error)
 
     def _queued(self, request: pb.StreamSignalsRequest, size: int) -> PendingBatch:
-        ledger = self._ledger(request.ledger)
+        origin = self._origin or request.ledger
         try:
-            self._server.gate.admit(self._call, request, ledger.info.origin)
+            self._server.gate.admit(self._call, request, origin)
         finally:
             if self._call.actor:
-                self._server.limits.charge(self._call, ledger.info.origin, request, size)
+                self._server.limits.charge(self._call, origin, request, size)
+        ledger = self._ledger(request.ledger)
         rows = rows_of(request.observations, ledger.intake.unstated_time())
         caller = self._server.caller_for(request, _METHOD, self._call, self._deadline())
         is_left_out = request.leave_out_duplicates
@@ -211,6 +212,11 @@ class IngestStream:
         actor = self._call.shown_actor
         self._server.backend.count_refusal(self._origin or "", actor, _STREAMED, error.reason)
         return answer
+
+
+def _is_unknown(error: LedgerError) -> bool:
+    """Return whether a caller has shown nothing that counts, or nothing that counts any more."""
+    return error.reason.status == "UNAUTHENTICATED"
 
 
 def batch_error(error: LedgerError) -> pb.BatchError:

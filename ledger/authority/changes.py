@@ -173,7 +173,12 @@ def _defined_fault(state: AuthorityState, actor: str, data: Data, at: int) -> st
         return f"{data['role']} is a role of the product"
     if fault := _lacks(state, RoleDefined.TYPE, actor, at):
         return fault
-    return _beyond(state, actor, frozenset(data["actions"]), WHOLE, at)
+    actions = frozenset(data["actions"])
+    added = actions - state.roles.get(data["role"], frozenset())
+    for grant in state.grants.values():  # whether it has expired or not: the last word is later
+        if added and grant.role == data["role"] and _is_own(state, actor, grant.actor, actions):
+            return f"{actor} and {grant.actor}, who holds it, are one person"
+    return _beyond(state, actor, actions, WHOLE, at)
 
 
 def _granted_fault(state: AuthorityState, actor: str, data: Data, at: int) -> str:
@@ -188,9 +193,7 @@ def _granted_fault(state: AuthorityState, actor: str, data: Data, at: int) -> st
         return "administrators are users, of the whole ledger, until that is withdrawn"
     if not any(held.contains(scope) for held in state.scopes(actor, "roles.grant", at)):
         return f"{actor} lacks the action roles.grant in that scope"
-    # With a second administrator's approval the two are different persons, and that is enough.
-    is_own = state.persons.get(actor) == state.persons[to] and len(state.administrators()) < 2
-    if is_own and not (to.startswith("services/") and actions <= REPORTING):
+    if _is_own(state, actor, to, actions):
         return f"{actor} and {to} are one person, and no one grants to themself"
     return _beyond(state, actor, actions, scope, at)
 
@@ -211,6 +214,16 @@ def _withdrawn_fault(state: AuthorityState, actor: str, data: Data, at: int) -> 
         if not others:
             return "it is the last administrator's"
     return ""
+
+
+def _is_own(state: AuthorityState, actor: str, to: str, actions: frozenset[str]) -> bool:
+    """Whether a person would have actions of their own giving, by whichever account.
+
+    Not where their service reports; nor with a second administrator's approval, since the two are
+    different persons, and that is enough.
+    """
+    is_one = state.persons.get(actor) == state.persons[to] and len(state.administrators()) < 2
+    return is_one and not (to.startswith("services/") and actions <= REPORTING)
 
 
 def _beyond(

@@ -143,19 +143,11 @@ class Authority:
         if method != "token":
             actor = self._state.identities.get(Identity(method, issuer, subject))
             if actor is None:
-                raise LedgerError(
-                    Reason.IDENTITY_UNBOUND,
-                    "The credential is in order, and is bound to no actor of this ledger.",
-                    remedy="Ask an administrator of the ledger to bind it by `authority bind`.",
-                )
+                raise unbound()
             return actor
         token = self._state.tokens.get(subject)
         if not is_secret_of(fingerprint, None if token is None else token.digest) or token is None:
-            raise LedgerError(
-                Reason.CREDENTIAL_INVALID,
-                "The token is none that this ledger issued.",
-                remedy="Use a token of this ledger, as `token issue` has shown it.",
-            )
+            raise token_unknown()
         return self._actor_of_token(token)
 
     def has_issued(self, name: str, fingerprint: str) -> bool:
@@ -187,16 +179,26 @@ class Authority:
         """Whether an actor may do something now, if only within a limited scope."""
         return bool(self._state.scopes(actor, action, self._clock.now_micros()))
 
+    def is_by_label(self, actor: str, action: str) -> bool:
+        """Whether labels of models decide where an actor may do something now."""
+        scopes = self._state.scopes(actor, action, self._clock.now_micros())
+        return any(scope.labels for scope in scopes)
+
     def guard(self) -> Guard:
         """Return the guard that authority does not change between now and the append."""
         return Guard(STREAM, None, expected_count=self._state.version, is_passing=True)
 
     # ---- credentials on record -------------------------------------------------------------------
 
-    def note_use(self, used: CredentialUse, deadline_monotonic: float | None) -> None:
+    def note_use(
+        self,
+        used: CredentialUse,
+        deadline_monotonic: float | None,
+        guards: Sequence[Guard] = (),
+    ) -> None:
         """Record the first use of a credential on a day from an address, before the call goes on.
 
-        Raises what an append does.
+        `guards`: those of the call. Raises what an append does.
         """
         now = self._clock.now_micros()
         with self._lock:
@@ -211,18 +213,22 @@ class Authority:
             }
         )
         own = Caller(RECORDER, deadline_monotonic=deadline_monotonic)
-        self._appender.append(own, _METHOD, lambda: Proposal([Addition.of(data)]))
+        self._appender.append(own, _METHOD, lambda: Proposal([Addition.of(data)], guards))
         with self._lock:
             self._uses[used] = now
             if len(self._uses) > _USES_MAX:
                 self._forget()
 
     def note_claim(
-        self, claim: ClaimedCall, request_id: str | None, deadline_monotonic: float | None
+        self,
+        claim: ClaimedCall,
+        request_id: str | None,
+        deadline_monotonic: float | None,
+        guards: Sequence[Guard] = (),
     ) -> None:
         """Record on whose behalf an actor says that it calls: each append, a day's first read.
 
-        Raises what an append does.
+        `guards`: those of the call. Raises what an append does.
         """
         now = self._clock.now_micros()
         key = (claim, request_id or str(now // _DAY))
@@ -233,7 +239,7 @@ class Authority:
             {**claim._asdict(), "request_id": request_id, "called_at": format_time(now)}
         )
         own = Caller(RECORDER, deadline_monotonic=deadline_monotonic)
-        self._appender.append(own, _CLAIMED, lambda: Proposal([Addition.of(data)]))
+        self._appender.append(own, _CLAIMED, lambda: Proposal([Addition.of(data)], guards))
         with self._lock:
             self._claims[key] = None
             while len(self._claims) > _USES_MAX:
@@ -265,6 +271,24 @@ class Authority:
                 data["fingerprint"] = data["fingerprint"] or ""
                 at = parse_time(data.pop("used_at"))
                 self._uses[CredentialUse(**data)] = at
+
+
+def unbound() -> LedgerError:
+    """Return the refusal of a credential that a ledger does not know."""
+    return LedgerError(
+        Reason.IDENTITY_UNBOUND,
+        "The credential is in order, and is bound to no actor of this ledger.",
+        remedy="Ask an administrator of the ledger to bind it by `authority bind`.",
+    )
+
+
+def token_unknown() -> LedgerError:
+    """Return the refusal of a token whose name or secret a ledger does not know."""
+    return LedgerError(
+        Reason.CREDENTIAL_INVALID,
+        "The token is none that this ledger issued.",
+        remedy="Use a token of this ledger, as `token issue` has shown it.",
+    )
 
 
 def _apply(state: AuthorityState, event: RecordedEvent) -> None:
