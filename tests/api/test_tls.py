@@ -126,10 +126,11 @@ def refused(settings: ServerSettings, address: str = "127.0.0.1:0") -> LedgerErr
 
 def test_any_address_is_served_with_tls_and_loopback_alone_without(tmp_path: Path) -> None:
     made = trial()
-    Listening("0.0.0.0:0", tls(made.certificate, made.key))
+    assert not Listening("0.0.0.0:0", tls(made.certificate, made.key)).is_loopback
     assert "there is no TLS" in refused(ServerSettings(), "0.0.0.0:0").message
     bearers = tls(made.certificate, made.key, client_ca=str(made.ca), bearer_address="[::]:0")
-    Listening("127.0.0.1:0", bearers)
+    assert not Listening("127.0.0.1:0", bearers).is_loopback
+    assert Listening("[::1]:0", tls(made.certificate, made.key)).is_loopback
 
 
 def test_settings_of_tls_that_do_not_fit_each_other_are_refused_by_name() -> None:
