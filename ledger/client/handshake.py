@@ -34,7 +34,7 @@ def explained(options: ClientOptions, failure: ClientError) -> ClientError:
 
 
 def _of_plain(place: Target) -> tuple[str, str] | None:
-    if _certificate_of(place) is None:
+    if certificate_shown(place) is None:
         return None
     return (
         f"{place.address} is served over TLS, and this client came without",
@@ -49,7 +49,7 @@ def _of_tls(options: ClientOptions, why: str, place: Target) -> tuple[str, str] 
             f"{where} answers without TLS",
             "Have it served with a certificate; HOST:PORT without TLS options is for loopback.",
         )
-    certificate = _certificate_of(place)
+    certificate = certificate_shown(place)
     if certificate is None:
         return None
     if "has expired" in why:
@@ -97,7 +97,7 @@ def _of_caller(options: ClientOptions, place: Target) -> tuple[str, str] | None:
     )
 
 
-def _certificate_of(place: Target) -> x509.Certificate | None:
+def certificate_shown(place: Target) -> x509.Certificate | None:
     """Return the certificate that a server shows, be it right or wrong; None where it has none."""
     try:
         with _connected(place, _blind()) as shown:

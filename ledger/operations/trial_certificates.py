@@ -66,12 +66,13 @@ def make_trial_certificates(
                 f"--client: {actor[:80]!r} is not the name of a caller.",
                 "Write users/NAME or services/NAME.",
             )
+    hosts = [_general(one) for one in (*OWN_NAMES, *names)]
     make_folder(folder)
     maker = _Maker(folder, clock, timedelta(days=days))
     ca = maker.authority()
     if names or not (folder / "server.pem").exists():
-        found = x509.SubjectAlternativeName([_general(one) for one in (*OWN_NAMES, *names)])
-        maker.issue("server", ca, found, ExtendedKeyUsageOID.SERVER_AUTH)
+        names_of_server = x509.SubjectAlternativeName(hosts)
+        maker.issue("server", ca, names_of_server, ExtendedKeyUsageOID.SERVER_AUTH)
     made = {}
     for actor in clients:
         name = actor.replace("/", "-")

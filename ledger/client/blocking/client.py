@@ -19,7 +19,8 @@ from ledger.client.blocking.proofs import ProofCalls
 from ledger.client.blocking.signals import SignalCalls
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
-from ledger.client.security import security
+from ledger.client.security import Security, security
+from ledger.client.target import Target
 from ledger.client.trust.quorum import WitnessPolicyLike, read_witness_policy
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, SystemClock
@@ -134,6 +135,16 @@ class LedgerClient(
         client = object.__new__(LedgerClient)
         client._connection = self._connection.with_settings(changed)
         return client
+
+    @property
+    def place(self) -> Target:
+        """The place of the server, with whether the way there is TLS."""
+        return self._connection.settings.place
+
+    @property
+    def security(self) -> Security:
+        """The CA, the certificate and the token that were stated, as far as any was."""
+        return self._connection.settings.security
 
     @property
     def channel(self) -> Any:  # noqa: ANN401 - a channel of gRPC

@@ -12,10 +12,11 @@ from ledger.application.signing.published_checkpoints import (
     read_policy,
     silent_loss,
 )
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError
 from ledger.events.access import ACCESS_KINDS
 from ledger.events.notation import duration
-from ledger.operations.examination import Check, database, secrets, server
+from ledger.operations.examination import Check, database, secrets, server, transport
 from ledger.operations.examination.rights import kept_elsewhere
 from ledger.operations.failures import INTEGRITY_REASONS
 from ledger.operations.places import check_place
@@ -43,6 +44,9 @@ def examine(
     checks += _guarded("loss", lambda: _loss(settings, where))
     checks += _guarded("database", lambda: database.checks(where, evidence, kept, settings.keys))
     checks += secrets.checks(settings)
+    checks += _guarded(
+        "transport", lambda: transport.checks(settings, client, where, SystemClock())
+    )
     checks += _guarded("server", lambda: server.checks(client, target))
     return checks
 

@@ -15,11 +15,14 @@ _SERVER_DEADLINE_SECONDS: Final = 3.0
 
 def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
     """Say what the server answers about itself and its ledgers."""
-    from ledger.client import ClientError, UnreachableError
+    from ledger.client import ClientError, TransportError, UnreachableError
 
     client = client.using(deadline_seconds=_SERVER_DEADLINE_SECONDS)
     try:
         found = list(client.list_ledgers())
+    except TransportError as error:
+        yield Check("server", "fail", error.why, error.remedy)
+        return
     except UnreachableError as error:
         yield Check(
             "server",
