@@ -76,6 +76,20 @@ LOOK: Final = (
 """One row, the members of `PostgresSession` in order."""
 
 
+_REMEDIES: Final = {
+    "certificate verify failed": "Name the file with the CA of its certificate as sslrootcert in "
+    "the URL; if that is right, the certificate has expired.",
+    "does not match host name": "Name the host in the URL as its certificate does.",
+    "does not support SSL": "Have the server use TLS (ssl = on), or connect on its own machine.",
+}
+_REMEDY: Final = "Check that the server runs, and the URL, the user and its rights."
+
+
+def remedy_of(why: str) -> str:
+    """Return what to do about a connection that did not come about, by the driver's words."""
+    return next((remedy for words, remedy in _REMEDIES.items() if words in why), _REMEDY)
+
+
 def connect_args(stated: Collection[str] = ()) -> dict[str, str]:
     """Return how to connect: bounded waits on a host that is gone, and UTF-8.
 

@@ -36,10 +36,15 @@ class Target:
         """Whether what is sent there leaves this machine's own sockets and loopback never."""
         if not self.host:
             return self.address.startswith(("unix:", "unix-abstract:"))
-        try:
-            return self.host == "localhost" or ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_this_machine(self.host)
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is loopback, by an address or by the name that always means it."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def target_of(text: str, *, has_tls: bool) -> Target:

@@ -26,6 +26,7 @@ from ledger.postgres import (
     check_session,
     connect_args,
     prepare_session,
+    remedy_of,
     transaction_pooling,
 )
 from ledger.storage import migration
@@ -144,7 +145,7 @@ class PostgresDatabase(Database):
             why = " ".join(str(error.orig).split()).removesuffix(".")
             raise unavailable(
                 f"The PostgreSQL database cannot be used: {why}.",
-                remedy="Check that the server runs, and the URL, the user and its rights.",
+                remedy=remedy_of(why),
                 retry=False,
             ) from error
 

@@ -17,27 +17,32 @@ from ledger.certificate_files import (
     shown_time,
 )
 from ledger.client.handshake import certificate_shown
-from ledger.client.target import SECURE, Target
+from ledger.client.target import SECURE, Target, is_this_machine
 from ledger.clock import Clock
-from ledger.connection_settings import ServerSettings, TlsSettings
+from ledger.connection_settings import TlsSettings
+from ledger.database_url import shown
 from ledger.operations.examination import Check
 from ledger.private import FILE_MODE
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
+    from ledger.setting_sections import Settings
 
 _RENEW_DAYS: Final = 14
 _RENEW: Final = "Have it renewed: a running server takes new files without a restart."
 
 
-def checks(settings: ServerSettings, client: "LedgerClient", clock: Clock) -> Iterator[Check]:
+def checks(
+    settings: "Settings", client: "LedgerClient", database: str, clock: Clock
+) -> Iterator[Check]:
     """Say how this machine's server is set, what a server shows, and what this client shows."""
     own = None
-    yield _transport(client.place, settings.tls)
-    if settings.tls.certificate:
+    tls = settings.server.tls
+    yield _transport(client.place, tls)
+    if tls.certificate:
         try:
-            own = read_identity(Path(settings.tls.certificate), Path(settings.tls.key))
-            authorities = _authorities(settings.tls)
+            own = read_identity(Path(tls.certificate), Path(tls.key))
+            authorities = _authorities(tls)
         except CertificateError as error:
             yield _broken("certificate", error)
         else:
@@ -47,8 +52,10 @@ def checks(settings: ServerSettings, client: "LedgerClient", clock: Clock) -> It
     if client.security.identity is not None:
         leaf = client.security.identity.leaf
         yield _held("own certificate", "the certificate that this client shows", leaf, clock)
-    if settings.socket:
-        yield _socket(Path(settings.socket))
+    if settings.server.socket:
+        yield _socket(Path(settings.server.socket))
+    if database.startswith("postgres"):
+        yield _database(database)
 
 
 def _transport(place: Target, tls: TlsSettings) -> Check:
@@ -96,20 +103,20 @@ def _shown(own: KeyedCertificate | None, client: "LedgerClient", clock: Clock) -
     place = client.place
     if not place.is_secure or not place.host:
         return
-    shown = certificate_shown(place)
-    if shown is None:
+    found = certificate_shown(place)
+    if found is None:
         return  # the check of the server says that it does not answer
     digest = hashes.SHA256()
-    if own is not None and shown.fingerprint(digest) != own.leaf.fingerprint(digest):
+    if own is not None and found.fingerprint(digest) != own.leaf.fingerprint(digest):
         yield Check(
             "served certificate",
             "warn",
             f"{place.address} shows another certificate than the one in the files, until "
-            f"{shown_time(shown.not_valid_after_utc)}",
+            f"{shown_time(found.not_valid_after_utc)}",
             "If this is the server of these settings, its log says why it keeps that one.",
         )
         return
-    yield _held("served certificate", f"the certificate that {place.address} shows", shown, clock)
+    yield _held("served certificate", f"the certificate that {place.address} shows", found, clock)
 
 
 def _socket(path: Path) -> Check:
@@ -124,3 +131,23 @@ def _socket(path: Path) -> Check:
             "socket", "fail", f"{path} is no socket for its owner only ({mode:04o})", remedy
         )
     return Check("socket", "ok", f"{path}: only its owner may connect")
+
+
+def _database(url: str) -> Check:
+    """Warn where a password, and all that is recorded, goes to PostgreSQL unprotected."""
+    from sqlalchemy import make_url
+
+    stated = make_url(url)
+    hosts = [str(host) for host in (stated.query.get("host"), stated.host) if host]
+    name, where = "way to PostgreSQL", shown(url)
+    if all(host.startswith("/") or is_this_machine(host) for host in hosts):
+        return Check(name, "ok", f"{where} is on this machine")
+    mode = stated.query.get("sslmode", "prefer")
+    if mode == "verify-full":
+        return Check(name, "ok", f"TLS to {where}, whose certificate and name are verified")
+    return Check(
+        name,
+        "warn",
+        f"sslmode={mode} takes any server that answers for {where} as the right one",
+        "Add sslmode=verify-full&sslrootcert=FILE to the URL, with the CA of its certificate.",
+    )
