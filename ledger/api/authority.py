@@ -237,13 +237,8 @@ class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceSer
         checks.identifier("signal", request.signal, optional=True)
         checks.done()
         ledger, state, position, at = self._as_of(request, context, request.as_of_position)
-        view = ledger.fleet.model(request.model) if request.model else None
-        described = None if view is None else view.model.described
-        subject = Subject(
-            request.model or None,
-            request.signal or None,
-            {} if described is None else described.labels,
-        )
+        labels = ledger.authority.labels_as_of(request.model, position) if request.model else {}
+        subject = Subject(request.model or None, request.signal or None, labels)
         subjects = [subject] if request.model or request.signal else []
         is_allowed = state.may(request.actor, request.action, at, subjects)
         found = [

@@ -230,8 +230,8 @@ class Gate:
                 Reason.ACTOR_NOT_AUTHORISED,
                 f"The credential is that of {call.actor}, and {ACTOR_KEY} names another actor.",
                 remedy=f"Leave {ACTOR_KEY} (of commands --actor) out: the credential says who "
-                f"calls. To call on behalf of others takes the action `{REPRESENT}`; observations "
-                "are a service's own.",
+                f"calls. To call on behalf of others takes the action `{REPRESENT}`, by a role of "
+                "the team's own (`authority role`); observations are a service's own.",
                 metadata={"actor": call.actor, "action": REPRESENT},
             )
         call.guards += self._check(claimed, call.method_name, request, ledger)

@@ -250,6 +250,32 @@ def test_a_gateway_calls_on_behalf_of_those_who_may_and_that_is_recorded_as_clai
     assert (claimed["on_behalf_of"], claimed["request_id"]) == (EVE, "r1")
 
 
+def test_a_question_as_of_a_position_goes_by_the_labels_that_the_model_had_there(
+    served: Served,
+) -> None:
+    register(served, EVE, "staff-2")
+    register(served, MONITOR, "staff-2")
+    grant(served, EVE, "operator")
+    grant(served, MONITOR, "monitor", labels={"region": "east"})
+    model = model_named("fares")
+    request = model_service_pb2.RegisterModelRequest(model=model)
+    before = served.models.RegisterModel(request, **by(EVE)).appended.position
+    read = model_service_pb2.GetModelRequest(name="models/fares")
+    etag = served.models.GetModel(read, **by(EVE)).model.etag
+    model.labels["region"] = "west"
+    served.models.UpdateModel(
+        model_service_pb2.UpdateModelRequest(model=model, etag=etag), **by(EVE)
+    )
+
+    def may(position: int) -> bool:
+        question = pb.ExplainAuthorityRequest(
+            actor=MONITOR, action="signals.submit", model="fares", as_of_position=position
+        )
+        return served.authority.ExplainAuthority(question, **by(ANA)).is_allowed
+
+    assert [may(before - 1), may(before), may(0)] == [False, True, False]
+
+
 def test_a_watch_ends_when_its_grant_is_withdrawn(served: Served) -> None:
     register(served, EVE, "staff-2")
     made = grant(served, EVE, "auditor")

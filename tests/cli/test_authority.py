@@ -218,7 +218,7 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(
 
 
 def told(ran: Ran, reason: str) -> str:
-    """Return how a command was refused: in one line, whose commands exist, with its reason."""
+    """Return how a command was refused: in one line, with its reason and a command that exists."""
     assert ran.code == 1
     assert ran.out == ""
     (line,) = ran.err.splitlines()
@@ -319,6 +319,31 @@ def test_a_token_is_shown_once_alone_on_standard_output(ana: Run) -> None:
     assert not any(secret in done(one) for one in told)
     done(ana("token", "revoke", shown.id, *WHY))
     assert f"{shown.id}  {MONITOR}  revoked" in done(ana("token", "list"))
+
+
+def test_a_token_is_its_service_alone_until_it_is_revoked_and_its_last_use_is_shown(
+    ana: Run, tmp_path: Path
+) -> None:
+    register(ana, MONITOR)
+    done(ana("authority", "grant", MONITOR, "viewer", *WHY))
+    file = tmp_path / "token"
+    name = ana("token", "issue", MONITOR, *WHY, "--to", str(file), "--json").json["token"]
+
+    def never_used() -> bool:
+        (row,) = [one for one in done(ana("token", "list")).splitlines() if one.startswith(name)]
+        return row.split()[-3:-1] == ["-", "-"]
+
+    assert never_used()
+    shown = ("model", "list", "--token-file", str(file))
+    done(ana(*shown, "--actor", MONITOR))
+    assert not never_used()
+    assert "names another actor" in told(ana(*shown, "--actor", EVE), "ACTOR_NOT_AUTHORISED")
+    other = ("ledger.example/other", "--administrator", ANA, "--person", "staff-1")
+    done(ana("ledger", "create", *other))
+    elsewhere = ana(*shown, "--actor", MONITOR, "--ledger", "ledger.example/other")
+    assert "`token issue`" in told(elsewhere, "TOKEN_OF_OTHER_LEDGER")
+    done(ana("token", "revoke", name, *WHY))
+    assert "`token issue`" in told(ana(*shown, "--actor", MONITOR), "CREDENTIAL_REVOKED")
 
 
 def test_a_token_for_a_file_is_in_that_file_alone_and_its_owners(ana: Run, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ slip by.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ledger.application.appender import Addition, Appender, Proposal
@@ -22,6 +22,7 @@ from ledger.events.authority import (
     CredentialUsed,
 )
 from ledger.events.envelope import RecordedEvent
+from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.storage.records import Guard, LedgerInfo
 from ledger.storage.store import Store
@@ -122,6 +123,21 @@ class Authority:
         ):
             _apply(state, event)
         return state
+
+    def labels_as_of(self, model: str, position: int) -> Mapping[str, str]:
+        """Return the labels of a model at an earlier position; none where it was not described."""
+        found = self._store.events.of_types(
+            self._info.origin,
+            {ModelRegistered.TYPE, ModelUpdated.TYPE},
+            stream=f"models/{model}",
+            at_or_before=position,
+            limit=1,
+            descending=True,
+        )
+        if not found or found[0].body_bytes is None:
+            return {}
+        labels: dict[str, str] = found[0].data["labels"]
+        return labels
 
     def _apply(self, events: Iterable[RecordedEvent]) -> None:
         state = self._state.copy()
