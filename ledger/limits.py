@@ -59,6 +59,8 @@ LONG_CALLS_PER_CONNECTION: Final = 4
 STANDARD_STREAMS_MAX: Final = 256  # health watches and reflection
 STANDARD_STREAMS_PER_CONNECTION: Final = 32
 BURST_SECONDS: Final = 2  # how many seconds' worth of calls, bytes, observations may come at once
+ACTOR_RATE_MAX: Final = 10**12  # of any kind a second: more than any machine takes
+ACTOR_PLACES_MAX: Final = 100_000
 RATED_CALLERS_MAX: Final = 10_000  # addresses, and actors, whose calls are remembered: 6 MB
 LIMITED_CALLERS_MAX: Final = 1_000  # of which the log says that they are limited, at one time
 LIMITED_QUIET_SECONDS: Final = 60.0  # without a refusal until a caller is not limited any more
@@ -111,14 +113,17 @@ KEYS_RETRY_SECONDS: Final = 10.0  # between two fetches: a made-up `kid` costs a
 
 @dataclass(frozen=True, slots=True)
 class ActorLimits:
-    """How much one actor may send to one ledger, and keep open there; more is LIMIT_REACHED."""
+    """How much one actor may send to one ledger, and keep open there; more is LIMIT_REACHED.
 
-    calls_per_second: int
+    Where a ledger states a limit as None, the server's own holds.
+    """
+
+    calls_per_second: int | None
     """A batch of a stream is a call too."""
-    bytes_per_second: int
+    bytes_per_second: int | None
     """Of requests, as they are sent."""
-    observations_per_second: int
-    streams: int
+    observations_per_second: int | None
+    streams: int | None
     """Streams of observations, watches, long calls open at once: so many of each kind."""
-    waits: int
+    waits: int | None
     """Reads that wait for their `min_position` at once."""

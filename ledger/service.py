@@ -37,6 +37,7 @@ from ledger.limits import (
     LEAP_SECONDS_DEFAULT,
     LEDGERS_MAX,
     SKEW_SECONDS_DEFAULT,
+    ActorLimits,
 )
 from ledger.setting_sections import Settings
 from ledger.storage import open_store
@@ -261,6 +262,11 @@ class Service:
     def origin_of(self, named: str) -> str:
         """Return the served ledger of a name; the first one where none has it, "" before any."""
         return named if named in self._running else self._first
+
+    def limits_of(self, origin: str, actor: str) -> ActorLimits | None:
+        """Return the limits that a served ledger states for an actor; None where it states none."""
+        running = self._running.get(origin)
+        return None if running is None else running.ledger.authority.limits_of(actor)
 
     def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
         """Count that a request was refused, on the ledger that it named or else the first one."""

@@ -208,8 +208,7 @@ class GoldenLedger:
 
 def build() -> GoldenLedger:
     """Return the golden ledger; every event of it is made by this call."""
-    ledger = GoldenLedger()
-    _begin(ledger)
+    _begin(ledger := GoldenLedger())
     _observe_and_decide(ledger)
     _override_and_plan(ledger)
     golden_proving.record(ledger, ORIGIN)
@@ -217,7 +216,8 @@ def build() -> GoldenLedger:
     golden_proving.confirm_clock(ledger)
     golden_proving.account(ledger)
     golden_proving.audit_whole(ledger, ORIGIN)
-    for record in (golden_authority.grant, golden_access.record, golden_authority.represent):
+    rest = (golden_authority.grant, golden_access.record, golden_authority.represent)
+    for record in (*rest, golden_authority.limit):
         record(ledger)
     return ledger
 

@@ -15,6 +15,7 @@ from ledger.events.authority import (
     IdentityBound,
     IdentityPart,
     IdentityUnbound,
+    LimitsSet,
     RoleDefined,
     RoleGranted,
     TokenIssued,
@@ -89,6 +90,20 @@ def represent(ledger: Appender) -> None:
     ledger.append(
         claim, claim.stream_name, "2026-07-03T08:00:00.000000Z", actor="system/credentials"
     )
+
+
+def limit(ledger: Appender) -> None:
+    """Set the limits of the monitor, who is registered still."""
+    data = LimitsSet(
+        actor=_MONITOR,
+        calls_per_second=100,
+        bytes_per_second=None,
+        observations_per_second=20_000,
+        streams=4,
+        waits=None,
+        reason="It reports every minute.",
+    )
+    ledger.append(data, data.stream_name, "2026-07-03T09:00:00.000000Z", actor=_ADA)
 
 
 def _token() -> TokenIssued:

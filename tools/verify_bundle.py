@@ -618,7 +618,7 @@ READ_TYPES = {name.encode() for name in SHAPES if "." in name}
 KEPT_NAMES = {type_.rpartition(b".")[0] for type_ in READ_TYPES} | {
     b"administrator.named", b"actor.registered", b"identity.bound", b"identity.unbound",
     b"token.issued", b"token.revoked", b"role.defined", b"role.granted", b"grant.withdrawn",
-    b"authority.proposed",
+    b"authority.proposed", b"limits.set",
 }  # fmt: skip
 """Names of types whose bodies, in any version, are neither erased nor withheld."""
 

@@ -1,5 +1,6 @@
 """AuthorityService: actors, identities, tokens, roles and grants, and what they come to."""
 
+from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -21,17 +22,21 @@ from ledger.events.authority import (
     GrantWithdrawn,
     IdentityBound,
     IdentityUnbound,
+    LimitsSet,
     RoleDefined,
     RoleGranted,
     TokenIssued,
     TokenRevoked,
 )
+from ledger.limits import ActorLimits
 from ledger.v1 import authority_service_pb2 as pb
 from ledger.v1 import authority_service_pb2_grpc
 
 E = TypeVar("E", bound=AuthorityEvent)
 
-_OPTIONAL: Final = frozenset({"expires_at", "identities", "proposal", "scope"})
+_OPTIONAL: Final = frozenset({"expires_at", "identities", "proposal", "scope"}) | {
+    one.name for one in fields(ActorLimits)
+}
 
 
 class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceServicer):
@@ -190,6 +195,16 @@ class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceSer
         ledger, caller = self._server.append(request, context, checks)
         written = ledger.authority_changes.approve(caller, "ApproveChange", position)
         return pb.ApproveChangeResponse(appended=appended(written))
+
+    def SetLimits(
+        self, request: pb.SetLimitsRequest, context: grpc.ServicerContext
+    ) -> pb.SetLimitsResponse:
+        """Set the limits of an actor."""
+        stated = convert.limits_of(request)
+        outcome = self._change(
+            request, context, LimitsSet, actor=request.actor, reason=request.reason, **stated
+        )
+        return pb.SetLimitsResponse(appended=appended(outcome.written))
 
     def _change(
         self,

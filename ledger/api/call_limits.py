@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from google.protobuf.message import Message
 
+from ledger.api.authentication.credential import address_of
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.rates import LimitedCallers, RatedCallers, Rates, too_fast
 from ledger.clock import Clock, monotonic_nanos
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ledger.api.calls import ServedCall
 
 LimitsOf = Callable[[str, str], ActorLimits | None]
-"""The limits that a ledger (its origin) states for an actor; None where the server's hold."""
+"""The limits that a ledger (its origin) states for an actor; None where it states none."""
 
 _Place = tuple[str, str, str]
 """Ledger, actor, and what is open: such as watches."""
@@ -56,7 +56,7 @@ class AddressLimits:
 
         `leave` follows in any case.
         """
-        address = address_of(peer)
+        address = limited_address(peer)
         peers = self._open.get(address)
         if peers is None:
             peers = self._open[address] = {}
@@ -72,7 +72,7 @@ class AddressLimits:
 
     def received(self, peer: str, size: int) -> None:
         """Count a message before it is parsed: a call, or one more request of a stream."""
-        address = address_of(peer)
+        address = limited_address(peer)
         wanted, now = (1, size, 0), monotonic_nanos(self._clock)
         refused = self._callers.take(address, self._rates, wanted, now)
         if refused is not None:
@@ -82,7 +82,7 @@ class AddressLimits:
 
     def leave(self, peer: str) -> None:
         """Note that a call has ended that had entered, let in or not."""
-        address = address_of(peer)
+        address = limited_address(peer)
         peers = self._open[address]
         if peers[peer] > 1:
             peers[peer] -= 1
@@ -90,6 +90,39 @@ class AddressLimits:
             del peers[peer]
         else:
             del self._open[address]
+
+
+class QuotaLimits(NamedTuple):
+    """The limits of an actor, all of them stated: the server's own, or a ledger's over them."""
+
+    rates: Rates
+    streams: int
+    waits: int
+
+    @classmethod
+    def of(cls, settings: LimitSettings) -> Self:
+        """Return the server's own."""
+        rates = Rates(
+            settings.calls_per_second,
+            _bytes(settings.megabytes_per_second),
+            settings.observations_per_second,
+        )
+        return cls(rates, settings.streams, settings.waits)
+
+    def over(self, stated: ActorLimits | None) -> "QuotaLimits":
+        """Return these with what a ledger states in their place."""
+        if stated is None:
+            return self
+        rates = (stated.calls_per_second, stated.bytes_per_second, stated.observations_per_second)
+        return QuotaLimits(
+            Rates(*map(_or, rates, self.rates)),
+            _or(stated.streams, self.streams),
+            _or(stated.waits, self.waits),
+        )
+
+
+def _or(stated: int | None, usual: int) -> int:
+    return usual if stated is None else stated
 
 
 class ActorQuotas:
@@ -100,15 +133,14 @@ class ActorQuotas:
         clock: Clock,
         limited: LimitedCallers,
         kinds: Mapping[str, ConcurrencyLimit],
-        defaults: ActorLimits,
+        usual: "QuotaLimits",
         limits_of: LimitsOf,
     ) -> None:
         """`kinds`: for each method that stays open, what it is one of."""
         self._clock = clock
         self._limited = limited
         self._kinds = kinds
-        self._defaults = defaults
-        self._default_rates = _rates(defaults)
+        self._usual = usual
         self._limits_of = limits_of
         self._lock = threading.Lock()
         self._callers = RatedCallers()
@@ -120,18 +152,16 @@ class ActorQuotas:
         The first one of a call that stays open takes a place too, which `leave` gives back.
         """
         actor = call.actor
-        stated = self._limits_of(origin, actor)
-        limits = stated or self._defaults
-        rates = self._default_rates if stated is None else _rates(stated)
+        limits = self._usual.over(self._limits_of(origin, actor))
         wanted = (1, size, min(observations, BATCH_OBSERVATIONS_MAX))
         sender, kind = (origin, actor), self._kinds.get(call.method)
         if kind is not None and call.place is None:
             self._enter(call, (origin, actor, kind.what), min(limits.streams, kind.actor_share))
         with self._lock:
-            refused = self._callers.take(sender, rates, wanted, monotonic_nanos(self._clock))
+            refused = self._callers.take(sender, limits.rates, wanted, monotonic_nanos(self._clock))
         if refused is not None:
             self._limited.refused(refused.what, ledger=origin, actor=actor)
-            raise too_fast(actor, rates, refused, ledger=origin, actor=actor)
+            raise too_fast(actor, limits.rates, refused, ledger=origin, actor=actor)
         call.sender = sender
 
     def leave(self, call: "ServedCall") -> None:
@@ -148,7 +178,7 @@ class ActorQuotas:
         if call.sender is None:  # a call of another contract than ours
             yield
             return
-        limits = self._limits_of(*call.sender) or self._defaults
+        limits = self._usual.over(self._limits_of(*call.sender))
         place = *call.sender, _WAITS
         with self._lock:
             is_free = self._take(place, limits.waits)
@@ -203,17 +233,17 @@ class CallLimits:
         kinds: Mapping[str, ConcurrencyLimit],
         *,
         origin_of: Callable[[str], str],
-        limits_of: LimitsOf = lambda _origin, _actor: None,
+        limits_of: LimitsOf,
     ) -> None:
         """`kinds`: for each method that stays open, what it is one of.
 
         `origin_of` returns the served ledger that counts what names a ledger, or none: names that
         a client makes up must not have buckets of their own.
         """
-        defaults, limited = usual_limits(settings), LimitedCallers(clock)
+        limited = LimitedCallers(clock)
         self._origin_of = origin_of
         self._addresses = AddressLimits(clock, settings, limited)
-        self._actors = ActorQuotas(clock, limited, kinds, defaults, limits_of)
+        self._actors = ActorQuotas(clock, limited, kinds, QuotaLimits.of(settings), limits_of)
         self.waiting = self._actors.waiting
         self.look = limited.look
 
@@ -236,39 +266,22 @@ class CallLimits:
         self._actors.leave(call)
 
 
-def usual_limits(settings: LimitSettings) -> ActorLimits:
-    """Return what holds for an actor of which its ledger says nothing else."""
-    return ActorLimits(
-        settings.calls_per_second,
-        _bytes(settings.megabytes_per_second),
-        settings.observations_per_second,
-        settings.streams,
-        settings.waits,
-    )
-
-
 def _bytes(megabytes: float) -> int:
     return round(megabytes * 1_000_000)
 
 
-def _rates(limits: ActorLimits) -> Rates:
-    return Rates(limits.calls_per_second, limits.bytes_per_second, limits.observations_per_second)
-
-
 @lru_cache(maxsize=RATED_CALLERS_MAX)
-def address_of(peer: str) -> str:
+def limited_address(peer: str) -> str:
     """Return the address that a connection is counted for: of IPv6 the network of a host, a /64."""
-    kind, _, rest = unquote(peer).partition(":")
-    if kind not in {"ipv4", "ipv6"}:
-        return "unix"  # the only other transport that is served
-    host = rest.rpartition(":")[0].removeprefix("[").removesuffix("]").partition("%")[0]
-    parsed = ipaddress.ip_address(host)
-    if isinstance(parsed, ipaddress.IPv4Address):
+    host = address_of(peer)
+    try:
+        parsed = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(parsed, ipaddress.IPv4Address) or parsed.is_loopback:
         return host
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
-    if parsed.is_loopback:
-        return host
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 

@@ -91,7 +91,11 @@ class ApiServer:
         )
         self._kinds = _kinds()
         limits = CallLimits(
-            backend.clock, backend.limit_settings, self._kinds, origin_of=backend.origin_of
+            backend.clock,
+            backend.limit_settings,
+            self._kinds,
+            origin_of=backend.origin_of,
+            limits_of=backend.limits_of,
         )
         gate = Gate(
             backend,

@@ -23,6 +23,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events import values
 from ledger.events.authority import AdministratorNamed
 from ledger.limit_settings import LimitSettings
+from ledger.limits import ActorLimits
 from ledger.storage.records import LedgerInfo
 from projections.host import ProjectionHost
 
@@ -59,6 +60,9 @@ class Backend(Protocol):
 
     def origin_of(self, named: str) -> str:
         """Return the served ledger of a name: the first one where none has it."""
+
+    def limits_of(self, origin: str, actor: str) -> ActorLimits | None:
+        """Return the limits that a served ledger states for an actor; None where it states none."""
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger."""

@@ -20,6 +20,7 @@ from ledger.events.authority import (
     GrantWithdrawn,
     IdentityBound,
     IdentityUnbound,
+    LimitsSet,
     RoleDefined,
     RoleGranted,
     TokenIssued,
@@ -226,6 +227,12 @@ def _is_own(state: AuthorityState, actor: str, to: str, actions: frozenset[str])
     return is_one and not (to.startswith("services/") and actions <= REPORTING)
 
 
+def _limits_fault(state: AuthorityState, actor: str, data: Data, at: int) -> str:
+    if data["actor"] not in state.persons:
+        return f"{data['actor']} is not registered"
+    return _lacks(state, LimitsSet.TYPE, actor, at)
+
+
 def _beyond(
     state: AuthorityState, actor: str, actions: frozenset[str], scope: Scope, at: int
 ) -> str:
@@ -249,4 +256,5 @@ _JUDGES: Final[dict[str, _Judge]] = {
     RoleDefined.TYPE: _defined_fault,
     RoleGranted.TYPE: _granted_fault,
     GrantWithdrawn.TYPE: _withdrawn_fault,
+    LimitsSet.TYPE: _limits_fault,
 }

@@ -5,7 +5,7 @@ microseconds since the epoch. Nothing here believes an event; `changes` says whe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, NamedTuple
 
 from ledger.authority.table import ADMINISTRATOR, ROLES
@@ -16,12 +16,14 @@ from ledger.events.authority import (
     GrantWithdrawn,
     IdentityBound,
     IdentityUnbound,
+    LimitsSet,
     RoleDefined,
     RoleGranted,
     TokenIssued,
     TokenRevoked,
 )
 from ledger.events.values import parse_time
+from ledger.limits import ActorLimits
 
 
 class Identity(NamedTuple):
@@ -128,6 +130,8 @@ class AuthorityState:
     roles: dict[str, frozenset[str]] = field(default_factory=lambda: dict(ROLES))
     grants: dict[int, Grant] = field(default_factory=dict)
     """Those that were not withdrawn, by position."""
+    limits: dict[str, ActorLimits] = field(default_factory=dict)
+    """Of those actors for which any were set."""
     proposals: dict[int, ChangeProposal] = field(default_factory=dict)
     """Those that were not approved, by position."""
     began_at: int = 0
@@ -147,6 +151,7 @@ class AuthorityState:
             tokens=dict(self.tokens),
             roles=dict(self.roles),
             grants=dict(self.grants),
+            limits=dict(self.limits),
             proposals=dict(self.proposals),
         )
 
@@ -183,8 +188,7 @@ class AuthorityState:
     def apply(self, position: int, type_: str, actor: str, data: dict[str, Any]) -> None:
         """Take in an event of the stream of authority."""
         self.position, self.version = position, self.version + 1
-        if data.get("proposal"):
-            self.proposals.pop(data["proposal"], None)
+        self.proposals.pop(data.get("proposal") or 0, None)
         if type_ == AdministratorNamed.TYPE:
             self._name_administrator(position, actor, data)
         elif type_ == ActorRegistered.TYPE:
@@ -214,6 +218,8 @@ class AuthorityState:
             )
         elif type_ == GrantWithdrawn.TYPE:
             self.grants.pop(data["grant"], None)
+        elif type_ == LimitsSet.TYPE:
+            self.limits[data["actor"]] = limits_of(data)
         elif type_ == AuthorityProposed.TYPE:
             self.proposals[position] = ChangeProposal(
                 position, data["type"], data["change"], actor, parse_time(data["until"])
@@ -246,6 +252,11 @@ def scope_of(data: dict[str, Any]) -> Scope:
     return Scope(
         tuple(sorted(data["labels"].items())), frozenset(data["models"]), frozenset(data["signals"])
     )
+
+
+def limits_of(data: dict[str, Any]) -> ActorLimits:
+    """Return the limits that an event sets."""
+    return ActorLimits(**{one.name: data[one.name] for one in fields(ActorLimits)})
 
 
 def time_of(text: str | None) -> int | None:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
         AuthorityChange,
         AuthorityProposal,
         LedgerAuthority,
+        LimitedActor,
         RecordedGrant,
     )
 
 _AsOf = Annotated[
     int | None, typer.Option(min=1, help="As it was at this position; as it is if left out.")
 ]
+_MEGA = 1_000_000
 _BELIEVED = "No administrator is named: callers are believed, and each may do everything."
 
 
@@ -97,6 +99,9 @@ def _sections(chosen: "Session", found: "LedgerAuthority") -> list[str]:
     if found.tokens:
         now = values.time_of(chosen.clock.now_micros())
         parts.append(tokens_table(found.tokens, now))
+    if found.limits:
+        limits = [(one.actor, _limits_of(one)) for one in found.limits]
+        parts.append(output.table(("ACTOR", "LIMITS"), limits))
     if found.proposals:
         waiting = [
             (one.position, one.proposed_by, output.when(one.until), _sentence(one))
@@ -275,6 +280,51 @@ def role(
     chosen = session()
     change = chosen.client.define_role(name, action, meaning)
     _tell(chosen, change, f"Defined {name} as {', '.join(sorted(set(action)))}")
+
+
+def limit(
+    actor: ActorName,
+    reason: Reason,
+    calls: Annotated[
+        int | None, typer.Option(min=1, help="Calls, and batches of streams, a second.")
+    ] = None,
+    observations: Annotated[int | None, typer.Option(min=1, help="Observations a second.")] = None,
+    megabytes: Annotated[
+        float | None, typer.Option(min=0.001, help="Size of its requests a second.")
+    ] = None,
+    streams: Annotated[
+        int | None,
+        typer.Option(min=0, help="Streams of observations at once; likewise watches, long calls."),
+    ] = None,
+    waits: Annotated[
+        int | None, typer.Option(min=0, help="Reads at once that wait for a position.")
+    ] = None,
+) -> None:
+    """Set what an actor may send and keep open; without an option the server's own limit holds.
+
+    It holds at once, in the place of all that was set for the actor before.
+    """
+    from ledger.client import LimitedActor
+
+    chosen = session()
+    size = None if megabytes is None else round(megabytes * _MEGA)
+    one = LimitedActor(actor, calls, size, observations, streams, waits)
+    appended = chosen.client.set_limits(one, reason)
+    chosen.show(appended, f"Limited {actor} at position {appended.position}: {_limits_of(one)}.")
+
+
+def _limits_of(one: "LimitedActor") -> str:
+    """Return the limits that are stated for an actor."""
+    size = None if one.bytes_per_second is None else f"{one.bytes_per_second / _MEGA:g}"
+    stated = {
+        "calls/s": one.calls_per_second,
+        "observations/s": one.observations_per_second,
+        "MB/s": size,
+        "streams": one.streams,
+        "waits": one.waits,
+    }
+    said = [f"{value} {unit}" for unit, value in stated.items() if value is not None]
+    return ", ".join(said) or "the server's own limits"
 
 
 def approve(

@@ -90,6 +90,7 @@ TREE: Final[dict[str, str | Group]] = {
             "grant",
             "withdraw",
             "role",
+            "limit",
             "approve",
         ),
         "authority",

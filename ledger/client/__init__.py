@@ -8,7 +8,7 @@ carry the ledger's reason and remedy; nothing of protobuf or gRPC shows.
 """
 
 from ledger.client.aio.client import AsyncLedgerClient
-from ledger.client.authority import Administrator, AuthorityScope, CallerIdentity
+from ledger.client.authority import Administrator, AuthorityScope, CallerIdentity, LimitedActor
 from ledger.client.blocking.client import LedgerClient
 from ledger.client.enums import AuditSource
 from ledger.client.errors import (
@@ -69,6 +69,7 @@ __all__ = [
     "InvalidRequestError",
     "LedgerClient",
     "LedgerRefusedError",
+    "LimitedActor",
     "Model",
     "NotAuthorisedError",
     "Observation",

@@ -122,6 +122,21 @@ class AuthorityAction:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitedActor:
+    """The limits of an actor; where one is None, the server's own holds."""
+
+    actor: str
+    calls_per_second: int | None = None
+    bytes_per_second: int | None = None
+    """Of requests."""
+    observations_per_second: int | None = None
+    streams: int | None = None
+    """Streams of observations at once, and likewise watches and long calls."""
+    waits: int | None = None
+    """Reads at once that wait for their `min_position`."""
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerAuthority:
     """The authority of a ledger as of a position."""
 
@@ -136,6 +151,8 @@ class LedgerAuthority:
     proposals: tuple[AuthorityProposal, ...]
     """Those that can still be approved."""
     actions: tuple[AuthorityAction, ...]
+    limits: tuple[LimitedActor, ...]
+    """Of those actors for which any were set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from ledger.events.base import (
     Text,
     Time,
 )
-from ledger.limits import LABEL_CHARS_MAX
+from ledger.limits import ACTOR_PLACES_MAX, ACTOR_RATE_MAX, LABEL_CHARS_MAX
 
 STREAM: Final = "authority/changes"
 OPERATOR: Final = "system/operator"
@@ -49,6 +49,7 @@ ACTIONS: Final[dict[str, str]] = {
     "keys.revoke": "revoke a signing key",
     "keys.rotate": "rotate the signing key",
     "ledgers.create": "create a ledger",
+    "limits.set": "set the limits of an actor",
     "models.deploy": "record that a version of a model went into service",
     "models.register": "register a model",
     "models.retire": "retire a model",
@@ -246,6 +247,31 @@ class GrantWithdrawn(AuthorityEvent):
     proposal: Position | None
 
 
+_Rate = Annotated[int, Field(ge=1, le=ACTOR_RATE_MAX)]
+_Places = Annotated[int, Field(ge=0, le=ACTOR_PLACES_MAX)]
+
+
+class LimitsSet(AuthorityEvent):
+    """The limits of an actor were set: what it may send, and keep open at once.
+
+    Where one is null, the server's own holds. They take the place of all that were set before.
+    """
+
+    TYPE: ClassVar[str] = "limits.set.v1"
+    CAUSE: ClassVar[str] = "the caller of SetLimits"
+    METHOD: ClassVar[str] = "SetLimits"
+
+    actor: Caller
+    calls_per_second: _Rate | None
+    bytes_per_second: _Rate | None
+    observations_per_second: _Rate | None
+    streams: _Places | None
+    """Streams of observations, watches and long calls: so many of each kind."""
+    waits: _Places | None
+    """Reads that wait for a position."""
+    reason: Text
+
+
 class AuthorityProposed(AuthorityEvent):
     """A change was proposed that takes a second administrator, who approves it within a week."""
 
@@ -284,6 +310,7 @@ AUTHORITY_CLASSES: Final[tuple[type[AuthorityEvent], ...]] = (
     RoleGranted,
     GrantWithdrawn,
     AuthorityProposed,
+    LimitsSet,
 )
 AUTHORITY_TYPES: Final = frozenset(cls.TYPE for cls in AUTHORITY_CLASSES)
 

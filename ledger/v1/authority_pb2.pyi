@@ -352,6 +352,65 @@ class AuthorityAction(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class LimitedActor(message.Message):
+    """An actor whose limits were set. Where one is not given, the server's own holds."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: builtins.int
+    CALLS_PER_SECOND_FIELD_NUMBER: builtins.int
+    BYTES_PER_SECOND_FIELD_NUMBER: builtins.int
+    OBSERVATIONS_PER_SECOND_FIELD_NUMBER: builtins.int
+    STREAMS_FIELD_NUMBER: builtins.int
+    WAITS_FIELD_NUMBER: builtins.int
+    actor: builtins.str
+    """Output only. The actor."""
+    calls_per_second: builtins.int
+    """Output only. Calls in a second, and batches of streams."""
+    bytes_per_second: builtins.int
+    """Output only. Bytes of requests in a second."""
+    observations_per_second: builtins.int
+    """Output only. Observations in a second."""
+    streams: builtins.int
+    """Output only. Streams of observations at once, and likewise watches and long calls."""
+    waits: builtins.int
+    """Output only. Reads at once that wait for their `min_position`."""
+    def __init__(
+        self,
+        *,
+        actor: builtins.str = ...,
+        calls_per_second: builtins.int | None = ...,
+        bytes_per_second: builtins.int | None = ...,
+        observations_per_second: builtins.int | None = ...,
+        streams: builtins.int | None = ...,
+        waits: builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_bytes_per_second", b"_bytes_per_second", "_calls_per_second", b"_calls_per_second", "_observations_per_second", b"_observations_per_second", "_streams", b"_streams", "_waits", b"_waits", "bytes_per_second", b"bytes_per_second", "calls_per_second", b"calls_per_second", "observations_per_second", b"observations_per_second", "streams", b"streams", "waits", b"waits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_bytes_per_second", b"_bytes_per_second", "_calls_per_second", b"_calls_per_second", "_observations_per_second", b"_observations_per_second", "_streams", b"_streams", "_waits", b"_waits", "actor", b"actor", "bytes_per_second", b"bytes_per_second", "calls_per_second", b"calls_per_second", "observations_per_second", b"observations_per_second", "streams", b"streams", "waits", b"waits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bytes_per_second: _TypeAlias = typing.Literal["bytes_per_second"]  # noqa: Y015
+    _WhichOneofArgType__bytes_per_second: _TypeAlias = typing.Literal["_bytes_per_second", b"_bytes_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__calls_per_second: _TypeAlias = typing.Literal["calls_per_second"]  # noqa: Y015
+    _WhichOneofArgType__calls_per_second: _TypeAlias = typing.Literal["_calls_per_second", b"_calls_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__observations_per_second: _TypeAlias = typing.Literal["observations_per_second"]  # noqa: Y015
+    _WhichOneofArgType__observations_per_second: _TypeAlias = typing.Literal["_observations_per_second", b"_observations_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__streams: _TypeAlias = typing.Literal["streams"]  # noqa: Y015
+    _WhichOneofArgType__streams: _TypeAlias = typing.Literal["_streams", b"_streams"]  # noqa: Y015
+    _WhichOneofReturnType__waits: _TypeAlias = typing.Literal["waits"]  # noqa: Y015
+    _WhichOneofArgType__waits: _TypeAlias = typing.Literal["_waits", b"_waits"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bytes_per_second) -> _WhichOneofReturnType__bytes_per_second | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__calls_per_second) -> _WhichOneofReturnType__calls_per_second | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__observations_per_second) -> _WhichOneofReturnType__observations_per_second | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__streams) -> _WhichOneofReturnType__streams | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waits) -> _WhichOneofReturnType__waits | None: ...
+
+@typing.final
 class Authority(message.Message):
     """The authority of a ledger."""
 
@@ -365,6 +424,7 @@ class Authority(message.Message):
     GRANTS_FIELD_NUMBER: builtins.int
     PROPOSALS_FIELD_NUMBER: builtins.int
     ACTIONS_FIELD_NUMBER: builtins.int
+    LIMITS_FIELD_NUMBER: builtins.int
     as_of_position: builtins.int
     """Output only. The position that it is as of."""
     began_at_position: builtins.int
@@ -393,6 +453,10 @@ class Authority(message.Message):
     def actions(self) -> containers.RepeatedCompositeFieldContainer[AuthorityAction]:
         """Output only. Every action there is, by name."""
 
+    @builtins.property
+    def limits(self) -> containers.RepeatedCompositeFieldContainer[LimitedActor]:
+        """Output only. Every actor whose limits were set, by name."""
+
     def __init__(
         self,
         *,
@@ -404,9 +468,10 @@ class Authority(message.Message):
         grants: abc.Iterable[Grant] | None = ...,
         proposals: abc.Iterable[AuthorityProposal] | None = ...,
         actions: abc.Iterable[AuthorityAction] | None = ...,
+        limits: abc.Iterable[LimitedActor] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "actors", b"actors", "as_of_position", b"as_of_position", "began_at_position", b"began_at_position", "grants", b"grants", "proposals", b"proposals", "roles", b"roles", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "actors", b"actors", "as_of_position", b"as_of_position", "began_at_position", b"began_at_position", "grants", b"grants", "limits", b"limits", "proposals", b"proposals", "roles", b"roles", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

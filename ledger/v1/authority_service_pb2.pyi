@@ -668,6 +668,103 @@ class ApproveChangeResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class SetLimitsRequest(message.Message):
+    """Limits to set. Where one is not given, the server's own holds."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: builtins.int
+    CALLS_PER_SECOND_FIELD_NUMBER: builtins.int
+    BYTES_PER_SECOND_FIELD_NUMBER: builtins.int
+    OBSERVATIONS_PER_SECOND_FIELD_NUMBER: builtins.int
+    STREAMS_FIELD_NUMBER: builtins.int
+    WAITS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    actor: builtins.str
+    """Required. The actor. Format: `users/{name}` or `services/{name}`."""
+    calls_per_second: builtins.int
+    """Optional. Calls in a second, and batches of streams; 1 or more."""
+    bytes_per_second: builtins.int
+    """Optional. Bytes of requests in a second; 1 or more."""
+    observations_per_second: builtins.int
+    """Optional. Observations in a second; 1 or more."""
+    streams: builtins.int
+    """Optional. Streams of observations at once, and likewise watches and long calls; at most 100000."""
+    waits: builtins.int
+    """Optional. Reads at once that wait for their `min_position`; at most 100000."""
+    reason: builtins.str
+    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
+    personal data.
+    """
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        actor: builtins.str = ...,
+        calls_per_second: builtins.int | None = ...,
+        bytes_per_second: builtins.int | None = ...,
+        observations_per_second: builtins.int | None = ...,
+        streams: builtins.int | None = ...,
+        waits: builtins.int | None = ...,
+        reason: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_bytes_per_second", b"_bytes_per_second", "_calls_per_second", b"_calls_per_second", "_observations_per_second", b"_observations_per_second", "_streams", b"_streams", "_waits", b"_waits", "bytes_per_second", b"bytes_per_second", "calls_per_second", b"calls_per_second", "observations_per_second", b"observations_per_second", "streams", b"streams", "waits", b"waits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_bytes_per_second", b"_bytes_per_second", "_calls_per_second", b"_calls_per_second", "_observations_per_second", b"_observations_per_second", "_streams", b"_streams", "_waits", b"_waits", "actor", b"actor", "bytes_per_second", b"bytes_per_second", "calls_per_second", b"calls_per_second", "ledger", b"ledger", "observations_per_second", b"observations_per_second", "reason", b"reason", "request_id", b"request_id", "streams", b"streams", "waits", b"waits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bytes_per_second: _TypeAlias = typing.Literal["bytes_per_second"]  # noqa: Y015
+    _WhichOneofArgType__bytes_per_second: _TypeAlias = typing.Literal["_bytes_per_second", b"_bytes_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__calls_per_second: _TypeAlias = typing.Literal["calls_per_second"]  # noqa: Y015
+    _WhichOneofArgType__calls_per_second: _TypeAlias = typing.Literal["_calls_per_second", b"_calls_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__observations_per_second: _TypeAlias = typing.Literal["observations_per_second"]  # noqa: Y015
+    _WhichOneofArgType__observations_per_second: _TypeAlias = typing.Literal["_observations_per_second", b"_observations_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__streams: _TypeAlias = typing.Literal["streams"]  # noqa: Y015
+    _WhichOneofArgType__streams: _TypeAlias = typing.Literal["_streams", b"_streams"]  # noqa: Y015
+    _WhichOneofReturnType__waits: _TypeAlias = typing.Literal["waits"]  # noqa: Y015
+    _WhichOneofArgType__waits: _TypeAlias = typing.Literal["_waits", b"_waits"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bytes_per_second) -> _WhichOneofReturnType__bytes_per_second | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__calls_per_second) -> _WhichOneofReturnType__calls_per_second | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__observations_per_second) -> _WhichOneofReturnType__observations_per_second | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__streams) -> _WhichOneofReturnType__streams | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waits) -> _WhichOneofReturnType__waits | None: ...
+
+@typing.final
+class SetLimitsResponse(message.Message):
+    """The limits as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where they are."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class GetAuthorityRequest(message.Message):
     """What to return."""
 

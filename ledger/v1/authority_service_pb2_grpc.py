@@ -89,6 +89,11 @@ class AuthorityServiceStub:
                 request_serializer=ledger_dot_v1_dot_authority__service__pb2.ApproveChangeRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_authority__service__pb2.ApproveChangeResponse.FromString,
                 _registered_method=True)
+        self.SetLimits = channel.unary_unary(
+                '/ledger.v1.AuthorityService/SetLimits',
+                request_serializer=ledger_dot_v1_dot_authority__service__pb2.SetLimitsRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_authority__service__pb2.SetLimitsResponse.FromString,
+                _registered_method=True)
         self.GetAuthority = channel.unary_unary(
                 '/ledger.v1.AuthorityService/GetAuthority',
                 request_serializer=ledger_dot_v1_dot_authority__service__pb2.GetAuthorityRequest.SerializeToString,
@@ -212,8 +217,19 @@ class AuthorityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetLimits(self, request, context):
+        """Sets the limits of an actor, in the place of all that were set before: what it may send in a
+        second, and keep open at once. More is refused with `LIMIT_REACHED`. They hold at once.
+
+        Errors, by `ErrorInfo.reason`:
+        * `AUTHORITY_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAuthority(self, request, context):
-        """Returns actors, identities, tokens, roles, grants and proposals, as of a position.
+        """Returns actors, identities, tokens, roles, grants, proposals and limits, as of a position.
 
         Errors, by `ErrorInfo.reason`:
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no such position yet.
@@ -284,6 +300,11 @@ def add_AuthorityServiceServicer_to_server(servicer, server):
                     servicer.ApproveChange,
                     request_deserializer=ledger_dot_v1_dot_authority__service__pb2.ApproveChangeRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_authority__service__pb2.ApproveChangeResponse.SerializeToString,
+            ),
+            'SetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLimits,
+                    request_deserializer=ledger_dot_v1_dot_authority__service__pb2.SetLimitsRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_authority__service__pb2.SetLimitsResponse.SerializeToString,
             ),
             'GetAuthority': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAuthority,
@@ -571,6 +592,33 @@ class AuthorityService:
             '/ledger.v1.AuthorityService/ApproveChange',
             ledger_dot_v1_dot_authority__service__pb2.ApproveChangeRequest.SerializeToString,
             ledger_dot_v1_dot_authority__service__pb2.ApproveChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.AuthorityService/SetLimits',
+            ledger_dot_v1_dot_authority__service__pb2.SetLimitsRequest.SerializeToString,
+            ledger_dot_v1_dot_authority__service__pb2.SetLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

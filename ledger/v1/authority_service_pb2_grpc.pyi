@@ -101,8 +101,15 @@ class AuthorityServiceStub:
     Errors, by `ErrorInfo.reason`:
     * `AUTHORITY_REFUSED` (FAILED_PRECONDITION): the message says why.
     """
+    SetLimits: _grpc.UnaryUnaryMultiCallable[_authority_service_pb2.SetLimitsRequest, _authority_service_pb2.SetLimitsResponse]
+    """Sets the limits of an actor, in the place of all that were set before: what it may send in a
+    second, and keep open at once. More is refused with `LIMIT_REACHED`. They hold at once.
+
+    Errors, by `ErrorInfo.reason`:
+    * `AUTHORITY_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
     GetAuthority: _grpc.UnaryUnaryMultiCallable[_authority_service_pb2.GetAuthorityRequest, _authority_service_pb2.GetAuthorityResponse]
-    """Returns actors, identities, tokens, roles, grants and proposals, as of a position.
+    """Returns actors, identities, tokens, roles, grants, proposals and limits, as of a position.
 
     Errors, by `ErrorInfo.reason`:
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no such position yet.
@@ -187,8 +194,15 @@ class AuthorityServiceAsyncStub(AuthorityServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `AUTHORITY_REFUSED` (FAILED_PRECONDITION): the message says why.
     """
+    SetLimits: _aio.UnaryUnaryMultiCallable[_authority_service_pb2.SetLimitsRequest, _authority_service_pb2.SetLimitsResponse]  # type: ignore[assignment]
+    """Sets the limits of an actor, in the place of all that were set before: what it may send in a
+    second, and keep open at once. More is refused with `LIMIT_REACHED`. They hold at once.
+
+    Errors, by `ErrorInfo.reason`:
+    * `AUTHORITY_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
     GetAuthority: _aio.UnaryUnaryMultiCallable[_authority_service_pb2.GetAuthorityRequest, _authority_service_pb2.GetAuthorityResponse]  # type: ignore[assignment]
-    """Returns actors, identities, tokens, roles, grants and proposals, as of a position.
+    """Returns actors, identities, tokens, roles, grants, proposals and limits, as of a position.
 
     Errors, by `ErrorInfo.reason`:
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no such position yet.
@@ -332,12 +346,25 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SetLimits(
+        self,
+        request: _authority_service_pb2.SetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_authority_service_pb2.SetLimitsResponse, _abc.Awaitable[_authority_service_pb2.SetLimitsResponse]]:
+        """Sets the limits of an actor, in the place of all that were set before: what it may send in a
+        second, and keep open at once. More is refused with `LIMIT_REACHED`. They hold at once.
+
+        Errors, by `ErrorInfo.reason`:
+        * `AUTHORITY_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+
+    @_abc_1.abstractmethod
     def GetAuthority(
         self,
         request: _authority_service_pb2.GetAuthorityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authority_service_pb2.GetAuthorityResponse, _abc.Awaitable[_authority_service_pb2.GetAuthorityResponse]]:
-        """Returns actors, identities, tokens, roles, grants and proposals, as of a position.
+        """Returns actors, identities, tokens, roles, grants, proposals and limits, as of a position.
 
         Errors, by `ErrorInfo.reason`:
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no such position yet.

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ledger.api.call_limits import AddressLimits, address_of
+from ledger.api.call_limits import AddressLimits, limited_address
 from ledger.api.rates import LimitedCallers
 from ledger.errors import LedgerError
 from ledger.limit_settings import LimitSettings
@@ -134,7 +134,7 @@ def test_a_server_has_so_many_connections_idle_ones_included_and_closes_the_next
     ],
 )
 def test_an_address_is_that_of_the_connection_without_its_port(peer: str, address: str) -> None:
-    assert address_of(peer) == address
+    assert limited_address(peer) == address
 
 
 def test_nothing_is_remembered_of_an_address_whose_calls_have_ended() -> None:

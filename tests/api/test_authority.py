@@ -105,6 +105,37 @@ def test_a_grant_lets_in_and_its_withdrawal_shuts_out_at_once(served: Served) ->
     assert status(refused(lambda: define(served, EVE))) == DENIED
 
 
+def test_limits_that_are_set_hold_at_once_for_their_actor_until_others_are(served: Served) -> None:
+    for actor in (EVE, BEN):
+        register(served, actor, "staff-2")
+        grant(served, actor, "auditor")
+
+    def limit(who: str = ANA, actor: str = EVE, **limits: int) -> None:
+        request = pb.SetLimitsRequest(actor=actor, reason="Too many.", **limits)  # type: ignore[arg-type]
+        served.authority.SetLimits(request, **by(who))
+
+    def watch(who: str) -> None:
+        call = served.ledgers.WatchEvents(ledger_service_pb2.WatchEventsRequest(), **by(who))
+        next(call)
+        call.cancel()
+
+    watch(EVE)
+    limit(streams=0, calls_per_second=100)
+    assert status(refused(lambda: watch(EVE)))[1] == "LIMIT_REACHED"
+    watch(BEN)
+    found = served.authority.GetAuthority(pb.GetAuthorityRequest(), **by(ANA)).authority
+    (one,) = found.limits
+    assert (one.actor, one.streams, one.calls_per_second) == (EVE, 0, 100)
+    assert not one.HasField("waits")
+    limit(waits=0)
+    watch(EVE)
+    assert status(refused(lambda: limit(BEN))) == DENIED
+    unknown = refused(lambda: limit(actor="users/stranger"))
+    assert unknown.reason == "AUTHORITY_REFUSED"
+    assert "users/stranger is not registered" in unknown.message
+    assert set(refused(lambda: limit(calls_per_second=0)).fields) == {"calls_per_second"}
+
+
 def test_a_limited_monitor_reports_its_models_and_signals_alone(served: Served) -> None:
     register(served, EVE, "staff-2")
     register(served, MONITOR, "staff-2")

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from ledger.api.call_limits import ActorQuotas, usual_limits
+from ledger.api.call_limits import ActorQuotas, QuotaLimits
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.rates import LimitedCallers
 from ledger.errors import LedgerError, Reason
@@ -260,7 +260,7 @@ def quotas(clock: TurnedClock, stated: dict[tuple[str, str], ActorLimits]) -> Ac
         clock,
         LimitedCallers(clock),
         {STREAM: kind},
-        usual_limits(LimitSettings()),
+        QuotaLimits.of(LimitSettings()),
         lambda origin, actor: stated.get((origin, actor)),
     )
 

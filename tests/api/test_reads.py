@@ -32,7 +32,8 @@ T = TypeVar("T", bound=EventData)
 CHANGES = {
     "AuthorityService": {
         "ApproveChange", "BindIdentity", "DefineRole", "GrantRole", "IssueToken",
-        "NameAdministrator", "RegisterActor", "RevokeToken", "UnbindIdentity", "WithdrawGrant",
+        "NameAdministrator", "RegisterActor", "RevokeToken", "SetLimits", "UnbindIdentity",
+        "WithdrawGrant",
     },
     "DecisionService": {"Evaluate", "OverrideDecision"},
     "ExportService": {"CreateExport", "DeleteExport"},

@@ -33,6 +33,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "authority unbind": (*DNS, *WHY),
     "authority grant": (MONITOR, "monitor", *WHY),
     "authority role": ("reader", "--action", "fleet.read", "--meaning", "Looks."),
+    "authority limit": (MONITOR, "--calls", "100", "--megabytes", "2.5", "--streams", "0", *WHY),
     "token issue": (MONITOR, *WHY),
     "authority withdraw": (*WHY,),
     "token revoke": (*WHY,),
@@ -152,6 +153,16 @@ def test_each_change_prints_the_documented_fields_and_satisfies_the_auditor(
         assert made[name].code == 0, made[name].err
         assert tuple(made[name].json) == fields_of(SHAPES[name]), name
     assert audited(tmp_path / "ledger.sqlite").passed
+
+
+def test_limits_of_an_actor_are_set_in_units_of_people_and_listed(ana: Run) -> None:
+    done(ana("authority", "register", MONITOR, "--person", "staff-2"))
+    set_ = done(ana("authority", "limit", MONITOR, "--megabytes", "2.5", "--waits", "0", *WHY))
+    assert f"Limited {MONITOR} at position " in set_
+    assert ": 2.5 MB/s, 0 waits." in set_
+    rows = [" ".join(row.split()) for row in done(ana("authority", "list")).splitlines()]
+    assert f"{MONITOR} 2.5 MB/s, 0 waits" in rows
+    assert "the server's own limits" in done(ana("authority", "limit", MONITOR, *WHY))
 
 
 def test_what_waits_for_a_second_administrator_is_said_shown_and_approved(ana: Run) -> None:

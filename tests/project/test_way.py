@@ -125,7 +125,7 @@ def test_an_observation_reaches_its_answer_through_few_files(
             served.submit(observation(seconds=at), request_id=f"warming-{at}")
         with followed.watched():
             served.submit(observation(seconds=WARMING), request_id="followed")
-    assert followed.within(ran=47, leading_on=19)
+    assert followed.within(ran=47, leading_on=20)
 
 
 def test_a_head_is_signed_through_few_files(

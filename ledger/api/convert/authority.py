@@ -1,6 +1,7 @@
 """Authority: what requests state of it, and how a state of it is shown."""
 
 from collections.abc import Callable
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +13,7 @@ from ledger.authority.table import ROLES
 from ledger.events.authority import ACTIONS
 from ledger.events.canonical import encode
 from ledger.events.values import format_time
+from ledger.limits import ActorLimits
 from ledger.v1 import authority_pb2 as pb
 
 _IN_FORCE: Final = "No administrator is named: callers are believed, and may do this."
@@ -37,6 +39,14 @@ def scope_of(message: pb.AuthorityScope) -> dict[str, Any]:
         "labels": dict(message.labels),
         "models": sorted(set(message.models)),
         "signals": sorted(set(message.signals)),
+    }
+
+
+def limits_of(request: Any) -> dict[str, int | None]:  # noqa: ANN401 - any message with them
+    """Return the limits that a request states; None for each that it leaves to the server."""
+    return {
+        one.name: getattr(request, one.name) if request.HasField(one.name) else None
+        for one in fields(ActorLimits)
     }
 
 
@@ -86,6 +96,10 @@ def authority(
         ],
         grants=[grant(one, at) for one in state.grants.values()],
         proposals=[_proposal(one) for one in state.proposals.values() if at <= one.until],
+        limits=[
+            pb.LimitedActor(actor=actor, **asdict(limits))
+            for actor, limits in sorted(state.limits.items())
+        ],
         actions=[
             pb.AuthorityAction(action=action, meaning=meaning)
             for action, meaning in sorted(ACTIONS.items())

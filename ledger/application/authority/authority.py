@@ -24,6 +24,7 @@ from ledger.events.authority import (
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.events.values import SECOND, format_time, parse_time
+from ledger.limits import ActorLimits
 from ledger.storage.records import Guard, LedgerInfo
 from ledger.storage.store import Store
 
@@ -199,6 +200,10 @@ class Authority:
         """Whether labels of models decide where an actor may do something now."""
         scopes = self._state.scopes(actor, action, self._clock.now_micros())
         return any(scope.labels for scope in scopes)
+
+    def limits_of(self, actor: str) -> ActorLimits | None:
+        """Return the limits that were set for an actor; None where none were."""
+        return self._state.limits.get(actor)
 
     def guard(self) -> Guard:
         """Return the guard that authority does not change between now and the append."""

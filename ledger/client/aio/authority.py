@@ -1,6 +1,7 @@
 """Actors, roles, grants and tokens, for asyncio."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from ledger.client.aio.connection import AsyncServiceCalls
 from ledger.client.authority import (
@@ -11,6 +12,7 @@ from ledger.client.authority import (
     ExplainedAuthority,
     IssuedToken,
     LedgerAuthority,
+    LimitedActor,
 )
 from ledger.client.call import Call
 from ledger.client.decode import one, whole
@@ -124,6 +126,13 @@ class AsyncAuthorityCalls(AsyncServiceCalls):
         """Withdraw a grant by its position; at once, unless it is an administrator's."""
         request = pb.WithdrawGrantRequest(grant=grant, reason=reason)
         return await self._connection.run(Call(request, whole(AuthorityChange), request_id))
+
+    async def set_limits(
+        self, limits: LimitedActor, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """Set the limits of an actor, in the place of all before; None for the server's own."""
+        request = pb.SetLimitsRequest(**asdict(limits), reason=reason)
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     async def approve_change(self, proposal: int, *, request_id: str | None = None) -> Appended:
         """Approve, by its position, what another administrator proposed, and so carry it out."""

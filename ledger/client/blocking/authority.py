@@ -2,6 +2,7 @@
 """Actors, roles, grants and tokens, for threads."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from ledger.client.authority import (
     Administrator,
@@ -11,6 +12,7 @@ from ledger.client.authority import (
     ExplainedAuthority,
     IssuedToken,
     LedgerAuthority,
+    LimitedActor,
 )
 from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
@@ -123,6 +125,13 @@ class AuthorityCalls(ServiceCalls):
         """Withdraw a grant by its position; at once, unless it is an administrator's."""
         request = pb.WithdrawGrantRequest(grant=grant, reason=reason)
         return self._connection.run(Call(request, whole(AuthorityChange), request_id))
+
+    def set_limits(
+        self, limits: LimitedActor, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """Set the limits of an actor, in the place of all before; None for the server's own."""
+        request = pb.SetLimitsRequest(**asdict(limits), reason=reason)
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     def approve_change(self, proposal: int, *, request_id: str | None = None) -> Appended:
         """Approve, by its position, what another administrator proposed, and so carry it out."""
