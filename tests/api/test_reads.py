@@ -7,13 +7,17 @@ stops; the methods that read are held against a list by hand.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 from google.protobuf import descriptor_pool
 
-from ledger.api.reads import is_read
+from ledger.api.authentication.credential import Credential
+from ledger.api.calls import ServedMethod
+from ledger.api.reads import is_read, noted
 from ledger.api.server import SERVICES
+from ledger.application.reads import Reading
 from ledger.client import LedgerClient
 from ledger.errors import LedgerError, Reason
 from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadsCounted
@@ -22,7 +26,12 @@ from ledger.events.registry import typed
 from ledger.limits import MASS_EVENTS, PURPOSE_CHARS_MAX
 from ledger.operations.served_ledger import ServedLedger
 from ledger.storage.records import AppendRequest, AppendResult
-from ledger.v1 import ledger_service_pb2, model_service_pb2
+from ledger.v1 import (
+    decision_service_pb2,
+    ledger_service_pb2,
+    model_service_pb2,
+    replay_pb2,
+)
 from tests.support.audits import audited
 from tests.support.hooks import accesses_in, join_export
 from tests.support.served import TIMEOUT, Served, observation, refused, serving
@@ -158,6 +167,33 @@ def test_an_export_and_a_replay_are_accesses_with_what_was_handed_out(tmp_path: 
     assert f"exports/{bundle.export}" == export.name
     assert (bundle.archive_bytes, bundle.events) == (len(archive), 0)
     assert set(by_method) == {"ReplayRange", "ReadExport"}
+
+
+def test_a_replay_that_is_broken_off_is_counted_as_far_as_it_came() -> None:
+    """Its messages say how many were replayed up to each."""
+    readings: list[Reading] = []
+
+    def replay(_: object, __: object) -> Iterator[Any]:
+        for count in (2, 5, 9):
+            progress = replay_pb2.ReplayProgress(position=10 * count, identical=count)
+            yield decision_service_pb2.ReplayRangeResponse(progress=progress)
+
+    request = decision_service_pb2.ReplayRangeRequest
+    name = "/ledger.v1.DecisionService/ReplayRange"
+    method = ServedMethod(
+        name, replay, request.FromString, request.SerializeToString, takes_many=False,
+        answers_many=True,
+    )  # fmt: skip
+    credential = Credential("development", "", "users/ann", "", "192.0.2.7", None)
+    call: Any = SimpleNamespace(
+        actor="users/ann", method_name="ReplayRange", ledger="", credential=credential,
+        stated_purpose="",
+    )  # fmt: skip
+    steps = noted(method, lambda _, reading: readings.append(reading)).behaviour(request(), call)
+    assert [next(steps).progress.identical for _ in range(2)] == [2, 5]
+    steps.close()
+    assert [(one.is_new, one.events) for one in readings] == [(True, 2), (False, 3)]
+    assert [(one.first_position, one.last_position) for one in readings] == [(1, 20), (1, 50)]
 
 
 def test_an_audit_of_a_live_server_is_on_record_behind_what_it_read(tmp_path: Path) -> None:

@@ -60,12 +60,16 @@ def test_accesses_that_find_no_room_are_counted(
 def test_what_grows_is_bounded_and_gives_way_by_its_last_read(
     accesses: Accesses, store: Store, clock: ManualClock
 ) -> None:
-    accesses.note(ORIGIN, events(MASS_EVENTS))
-    for number in range(GROWING_MAX - 1):
-        accesses.note(ORIGIN, events(1, actor=f"users/u{number}"))
-    accesses.note(ORIGIN, events(1))  # the first one's: it has its place again, and is a mass read
-    for number in range(GROWING_MAX, 3 * GROWING_MAX):
-        accesses.note(ORIGIN, events(1, actor=f"users/u{number}"))
+    def others(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            accesses.note(ORIGIN, events(1, actor=f"users/u{number}"))
+
+    accesses.note(ORIGIN, events(MASS_EVENTS - 1))
+    others(0, GROWING_MAX - 1)
+    accesses.note(ORIGIN, events(1))
+    others(GROWING_MAX, GROWING_MAX - 1)  # in the places of the first ones, but for that
+    accesses.note(ORIGIN, events(1))
+    others(2 * GROWING_MAX, 2 * GROWING_MAX)  # its place as well; it is a mass read by then
     clock.advance(REST)
     accesses.record()
     assert [(one.actor, one.events) for one in listed(store)] == [("users/ann", MASS_EVENTS + 1)]

@@ -221,8 +221,9 @@ def test_what_is_too_small_on_one_day_is_forgotten_on_the_next(
         clock.advance(DAY)
         accesses.record()
     assert listed(store) == []
+    clock.advance(DAY - clock.now_micros() % DAY - SECOND)
     accesses.note(ORIGIN, events(MASS_EVENTS + 1))
-    clock.advance(DAY)
+    clock.advance(SECOND)
     accesses.note(ORIGIN, events(1))
     accesses.record()
     assert [one.events for one in listed(store)] == [MASS_EVENTS + 1], "a day ends an access"

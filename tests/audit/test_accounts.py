@@ -29,6 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Paper:
     folder = tmp_path_factory.mktemp("served")
     with session(folder, Observed(), **READS) as served:
         with served.client() as client:
+            assert client.get_ledger().origin == ORIGIN
             assert len(list(client.using(purpose="audit").list_events(until_position=2))) == 2
         seals = served.service.ledger(ORIGIN).attestation.seals
         assert seals.seal_if_new(SEALER, seals.newest())
