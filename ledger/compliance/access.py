@@ -100,6 +100,8 @@ def who_read(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         f"Exports, audits and mass reads on record: {len(accesses.rows)}.",
         f"Answered reads are counted in {counted(len(reads.rows), 'row')} by day, actor and "
         "method; what they read is not recorded.",
+        "Only calls of a server count: reading its database, a backup, a published folder or a "
+        "bundle that was handed on leaves nothing on record.",
     )
     accounts = list(readable(source.facts((ServiceAccountedV2.TYPE,))))
     if accounts:
