@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 BLOCK = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = "@@@@"
 _SECONDS = 500
-_SERVES = re.compile(r"Serving on (127\.0\.0\.1:\d+)")
+_SERVES = re.compile(r"Serving on (?:ledgers://)?(127\.0\.0\.1:\d+)")
 
 
 @dataclass(frozen=True)
