@@ -89,7 +89,7 @@ def serve(
         with ApiServer(service, listening, authentication=settings.authentication) as server:
             if create:  # once the port is ours: what fails must not have begun a ledger
                 _create(service, create, clock, currency, first)
-            _tell_ready(server, port_file, as_json=chosen.as_json)
+            _tell_ready(service, server, port_file, as_json=chosen.as_json)
             wait()
             output.say("Stopping: calls under way are being finished.")
             _end_in_any_case()
@@ -219,7 +219,22 @@ def _create(
     output.say(f"Created the ledger {origin} with clock {clock}{unit}.")
 
 
-def _tell_ready(server: "ApiServer", port_file: Path | None, *, as_json: bool) -> None:
+def _warn_of_believed(service: "Service", server: "ApiServer") -> None:
+    """Say at each start whose names are taken for what they are, without any proof."""
+    if server.authenticator.believes_names:
+        output.say(
+            "WARNING: `authentication.development` is on: callers on this machine are believed to "
+            "be the actor that they name."
+        )
+    for info in service.ledgers():
+        if not service.ledger(info.origin).authority.is_in_force:
+            output.say(f"No administrator of {info.origin} is named: its callers are believed.")
+
+
+def _tell_ready(
+    service: "Service", server: "ApiServer", port_file: Path | None, *, as_json: bool
+) -> None:
+    _warn_of_believed(service, server)
     operators = server.listening.socket
     address, bearers = server.address, server.bearer_address
     socket = operators.target if operators else ""

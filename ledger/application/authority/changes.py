@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+import structlog
+
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.authority.authority import Authority
 from ledger.application.commands import Caller
@@ -13,6 +15,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.authority import (
     PROPOSABLE,
     STREAM,
+    AdministratorNamed,
     AuthorityEvent,
     AuthorityProposed,
 )
@@ -20,6 +23,7 @@ from ledger.events.values import SECOND, format_time
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
+_log: Final = structlog.get_logger("ledger.authority")
 _TRIES: Final = 3  # each time another change of authority came first
 _PLACE_UNKNOWN: Final = 0  # no change but the first administrator's depends on where it is
 
@@ -64,6 +68,10 @@ class AuthorityChanges:
             return self._proposal(made)
 
         written = self._append(caller, method, decide)
+        if isinstance(data, AdministratorNamed):
+            _log.warning(
+                "authority.administrator_named", actor=data.actor, position=written.last_position
+            )
         return ChangeOutcome(written, self._is_proposed(written))
 
     def approve(self, caller: Caller, method: str, position: int) -> AppendResult:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from ledger.authority.table import ADMINISTRATOR
 from ledger.events.notation import counted
 from ledger.operations.examination import Check, State
 
@@ -37,6 +38,7 @@ def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
     yield _serving(client, target, f"serves {counted(len(found), 'ledger')}")
     yield _signing_health(client)
     for ledger in found:
+        yield _authority(client.using(ledger=ledger.origin), ledger.origin)
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
         yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
 
@@ -44,6 +46,26 @@ def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
 def _said(error: "ClientError") -> tuple[str, str]:
     """Return what happened and what to do, as the server says it."""
     return getattr(error, "message", str(error)), getattr(error, "remedy", "")
+
+
+def _authority(client: "LedgerClient", origin: str) -> Check:
+    """Say whether callers of a ledger are known or believed."""
+    from ledger.client import ClientError
+
+    try:
+        found = client.get_authority()
+    except ClientError as error:
+        return Check("authority", "warn", f"{origin}: {_said(error)[0]}", "Ask as a viewer.")
+    if not found.began_at_position:
+        return Check(
+            "authority",
+            "warn",
+            f"{origin}: no administrator is named, so callers are believed to be whom they name",
+            "Name one with `decision-ledger authority begin` on the server's Unix socket.",
+        )
+    administrators = sum(one.role == ADMINISTRATOR for one in found.grants)
+    said = f"{origin}: in force from position {found.began_at_position}"
+    return Check("authority", "ok", f"{said}, {counted(administrators, 'administrator')}")
 
 
 def _duplicates(client: "LedgerClient", origin: str) -> Check:
