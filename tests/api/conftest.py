@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.api.front_end import Timeouts
+from tests.support.guarded import Guarded, guarding
 from tests.support.served import Fleets, Served, serving, serving_fleet
 
 
@@ -30,3 +31,10 @@ def module_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(tmp_path_factory.mktemp("served"), timeouts=hasty) as served:
         served.prepare()
         yield served
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """A server under attack, for all attacks of a module that take nothing from one another."""
+    with guarding(tmp_path_factory.mktemp("guarded")) as found:
+        yield found

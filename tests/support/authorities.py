@@ -158,13 +158,18 @@ class Team:
 
 @contextmanager
 def team(
-    folder: Path, clients: Sequence[str] = (), *, is_trying: bool = False, **named: object
+    folder: Path,
+    clients: Sequence[str] = (),
+    *,
+    is_trying: bool = False,
+    clock: ManualClock | None = None,
+    **named: Any,  # noqa: ANN401 - as `serving`
 ) -> Iterator[Team]:
     """Serve such a ledger; `clients` beside ana have trial certificates.
 
     `is_trying`: whether callers without any credential are believed (`authentication.development`).
     """
-    clock = ManualClock(SystemClock().now_micros())
+    clock = clock or ManualClock(SystemClock().now_micros())
     made = make_trial_certificates(folder / "tls", SystemClock(), clients=[ANA, *clients])
     keys = folder / "jwks.json"
     keys.write_bytes(key_set(public_jwk("one")))
