@@ -4,6 +4,7 @@ Tokens are put together by hand where no library would make them: that is what f
 """
 
 import base64
+import hmac
 import json
 import ssl
 import threading
@@ -17,7 +18,12 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from cryptography.x509.oid import NameOID
 from jwt.algorithms import get_default_algorithms
 
@@ -74,14 +80,13 @@ def token(
     *,
     key: str = "one",
     kind: str = "RS256",
-    secret: bytes | None = None,
     **header: object,
 ) -> str:
-    """Return a token, signed by a key of that name, or by a secret; None takes a header away."""
+    """Return a token, signed by a key of that name; None takes a header away."""
     full = {"alg": kind, "typ": "JWT", "kid": key, **header}
     head = json.dumps({name: value for name, value in full.items() if value is not None}).encode()
     body = stated if isinstance(stated, bytes) else json.dumps(stated or claims()).encode()
-    return signed(head, body, kind=kind, private=secret or key_pair(key, kind))
+    return signed(head, body, kind=kind, private=key_pair(key, kind))
 
 
 def signed(head: bytes, body: bytes, *, kind: str, private: Any) -> str:  # noqa: ANN401 - any key
@@ -89,6 +94,28 @@ def signed(head: bytes, body: bytes, *, kind: str, private: Any) -> str:  # noqa
     text = f"{segment(head)}.{segment(body)}"
     algorithm: Any = get_default_algorithms()[kind]
     return f"{text}.{segment(algorithm.sign(text.encode(), private))}"
+
+
+def unsigned(name: str = "none") -> str:
+    """Return a token without a signature."""
+    head = json.dumps({"alg": name, "kid": "one"}).encode()
+    return f"{segment(head)}.{segment(json.dumps(claims()).encode())}."
+
+
+def by_secret(
+    kind: str, secret: bytes, stated: Mapping[str, Any] | None = None, kid: str = "one"
+) -> str:
+    """Return a token that is signed by a secret, such as the text of a public key."""
+    head = json.dumps({"alg": kind, "kid": kid}).encode()
+    text = f"{segment(head)}.{segment(json.dumps(stated or claims()).encode())}"
+    return f"{text}.{segment(hmac.new(secret, text.encode(), f'sha{kind[2:]}').digest())}"
+
+
+def public_pem(name: str) -> bytes:
+    """Return the public half of a key as most programs write it."""
+    public = key_pair(name).public_key()
+    pem: bytes = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem
 
 
 def segment(data: bytes) -> str:

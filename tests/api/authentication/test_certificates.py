@@ -83,6 +83,13 @@ def test_a_certificate_without_exactly_one_such_name_is_refused(names: list[Gene
     assert "admin" not in str(caught.value), "the common name is never looked at"
 
 
+def test_several_names_of_the_kind_that_counts_are_told_with_their_number() -> None:
+    with pytest.raises(LedgerError, match="has 2 DNS names; it must have one"):
+        _found(DNSName("a.example"), DNSName("b.example"))
+    with pytest.raises(LedgerError, match="has 2 URIs, one of them a SPIFFE id; it must have one"):
+        _found(_uri(SPIFFE), _uri("https://a.example"))
+
+
 def test_a_certificate_counts_from_its_first_second_to_its_last() -> None:
     begins, ends = NOW - 60, NOW - 60 + HOUR
     first, last = _found(DNSName("a.example"), now=begins), _found(DNSName("a.example"), now=ends)

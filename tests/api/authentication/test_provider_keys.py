@@ -136,6 +136,7 @@ def test_a_withdrawn_key_counts_no_longer_than_keys_are_fresh(
         server.answer = _held(TWO, release)
         clock.advance(FRESH - 1)
         assert waiting.counts(text)
+        assert server.asked == 1
         clock.advance(1)
         assert waiting.counts(text), "while the keys are fetched, the old ones count"
         release.set()
@@ -158,14 +159,35 @@ def test_a_provider_that_lists_no_key_any_more_has_withdrawn_them_all(
         assert waiting.reason(token()) is Reason.TOKEN_KEY_UNKNOWN
 
 
+def test_the_same_keys_again_make_no_token_be_verified_again(clock: ManualClock) -> None:
+    ended: list[bool] = []
+    with key_server(ONE) as server:
+        keys = provider_keys.UrlKeys(
+            server.url,
+            ("RS256",),
+            clock,
+            ca="",
+            fresh_seconds=300.0,
+            on_read=lambda: ended.append(True),
+        )
+        for times, answer, generation in ((1, ONE, 1), (2, ONE, 1), (3, TWO, 2)):
+            server.answer = answer
+            keys.look()
+            until(lambda times=times: len(ended) == times, "the keys were fetched")  # type: ignore[misc]
+            assert keys.generation == generation
+            clock.advance(FRESH)
+
+
 # ---- a provider that does not answer, or answers badly -------------------------------------------
 
 
-def _slow(release: threading.Event) -> Answer:
+def _drip(beginning: bytes, drop: bytes, release: threading.Event) -> Answer:
+    """Return an answer that never ends."""
+
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n")
+        handler.wfile.write(beginning)
         while not release.wait(0.02):
-            handler.wfile.write(b"X-A: b\r\n")
+            handler.wfile.write(drop)
 
     return answer
 
@@ -233,16 +255,32 @@ def test_an_answer_that_holds_no_keys_changes_nothing_and_is_told(
         assert waiting.reason(token(kid="made-up")) is Reason.TOKEN_KEY_UNKNOWN
 
 
-def test_an_answer_that_comes_byte_by_byte_is_cut_off(
-    build: Build, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n", b"X-A: b\r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + key_set(), b" "),
+    ],
+)
+def test_an_answer_that_comes_byte_by_byte_is_cut_off_and_withdraws_no_key(
+    build: Build,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    beginning: bytes,
+    drop: bytes,
 ) -> None:
-    monkeypatch.setattr(provider_keys, "KEYS_FETCH_SECONDS", 0.2)
     release = threading.Event()
-    with key_server(_slow(release)) as server:
+    with key_server(ONE) as server:
         waiting = _serving(server, build)
+        monkeypatch.setattr(provider_keys, "KEYS_FETCH_SECONDS", 0.2)
+        server.answer = _drip(beginning, drop, release)
+        clock.advance(FRESH)
+        waiting.counts(token())
+        waiting.wait(2)
         release.set()
         [problem] = waiting.authenticator.problems()
         assert problem.endswith("cannot be read: it took more than 0.2 s.")
+        assert waiting.counts(token())
 
 
 def test_nothing_listens_is_told_as_any_other_problem(build: Build) -> None:
