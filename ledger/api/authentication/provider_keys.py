@@ -22,6 +22,13 @@ from ledger.reading import fault, read_plain
 _log: Final = structlog.get_logger("ledger.authentication")
 
 
+def read_source(source: str, ca: str) -> bytes:
+    """Return the JWKS behind a URL or in a file; OSError or ValueError where it cannot be read."""
+    if "://" in source:
+        return fetch(source, ca, KEYS_FETCH_SECONDS, KEYS_OF_PROVIDER_BYTES_MAX)
+    return read_plain(Path(source), KEYS_OF_PROVIDER_BYTES_MAX)
+
+
 class ProviderKeys(Protocol):
     """Where keys come from."""
 
@@ -83,8 +90,7 @@ class FileKeys:
 
     def _read(self) -> None:
         try:
-            data = read_plain(self._path, KEYS_OF_PROVIDER_BYTES_MAX)
-            self.keys = parse_keys(data, self._algorithms)
+            self.keys = parse_keys(read_source(str(self._path), ""), self._algorithms)
         except (OSError, ValueError) as error:
             self.problem = fault(error)
             _log.warning("provider.keys", source=str(self._path), why=self.problem)
@@ -148,7 +154,7 @@ class UrlKeys:
     def _fetch(self) -> None:
         problem = ""
         try:
-            data = fetch(self._url, self._ca, KEYS_FETCH_SECONDS, KEYS_OF_PROVIDER_BYTES_MAX)
+            data = read_source(self._url, self._ca)
             if data != self._data:
                 self.keys = parse_keys(data, self._algorithms)
                 self._data = data

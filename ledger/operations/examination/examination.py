@@ -16,7 +16,14 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError
 from ledger.events.access import ACCESS_KINDS
 from ledger.events.notation import duration
-from ledger.operations.examination import Check, database, secrets, server, transport
+from ledger.operations.examination import (
+    Check,
+    database,
+    identity,
+    secrets,
+    server,
+    transport,
+)
 from ledger.operations.examination.rights import kept_elsewhere
 from ledger.operations.failures import INTEGRITY_REASONS
 from ledger.operations.places import check_place
@@ -47,6 +54,7 @@ def examine(
     checks += _guarded(
         "transport", lambda: transport.checks(settings, client, where, SystemClock())
     )
+    checks += identity.checks(settings.authentication)
     checks += _guarded("server", lambda: server.checks(client, target))
     return checks
 
