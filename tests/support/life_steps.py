@@ -12,6 +12,7 @@ from ledger.events.registry import BY_TYPE
 from ledger.events.signals import SignalDefined, SignalObserved
 from tests.support.audits import audit_event
 from tests.support.hooks import join_export
+from tests.support.life_authority import begin_authority
 from tests.support.lives import Life, Steps
 from tests.support.world import (
     ANA,
@@ -65,6 +66,8 @@ def begin(life: Life) -> None:
         life.world.register(model)
         life.world.deploy(model, "v1", through=TRAINED["v1"])
     life.world.activate(a_policy(life))
+    if life.seed % 3 == 1:
+        begin_authority(life)
 
 
 @step(1.5)

@@ -34,6 +34,7 @@ T = TypeVar("T")
 EXPECTED: Final = frozenset(
     {
         Reason.ALREADY_EXISTS,
+        Reason.AUTHORITY_REFUSED,
         Reason.BODY_ERASED,
         Reason.BODY_PERMANENT,
         Reason.CLOCK_AHEAD,
@@ -95,6 +96,8 @@ class Life:
             folder / "ledger.db", self.chance.getrandbits(32), clock=self.clock_kind, **settings
         )
         self.counts = Counter[str]()
+        self.before_calls: list[Callable[[Life], None]] = []
+        """Each is done before every step and after a wait, as a server's before every call."""
         self.is_witnessed = seed % 4 >= 2
         """Whether a witness cosigns at the true time; then the machine's clock is right, too."""
         self.sent: list[tuple[Caller, Sequence[Any]]] = []
@@ -142,11 +145,18 @@ class Life:
     def wait(self, micros: int) -> None:
         """Let time pass."""
         self.world.pass_time(micros)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Do what a server does before every call."""
+        for prepare in self.before_calls:
+            prepare(self)
 
     def do(self, name: str, step: Callable[["Life"], None]) -> None:
         """Take a step: carried out, refused as it may be, or ended by a kill."""
         self.read(name)
         try:
+            self.prepare()
             step(self)
         except LedgerError as error:
             if error.reason not in EXPECTED:
