@@ -1,4 +1,4 @@
-"""Secrets kept from others: files that one user alone may read, and what child processes inherit.
+"""Secrets kept from others: files that one user may read, texts, and what child processes inherit.
 
 Looked at are owner and mode of a file. An access control list that gives more than the mode shows,
 and a folder in which others may put another file in its place, are not: `doctor` names the folder.
@@ -6,6 +6,7 @@ and a folder in which others may put another file in its place, are not: `doctor
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Collection
 from pathlib import Path
@@ -18,6 +19,10 @@ from ledger.reading import open_plain, read_from
 DATABASE_PASSWORDS: Final = frozenset({"PGPASSWORD"})
 """Variables by which the driver of a database is told a secret."""
 _OURS: Final = "LEDGER_"
+_TOKEN: Final = re.compile(
+    r"dlt_[0-9A-Za-z]+_[0-9A-Za-z_-]{8,}"  # which a ledger has issued
+    r"|eyJ[0-9A-Za-z_-]{6,}\.[0-9A-Za-z_-]*(?:\.[0-9A-Za-z_-]*)?"  # a JWT
+)
 
 
 class ExposedError(PermissionError):
@@ -62,6 +67,11 @@ def owner_of(found: os.stat_result) -> str:
         return getpwuid(found.st_uid).pw_name
     except KeyError:
         return f"user {found.st_uid}"
+
+
+def without_tokens(text: str) -> str:
+    """Return a text of others without bearer tokens, which may be where none belongs."""
+    return _TOKEN.sub("(a token)", text) if "dlt_" in text or "eyJ" in text else text
 
 
 def child_environment(needed: Collection[str] = ()) -> dict[str, str]:

@@ -29,6 +29,7 @@ from ledger.api.gate import Gate
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.limits import MESSAGE_BYTES_MAX, PURPOSE_CHARS_MAX, READ_WAIT_SECONDS_MAX
+from ledger.secrecy import without_tokens
 from ledger.storage.records import Guard
 
 PURPOSE_KEY: Final = "ledger-purpose"
@@ -136,7 +137,8 @@ class ServedCall:
         claims = facts.values_of(ACTOR_KEY)
         if not claims:
             return ANONYMOUS
-        return claims[0] if isinstance(claims[0], str) else claims[0].decode("latin-1")
+        claim = claims[0] if isinstance(claims[0], str) else claims[0].decode("latin-1")
+        return without_tokens(claim)
 
     @property
     def stated_purpose(self) -> str:
@@ -144,7 +146,8 @@ class ServedCall:
         for key, value in self._facts.metadata:
             if key == PURPOSE_KEY:
                 text = value if isinstance(value, str) else value.decode("latin-1")
-                return "".join(filter(str.isprintable, text))[:PURPOSE_CHARS_MAX]
+                shown = without_tokens("".join(filter(str.isprintable, text)))
+                return shown[:PURPOSE_CHARS_MAX]
         return ""
 
     @property

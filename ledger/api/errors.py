@@ -11,7 +11,8 @@ import structlog
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from ledger.clock import Clock, uuid7
-from ledger.errors import LedgerError, Reason, is_of_own_clock
+from ledger.errors import FieldViolation, LedgerError, Reason, is_of_own_clock
+from ledger.secrecy import without_tokens
 
 DOMAIN: Final = "ledger.v1"
 
@@ -114,6 +115,7 @@ def refusal_of(error: Exception, clock: Clock) -> LedgerError:
     Of a fault of ours that is the id under which it was logged, and nothing of its text.
     """
     if isinstance(error, LedgerError):
+        error = _without_tokens(error)
         if error.reason in _GRAVE:
             _log.error("call.failed", reason=error.reason.value, **error.metadata)
         return error
@@ -124,4 +126,24 @@ def refusal_of(error: Exception, clock: Clock) -> LedgerError:
         f"The server failed; the fault is logged under {error_id}.",
         remedy="Report that id to the server's operator.",
         metadata={"error_id": error_id},
+    )
+
+
+def _without_tokens(error: LedgerError) -> LedgerError:
+    """Return a refusal that repeats no bearer token which the caller has put into another field."""
+    metadata = {name: without_tokens(text) for name, text in error.metadata.items()}
+    violations = [
+        FieldViolation(one.field, without_tokens(one.description)) for one in error.violations
+    ]
+    message, remedy = without_tokens(error.message), without_tokens(error.remedy)
+    said = (message, remedy, metadata, tuple(violations))
+    if said == (error.message, error.remedy, error.metadata, error.violations):
+        return error
+    return LedgerError(
+        error.reason,
+        message,
+        remedy=remedy,
+        violations=violations,
+        retry_after_seconds=error.retry_after_seconds,
+        metadata=metadata,
     )

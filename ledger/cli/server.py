@@ -22,6 +22,7 @@ from ledger.cli.session import session
 from ledger.events.inert import inert
 from ledger.limits import STOP_SECONDS_MAX
 from ledger.operations.failures import MisuseError
+from ledger.secrecy import without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -270,7 +271,7 @@ class StandardError:
         import sys
 
         with suppress(OSError, ValueError):  # a broken pipe; a file that was closed
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{without_tokens(line)}\n")
             sys.stderr.flush()
 
     debug = info = warning = error = critical = exception = msg

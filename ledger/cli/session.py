@@ -6,7 +6,6 @@ HOST:PORT priorities` are the same: the options in GLOBAL_OPTIONS are taken from
 
 import io
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ from ledger.cli import output
 from ledger.cli.exits import Exit, as_misuse, described
 from ledger.database_url import has_password
 from ledger.operations.failures import MisuseError
+from ledger.secrecy import without_tokens
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,9 +50,6 @@ GLOBAL_OPTIONS: Final = {
 
 T = TypeVar("T")
 _FRESH_SECONDS: Final = 2.0
-
-_TOKEN: Final = re.compile(r"(?:dlt_[0-9A-Za-z]+_|eyJ[\w-]+\.[\w-]+\.)")
-"""A ledger's token, or a JWT, as a word of a line."""
 
 _current: ContextVar["Session"] = ContextVar("session")
 _AS_JSON: Final = "ledger.cli.as_json"
@@ -257,7 +254,7 @@ class Root(TyperGroup):
 def _refuse_secrets(args: Sequence[str]) -> None:
     """Refuse a secret on the line, where all users of the machine can read it."""
     words = [arg.partition("=")[2] if arg.startswith("--") else arg for arg in args]
-    if any(has_password(word) or _TOKEN.match(word) for word in words):
+    if any(has_password(word) or without_tokens(word) != word for word in words):
         raise MisuseError(
             "This line holds a password or a token: every user of this machine can read it there.",
             "Put a database's password into a file (PGPASSFILE), or its whole URL into "

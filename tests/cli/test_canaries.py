@@ -8,12 +8,6 @@ be refused, without a server, and with a defect. What all of it wrote is searche
 
 import base64
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +15,10 @@ import grpc
 import psycopg
 import pytest
 import structlog
-from typer.testing import CliRunner
 
 from ledger.cli.exits import Exit
-from ledger.cli.main import app
 from ledger.cli.server import log_to_stderr
-from ledger.client import LedgerClient
+from ledger.client import ClientError, LedgerClient
 from ledger.clock import SystemClock
 from ledger.operations.audits import audit_log
 from ledger.operations.examination import examination
@@ -38,83 +30,15 @@ from ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 from tests.cli.conftest import csv_of
 from tests.support.canaries import files_under, processes_below, shown_by, tables_of, traces
 from tests.support.every_command import DEFINED, LINES, stdin_of, words_of
+from tests.support.full_run import JWT, MASTER, PASSWORD, SECRETS, TOKEN, FullRun, printing
 from tests.support.live_fleet import furnish
 from tests.support.served import OFFICER, OPERATORS, ORIGIN, POLICY, START, TIMEOUT
 from tests.support.server_process import until
-
-MASTER: Final = bytes.fromhex("5ec7e7a5" * 8)
-PASSWORD: Final = "canaryOfTheDatabase7"
-TOKEN: Final = "dlt_7q2kcanary_9mZcanaryOfALedgerToken4xW8bTn2"
-JWT: Final = ".".join(
-    base64.urlsafe_b64encode(part).decode().rstrip("=")
-    for part in (b'{"alg":"none"}', b'{"sub":"canary of a JWT"}', b"canary of its signature")
-)
-SECRETS: Final[dict[str, str | bytes]] = {
-    "master key": MASTER,
-    "master key in hexadecimal": MASTER.hex(),
-    "password": PASSWORD,
-    "token": TOKEN,
-    "token's secret": TOKEN.rpartition("_")[2],
-    "JWT": JWT,
-    "JWT's claims": JWT.split(".")[1],
-    "JWT's signature": JWT.split(".")[2],
-}
 
 RUNS: Final = (
     pytest.param("sqlite", marks=pytest.mark.slow),
     pytest.param("postgres", marks=pytest.mark.postgres),
 )
-
-
-@dataclass
-class FullRun:
-    """What a run wrote, by where it wrote it."""
-
-    folder: Path
-    url: str
-    environment: dict[str, str]
-    said: list[tuple[str, bytes]] = field(default_factory=list)
-    shown: list[tuple[str, bytes]] = field(default_factory=list)
-    secrets: dict[str, str | bytes] = field(default_factory=lambda: dict(SECRETS))
-    keepers: list[Path] = field(default_factory=list)
-    """Files that are to hold a secret."""
-
-    def command(self, *words: str, stdin: str | None = None, **environment: str) -> int:
-        """Run a command in this process; keep what it says, and return its exit code."""
-        ran = CliRunner().invoke(app, words, input=stdin, env=self.environment | environment)
-        for name, said in (("output", ran.stdout), ("error", ran.stderr)):
-            self.said.append((f"standard {name} of {' '.join(words[:2])}", said.encode()))
-        return ran.exit_code
-
-    @contextmanager
-    def serving(self) -> Iterator["subprocess.Popen[str]"]:
-        """Run a server in a process of its own, which says everything that it can say."""
-        line = (sys.executable, "-m", "ledger", "serve", "--listen", "127.0.0.1:0", "--json")
-        with (
-            (self.folder / "server.log").open("ab") as log,
-            subprocess.Popen(
-                [*line, "--create", ORIGIN, "--clock", "data"],
-                env={**os.environ, **self.environment},
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            ) as server,
-        ):
-            try:
-                yield server
-            finally:
-                server.terminate()
-
-
-def printing(folder: Path, key: str) -> list[str]:
-    """Return the command of a program that prints a key, and keeps what it was given."""
-    path = folder / f"kms-{key[:8]}"
-    path.touch(mode=0o700)
-    path.write_text(
-        f"#!/bin/sh\nenv > {path}.environ\ncat /proc/$$/cmdline > {path}.cmdline\n"
-        f"echo 'slot 1: {key}' >&2\necho {key}\n"
-    )
-    return [str(path), "get"]
 
 
 @pytest.fixture(params=RUNS)
@@ -125,6 +49,7 @@ def full_run(request: pytest.FixtureRequest, tmp_path: Path) -> FullRun:
     environment = {
         "XDG_STATE_HOME": str(folder / "state"),
         "LEDGER_LOG__LEVEL": "debug",
+        "LEDGER_AUTHENTICATION__DEVELOPMENT": "true",
         "LEDGER_CHECKPOINTS__SECONDS": "0",
         "LEDGER_STORAGE__ACCEPT_SILENT_LOSS": "true",
         "LEDGER_EXPORTS__FOLDER": str(folder / "exports"),
@@ -149,6 +74,7 @@ def full_run(request: pytest.FixtureRequest, tmp_path: Path) -> FullRun:
             address = json.loads(server.stdout.readline())["address"]
             run.environment["LEDGER_SERVER__ADDRESS"] = address
             work(run, address)
+            issued(run, address)
             refuse(run, address)
             until(lambda: [*processes_below(server.pid)], "the server computes in a process")
             for pid in (server.pid, *processes_below(server.pid)):
@@ -211,6 +137,50 @@ def audit_from_python(run: FullRun) -> None:
     run.said.append(("a report", f"{report!r}\n{report.text()}".encode()))
 
 
+def issued(run: FullRun, address: str) -> None:
+    """Have a ledger issue a token, which one line of output shows, and use it."""
+    own, ana = ("--ledger", "ledger.example/own"), ("--actor", "users/ana")
+    named = ("--administrator", "users/ana", "--person", "staff-1", "--actor", "users/ops")
+    assert run.command("ledger", "create", own[1], *named) == 0
+    why, monitor = ("--reason", "Work."), "services/monitor-7"
+    code = run.command("authority", "register", monitor, "--person", "staff-2", *own, *ana)
+    assert code == 0, run.said[-2:]
+    assert run.command("authority", "grant", monitor, "viewer", *why, *own, *ana) == 0
+    assert run.command("token", "issue", monitor, *why, *own, *ana) == 0
+    place, shown = run.said.pop(-2)
+    assert place == "standard output of token issue"
+    token = shown.decode().strip()
+    _, name, secret = token.split("_", 2)
+    run.secrets["issued token"] = token
+    run.secrets["its secret"] = base64.urlsafe_b64decode(f"{secret}=")
+    assert call(run, address, own[1], f"Bearer {token}"), run.said[-1]
+    assert run.command("token", "list", *own, *ana) == 0
+    assert run.command("token", "revoke", name, *why, *own, *ana) == 0
+    assert not call(run, address, own[1], f"Bearer {token}")
+    misplaced(run, address, own[1], token)
+
+
+def misplaced(run: FullRun, address: str, ledger: str, token: str) -> None:
+    """Put a token where its name belongs, and where an actor does."""
+    with LedgerClient(address, ledger=ledger, actor="users/ana") as client:
+        for ask in (
+            lambda: client.revoke_token(token, "Lost."),
+            lambda: client.using(ledger=token).get_ledger(),
+            lambda: client.register_actor(token, "staff-3"),
+        ):
+            with pytest.raises(ClientError) as caught:
+                ask()
+            run.said.append(("a refusal in the client", str(caught.value).encode()))
+    with grpc.insecure_channel(address) as channel:
+        stub = ledger_service_pb2_grpc.LedgerServiceStub(channel)
+        request = ledger_service_pb2.GetLedgerRequest(ledger=ledger)
+        for key in ("ledger-actor", "ledger-purpose"):
+            metadata = (("ledger-actor", "users/none"), (key, token))
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.GetLedger(request, metadata=metadata[key == "ledger-actor" :], timeout=TIMEOUT)
+            run.said.append((f"a refusal of {key}", str(refused.value).encode()))
+
+
 def call(run: FullRun, address: str, ledger: str, bearer: str) -> bool:
     """Read a ledger with what a call bears; keep a refusal, and return whether there was none."""
     with grpc.insecure_channel(address) as channel:
@@ -250,8 +220,8 @@ def refuse(run: FullRun, address: str) -> None:
     assert run.command("--config", str(toml), "doctor") == Exit.MISUSE
     toml.unlink()
     for bearer in (f"Bearer {TOKEN}", f"Bearer {JWT}", TOKEN, f"Basic {TOKEN}"):
-        for ledger in (ORIGIN, "ledger.example/none"):
-            call(run, address, ledger, bearer)
+        for ledger in (ORIGIN, "ledger.example/own", "ledger.example/none"):
+            assert not call(run, address, ledger, bearer)
 
 
 def unreached(run: FullRun) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger.certificate_files import CertificateError, read_identity
 from ledger.chain.cosignature import CosigningKey
+from ledger.client.security import BearerToken
 from ledger.errors import LedgerError
 from ledger.secrecy import (
     ExposedError,
@@ -19,11 +21,13 @@ from ledger.secrecy import (
     is_foreign,
     owner_of,
     read_secret,
+    without_tokens,
 )
 from ledger.storage.vault import Vault
 from ledger.witness.key_file import load_key
 from ledger.worker_process import WorkerProcess
 from tests.support.clocks import ManualClock
+from tests.support.trial import trial
 
 SECRET = "5ec7e7" * 10 + "5ec7"
 
@@ -107,6 +111,28 @@ def test_what_is_no_plain_file_or_too_large_is_refused(path: Path, tmp_path: Pat
             read_secret(place, most)
 
 
+# ---- texts ---------------------------------------------------------------------------------------
+
+TOKEN = "dlt_0123456789abcdef_wUeRez2K8vSlxtxUKkXCZgMiLv-rw70RvEg8ggktG6U"
+JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln-_8"
+TEXTS = {
+    f"actor '{TOKEN}' is none": "actor '(a token)' is none",
+    f"Bearer {JWT}, {TOKEN}": "Bearer (a token), (a token)",
+    f"{TOKEN[:60]!r} is too long": "'(a token)' is too long",
+    f"{JWT[:30]} is cut": "(a token) is cut",
+    "dlt_0123456789abcdef is a token's name": "dlt_0123456789abcdef is a token's name",
+    "users/ana read eyJ": "users/ana read eyJ",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_token_in_a_text_of_others_is_not_repeated(text: str) -> None:
+    assert without_tokens(text) == TEXTS[text]
+
+
+# ---- readers ------------------------------------------------------------------------------------
+
+
 def read_master_key(path: Path) -> None:
     Vault.from_file(path)
 
@@ -115,9 +141,19 @@ def read_witness_key(path: Path) -> None:
     load_key(path, None, ManualClock())
 
 
+def read_private_key(path: Path) -> None:
+    read_identity(trial().certificate, path)
+
+
+def read_token(path: Path) -> None:
+    BearerToken(path)
+
+
 READERS = {
     "the master key": (read_master_key, SECRET),
     "a witness's key": (read_witness_key, CosigningKey("w.example", bytes(32)).to_secret_text()),
+    "the private key of a certificate": (read_private_key, ""),
+    "a caller's token": (read_token, TOKEN),
 }
 
 
@@ -127,14 +163,15 @@ def test_every_reader_of_a_secret_refuses_what_others_may_read_and_says_what_to_
 ) -> None:
     read: Callable[[Path], None]
     read, text = READERS[reader]
+    text = text or trial().key.read_text()
     path.write_text(text)
     read(path)
     path.chmod(0o640)
-    with pytest.raises(LedgerError) as caught:
+    with pytest.raises((LedgerError, CertificateError)) as caught:
         read(path)
-    assert "others may read or change it (mode 0640)" in caught.value.message
-    assert f"chmod 600 {path}" in caught.value.remedy
-    assert text not in str(caught.value) + caught.value.remedy
+    assert "others may read or change it (mode 0640)" in str(caught.value)
+    assert f"chmod 600 {path}" in str(caught.value)
+    assert text.strip() not in str(caught.value)
 
 
 # ---- what child processes inherit ----------------------------------------------------------------
