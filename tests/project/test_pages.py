@@ -50,7 +50,8 @@ def test_a_page_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
         for step in shell.tell(page):
             assert is_shown(step.shown, step.printed), f"$ {step.command}\n{step.printed}"
         if page == README:  # its program submits an observation
-            assert "signal.observed.v1" in shell.run("decision-ledger log tail -n 1 --json")
+            tail = f"decision-ledger log tail -n 1 --json --server {shell.first}"
+            assert "signal.observed.v1" in shell.run(tail)
 
 
 def test_the_client_of_the_readme_has_three_lines() -> None:

@@ -87,7 +87,8 @@ class Story:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.address = ""
+        self.first = ""
+        """The address of the page's first server: programs call that."""
         (folder / "tools").symlink_to(ROOT / "tools")
         (folder / "bin").mkdir()
         self._program("decision-ledger", f'exec "{sys.executable}" -m ledger "$@"')
@@ -126,7 +127,7 @@ class Story:
         for word, content in blocks(page):
             if word == "python":
                 (self.folder / "program.py").write_text(
-                    content.replace("localhost:50051", self.address)
+                    content.replace("localhost:50051", self.first)
                 )
                 self.run("python3 program.py")
         return steps
@@ -161,8 +162,8 @@ class Story:
         printed = log.read_text()
         found = _SERVES.search(printed)
         assert found, f"{command}\n{printed}"
-        self.address = found[1]
-        self._ask(f"export LEDGER_SERVER__ADDRESS={self.address}")
+        self.first = self.first or found[1]
+        self._ask(f"export LEDGER_SERVER__ADDRESS={found[1]}")
         return printed[: found.end()]
 
     def end(self) -> None:
