@@ -5,12 +5,17 @@ may be on record; sent again with its request id on the next connection, it is r
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import grpc
 
 from ledger.client.decode import decode
 from ledger.client.errors import ClientError, LedgerRefusedError, from_batch_error
 from ledger.client.records import Submitted
+from ledger.client.retry import Attempts
+from ledger.errors import Reason
 from ledger.v1 import signal_service_pb2
 
 
@@ -83,14 +88,17 @@ class Window:
         """Return what to send again on a new connection, in order."""
         return [sent.request for sent in self._sent]
 
+    def again(
+        self, response: signal_service_pb2.StreamSignalsResponse
+    ) -> signal_service_pb2.StreamSignalsRequest:
+        """Put the oldest batch, which was refused for a while, behind the others; return it."""
+        sent = self._oldest(response)
+        self._sent.append(sent)
+        return sent.request
+
     def answered(self, response: signal_service_pb2.StreamSignalsResponse) -> BatchResult:
         """Note the answer to the oldest batch, and return what became of it."""
-        if not self._sent or response.request_id != self._sent[0].request.request_id:
-            raise ClientError(
-                f"The server answered batch {response.request_id!r}, which is not the next one "
-                "under way. Stop sending and report this: answers must come in order."
-            )
-        sent = self._sent.popleft()
+        sent = self._oldest(response)
         self.settled += 1
         appended = error = None
         if response.HasField("error"):
@@ -101,3 +109,34 @@ class Window:
             self.recorded += sent.observations
             self.position = max(self.position, appended.position)
         return BatchResult(sent.batch, response.request_id, sent.observations, appended, error)
+
+    def _oldest(self, response: signal_service_pb2.StreamSignalsResponse) -> _Sent:
+        """Take out the oldest batch, which an answer must be about."""
+        if not self._sent or response.request_id != self._sent[0].request.request_id:
+            raise ClientError(
+                f"The server answered batch {response.request_id!r}, which is not the next one "
+                "under way. Stop sending and report this: answers must come in order."
+            )
+        return self._sent.popleft()
+
+
+class LimitedBatches:
+    """How long to wait before a batch is sent again that was refused for too much in a second.
+
+    All answers of that kind in a row share one patience; any other answer ends it.
+    """
+
+    def __init__(self, attempts: Callable[[], Attempts]) -> None:
+        self._begin = attempts
+        self._attempts: Attempts | None = None
+
+    def pause_seconds(self, response: signal_service_pb2.StreamSignalsResponse) -> float | None:
+        """Return the pause; None where the answer is another one, or patience is over."""
+        error = from_batch_error(response.error) if response.HasField("error") else None
+        if error is None or error.reason is not Reason.LIMIT_REACHED:
+            self._attempts = None
+            return None
+        if self._attempts is None:
+            self._attempts = self._begin()
+        self._attempts.timeout_seconds()
+        return self._attempts.pause_seconds(grpc.StatusCode.RESOURCE_EXHAUSTED, error)

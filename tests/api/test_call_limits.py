@@ -36,6 +36,7 @@ from tests.support.served import (
     Fleets,
     observation,
     refused,
+    refused_in_time,
     serving,
 )
 from tests.support.server_process import until
@@ -223,6 +224,19 @@ def test_a_stream_without_a_place_ends_and_says_when_to_come_back(
     batch = [signal_service_pb2.StreamSignalsRequest(observations=[observation()])]
     with limited(fleets, tmp_path, streams=0) as server:
         wait_of(refused(lambda: server.served.signals.StreamSignals(iter(batch), metadata=ANN)))
+
+
+def test_a_read_that_is_made_again_after_a_wait_counts_once(fleets: Fleets, tmp_path: Path) -> None:
+    with limited(fleets, tmp_path, calls_per_second=RATE) as server:
+        far = ledger_service_pb2.GetLedgerRequest(min_position=10**6)
+        tries: list[float] = []
+
+        def ask(seconds: float) -> None:
+            tries.append(seconds)
+            server.served.ledgers.GetLedger(far, timeout=seconds, metadata=ANN)
+
+        assert refused_in_time(ask).reason == "POSITION_BEYOND_HEAD"
+        assert server.reads(ANN, BURST) >= BURST - len(tries)
 
 
 def test_an_actor_has_so_many_reads_that_wait(fleets: Fleets, tmp_path: Path) -> None:

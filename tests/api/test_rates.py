@@ -7,11 +7,15 @@ hypothesis draws rates, sizes and arrivals in whole nanoseconds; what was let in
 from collections.abc import Sequence
 
 import pytest
+from google.rpc import error_details_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from ledger.api.errors import to_status
 from ledger.api.rates import NANOS, LimitedCallers, RatedCallers, Rates, TokenBucket, too_fast
+from ledger.api.signals import batch_error
+from ledger.errors import LedgerError, Reason
 from ledger.limits import (
     BATCH_OBSERVATIONS_MAX,
     BURST_SECONDS,
@@ -163,3 +167,12 @@ def test_so_many_limited_callers_are_logged_and_no_more() -> None:
             limited.refused("calls", actor=f"users/{name}")
         limited.look(quiet_seconds=0)
     assert len(lines) == 2 * LIMITED_CALLERS_MAX
+
+
+def test_the_pause_that_travels_is_the_pause_that_is_told_to_the_millisecond() -> None:
+    for millis in range(1, 2_000):
+        error = LedgerError(Reason.LIMIT_REACHED, "Wait.", retry_after_seconds=millis / 1_000)
+        info = error_details_pb2.RetryInfo()
+        assert any(detail.Unpack(info) for detail in to_status(error).details)
+        assert info.retry_delay.ToNanoseconds() == millis * 1_000_000
+        assert batch_error(error).retry_delay.ToNanoseconds() == millis * 1_000_000

@@ -1,6 +1,7 @@
 """Sending batches ahead of their answers, for asyncio: `AsyncLedgerClient.stream_signals`."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +15,7 @@ from ledger.client.errors import ClientError, UnreachableError, from_rpc, refuse
 from ledger.client.observations import Observations, add_observations
 from ledger.client.options import RENEW_SECONDS
 from ledger.client.retry import Attempts
-from ledger.client.window import BatchRefusedError, BatchResult, Window
+from ledger.client.window import BatchRefusedError, BatchResult, LimitedBatches, Window
 from ledger.errors import Reason
 from ledger.v1 import signal_service_pb2
 
@@ -26,8 +27,9 @@ class AsyncSignalStream:
 
     Used as an asynchronous context manager: leaving it waits for every answer. If the connection
     breaks, what was not answered is sent again with its request id, so nothing is lost and nothing
-    recorded twice. A refused batch is raised as BatchRefusedError by the next call, unless
-    `on_result` is given: then every result goes there, and none is raised.
+    recorded twice. So is a batch that was too much in a second, after the pause that the server
+    asks for and behind those sent meanwhile. Any other refused batch is raised as BatchRefusedError
+    by the next call, unless `on_result` is given: then every result goes there, and none is raised.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class AsyncSignalStream:
     ) -> None:
         self._connection = connection
         self._window = Window(batches_max)
+        self._limited = LimitedBatches(connection.settings.attempts)
         self._on_result = on_result
         self._leave_out_duplicates = leave_out_duplicates
         self._allow_leap = allow_leap
@@ -174,7 +177,13 @@ class AsyncSignalStream:
             self._call = call = self._open(requests)
         try:
             async for response in call:
-                await self._take(response)
+                pause = self._limited.pause_seconds(response)
+                if pause is None:
+                    await self._take(response)
+                    continue
+                await self._wait(pause)
+                async with self._changed:
+                    requests.put_nowait(self._window.again(response))
         except grpc.aio.AioRpcError as error:
             return error
         except asyncio.CancelledError:
@@ -202,7 +211,13 @@ class AsyncSignalStream:
         else:
             code = error.code()
             failure = from_rpc(error, target=target, deadline_seconds=RENEW_SECONDS)
-        await asyncio.sleep(attempts.renewal_pause_seconds(code, failure))
+        await self._wait(attempts.renewal_pause_seconds(code, failure))
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, unless the stream is closed meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(lambda: self._closing)
 
     def _is_over(self) -> bool:
         return self._closing

@@ -14,7 +14,7 @@ from ledger.client.errors import ClientError, UnreachableError, from_rpc, refuse
 from ledger.client.observations import Observations, add_observations
 from ledger.client.options import RENEW_SECONDS
 from ledger.client.retry import Attempts
-from ledger.client.window import BatchRefusedError, BatchResult, Window
+from ledger.client.window import BatchRefusedError, BatchResult, LimitedBatches, Window
 from ledger.errors import Reason
 from ledger.v1 import signal_service_pb2
 
@@ -26,8 +26,10 @@ class SignalStream:
 
     Used as a context manager: leaving it waits for every answer. If the connection breaks, what was
     not answered is sent again with its request id, so nothing is lost and nothing recorded twice.
-    A refused batch is raised as BatchRefusedError by the next call, unless `on_result` is given:
-    then every result goes there, called by the thread that reads answers, and none is raised.
+    So is a batch that was too much in a second, after the pause that the server asks for and behind
+    those sent meanwhile. Any other refused batch is raised as BatchRefusedError by the next call,
+    unless `on_result` is given: then every result goes there, called by the thread that reads
+    answers, and none is raised.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class SignalStream:
     ) -> None:
         self._connection = connection
         self._window = Window(batches_max)
+        self._limited = LimitedBatches(connection.settings.attempts)
         self._on_result = on_result
         self._leave_out_duplicates = leave_out_duplicates
         self._allow_leap = allow_leap
@@ -171,7 +174,13 @@ class SignalStream:
             self._call = call = self._open(requests)
         try:
             for response in call:
-                self._take(response)
+                pause = self._limited.pause_seconds(response)
+                if pause is None:
+                    self._take(response)
+                    continue
+                self._wait(pause)
+                with self._changed:
+                    requests.put(self._window.again(response))
         except grpc.RpcError as error:
             return error
         finally:
@@ -196,9 +205,12 @@ class SignalStream:
         else:
             code = error.code()
             failure = from_rpc(error, target=target, deadline_seconds=RENEW_SECONDS)
-        pause = attempts.renewal_pause_seconds(code, failure)
+        self._wait(attempts.renewal_pause_seconds(code, failure))
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, unless the stream is closed meanwhile."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing, pause)
+            self._changed.wait_for(lambda: self._closing, seconds)
 
     def _is_over(self) -> bool:
         return self._closing
