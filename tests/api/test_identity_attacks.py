@@ -1,7 +1,8 @@
 """Attacks on who calls, by certificates, names and load: each is refused, or has no effect.
 
 Method: a server as a team runs it, with TLS and certificates of callers. Attacks by tokens are in
-`test_token_attacks.py`, those on what an actor may do in `test_authority_attacks.py`.
+`test_token_attacks.py`, those on what an actor may do in `test_authority_attacks.py`, and 500
+handshakes that do not end in `tests/faults/test_slow_handshakes.py`.
 
 | attack | what refuses it |
 | --- | --- |
@@ -10,7 +11,6 @@ Method: a server as a team runs it, with TLS and certificates of callers. Attack
 | a proxy's certificate in the place of its user's token | IDENTITY_UNBOUND |
 | a revoked token beside a good certificate | CREDENTIAL_REVOKED |
 | TLS 1.2; no TLS | the handshake |
-| 500 handshakes that do not end | they hold no one up, and are ended |
 | the administrator's name in `ledger-actor` beside a token | ACTOR_NOT_AUTHORISED |
 | such a name twice, or one of the service's own parts | FIELD_INVALID |
 | such a name in binary metadata, or under a key in capitals | it has no effect |
@@ -93,32 +93,6 @@ def test_tls_1_2_and_no_tls_at_all_are_refused(guarded: Guarded) -> None:
         call: Any = open_channel.unary_unary(PATHS["GetLedger"])
         with pytest.raises(grpc.RpcError):
             call(b"", timeout=TIMEOUT, metadata=bearing(guarded.token.secret))
-
-
-def test_five_hundred_handshakes_that_do_not_end_hold_no_one_up_and_are_ended(
-    tmp_path: Path,
-) -> None:
-    with team(tmp_path, timeouts=Timeouts(handshake_seconds=2.0)) as found, ExitStack() as open_:
-        address = found.served.server.bearer_address
-        port = int(address.rpartition(":")[2])
-        half_open = [
-            open_.enter_context(socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT))
-            for _ in range(500)
-        ]
-        for one in half_open:
-            one.sendall(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a ClientHello
-        fresh = open_.enter_context(LedgerClient(address, tls_ca=found.made.ca)).channel
-        grpc.channel_ready_future(fresh).result(TIMEOUT)
-        assert told(fresh, "GetLedger", LOOK, bearing(found.jwt(ANA))) == ALLOWED
-        assert {_rest(one) for one in half_open} == {b""}
-
-
-def _rest(one: socket.socket) -> bytes:
-    """Return what is left to read until the other end closes a connection."""
-    try:
-        return one.recv(4_096)
-    except ConnectionError:
-        return b""
 
 
 # ---- names ---------------------------------------------------------------------------------------
