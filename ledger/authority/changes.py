@@ -157,7 +157,19 @@ def _issued_fault(state: AuthorityState, actor: str, data: Data, at: int) -> str
         return f"{data['actor']} is not registered"
     if data["token"] in state.tokens:
         return f"token {data['token']} was issued before"
-    return _lacks(state, TokenIssued.TYPE, actor, at)
+    if fault := _lacks(state, TokenIssued.TYPE, actor, at):
+        return fault
+    # By a token one calls as the service, and so by what two administrators have granted to it.
+    person = state.persons[data["actor"]]
+    if len(state.administrators()) < 2 or state.persons[actor] == person:
+        return ""
+    held = (state.roles[one.role] for one in state.grants.values() if one.actor == data["actor"])
+    if frozenset[str]().union(*held) <= REPORTING:
+        return ""
+    return (
+        f"{data['actor']} may do more than report: with several administrators only {person}, "
+        "who answers for it, issues its tokens"
+    )
 
 
 def _revoked_fault(state: AuthorityState, actor: str, data: Data, at: int) -> str:

@@ -136,5 +136,8 @@ METHODS: Final[dict[str, str]] = {
 }
 """Each method's one action. `NameAdministrator` has none: it is for the machine's operator."""
 
+ALSO_LEFT_BY: Final[dict[str, str]] = {"SealStreams": "CreateExport"}
+"""The method that leaves an event of another one too: to export one stream, all are sealed."""
+
 assert set(METHODS.values()) | {REPRESENT} == ACTIONS.keys(), "an action without a use"
 assert all(actions <= ACTIONS.keys() for actions in ROLES.values()), "a role with no such action"

@@ -9,6 +9,7 @@ change that it is lost to is made between the moment that the call was let in an
 | she widens a role that her own service holds | AUTHORITY_REFUSED |
 | a grant of what one has not, or beyond one's own scope | AUTHORITY_REFUSED |
 | `administrator` for a service, in a scope, or for a time | AUTHORITY_REFUSED |
+| a token of another person's service that does more than report | AUTHORITY_REFUSED |
 | another meaning of a role of the product | AUTHORITY_REFUSED |
 | another person behind an account; another's identity for oneself | AUTHORITY_REFUSED |
 | one's own proposal approved, also by a second account; by no administrator | both refusals |
@@ -214,6 +215,19 @@ def test_no_administrator_is_rid_of_the_other_alone_and_the_last_one_stays(found
     assert told_of(lambda: found.approve(waiting.appended.position, BEN)) == ALLOWED
     first = found.served.service.ledger().authority.state.began_at
     assert told_of(lambda: found.withdraw(first)) == REFUSED
+
+
+def test_no_administrator_calls_as_another_person_s_service_by_a_token_that_she_issues(
+    two: Team,
+) -> None:
+    two.register("services/deployer", "staff-2")
+    two.approve(two.grant("services/deployer", "operator").appended.position, BEN)
+    request = pb.IssueTokenRequest(actor="services/deployer", reason="It runs.")
+    assert told_of(lambda: two.change("IssueToken", request)) == REFUSED
+    assert told_of(lambda: two.change("IssueToken", request, BEN)) == ALLOWED
+    two.register("services/watcher", "staff-2")
+    two.approve(two.grant("services/watcher", "monitor").appended.position, BEN)
+    assert told_of(lambda: two.issue("services/watcher")) == ALLOWED
 
 
 # ---- beyond one's scope --------------------------------------------------------------------------

@@ -22,7 +22,6 @@ handshakes that do not end in `tests/faults/test_slow_handshakes.py`.
 
 import socket
 import ssl
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ import grpc
 import pytest
 
 from ledger.api.calls import ServedCall
-from ledger.api.front_end import Timeouts
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
 from ledger.v1 import authority_pb2, ledger_service_pb2

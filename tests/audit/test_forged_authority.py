@@ -246,6 +246,12 @@ def bind_alone(paper: Paper) -> int:
     return change(paper, "identity.bound.v1", actor=EVE, identity=CERTIFICATE, proposal=None)
 
 
+def issue_a_token_of_another_persons_service(paper: Paper) -> int:
+    grant(paper, MONITOR, "operator")
+    grant(paper, EVE, "administrator")
+    return issue(paper)
+
+
 # ---- credentials ---------------------------------------------------------------------------------
 
 
@@ -349,6 +355,7 @@ FORGERIES: Final[dict[Callable[[Paper], int], str]] = {
     widen_a_role_of_ones_own_service: "authority.changes",
     grant_beyond_ones_scope: "authority.changes",
     bind_alone: "authority.changes",
+    issue_a_token_of_another_persons_service: "authority.changes",
     use_a_revoked_token: "authority.credentials",
     use_an_expired_token: "authority.credentials",
     use_a_token_with_another_secret: "authority.credentials",

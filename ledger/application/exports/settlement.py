@@ -132,7 +132,7 @@ def _stream(ledger: LedgerApplication, store: Store, caller: Caller, stream: str
             "stream", f"{stream} has no events", remedy="Name a stream as `models/NAME`."
         )
     ledger.attestation.checkpoints.refuse_if_stopped()  # before a seal that nothing would sign
-    seals.seal(Caller(caller.actor))
+    seals.seal(Caller(caller.actor, guards=caller.guards))
     sealing = seals.newest()
     assert sealing is not None, "the streams were sealed"
     last = _last_of(store, origin, stream, typed(sealing, StreamsSealed).as_of)

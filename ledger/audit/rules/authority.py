@@ -8,7 +8,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.authority.changes import change_fault
 from ledger.authority.state import Identity, Subject
-from ledger.authority.table import METHODS, REPRESENT
+from ledger.authority.table import ALSO_LEFT_BY, METHODS, REPRESENT
 from ledger.events.authority import AUTHORITY_TYPES, CallRepresented, CredentialUsed
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.events.registry import BY_TYPE
@@ -51,9 +51,11 @@ def authority_rights(event: AuditedEvent, fold: LedgerState) -> Verdict:
     action = METHODS.get(cls.METHOD)
     if action is None:
         return f"{event.actor} caused it, and no call of an actor leaves such an event"
-    at = _judged_at(event, fold)
-    if fold.authority.state.may(event.actor, action, at, _subjects(event, fold)):
-        return None
+    at, state = _judged_at(event, fold), fold.authority.state
+    other = METHODS.get(ALSO_LEFT_BY.get(cls.METHOD, ""), action)
+    for one in (action, other):
+        if state.may(event.actor, one, at, _subjects(event, fold)):
+            return None
     return f"{event.actor} lacked the action {action} there"
 
 
