@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 1.0
 _IDS_MAX: Final = 1_000
+_FOR_A_CALL: Final = (
+    "config",
+    "server",
+    "ledger",
+    "actor",
+    "tls_ca",
+    "tls_certificate",
+    "tls_key",
+    "token_file",
+)
 VARIABLE: Final = "_DECISION_LEDGER_COMPLETE"
 
 
@@ -82,4 +92,7 @@ def completed(ctx: Any, parameter: Any, incomplete: str) -> list[str]:  # noqa: 
 def _session_of(ctx: Any) -> Session:  # noqa: ANN401 - as above
     """Return a session with the options on the line, and a short time limit."""
     stated = ctx.find_root().params
-    return Session(stated.get("config"), stated.get("server"), stated.get("ledger"), None, _SECONDS)
+    made = Session(deadline_seconds=_SECONDS)
+    for name in _FOR_A_CALL:
+        setattr(made, name, stated.get(name))
+    return made

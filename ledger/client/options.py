@@ -8,7 +8,7 @@ from ledger.chain.policy import WitnessPolicy
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS, TimeBounds
 from ledger.client.retry import Attempts, RetryOptions
 from ledger.client.security import Security
-from ledger.client.target import SECURE, Target, address_of, target_of
+from ledger.client.target import SECURE, Target, address_of, refuse_foreign_socket, target_of
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, uuid7
 from ledger.events.values import ACTOR
@@ -68,6 +68,7 @@ class ClientOptions:
         object.__setattr__(self, "target", address_of(self.target))
         place = target_of(self.target, has_tls=self.security.has_tls)
         object.__setattr__(self, "place", place)
+        refuse_foreign_socket(place)
         if self.security.token is not None and not (place.is_secure or place.is_local):
             raise ValueError(
                 f"token: the way to {self.target} is not TLS, so that others could read it; write "

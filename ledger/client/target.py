@@ -4,10 +4,13 @@
 HOST:PORT alone is TLS where a CA or a certificate was stated, and is not where none was.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address, ip_address
 from typing import Final
+
+from ledger.secrecy import is_foreign, owner_of
 
 PORT_DEFAULT: Final = 50_051
 SECURE: Final = "ledgers://"
@@ -37,6 +40,25 @@ class Target:
         if not self.host:
             return self.address.startswith(("unix:", "unix-abstract:"))
         return is_this_machine(self.host)
+
+
+def refuse_foreign_socket(target: Target) -> None:
+    """Raise ValueError for a socket of another user, who would be shown what is sent.
+
+    Root may call any: it has every right there already.
+    """
+    path = target.address.removeprefix("unix:")
+    if path == target.address or os.geteuid() == 0:
+        return
+    try:
+        found = os.lstat(path.removeprefix("//"))
+    except OSError:
+        return  # no server is there: the call says so
+    if is_foreign(found):
+        raise ValueError(
+            f"server: the socket {path} belongs to {owner_of(found)}; call as that user, or name "
+            "the right one"
+        )
 
 
 def is_this_machine(host: str) -> bool:

@@ -6,12 +6,14 @@ Method: ask the program as the shells' own scripts do, beside a server and witho
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ledger.cli.completion import VARIABLE
 from tests.cli.conftest import Run
-from tests.support.served import Served
+from tests.support.served import ORIGIN, Served, serving
+from tests.support.trial import ANA, known_by, served_by, trial
 
 PROGRAM = "import sys; sys.argv[0] = 'decision-ledger'; from ledger.cli.main import run; run()"
 
@@ -51,6 +53,18 @@ def test_ids_come_from_the_server_that_the_line_names(served: Served, shell: str
         assert "log-loss" in asked(shell, f"{at} signal define l")
         assert "default" in asked(shell, f"{at} policy show d")
         assert "fares" in asked(shell, f"{at} evaluate hotels fa")
+
+
+def test_ids_come_over_tls_with_the_certificate_that_the_line_names(tmp_path: Path) -> None:
+    made = trial()
+    known = known_by(made, ANA)
+    flags = " ".join(f"--{name.replace('_', '-')} {file}" for name, file in known.items())
+    settings = served_by(made, client_ca=made.ca)
+    with serving(tmp_path, security=known, **settings) as served:
+        served.create()
+        line = f"decision-ledger --server {served.server.address} {{}} --ledger l"
+        assert ORIGIN in asked("bash", line.format(flags))
+        assert ORIGIN not in asked("bash", line.format(f"--tls-ca {made.ca}"))
 
 
 def test_without_a_server_nothing_is_completed_and_nothing_is_said() -> None:

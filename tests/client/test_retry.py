@@ -101,6 +101,23 @@ def test_what_is_an_answer_is_not_tried_again(code: grpc.StatusCode) -> None:
     assert len(script.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("why", "passes"),
+    [
+        ("SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: certificate has expired", False),
+        ("Hostname Verification Check failed.", False),
+        ("SSL_ERROR_SSL: WRONG_VERSION_NUMBER", False),
+        ("Socket closed", True),
+        ("Connection refused", True),
+    ],
+)
+def test_a_certificate_that_does_not_hold_is_not_tried_again(why: str, *, passes: bool) -> None:
+    attempts = Attempts(QUICK, Still(), 10.0)
+    attempts.timeout_seconds()
+    failure = UnreachableError("localhost:1", why)
+    assert (attempts.pause_seconds(grpc.StatusCode.UNAVAILABLE, failure) is not None) is passes
+
+
 def test_an_overload_that_the_transport_tells_is_a_limit_and_is_tried_again() -> None:
     answer = signal_service_pb2.SubmitSignalsResponse()
     answer.appended.position = 9

@@ -4,6 +4,8 @@ Method: real servers with certificates that are wrong in one way each; both clie
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from tests.support.server_process import ONCE
 from tests.support.trial import expired, known_by, of_tomorrow, served_by, trial
 
 TOKEN = "dlt_7_swordfish"
+OBSERVATION = ("fares", "log-loss", 0.5, "2026-01-02T00:00:00Z")
 
 
 def options(target: str, token: str | Path) -> ClientOptions:
@@ -114,6 +117,53 @@ def test_a_client_with_tls_at_a_server_without_and_the_reverse_are_one_sentence_
         said = said_by_both(plain)
         assert f"is served over TLS, and this client came without. Write ledgers://{plain}" in said
         one_sentence_and_what_to_do(said)
+
+
+async def long_calls(target: str, ca: Path) -> list[str]:
+    """Return what a stream, a watch and an export of the client for asyncio end with."""
+    quick = RetryOptions(attempts_max=1, patience_seconds=0.0)
+    said = []
+    async with AsyncLedgerClient(target, retry=quick, tls_ca=ca) as client:
+        with pytest.raises(TransportError) as caught:
+            async with client.stream_signals() as stream:
+                await stream.send([OBSERVATION])
+        said.append(str(caught.value))
+        for answers in (client.watch_events(), client.read_export("one")):
+            with pytest.raises(TransportError) as caught:
+                await anext(answers)
+            said.append(str(caught.value))
+    return said
+
+
+def test_streams_watches_and_exports_say_the_same(tmp_path: Path) -> None:
+    made, other = trial(), trial("other")
+    quick = RetryOptions(attempts_max=1, patience_seconds=0.0)
+    with serving(tmp_path, security=known_by(made), **served_by(made)) as served:
+        address = served.server.address
+        said = asyncio.run(long_calls(address, other.ca))
+        with LedgerClient(address, retry=quick, tls_ca=other.ca) as client:
+            with pytest.raises(TransportError) as caught, client.stream_signals() as stream:
+                stream.send([OBSERVATION])
+            said.append(str(caught.value))
+            for answers in (client.watch_events(), client.read_export("one")):
+                with pytest.raises(TransportError) as caught:
+                    next(answers)
+                said.append(str(caught.value))
+    assert len(set(said)) == 1
+    assert "which is no CA that" in said[0]
+
+
+def test_a_socket_of_another_user_is_shown_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(place))
+        if os.geteuid() == 0:
+            os.chown(place, 12_345, -1)
+        monkeypatch.setattr(os, "geteuid", lambda: 54_321)
+        with pytest.raises(ValueError, match=r"the socket .*/s belongs to .*; call as that user"):
+            LedgerClient(f"unix:{place}", token=TOKEN)
 
 
 # ---- tokens --------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import resource
 import select
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support.trial import known_by, served_by, trial
 HALF_OPEN = 500
 
 
+@cache
 def first_half_of_a_hello() -> bytes:
     context = ssl.create_default_context()
     sent = ssl.MemoryBIO()
@@ -50,9 +52,29 @@ def served(tmp_path: Path) -> Iterator[Served]:
         yield server
 
 
-@pytest.mark.parametrize("said", [b"", first_half_of_a_hello()], ids=["silent", "half a hello"])
+@cache
+def trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(trial().ca))
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def after_tls(connection: socket.socket) -> socket.socket:
+    return trusting().wrap_socket(connection, server_hostname="localhost")
+
+
+def halfway(connection: socket.socket) -> socket.socket:
+    connection.sendall(first_half_of_a_hello())
+    return connection
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [lambda connection: connection, halfway, after_tls],
+    ids=["silent", "half a hello", "TLS and no more"],
+)
 def test_500_half_open_connections_keep_no_client_waiting_and_are_ended(
-    said: bytes, served: Served
+    begin: Callable[[socket.socket], socket.socket], served: Served
 ) -> None:
     with ExitStack() as open_ones:
         slow = [
@@ -61,8 +83,7 @@ def test_500_half_open_connections_keep_no_client_waiting_and_are_ended(
             )
             for _ in range(HALF_OPEN)
         ]
-        for one in slow:
-            one.sendall(said)
+        slow = [open_ones.enter_context(begin(one)) for one in slow]
         for _ in range(5):
             with served.client() as client:  # a new connection, with its own handshake
                 client.submit([("fares", "log-loss", 0.5, "2026-01-02T00:00:00Z")])
