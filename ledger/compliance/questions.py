@@ -32,7 +32,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "authorship": Question(
         "Who can write; which identity wrote event N; which key signed it, was the key valid then?",
         integrity.who_writes,
-        "Callers are not authenticated: only loopback is served by this release.",
+        "Before a ledger has an administrator, callers are believed to be whom they name.",
     ),
     "refusals-and-silence": Question(
         "Which requests were refused and why? Which sources went silent, since when?",

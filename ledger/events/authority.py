@@ -21,7 +21,7 @@ from ledger.events.base import (
     Text,
     Time,
 )
-from ledger.limits import ACTOR_PLACES_MAX, ACTOR_RATE_MAX, LABEL_CHARS_MAX
+from ledger.limits import ACTOR_PLACES_MAX, ACTOR_RATE_MAX, LABEL_CHARS_MAX, SUBJECT_CHARS_MAX
 
 STREAM: Final = "authority/changes"
 OPERATOR: Final = "system/operator"
@@ -85,7 +85,7 @@ Caller = Annotated[str, Field(pattern=r"^(users|services)/[a-z0-9][a-z0-9._-]{0,
 """An actor that can call."""
 
 _Names = Annotated[list[Segment], Field(max_length=1_000), AfterValidator(_ascending)]
-_Subject = Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
+_Subject = Annotated[str, Field(min_length=1, max_length=SUBJECT_CHARS_MAX)]
 _Token = Annotated[str, Field(pattern=r"^[0-9a-f]{16}\z")]
 
 
@@ -102,7 +102,7 @@ class IdentityPart(Part):
     """An identity that others vouch for: a certificate's name, or the subject of an issuer."""
 
     method: Literal["certificate", "jwt"]
-    issuer: Annotated[str, Field(max_length=LABEL_CHARS_MAX)]
+    issuer: Annotated[str, Field(max_length=SUBJECT_CHARS_MAX)]
     """The issuer's URL; empty for a certificate."""
     subject: _Subject
     """The subject of the issuer; of a certificate `spiffe://…`, `dns:…` or `email:…`."""
@@ -326,7 +326,7 @@ class CredentialUsed(EventData):
 
     actor: Actor
     method: Literal["certificate", "jwt", "token", "development"]
-    issuer: Annotated[str, Field(max_length=LABEL_CHARS_MAX)]
+    issuer: Annotated[str, Field(max_length=SUBJECT_CHARS_MAX)]
     subject: _Subject
     """The identity that was presented; of a token its name, of a believed caller the actor."""
     fingerprint: Hex32 | None

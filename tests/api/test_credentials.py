@@ -152,6 +152,12 @@ def test_health_and_reflection_need_no_credential(target: Attacked) -> None:
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+def test_a_subject_as_long_as_openid_allows_is_bound_and_known(own: Attacked) -> None:
+    subject = f"system:serviceaccount:{'n' * 63}:".ljust(255, "s")
+    own.bind_monitor(subject)
+    own.look(bearing(token(claims(sub=subject))))
+
+
 # ---- stolen tokens -------------------------------------------------------------------------------
 
 

@@ -54,9 +54,9 @@ class Attacked:
         request = pb.IssueTokenRequest(actor=MONITOR, reason="It runs.", ledger=ledger)
         return self.served.authority.IssueToken(request, **by_ana(self.clock))
 
-    def bind_monitor(self) -> None:
-        """Have the provider vouch for the monitor by its name, as the administrator."""
-        identity = authority_pb2.Identity(method="jwt", issuer=ISSUER, subject=MONITOR)
+    def bind_monitor(self, subject: str = MONITOR) -> None:
+        """Have the provider vouch for the monitor by a subject, as the administrator."""
+        identity = authority_pb2.Identity(method="jwt", issuer=ISSUER, subject=subject)
         request = pb.BindIdentityRequest(actor=MONITOR, identity=identity, reason="It runs.")
         self.served.authority.BindIdentity(request, **by_ana(self.clock))
 
