@@ -339,7 +339,8 @@ def approve(
     said = next((_sentence(one) for one in waiting if one.position == position), "")
     appended = chosen.client.approve_change(position)
     done = f"Approved the proposal at position {position}, and carried it out at position"
-    chosen.show(appended, f"{done} {appended.position}" + (f": {said}" if said else "."))
+    told = f"{done} {appended.position}" + (f": {said}" if said else ".")
+    chosen.show(appended, output.lines([told]))  # another one has written the reason
 
 
 def _tell(chosen: "Session", change: "AuthorityChange", done: str) -> None:

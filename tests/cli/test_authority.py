@@ -182,14 +182,18 @@ def test_what_waits_for_a_second_administrator_is_said_shown_and_approved(ana: R
     approved = ana("authority", "approve", at, "--actor", BEN, "--json")
     assert tuple(approved.json) == fields_of(SHAPES["authority approve"])
     assert ana(*question).code == 0
+    bound = ana("authority", "bind", EVE, *JWT, "--reason", "Work.\nApproved.", "--json").json
+    told_of = done(ana("authority", "approve", str(bound["position"]), "--actor", BEN))
+    assert told_of.count("\n") == 1
+    assert f"bind jwt ben@example of https://id.example to {EVE}: Work." in told_of
     for line in (
-        ("bind", EVE, *JWT, *WHY),
+        ("bind", EVE, *DNS, *WHY),
         ("role", "own", "--action", "fleet.read", "--meaning", "Looks."),
         ("withdraw", "3", *WHY),
     ):
         assert "not yet in force" in done(ana("authority", *line))
     listed = done(ana("authority", "list"))
-    assert f"bind jwt ben@example of https://id.example to {EVE}: Work." in listed
+    assert f"bind certificate dns:monitor-7.example to {EVE}: Work." in listed
     assert "define own as fleet.read: Looks." in listed
     assert "withdraw the grant at position 3: Work." in listed
 
