@@ -63,6 +63,7 @@ ACTOR_RATE_MAX: Final = 10**12  # of any kind a second: more than any machine ta
 ACTOR_PLACES_MAX: Final = 100_000
 RATED_CALLERS_MAX: Final = 10_000  # addresses, and actors, whose calls are remembered: 6 MB
 LIMITED_CALLERS_MAX: Final = 1_000  # of which the log says that they are limited, at one time
+LIMITED_SECONDS: Final = 0.5  # how late at most a caller is answered that has sent too much
 LIMITED_QUIET_SECONDS: Final = 60.0  # without a refusal until a caller is not limited any more
 LIMITS_LOOK_SECONDS: Final = 5.0  # how often that is looked at
 HANDSHAKE_SECONDS: Final = 10.0  # for TLS and the first bytes of HTTP/2; then the connection ends

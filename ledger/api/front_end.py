@@ -21,6 +21,7 @@ from ledger.limits import (
     IDLE_SECONDS,
     KEEPALIVE_SECONDS,
     KEEPALIVE_TIMEOUT_SECONDS,
+    LIMITED_SECONDS,
     MALFORMED_SECONDS,
     MESSAGE_SECONDS,
     METADATA_BYTES_MAX,
@@ -44,6 +45,7 @@ class Timeouts:
     message_seconds: float = MESSAGE_SECONDS
     idle_seconds: float = IDLE_SECONDS
     malformed_seconds: float = MALFORMED_SECONDS
+    limited_seconds: float = LIMITED_SECONDS
     ping_seconds: float = PING_SECONDS_MIN
     """How often a client that does nothing may ask whether the server is still there."""
 

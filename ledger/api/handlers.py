@@ -23,6 +23,7 @@ from ledger.api.calls import Admission, MalformedError, ServedCall, ServedMethod
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.front_end import Timeouts
 from ledger.api.notifier import Notifier
+from ledger.api.rates import TooFastError
 from ledger.api.server_context import ServerContext
 from ledger.api.steps import Deferred, NotYetError, Pause
 from ledger.api.streams import AnswerStream, RequestStream
@@ -93,15 +94,15 @@ class HandlerFactory:
 
     def _look(self) -> None:
         """Have it said now and then which callers are not limited any more."""
-        self._call_limits.look()
         self._looking = self._loop.call_later(LIMITS_LOOK_SECONDS, self._look)
+        self._call_limits.look()
 
     def close(self) -> None:
         """Let the threads go that do nothing, and say what is left to be said."""
         self._looking.cancel()
-        self._call_limits.look(quiet_seconds=0)
         self._calls.close()
         self._streams.close()
+        self._call_limits.look(quiet_seconds=0)
 
     # ---- handlers --------------------------------------------------------------------------------
 
@@ -318,10 +319,14 @@ class HandlerFactory:
     async def _refuse(self, call: ServedCall, context: "Context", error: Exception) -> Any:  # noqa: ANN401
         """End a call with what is wrong. Raises what gRPC raises.
 
-        Who sends what is no message is answered late, which costs nothing and slows them down.
+        A caller that sends what is no message, or too much, is answered late: that costs nothing,
+        and slows down one that does not wait by itself.
         """
         if isinstance(error, MalformedError):
             await self.idle(lambda: False, self._timeouts.malformed_seconds)
+        elif isinstance(error, TooFastError):
+            pause = error.retry_after_seconds or 0.0
+            await self.idle(lambda: False, min(pause, self._timeouts.limited_seconds))
         status = rpc_status.to_status(errors.to_status(self._admission.refusal(call, error)))
         await context.abort(status.code, status.details, status.trailing_metadata)
 

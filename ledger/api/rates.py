@@ -199,7 +199,11 @@ class LimitedCallers:
             _log.info("limits.over", refused=one.count, seconds=seconds, **dict(key))
 
 
-def too_fast(subject: str, rates: Rates, refused: Refused, **caller: str) -> LedgerError:
+class TooFastError(LedgerError):
+    """A request whose caller has sent as much as it may: LIMIT_REACHED."""
+
+
+def too_fast(subject: str, rates: Rates, refused: Refused, **caller: str) -> TooFastError:
     """Return the refusal of a request whose caller has sent as much as it may.
 
     `subject` begins the sentence, such as "users/ana"; the pause is rounded up, so that a caller
@@ -209,7 +213,7 @@ def too_fast(subject: str, rates: Rates, refused: Refused, **caller: str) -> Led
     amount = f"{limit / _MEGA:g} MB" if refused.what == "bytes" else f"{limit:,} {refused.what}"
     seconds = -(-refused.nanos // _MILLI) / 1_000
     place = f" on {ledger}" if (ledger := caller.get("ledger")) else ""
-    return LedgerError(
+    return TooFastError(
         Reason.LIMIT_REACHED,
         f"{subject} has used up its {amount} a second{place}.",
         remedy=f"Send the same request again in {seconds:g} s.",

@@ -5,6 +5,7 @@ refused slows no other. Method: a server whose steady clock the test turns, so t
 is counted and never timed; places by calls that stay open, and by the quotas alone.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from structlog.testing import capture_logs
 from ledger.api.call_limits import ActorQuotas, QuotaLimits
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.rates import LimitedCallers
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import RequestsRefused
 from ledger.events.registry import typed
@@ -29,9 +31,10 @@ from ledger.v1 import (
     signal_service_pb2,
 )
 from tests.support.clocks import TurnedClock
-from tests.support.limited import ANN, BEN, BURST, RATE, STREAM, limited, wait_of
+from tests.support.limited import ANN, BEN, BURST, RATE, STREAM, Limited, limited, wait_of
 from tests.support.served import (
     ORIGIN,
+    START,
     TIMEOUT,
     Fleets,
     observation,
@@ -327,3 +330,18 @@ def test_what_a_ledger_states_for_an_actor_holds_at_once_and_for_it_alone() -> N
     refusal_of(limits, _Call(method=method))  # higher limits give back nothing that was used
     clock.advance(1_000)
     limits.charge(_Call(method=method), "l", 10)  # type: ignore[arg-type]
+
+
+def test_a_caller_that_does_not_wait_is_answered_late_and_so_slowed_down(
+    fleets: Fleets, tmp_path: Path
+) -> None:
+    shutil.copytree(fleets("fares"), tmp_path, dirs_exist_ok=True)
+    clock, steady = TurnedClock(START * SECOND), SystemClock()
+    with serving(tmp_path, clock, limits__calls_per_second=RATE) as served:
+        server = Limited(served, clock)
+        server.reads(ANN, BURST)
+        began = steady.monotonic_seconds()
+        for _ in range(3):
+            wait_of(refused(server.read))
+        assert steady.monotonic_seconds() - began >= 3 / RATE
+        server.read(BEN)

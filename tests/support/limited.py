@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 
+from ledger.api.front_end import Timeouts
 from ledger.events.values import SECOND
 from ledger.limits import BURST_SECONDS
 from ledger.v1 import (
@@ -77,8 +78,9 @@ def limited(fleets: Fleets, folder: Path, **limits: object) -> Iterator[Limited]
     """Serve a ledger with other limits on a clock that stands."""
     shutil.copytree(fleets("fares"), folder, dirs_exist_ok=True)
     clock = TurnedClock(START * SECOND)
+    at_once = Timeouts(limited_seconds=0)
     named: dict[str, Any] = {f"limits__{name}": value for name, value in limits.items()}
-    with serving(folder, clock, refusals__seconds=0.01, **named) as served:
+    with serving(folder, clock, timeouts=at_once, refusals__seconds=0.01, **named) as served:
         yield Limited(served, clock)
 
 
