@@ -40,6 +40,10 @@ PROMISED: dict[str, dict[str, tuple[str, float]]] = {
         "SubmitSignals × 1, 32 callers, p99": ("at most", 30),
         "SubmitSignals × 1, a lone caller, p50": ("at most", 5),
     },
+    "secure": {
+        "SubmitSignals × 1, 32 callers, TLS and a token against neither": ("at least", 0.85),
+        "StreamSignals × 500, TLS and a token against neither": ("at least", 0.9),
+    },
     "overload": {
         f"{attack}: {what}": target
         for attack in ATTACKS

@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 _PROGRAM: Final = "from ledger.cli.main import run; run()"
@@ -31,8 +32,17 @@ class Server:
 
 
 @contextmanager
-def serving(database: Path, *, is_live: bool, checkpoint_seconds: float = 1.0) -> Iterator[Server]:
-    """Serve a database while the context lasts; `is_live` with evaluator and projections."""
+def serving(
+    database: Path,
+    *,
+    is_live: bool,
+    checkpoint_seconds: float = 1.0,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
+    """Serve a database while the context lasts; `is_live` with evaluator and projections.
+
+    `variables` are further settings of the server.
+    """
     live = "true" if is_live else "false"
     command = [sys.executable, "-c", _PROGRAM, "--json", "serve"]
     process = subprocess.Popen(
@@ -42,6 +52,7 @@ def serving(database: Path, *, is_live: bool, checkpoint_seconds: float = 1.0) -
             "LEDGER_SERVICE__EVALUATE": live,
             "LEDGER_SERVICE__PROJECT": live,
             "LEDGER_CHECKPOINTS__SECONDS": str(checkpoint_seconds),
+            **variables,
         },
         stdout=subprocess.PIPE,
         text=True,

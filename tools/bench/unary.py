@@ -5,6 +5,7 @@ No observation repeats another: what a look-up of repeats costs is no part of an
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -72,31 +73,35 @@ def _pass(run: Run, *, is_live: bool) -> tuple[Called, Called]:
     fresh(fleet.create, str(database))
     calls = run.count(CALLS, multiple=CALLERS) // CALLERS
     with serving(database, is_live=is_live) as server:
+
+        def connect() -> LedgerClient:
+            return LedgerClient(server.address, actor=fleet.MONITOR)
+
         say(f"{CALLERS} callers")
-        many = _callers(server.address, CALLERS, calls)
+        many = callers(connect, CALLERS, calls)
         say("a lone caller")
         begun = CALLERS * (_WARM_UP_CALLS + calls)
-        return many, _callers(server.address, 1, run.count(ALONE_CALLS), begun)
+        return many, callers(connect, 1, run.count(ALONE_CALLS), begun)
 
 
-def _callers(address: str, count: int, calls: int, first: int = 0) -> Called:
+def callers(connect: Callable[[], LedgerClient], count: int, calls: int, first: int = 0) -> Called:
     """Return what so many callers saw, each with one call under way at a time.
 
     They take turns with the numbers of the observations, from `first` on.
     """
     begin = threading.Barrier(count + 1)
     with (
-        LedgerClient(address, actor=fleet.MONITOR) as client,
+        connect() as client,
         ThreadPoolExecutor(max_workers=count) as threads,
     ):
         end = first + count * (_WARM_UP_CALLS + calls)
-        callers = [
+        calling = [
             threads.submit(_call, client, begin, range(first + caller, end, count))
             for caller in range(count)
         ]
         begin.wait()
         started = time.perf_counter()
-        samples = [sample for caller in callers for sample in caller.result()]
+        samples = [sample for caller in calling for sample in caller.result()]
         return Called(len(samples) / (time.perf_counter() - started), samples, load_average())
 
 
