@@ -88,7 +88,8 @@ def attacked(folder: Path, **named: Any) -> Iterator[Attacked]:  # noqa: ANN401 
     keys.write_bytes(key_set(public_jwk("one")))
     clock = ManualClock(NOW * SECOND)
     provider = {"issuer": ISSUER, "audience": AUDIENCE, "keys": str(keys)}
-    with serving(folder, clock, authentication__providers=(provider,), **named) as served:
+    stated = {"authentication__providers": (provider,), **named}
+    with serving(folder, clock, **stated) as served:
         target = Attacked(served, clock, keys)
         target.create(ORIGIN)
         target.employ()

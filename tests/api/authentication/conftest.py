@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.x509 import DNSName
 
+from ledger.api.authentication import provider_keys
 from ledger.api.authentication.authenticator import Authenticator, build_authenticator
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
@@ -23,8 +24,15 @@ from tests.support.identities import (
     key_set,
     public_jwk,
 )
+from tests.support.served import TIMEOUT
 
 Build = Callable[..., Authenticator]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fetch of keys take longer than any busy machine needs."""
+    monkeypatch.setattr(provider_keys, "KEYS_FETCH_SECONDS", TIMEOUT)
 
 
 @pytest.fixture
