@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from ledger.errors import LedgerError, Reason
 from ledger.limits import KEY_COMMAND_BYTES_MAX
@@ -227,3 +228,9 @@ def test_a_text_of_the_settings_shows_no_secret() -> None:
     assert KEY not in repr(settings) + str(settings) + repr(settings.keys) + str(settings.storage)
     assert "postgresql://ana@h/l" in repr(settings)
     assert KEY not in repr(KeySettings(secret=KEY))
+
+
+def test_a_refusal_of_a_section_repeats_nothing_of_it() -> None:
+    with pytest.raises(ValidationError, match="secret") as refused:
+        KeySettings.model_validate({"secret": [KEY]})
+    assert KEY not in str(refused.value)
