@@ -83,11 +83,13 @@ def unknown_key(retry_after_seconds: float | None = None) -> LedgerError:
         return LedgerError(
             Reason.TOKEN_KEY_UNKNOWN,
             "The provider publishes no key that the token could be checked with.",
-            remedy="Get a fresh token; if that fails too, tell the server's operator.",
+            remedy="Get a fresh token; if that fails too, have the server's operator run `doctor`, "
+            "which reads the provider's keys.",
         )
     return LedgerError(
         Reason.TOKEN_KEY_UNKNOWN,
         "The token's key is not known, and the provider's keys cannot be read at the moment.",
-        remedy="Try again after the pause; if that fails too, tell the server's operator.",
+        remedy="Try again after the pause; if that fails too, have the server's operator run "
+        "`doctor`, which reads the provider's keys.",
         retry_after_seconds=retry_after_seconds,
     )
