@@ -233,4 +233,4 @@ def test_a_text_of_the_settings_shows_no_secret() -> None:
 def test_a_refusal_of_a_section_repeats_nothing_of_it() -> None:
     with pytest.raises(ValidationError, match="secret") as refused:
         KeySettings.model_validate({"secret": [KEY]})
-    assert KEY not in str(refused.value)
+    assert KEY[:8] not in str(refused.value)  # pydantic shows the ends of a long value
