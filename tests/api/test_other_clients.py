@@ -1,0 +1,99 @@
+"""A client that nobody here wrote calls over TLS with a token: `buf curl`.
+
+It reads the contract from `proto/` and speaks gRPC by an HTTP library of its own, so that what it
+is answered does not hang on gRPC's own library at both ends.
+"""
+
+import base64
+import json
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.application.commands import Caller
+from ledger.authority.tokens import ID_BYTES, SECRET_BYTES, make_token
+from ledger.clock import SystemClock
+from ledger.events.authority import (
+    OPERATOR,
+    ActorRegistered,
+    AdministratorNamed,
+    GrantScopePart,
+    RoleGranted,
+    TokenIssued,
+)
+from tests.support.served import Served, serving
+from tests.support.trial import served_by, trial
+
+ROOT = Path(__file__).parents[2]
+ANA, READER = "users/ana", "services/reader"
+MADE = trial()
+BUF = shutil.which("buf", path=sysconfig.get_path("scripts"))
+SECRET = make_token(SystemClock().random_bytes(ID_BYTES + SECRET_BYTES))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with TLS, whose ledger has issued a token to a service that may read the fleet."""
+    folder = tmp_path_factory.mktemp("others")
+    with serving(folder, security={"tls_ca": MADE.ca}, **served_by(MADE)) as served:
+        served.create()
+        changes = served.service.ledger().authority_changes
+        named = AdministratorNamed(actor=ANA, person="p-1", identities=[], reason="It begins.")
+        changes.record(Caller(OPERATOR), "NameAdministrator", named)
+        whole = GrantScopePart(labels={}, models=[], signals=[])
+        for data in (
+            ActorRegistered(actor=READER, person="p-2", meaning=""),
+            RoleGranted(
+                actor=READER, role="viewer", scope=whole, expires_at=None, reason="It looks.",
+                proposal=None,
+            ),
+            TokenIssued(
+                token=SECRET.id, actor=READER, digest=SECRET.digest, expires_at=None,
+                reason="It looks.",
+            ),
+        ):  # fmt: skip
+            changes.record(Caller(ANA), data.METHOD, data)
+        yield served
+
+
+def curl(served: Served, method: str, bearer: str) -> subprocess.CompletedProcess[str]:
+    assert BUF is not None, "buf is one of the packages for development"
+    headers = ["-H", f"authorization: Bearer {bearer}"] if bearer else []
+    return subprocess.run(
+        [
+            BUF, "curl", "--protocol", "grpc", "--cacert", str(MADE.ca), "--schema",
+            str(ROOT / "proto"), *headers, "-d", "{}",
+            f"https://localhost:{served.server.port}/ledger.v1.{method}",
+        ],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_buf_curl_is_let_in_by_a_token_over_tls(served: Served) -> None:
+    ran = curl(served, "LedgerService/GetLedger", SECRET.text)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["ledger"]["origin"] == served.service.ledger().info.origin
+
+
+@pytest.mark.parametrize(
+    ("bearer", "method", "code", "reason"),
+    [
+        ("", "LedgerService/GetLedger", "unauthenticated", "UNAUTHENTICATED"),
+        (f"dlt_{'0' * 16}_{'A' * 43}", "LedgerService/GetLedger", "unauthenticated",
+         "CREDENTIAL_INVALID"),
+        (SECRET.text, "LedgerService/ListEvents", "permission_denied", "ACTOR_NOT_AUTHORISED"),
+    ],
+)  # fmt: skip
+def test_buf_curl_is_told_why_it_is_refused(
+    served: Served, bearer: str, method: str, code: str, reason: str
+) -> None:
+    ran = curl(served, method, bearer)
+    assert ran.returncode != 0
+    said = json.loads(ran.stderr)
+    assert said["code"] == code
+    [info] = [one["value"] for one in said["details"] if one["type"] == "google.rpc.ErrorInfo"]
+    assert reason.encode() in base64.b64decode(f"{info}==")
