@@ -265,7 +265,10 @@ def live(folder: Path, seed: int, steps: "Steps", count: int) -> tuple[Life, Rep
         life.do(name, steps[name][1])
     if life.happens(0.5):
         life.do("settle", lambda life: life.world.settle())
+    before = life.counts["step cosign"]
     life.do("cosign", Life.cosign)
+    if life.counts["step cosign"] == before:  # a kill that was to come came here
+        life.do("cosign", Life.cosign)
     policy = life.policy()
     life.end()
     return life, audit(life, policy)
