@@ -14,8 +14,8 @@ class AuditedAuthority:
         self.state = AuthorityState()
         self.shown: dict[str, int] = {}
         """When the last use of a credential by each actor was recorded."""
-        self.is_credential_gone = False
-        """Whether the body of such a record is absent: it may have been any actor's."""
+        self.gone_at: int | None = None
+        """When the last such record was made whose body is absent: it may be any actor's."""
         self._is_believed_seen = False
         self._methods: set[str] = set()
 
@@ -23,7 +23,7 @@ class AuditedAuthority:
         """Take in an event."""
         if event.type == CredentialUsed.TYPE:
             if event.data is None:
-                self.is_credential_gone = True
+                self.gone_at = event.recorded_at
             else:
                 self.shown[event.data["actor"]] = event.recorded_at
                 self._methods.add(event.data["method"])

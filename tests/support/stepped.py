@@ -166,7 +166,8 @@ class SteppedWorld(World):
         while before < self.head:
             before = self.head
             self.pass_time(_PAUSE)
-        assert self.follower.failure is None, self.follower.failure
+        failure = self.follower.failure  # a clock that is wrong keeps it from writing
+        assert failure is None or failure.startswith("The server's clock says"), failure
 
     @property
     def _elapsed(self) -> int:

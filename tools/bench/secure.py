@@ -4,8 +4,10 @@ The secure server has an administrator, so that every call is judged by its gran
 calls with a token that the ledger issued, over TLS 1.3. The plain one believes its callers.
 """
 
+import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,7 +97,7 @@ def _secured(database: Path, folder: Path) -> tuple[dict[str, str], dict[str, An
     made = make_token(clock.random_bytes(ID_BYTES + SECRET_BYTES))
     ana = Caller("users/ana")
     whole = GrantScopePart(labels={}, models=[], signals=[])
-    with fleet.still(str(database)) as service:
+    with redirect_stdout(sys.stderr), fleet.still(str(database)) as service:
         changes = service.ledger().authority_changes
         named = AdministratorNamed(actor=ana.actor, person="p-1", identities=[], reason="Bench.")
         changes.record(Caller(OPERATOR), "NameAdministrator", named)

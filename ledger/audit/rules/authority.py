@@ -137,11 +137,16 @@ def authority_shown(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return None
     if event.raw is None or event.type in _BEGINNING:
         return None
-    used = fold.authority.shown.get(event.actor)
+    used, gone = fold.authority.shown.get(event.actor), fold.authority.gone_at
+    if used is not None and not _is_past(used, event, fold):
+        return None
+    if gone is not None and not _is_past(gone, event, fold):
+        return Unchecked("the body of a credential's use is not there")
     if used is None:
-        if fold.authority.is_credential_gone:
-            return Unchecked("the body of a credential's use is not there")
         return f"it is on record nowhere by which credential {event.actor} called"
-    if fold.clock == "wall" and event.recorded_at - used > _DAY_MICROS:
-        return f"{event.actor} showed a credential last more than a day before"
-    return None
+    return f"{event.actor} showed a credential last more than a day before"
+
+
+def _is_past(used: int, event: AuditedEvent, fold: LedgerState) -> bool:
+    """Whether a use that was recorded then does not hold for an event any more."""
+    return fold.clock == "wall" and event.recorded_at - used > _DAY_MICROS
