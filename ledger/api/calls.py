@@ -126,29 +126,21 @@ class ServedCall:
     @property
     def claimed_actor(self) -> str | None:
         """The actor that the caller names, if it does; FIELD_INVALID where it can be none."""
-        return self.facts().claimed_actor()
+        return self._facts.claimed_actor()
 
     @property
     def shown_actor(self) -> str:
         """The actor for counts: the one that was let in, else as given, or the address alone."""
         if self.actor:
             return self.actor
-        facts = self.facts()
-        claims = facts.values_of(ACTOR_KEY)
-        if not claims:
-            return ANONYMOUS
-        claim = claims[0] if isinstance(claims[0], str) else claims[0].decode("latin-1")
-        return without_tokens(claim)
+        claims = self._facts.texts_of(ACTOR_KEY)
+        return without_tokens(claims[0]) if claims else ANONYMOUS
 
     @property
     def stated_purpose(self) -> str:
         """The purpose that the caller states; what is beyond its bound is cut off."""
-        for key, value in self._facts.metadata:
-            if key == PURPOSE_KEY:
-                text = value if isinstance(value, str) else value.decode("latin-1")
-                shown = without_tokens("".join(filter(str.isprintable, text)))
-                return shown[:PURPOSE_CHARS_MAX]
-        return ""
+        text = next(iter(self._facts.texts_of(PURPOSE_KEY)), "")
+        return without_tokens("".join(filter(str.isprintable, text)))[:PURPOSE_CHARS_MAX]
 
     @property
     def seconds_left(self) -> float | None:

@@ -25,6 +25,7 @@ from ledger.application.authority.authority import (
 from ledger.application.commands import model_stream
 from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
+from ledger.authority.state import are_covered, is_whole
 from ledger.authority.table import METHODS, REPRESENT
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -154,7 +155,7 @@ class Gate:
             if one.method in {"socket", "development"} or call.method_name == _OF_THE_OPERATOR:
                 raise
             actor = ""
-        if first.authority.has(actor, _LISTING):
+        if first.authority.scopes(actor, _LISTING):
             return
         if one.method == "development":
             raise _not_authorised(actor, METHODS[call.method_name])
@@ -225,7 +226,7 @@ class Gate:
         if claimed is None or claimed == call.actor:
             return None
         authority = ledger.authority
-        if METHODS[call.method_name] == _OBSERVING or not authority.has(call.actor, REPRESENT):
+        if METHODS[call.method_name] == _OBSERVING or not authority.scopes(call.actor, REPRESENT):
             raise LedgerError(
                 Reason.ACTOR_NOT_AUTHORISED,
                 f"The credential is that of {call.actor}, and {ACTOR_KEY} names another actor.",
@@ -246,15 +247,14 @@ class Gate:
         """
         authority, action = ledger.authority, METHODS[method]
         for further in _REPLACING if getattr(request, "replacements", ()) else ():
-            if not authority.may(actor, further, tuple):  # a limited scope covers no policy
+            if not is_whole(authority.scopes(actor, further)):  # no other scope covers a policy
                 raise _not_authorised(actor, further)
+        scopes = authority.scopes(actor, action)
         # A change of authority states its own scope, and is judged by it when it is recorded.
-        if authority.may(actor, action, tuple) or (
-            action == "roles.grant" and authority.has(actor, action)
-        ):
+        if is_whole(scopes) or (scopes and action == "roles.grant"):
             return ()
-        guards = _unchanged(ledger, request) if authority.is_by_label(actor, action) else ()
-        if not authority.may(actor, action, lambda: subjects_of(ledger.fleet, request)):
+        guards = _unchanged(ledger, request) if any(one.labels for one in scopes) else ()
+        if not are_covered(scopes, subjects_of(ledger.fleet, request)):
             raise _not_authorised(actor, action)
         return guards
 

@@ -8,13 +8,14 @@ there, and sent once more if they are missing.
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from ledger.application.appender import Appender
 from ledger.application.commands import Caller
-from ledger.application.periodic_task import PeriodicTask
+from ledger.application.periodic_task import PeriodicTask, try_each
 from ledger.application.reads import Reading, Reads
 from ledger.application.workers import Workers
 from ledger.clock import Clock
@@ -121,14 +122,7 @@ class Accesses:
             for kept in self._kept.values():
                 kept.reads.close(is_last=is_last)
             origins = list(self._kept)
-        failure: LedgerError | None = None
-        for origin in origins:
-            try:
-                self._record(origin, is_last=is_last)
-            except LedgerError as error:
-                failure = error
-        if failure is not None:
-            raise failure
+        try_each(origins, partial(self._record, is_last=is_last))
 
     def _record(self, origin: str, *, is_last: bool) -> None:
         """Record what was sent before and not answered, then what is due since."""

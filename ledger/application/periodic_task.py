@@ -3,7 +3,7 @@
 A failure is reported once for as long as it stays the same, and tried again the next time round.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -65,3 +65,15 @@ class PeriodicTask:
         if problem and problem != self._problem:
             _log.error("schedule.failed", what=self._name, why=problem)
         self._problem = problem
+
+
+def try_each(origins: Iterable[str], do: Callable[[str], object]) -> None:
+    """Do something for each ledger, even if it fails for others; raise the last failure."""
+    failure: LedgerError | None = None
+    for origin in origins:
+        try:
+            do(origin)
+        except LedgerError as error:
+            failure = error
+    if failure is not None:
+        raise failure

@@ -17,7 +17,7 @@ import structlog
 
 from ledger.application.appender import Appender
 from ledger.application.commands import Caller
-from ledger.application.periodic_task import PeriodicTask
+from ledger.application.periodic_task import PeriodicTask, try_each
 from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -171,14 +171,7 @@ class Refusals:
             elsewhere, self._elsewhere = self._elsewhere, 0
         if elsewhere:
             _log.warning("refusals.without_ledger", count=elsewhere)
-        failure: LedgerError | None = None
-        for origin in origins:
-            try:
-                self._record(origin)
-            except LedgerError as error:
-                failure = error
-        if failure is not None:
-            raise failure
+        try_each(origins, self._record)
 
     def _record(self, origin: str) -> None:
         """Record what was sent before and not answered, then what was counted since."""

@@ -4,7 +4,7 @@ Pure: it is folded from events in order, and asked with the time as an argument.
 microseconds since the epoch. Nothing here believes an event; `changes` says whether one may be.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, NamedTuple
 
@@ -168,10 +168,7 @@ class AuthorityState:
     def may(self, actor: str, action: str, at: int, subjects: Iterable[Subject] = ()) -> bool:
         """Whether an actor may do something to all of the subjects, or to the whole ledger."""
         scopes = self.scopes(actor, action, at)
-        if any(scope.is_whole for scope in scopes):
-            return True
-        named = tuple(subjects)
-        return bool(named) and all(any(scope.covers(one) for scope in scopes) for one in named)
+        return is_whole(scopes) or are_covered(scopes, subjects)
 
     def administrators(self) -> frozenset[str]:
         """Return the persons who hold `administrator`; such a grant never expires."""
@@ -240,6 +237,17 @@ class AuthorityState:
             self.tokens[name] = Token(
                 name, token.actor, token.digest, token.expires_at, token.issued_at, position
             )
+
+
+def is_whole(scopes: Iterable[Scope]) -> bool:
+    """Whether one of some scopes is the whole ledger."""
+    return any(scope.is_whole for scope in scopes)
+
+
+def are_covered(scopes: Sequence[Scope], subjects: Iterable[Subject]) -> bool:
+    """Whether there are subjects, and each lies within one of some scopes."""
+    named = tuple(subjects)
+    return bool(named) and all(any(scope.covers(one) for scope in scopes) for one in named)
 
 
 def identity_of(data: dict[str, Any]) -> Identity:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from ledger.compliance.decisions import Explainer
     from ledger.compliance.facts import FactFilter, FactSource
 
+Since = Annotated[
+    str | None, typer.Option("--from", help="Only what was recorded at or after this time.")
+]
+Until = Annotated[str | None, typer.Option(help="Only what was recorded before this time.")]
+"""The bounds of `scoped`, as options of every command that has them."""
+
 
 def export(
     folder: Annotated[Path, typer.Argument(help="Folder for the files; made if need be.")],
@@ -23,12 +29,8 @@ def export(
     by: Annotated[
         str, typer.Option("--by", metavar="ACTOR", help="Only what this person or service did.")
     ] = "",
-    since: Annotated[
-        str | None, typer.Option("--from", help="Only what was recorded at or after this time.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Only what was recorded before this time.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     form: Annotated[
         str, typer.Option("--format", help="`csv` or `parquet` (a file a table), or `html`.")
     ] = "csv",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output, values
-from ledger.cli.compliance import scoped
+from ledger.cli.compliance import Since, Until, scoped
 from ledger.cli.event_lines import line_of
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said
@@ -242,12 +242,8 @@ def access(
     by: Annotated[
         str, typer.Option("--by", metavar="ACTOR", help="Only what this person or service read.")
     ] = "",
-    since: Annotated[
-        str | None, typer.Option("--from", help="Only what was recorded at or after this time.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Only what was recorded before this time.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
 ) -> None:
     """List who read what: exports, audits, mass reads one by one, and ordinary reads by day.
 

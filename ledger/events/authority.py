@@ -28,6 +28,8 @@ OPERATOR: Final = "system/operator"
 """The actor of what the operator of the machine does on the Unix socket."""
 NAMED_WITH_LEDGER: Final = "Named with the ledger."
 """The reason that is recorded for an administrator with whom a ledger begins."""
+CREDENTIAL_RECORDER: Final = "system/credentials"
+"""The actor of what the service records of credentials and claims."""
 
 ACTIONS: Final[dict[str, str]] = {
     "actors.register": "register an actor and the person behind it",

@@ -117,7 +117,7 @@ class ExportServiceServicer:
         were handed out stay what they are.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

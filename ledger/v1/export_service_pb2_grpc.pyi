@@ -67,7 +67,7 @@ class ExportServiceStub:
     were handed out stay what they are.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
     """
 
@@ -110,7 +110,7 @@ class ExportServiceAsyncStub(ExportServiceStub):
     were handed out stay what they are.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
     """
 
@@ -180,7 +180,7 @@ class ExportServiceServicer(metaclass=_abc_1.ABCMeta):
         were handed out stay what they are.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
         """
 

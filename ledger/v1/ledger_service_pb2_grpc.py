@@ -133,7 +133,7 @@ class LedgerServiceServicer:
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `ALREADY_EXISTS` (ALREADY_EXISTS): the origin is taken.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
         """
@@ -244,7 +244,7 @@ class LedgerServiceServicer:
         one alone. The key after it is drawn and committed with it.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -256,7 +256,7 @@ class LedgerServiceServicer:
         signs, the committed one takes over at once.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -40,7 +40,7 @@ class LedgerServiceStub:
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `ALREADY_EXISTS` (ALREADY_EXISTS): the origin is taken.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
     """
@@ -102,7 +102,7 @@ class LedgerServiceStub:
     one alone. The key after it is drawn and committed with it.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
     """
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.RevokeKeyRequest, _ledger_service_pb2.RevokeKeyResponse]
@@ -110,7 +110,7 @@ class LedgerServiceStub:
     signs, the committed one takes over at once.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
     """
     SealStreams: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.SealStreamsRequest, _ledger_service_pb2.SealStreamsResponse]
@@ -156,7 +156,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `ALREADY_EXISTS` (ALREADY_EXISTS): the origin is taken.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
     """
@@ -218,7 +218,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     one alone. The key after it is drawn and committed with it.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
     """
     RevokeKey: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.RevokeKeyRequest, _ledger_service_pb2.RevokeKeyResponse]  # type: ignore[assignment]
@@ -226,7 +226,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     signs, the committed one takes over at once.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
     """
     SealStreams: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.SealStreamsRequest, _ledger_service_pb2.SealStreamsResponse]  # type: ignore[assignment]
@@ -275,7 +275,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `ALREADY_EXISTS` (ALREADY_EXISTS): the origin is taken.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
         """
@@ -403,7 +403,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         one alone. The key after it is drawn and committed with it.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
         """
 
@@ -417,7 +417,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         signs, the committed one takes over at once.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
         """
 

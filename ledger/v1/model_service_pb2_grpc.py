@@ -113,10 +113,10 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetireModel(self, request, context):
-        """Takes a model out of the fleet, for good: for actors whom the operator has named.
+        """Takes a model out of the fleet, for good.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): it has left already.
         """

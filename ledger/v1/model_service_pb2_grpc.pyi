@@ -63,10 +63,10 @@ class ModelServiceStub:
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     """
     RetireModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]
-    """Takes a model out of the fleet, for good: for actors whom the operator has named.
+    """Takes a model out of the fleet, for good.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): it has left already.
     """
@@ -114,10 +114,10 @@ class ModelServiceAsyncStub(ModelServiceStub):
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     """
     RetireModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]  # type: ignore[assignment]
-    """Takes a model out of the fleet, for good: for actors whom the operator has named.
+    """Takes a model out of the fleet, for good.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): it has left already.
     """
@@ -186,10 +186,10 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_service_pb2.RetireModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_service_pb2.RetireModelResponse, _abc.Awaitable[_model_service_pb2.RetireModelResponse]]:
-        """Takes a model out of the fleet, for good: for actors whom the operator has named.
+        """Takes a model out of the fleet, for good.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): it has left already.
         """

@@ -173,7 +173,7 @@ class PriorityServiceServicer:
         ledger, and reads go on meanwhile.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

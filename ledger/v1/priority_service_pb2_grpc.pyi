@@ -95,7 +95,7 @@ class PriorityServiceStub:
     ledger, and reads go on meanwhile.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
     """
 
@@ -166,7 +166,7 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     ledger, and reads go on meanwhile.
 
     Errors, by `ErrorInfo.reason`:
-    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
     """
 
@@ -282,7 +282,7 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         ledger, and reads go on meanwhile.
 
         Errors, by `ErrorInfo.reason`:
-        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
         """
 

@@ -14,24 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.application.commands import Caller
-from ledger.authority.tokens import ID_BYTES, SECRET_BYTES, make_token
-from ledger.events.authority import (
-    OPERATOR,
-    ActorRegistered,
-    AdministratorNamed,
-    GrantScopePart,
-    RoleGranted,
-    TokenIssued,
-)
 from tests.support.served import Served, serving
 from tests.support.trial import served_by, trial
+from tools.bench.secure import TOKEN, let_in
 
 ROOT = Path(__file__).parents[2]
-ANA, READER = "users/ana", "services/reader"
 MADE = trial()
 BUF = shutil.which("buf", path=sysconfig.get_path("scripts"))
-SECRET = make_token(bytes(range(ID_BYTES + SECRET_BYTES)))
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("others")
     with serving(folder, security={"tls_ca": MADE.ca}, **served_by(MADE)) as served:
         served.create()
-        changes = served.service.ledger().authority_changes
-        named = AdministratorNamed(actor=ANA, person="p-1", identities=[], reason="It begins.")
-        changes.record(Caller(OPERATOR), "NameAdministrator", named)
-        whole = GrantScopePart(labels={}, models=[], signals=[])
-        for data in (
-            ActorRegistered(actor=READER, person="p-2", meaning=""),
-            RoleGranted(
-                actor=READER, role="viewer", scope=whole, expires_at=None, reason="It looks.",
-                proposal=None,
-            ),
-            TokenIssued(
-                token=SECRET.id, actor=READER, digest=SECRET.digest, expires_at=None,
-                reason="It looks.",
-            ),
-        ):  # fmt: skip
-            changes.record(Caller(ANA), data.METHOD, data)
+        let_in(served.service.ledger(), "services/reader", "viewer")
         yield served
 
 
@@ -73,7 +47,7 @@ def curl(served: Served, method: str, bearer: str) -> subprocess.CompletedProces
 
 
 def test_buf_curl_is_let_in_by_a_token_over_tls(served: Served) -> None:
-    ran = curl(served, "LedgerService/GetLedger", SECRET.text)
+    ran = curl(served, "LedgerService/GetLedger", TOKEN.text)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["ledger"]["origin"] == served.service.ledger().info.origin
 
@@ -84,7 +58,7 @@ def test_buf_curl_is_let_in_by_a_token_over_tls(served: Served) -> None:
         ("", "LedgerService/GetLedger", "unauthenticated", "UNAUTHENTICATED"),
         (f"dlt_{'0' * 16}_{'A' * 43}", "LedgerService/GetLedger", "unauthenticated",
          "CREDENTIAL_INVALID"),
-        (SECRET.text, "LedgerService/ListEvents", "permission_denied", "ACTOR_NOT_AUTHORISED"),
+        (TOKEN.text, "LedgerService/ListEvents", "permission_denied", "ACTOR_NOT_AUTHORISED"),
     ],
 )  # fmt: skip
 def test_buf_curl_is_told_why_it_is_refused(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.application.commands import Caller
+from ledger.application.ledger import LedgerApplication
 from ledger.authority.tokens import ID_BYTES, SECRET_BYTES, make_token
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
@@ -31,6 +32,9 @@ from tools.bench.serving import serving
 
 CALLS: Final = 16_000
 OBSERVATIONS: Final = 400_000
+TOKEN: Final = make_token(bytes(range(ID_BYTES + SECRET_BYTES)))
+"""The token of a service that was let in: known to all, for ledgers that end with their run."""
+
 _STEP: Final = 10 * fleet.MINUTE
 _WINDOW: Final = 8
 _ROUNDS: Final = 2  # of each, in turns: the better one counts
@@ -92,30 +96,31 @@ def _stream(connect: Callable[[], LedgerClient], total: int) -> float:
 
 
 def _secured(database: Path, folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """Name an administrator, let the monitor in; return settings of the server and the client."""
-    clock = SystemClock()
-    made = make_token(clock.random_bytes(ID_BYTES + SECRET_BYTES))
-    ana = Caller("users/ana")
-    whole = GrantScopePart(labels={}, models=[], signals=[])
+    """Let the monitor in by a token; return settings of the server and the client."""
     with redirect_stdout(sys.stderr), fleet.still(str(database)) as service:
-        changes = service.ledger().authority_changes
-        named = AdministratorNamed(actor=ana.actor, person="p-1", identities=[], reason="Bench.")
-        changes.record(Caller(OPERATOR), "NameAdministrator", named)
-        for data in (
-            ActorRegistered(actor=fleet.MONITOR, person="p-2", meaning=""),
-            RoleGranted(
-                actor=fleet.MONITOR, role="monitor", scope=whole, expires_at=None, reason="Bench.",
-                proposal=None,
-            ),
-            TokenIssued(
-                token=made.id, actor=fleet.MONITOR, digest=made.digest, expires_at=None,
-                reason="Bench.",
-            ),
-        ):  # fmt: skip
-            changes.record(ana, data.METHOD, data)
-    files = make_trial_certificates(folder, clock)
+        let_in(service.ledger(), fleet.MONITOR, "monitor")
+    files = make_trial_certificates(folder, SystemClock())
     variables = {
         "LEDGER_SERVER__TLS__CERTIFICATE": str(files.certificate),
         "LEDGER_SERVER__TLS__KEY": str(files.key),
     }
-    return variables, {"tls_ca": str(files.ca), "token": made.text}
+    return variables, {"tls_ca": str(files.ca), "token": TOKEN.text}
+
+
+def let_in(ledger: LedgerApplication, service: str, role: str) -> None:
+    """Name an administrator, who grants a role to a service, and issues `TOKEN` to it."""
+    ana, reason = Caller("users/ana"), "It is tried."
+    whole = GrantScopePart(labels={}, models=[], signals=[])
+    named = AdministratorNamed(actor=ana.actor, person="p-1", identities=[], reason=reason)
+    changes = ledger.authority_changes
+    changes.record(Caller(OPERATOR), named.METHOD, named)
+    for data in (
+        ActorRegistered(actor=service, person="p-2", meaning=""),
+        RoleGranted(
+            actor=service, role=role, scope=whole, expires_at=None, reason=reason, proposal=None
+        ),
+        TokenIssued(
+            token=TOKEN.id, actor=service, digest=TOKEN.digest, expires_at=None, reason=reason
+        ),
+    ):
+        changes.record(ana, data.METHOD, data)

@@ -30,19 +30,24 @@ class CallFacts:
         """Return every value that the metadata has under a key, in order."""
         return [value for name, value in self.metadata if name == key]
 
+    def texts_of(self, key: str) -> list[str]:
+        """Return the same as text, whichever bytes came."""
+        return [
+            one if isinstance(one, str) else one.decode("latin-1") for one in self.values_of(key)
+        ]
+
     def claimed_actor(self) -> str | None:
         """Return the name that the caller gives itself in `ledger-actor`; None where it gives none.
 
         FIELD_INVALID where that is no caller's name, and where there are several: a proxy on the
         way may have added one.
         """
-        claims = self.values_of(ACTOR_KEY)
+        claims = self.texts_of(ACTOR_KEY)
         if not claims:
             return None
         if len(claims) > 1:
             raise _several_actors(len(claims))
-        [claim] = claims
-        text = claim if isinstance(claim, str) else claim.decode("latin-1")
+        [text] = claims
         if not text.startswith(_CALLERS) or values.ACTOR.fullmatch(text) is None:
             raise invalid_field(
                 ACTOR_KEY,

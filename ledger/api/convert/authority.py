@@ -16,7 +16,7 @@ from ledger.events.values import format_time
 from ledger.limits import ActorLimits
 from ledger.v1 import authority_pb2 as pb
 
-_IN_FORCE: Final = "No administrator is named: callers are believed, and may do this."
+_BELIEVED: Final = "No administrator is named: callers are believed, and may do this."
 
 
 def identity_of(message: pb.Identity) -> dict[str, str]:
@@ -123,7 +123,7 @@ def grant(one: Grant, at: int) -> pb.Grant:
 def reason(state: AuthorityState, actor: str, action: str, *, is_allowed: bool) -> str:
     """Return in a sentence why an actor may do something, or may not."""
     if not state.began_at:
-        return _IN_FORCE
+        return _BELIEVED
     if is_allowed:
         return f"{actor} may {ACTIONS[action]}: a grant in force covers it."
     if actor not in state.persons:

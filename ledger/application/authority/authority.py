@@ -6,32 +6,31 @@ slip by.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller
-from ledger.authority.state import AuthorityState, Identity, Subject, Token
+from ledger.application.commands import Caller, model_stream
+from ledger.authority.state import AuthorityState, Identity, Scope, Token
 from ledger.authority.tokens import is_secret_of
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.authority import (
     AUTHORITY_TYPES,
+    CREDENTIAL_RECORDER,
     STREAM,
     CallRepresented,
     CredentialUsed,
 )
 from ledger.events.envelope import RecordedEvent
-from ledger.events.models import ModelRegistered, ModelUpdated
-from ledger.events.values import SECOND, format_time, parse_time
+from ledger.events.models import DESCRIBING
+from ledger.events.values import DAY, format_time, parse_time
 from ledger.limits import ActorLimits
 from ledger.storage.records import Guard, LedgerInfo
 from ledger.storage.store import Store
 
-RECORDER: Final = "system/credentials"
 _METHOD: Final = "CredentialUsed"
 _CLAIMED: Final = "CallRepresented"
-_DAY: Final = 86_400 * SECOND
 _USES_MAX: Final = 20_000
 
 
@@ -91,30 +90,30 @@ class Authority:
     def refresh(self) -> None:
         """Follow up to the head."""
         head = self._store.events.head(self._info.origin).position
-        with self._lock:
-            if head <= self._position:
-                return
-            self._apply(
-                self._store.events.of_types(
-                    self._info.origin, AUTHORITY_TYPES, after=self._position, at_or_before=head
-                )
+        if head > self._position:
+            news = self._store.events.of_types(
+                self._info.origin, AUTHORITY_TYPES, after=self._position, at_or_before=head
             )
-            self._position = head
-        self._tell()
+            self._take_in(news, head)
 
     def consume(self, events: Sequence[RecordedEvent]) -> None:
         """Follow what comes behind the head that was followed last."""
+        news = [event for event in events if event.type in AUTHORITY_TYPES]
+        self._take_in(news, events[-1].position)
+
+    def _take_in(self, events: Sequence[RecordedEvent], through: int) -> None:
+        """Follow events of authority up to a position, but for those that were followed."""
         with self._lock:
-            last = self._state.position
-            news = [
-                event
-                for event in events
-                if event.type in AUTHORITY_TYPES and event.position > self._position
-            ]
-            self._apply(news)
-            self._position = max(self._position, events[-1].position)
-        if self._state.position != last:
-            self._tell()
+            news = [event for event in events if event.position > self._position]
+            self._position = max(self._position, through)
+            if not news:
+                return
+            state = self._state.copy()
+            for event in news:
+                _apply(state, event)
+            self._state = state
+        for callback in self._on_change:
+            callback()
 
     def as_of(self, position: int) -> AuthorityState:
         """Return the authority at an earlier position."""
@@ -127,28 +126,13 @@ class Authority:
 
     def labels_as_of(self, model: str, position: int) -> Mapping[str, str]:
         """Return the labels of a model at an earlier position; none where it was not described."""
-        found = self._store.events.of_types(
-            self._info.origin,
-            {ModelRegistered.TYPE, ModelUpdated.TYPE},
-            stream=f"models/{model}",
-            at_or_before=position,
-            limit=1,
-            descending=True,
+        found = self._store.events.latest(
+            self._info.origin, model_stream(model), DESCRIBING, at_or_before=position
         )
-        if not found or found[0].body_bytes is None:
+        if found is None or found.body_bytes is None:
             return {}
-        labels: dict[str, str] = found[0].data["labels"]
+        labels: dict[str, str] = found.data["labels"]
         return labels
-
-    def _apply(self, events: Iterable[RecordedEvent]) -> None:
-        state = self._state.copy()
-        for event in events:
-            _apply(state, event)
-        self._state = state
-
-    def _tell(self) -> None:
-        for callback in self._on_change:
-            callback()
 
     # ---- questions -------------------------------------------------------------------------------
 
@@ -187,27 +171,17 @@ class Authority:
             )
         return token.actor
 
-    def may(self, actor: str, action: str, subjects: Callable[[], Iterable[Subject]]) -> bool:
-        """Whether an actor may do something now; `subjects` is asked only where scope matters."""
-        state, now = self._state, self._clock.now_micros()
-        return state.may(actor, action, now) or state.may(actor, action, now, subjects())
-
-    def has(self, actor: str, action: str) -> bool:
-        """Whether an actor may do something now, if only within a limited scope."""
-        return bool(self._state.scopes(actor, action, self._clock.now_micros()))
-
-    def is_by_label(self, actor: str, action: str) -> bool:
-        """Whether labels of models decide where an actor may do something now."""
-        scopes = self._state.scopes(actor, action, self._clock.now_micros())
-        return any(scope.labels for scope in scopes)
+    def scopes(self, actor: str, action: str) -> list[Scope]:
+        """Return where an actor may do something now; empty where it may not."""
+        return self._state.scopes(actor, action, self._clock.now_micros())
 
     def limits_of(self, actor: str) -> ActorLimits | None:
         """Return the limits that were set for an actor; None where none were."""
         return self._state.limits.get(actor)
 
-    def guard(self) -> Guard:
+    def guard(self, *, is_passing: bool = True) -> Guard:
         """Return the guard that authority does not change between now and the append."""
-        return Guard(STREAM, None, expected_count=self._state.version, is_passing=True)
+        return unchanged(self._state, is_passing=is_passing)
 
     # ---- credentials on record -------------------------------------------------------------------
 
@@ -224,7 +198,7 @@ class Authority:
         now = self._clock.now_micros()
         with self._lock:
             before = self._uses.get(used)
-        if before is not None and before // _DAY == now // _DAY:
+        if before is not None and before // DAY == now // DAY:
             return
         data = CredentialUsed.from_data(
             {
@@ -233,7 +207,7 @@ class Authority:
                 "used_at": format_time(now),
             }
         )
-        own = Caller(RECORDER, deadline_monotonic=deadline_monotonic)
+        own = Caller(CREDENTIAL_RECORDER, deadline_monotonic=deadline_monotonic)
         self._appender.append(own, _METHOD, lambda: Proposal([Addition.of(data)], guards))
         with self._lock:
             self._uses[used] = now
@@ -252,14 +226,14 @@ class Authority:
         `guards`: those of the call. Raises what an append does.
         """
         now = self._clock.now_micros()
-        key = (claim, request_id or str(now // _DAY))
+        key = (claim, request_id or str(now // DAY))
         with self._lock:
             if key in self._claims:
                 return
         data = CallRepresented.from_data(
             {**claim._asdict(), "request_id": request_id, "called_at": format_time(now)}
         )
-        own = Caller(RECORDER, deadline_monotonic=deadline_monotonic)
+        own = Caller(CREDENTIAL_RECORDER, deadline_monotonic=deadline_monotonic)
         self._appender.append(own, _CLAIMED, lambda: Proposal([Addition.of(data)], guards))
         with self._lock:
             self._claims[key] = None
@@ -292,6 +266,11 @@ class Authority:
                 data["fingerprint"] = data["fingerprint"] or ""
                 at = parse_time(data.pop("used_at"))
                 self._uses[CredentialUse(**data)] = at
+
+
+def unchanged(state: AuthorityState, *, is_passing: bool = False) -> Guard:
+    """Return the guard that authority is still what was judged by when the events are appended."""
+    return Guard(STREAM, None, expected_count=state.version, is_passing=is_passing)
 
 
 def unbound() -> LedgerError:

@@ -7,20 +7,20 @@ from typing import Final, TypeAlias
 import structlog
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.authority.authority import Authority
+from ledger.application.authority.authority import Authority, unchanged
 from ledger.application.commands import Caller
 from ledger.authority.changes import PROPOSAL_SECONDS, change_fault, needs_second
+from ledger.authority.state import AuthorityState
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.authority import (
     PROPOSABLE,
-    STREAM,
     AdministratorNamed,
     AuthorityEvent,
     AuthorityProposed,
 )
 from ledger.events.values import SECOND, format_time
-from ledger.storage.records import AppendResult, Guard, LedgerInfo
+from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.store import Store
 
 _log: Final = structlog.get_logger("ledger.authority")
@@ -51,21 +51,12 @@ class AuthorityChanges:
         """Record a change, or propose it; AUTHORITY_REFUSED says why it may not be made."""
 
         def decide() -> Proposal:
-            self._authority.refresh()
-            state, now = self._authority.state, self._clock.now_micros()
+            state, now = self._newest()
             made: AuthorityEvent = data
             if needs_second(state, data.TYPE, data.to_data()):
-                made = AuthorityProposed(
-                    type=data.TYPE,
-                    change=data.to_data(),
-                    until=format_time(now + PROPOSAL_SECONDS * SECOND),
-                )
-            fault = change_fault(
-                state, _PLACE_UNKNOWN, made.TYPE, caller.actor, made.to_data(), now
-            )
-            if fault:
-                raise refused(fault)
-            return self._proposal(made)
+                until = format_time(now + PROPOSAL_SECONDS * SECOND)
+                made = AuthorityProposed(type=data.TYPE, change=data.to_data(), until=until)
+            return _judged(state, caller, made, now)
 
         written = self._append(caller, method, decide)
         if isinstance(data, AdministratorNamed):
@@ -78,24 +69,19 @@ class AuthorityChanges:
         """Carry out what another administrator proposed; AUTHORITY_REFUSED says why not."""
 
         def decide() -> Proposal:
-            self._authority.refresh()
-            state, now = self._authority.state, self._clock.now_micros()
+            state, now = self._newest()
             proposal = state.proposals.get(position)
             if proposal is None:
                 raise refused(f"position {position} holds no proposal that waits for approval")
             made = PROPOSABLE[proposal.type].from_data({**proposal.change, "proposal": position})
-            fault = change_fault(
-                state, _PLACE_UNKNOWN, made.TYPE, caller.actor, made.to_data(), now
-            )
-            if fault:
-                raise refused(fault)
-            return self._proposal(made)
+            return _judged(state, caller, made, now)
 
         return self._append(caller, method, decide)
 
-    def _proposal(self, made: AuthorityEvent) -> Proposal:
-        unchanged = Guard(STREAM, None, after_position=self._authority.state.position)
-        return Proposal([Addition.of(made)], [unchanged])
+    def _newest(self) -> tuple[AuthorityState, int]:
+        """Return the authority at the head, and the time."""
+        self._authority.refresh()
+        return self._authority.state, self._clock.now_micros()
 
     def _append(self, caller: Caller, method: str, decide: _Decide) -> AppendResult:
         written = self._appender.append(caller, method, decide, tries=_TRIES)
@@ -104,6 +90,14 @@ class AuthorityChanges:
 
     def _is_proposed(self, written: AppendResult) -> bool:
         return self._appender.event(written.last_position).type == AuthorityProposed.TYPE
+
+
+def _judged(state: AuthorityState, caller: Caller, made: AuthorityEvent, now: int) -> Proposal:
+    """Return the proposal of a change, guarded by what it was judged by; AUTHORITY_REFUSED."""
+    fault = change_fault(state, _PLACE_UNKNOWN, made.TYPE, caller.actor, made.to_data(), now)
+    if fault:
+        raise refused(fault)
+    return Proposal([Addition.of(made)], [unchanged(state)])
 
 
 def refused(fault: str) -> LedgerError:

@@ -13,12 +13,12 @@ from ledger.application.exports.jobs import ExportJob, JobFolder
 from ledger.application.exports.report import report_of
 from ledger.application.ledger import LedgerApplication
 from ledger.application.signing.seals import record_of
+from ledger.authority.state import is_whole
 from ledger.authority.table import METHODS
 from ledger.chain.checkpoint import claim_of
 from ledger.chain.link import EventRow
 from ledger.chain.merkle import leaf_hash, memory_reader, prove_inclusion, root_of
 from ledger.errors import LedgerError, Reason, chain_broken
-from ledger.events.authority import STREAM as AUTHORITY
 from ledger.events.decisions import DecisionMade
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
@@ -34,7 +34,6 @@ from ledger.export.report import IssuerStatements, Replay
 from ledger.export.sealing import seal_json
 from ledger.export.standalone import verifier_source
 from ledger.storage.events import timed
-from ledger.storage.records import Guard
 from ledger.storage.store import Store
 
 REPLAYS_MAX: Final = 100
@@ -198,15 +197,15 @@ class ExportWriting:
 
         def decide() -> Proposal:
             authority.refresh()
-            unchanged = Guard(AUTHORITY, None, after_position=authority.state.position)
-            may = authority.may(job.requested_by, METHODS[issued.METHOD], tuple)
-            if authority.is_in_force and not may:
+            guard = authority.guard(is_passing=False)
+            scopes = authority.scopes(job.requested_by, METHODS[issued.METHOD])
+            if authority.is_in_force and not is_whole(scopes):
                 raise LedgerError(
                     Reason.ACTOR_NOT_AUTHORISED,
                     f"{job.requested_by} lost the right to it while it was written.",
                     remedy="Ask an administrator for a role that has it, and create another.",
                     metadata={"actor": job.requested_by, "action": METHODS[issued.METHOD]},
                 )
-            return Proposal([Addition.of(issued)], [unchanged])
+            return Proposal([Addition.of(issued)], [guard])
 
         return self._appender.append(caller, issued.METHOD, decide, tries=_TRIES).last_position

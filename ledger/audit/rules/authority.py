@@ -9,16 +9,20 @@ from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.authority.changes import change_fault
 from ledger.authority.state import Identity, Subject
 from ledger.authority.table import ALSO_LEFT_BY, METHODS, REPRESENT
-from ledger.events.authority import AUTHORITY_TYPES, CallRepresented, CredentialUsed
-from ledger.events.models import ModelRegistered, ModelUpdated
+from ledger.events.authority import (
+    AUTHORITY_TYPES,
+    CREDENTIAL_RECORDER,
+    CallRepresented,
+    CredentialUsed,
+)
+from ledger.events.models import DESCRIBING
 from ledger.events.registry import BY_TYPE
 from ledger.events.system import CONFIGURED, LedgerCreated
-from ledger.events.values import SECOND
+from ledger.events.values import DAY, SECOND
 
-RECORDER: Final = "system/credentials"
 _LATE_MICROS: Final = 300 * SECOND
 """How much later than it was let in a call's event may be recorded."""
-_DAY_MICROS: Final = 2 * 86_400 * SECOND
+_HOLDS_MICROS: Final = 2 * DAY
 """How long a recorded use holds: the day that it is of, and a call that goes on into the next."""
 _BEGINNING: Final = frozenset({LedgerCreated.TYPE, *CONFIGURED})
 
@@ -70,7 +74,7 @@ def _subjects(event: AuditedEvent, fold: LedgerState) -> Iterator[Subject]:
         known = facts.described[-1][1] if facts is not None and facts.described else None
         if known is not None:
             yield Subject(name, signal, _labels(known))
-        if event.type in (ModelRegistered.TYPE, ModelUpdated.TYPE):
+        if event.type in DESCRIBING:
             yield Subject(name, signal, _labels(event.known))
         elif known is None:
             yield Subject(name, signal)
@@ -85,8 +89,8 @@ def _labels(data: dict[str, Any]) -> dict[str, str]:
 def authority_credentials(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every credential on record was its actor's when it was used, and the service recorded it."""
     data, state = event.known, fold.authority.state
-    if event.actor != RECORDER:
-        return f"{event.actor} recorded it, and {RECORDER} does"
+    if event.actor != CREDENTIAL_RECORDER:
+        return f"{event.actor} recorded it, and {CREDENTIAL_RECORDER} does"
     if not state.began_at:
         return "no administrator is named: authority is not in force"
     if (data["fingerprint"] is None) != (data["method"] == "development"):
@@ -119,8 +123,8 @@ def _token_fault(event: AuditedEvent, fold: LedgerState) -> str | None:
 def authority_claims(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every call on behalf of another is recorded by the service, of an actor who may call so."""
     data, state = event.known, fold.authority.state
-    if event.actor != RECORDER:
-        return f"{event.actor} recorded it, and {RECORDER} does"
+    if event.actor != CREDENTIAL_RECORDER:
+        return f"{event.actor} recorded it, and {CREDENTIAL_RECORDER} does"
     if not state.scopes(data["actor"], REPRESENT, _judged_at(event, fold)):
         return f"{data['actor']} lacked the action {REPRESENT} there"
     if data["on_behalf_of"] not in state.persons:
@@ -149,4 +153,4 @@ def authority_shown(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 def _is_past(used: int, event: AuditedEvent, fold: LedgerState) -> bool:
     """Whether a use that was recorded then does not hold for an event any more."""
-    return fold.clock == "wall" and event.recorded_at - used > _DAY_MICROS
+    return fold.clock == "wall" and event.recorded_at - used > _HOLDS_MICROS
