@@ -4,7 +4,6 @@ gRPC says UNAVAILABLE for every one of them, with words of its library, or none.
 server is looked at once more: the certificate that it shows, and whether it goes on after ours.
 """
 
-import socket
 import ssl
 from typing import Final
 
@@ -16,6 +15,7 @@ from ledger.client.options import ClientOptions
 from ledger.client.security import Security
 from ledger.client.target import SECURE, Target
 from ledger.events.inert import inert
+from ledger.tls_socket import connected
 
 _LOOK_SECONDS: Final = 2.0
 _PLAIN_ANSWER: Final = "WRONG_VERSION_NUMBER"
@@ -133,9 +133,10 @@ def _blind() -> ssl.SSLContext:
 
 
 def _connected(place: Target, context: ssl.SSLContext) -> ssl.SSLSocket:
-    plain = socket.create_connection((place.host, place.port), timeout=_LOOK_SECONDS)
+    link = connected(context, place.host, place.port, _LOOK_SECONDS)
     try:
-        return context.wrap_socket(plain, server_hostname=place.host)
+        link.do_handshake()
     except BaseException:
-        plain.close()
+        link.close()
         raise
+    return link

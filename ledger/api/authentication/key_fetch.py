@@ -13,6 +13,8 @@ from contextlib import closing, suppress
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from ledger.tls_socket import connected
+
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -54,11 +56,10 @@ def _late(seconds: float) -> Exception:
 
 def _connected(parts: SplitResult, ca: str, seconds: float) -> socket.socket:
     host = parts.hostname or ""
-    context = ssl.create_default_context(cafile=ca or None) if parts.scheme == "https" else None
-    link = socket.create_connection((host, parts.port or _PORTS[parts.scheme]), timeout=seconds)
-    if context is not None:
-        # The handshake comes later: the other end may be slow at it too.
-        return context.wrap_socket(link, server_hostname=host, do_handshake_on_connect=False)
+    port = parts.port or _PORTS[parts.scheme]
+    if parts.scheme == "https":  # the handshake comes later: the other end may be slow at it too
+        return connected(ssl.create_default_context(cafile=ca or None), host, port, seconds)
+    link = socket.create_connection((host, port), timeout=seconds)
     if ipaddress.ip_address(link.getpeername()[0]).is_loopback:
         return link
     link.close()
