@@ -236,7 +236,6 @@ def test_without_any_keys_a_token_is_refused_with_a_pause(build: Build, clock: M
         (answering(b'{"keys": 5}'), "no JWKS"),
         (answering(b"[" * 100_000), "nested too deeply"),
         (answering(key_set(*[public_jwk("one")] * 101)), "lists 101 keys"),
-        (answering(key_set({"kty": "oct", "k": "AAAA"})), "none of its keys"),
         (lambda handler: handler.wfile.write(b"hello\r\n"), "not HTTP"),
         (answering(b"short", length=400), "not HTTP, or was cut short"),
     ],
@@ -253,6 +252,21 @@ def test_an_answer_that_holds_no_keys_changes_nothing_and_is_told(
         [problem] = waiting.authenticator.problems()
         assert why in problem
         assert waiting.reason(token(kid="made-up")) is Reason.TOKEN_KEY_UNKNOWN
+        assert waiting.counts(token())
+
+
+def test_a_list_without_a_usable_key_withdraws_those_before_it_and_is_told(
+    build: Build, clock: ManualClock
+) -> None:
+    with key_server(ONE) as server:
+        waiting = _serving(server, build)
+        server.answer = answering(key_set({"kty": "oct", "k": "AAAA"}))
+        clock.advance(FRESH)
+        assert waiting.reason(token(kid="made-up")) is Reason.TOKEN_KEY_UNKNOWN
+        waiting.wait(2)
+        [problem] = waiting.authenticator.problems()
+        assert "none of its keys" in problem
+        assert waiting.reason(token()) is Reason.TOKEN_KEY_UNKNOWN
 
 
 @pytest.mark.parametrize(
