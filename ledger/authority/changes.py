@@ -163,7 +163,7 @@ def _issued_fault(state: AuthorityState, actor: str, data: Data, at: int) -> str
     person = state.persons[data["actor"]]
     if len(state.administrators()) < 2 or state.persons[actor] == person:
         return ""
-    held = (state.roles[one.role] for one in state.grants.values() if one.actor == data["actor"])
+    held = (state.roles[one.role] for one in state.grants_of.get(data["actor"], ()))
     if frozenset[str]().union(*held) <= REPORTING:
         return ""
     return (
@@ -218,14 +218,8 @@ def _withdrawn_fault(state: AuthorityState, actor: str, data: Data, at: int) -> 
     held = state.scopes(actor, "roles.grant", at)
     if grant.actor != actor and not any(scope.contains(grant.scope) for scope in held):
         return f"{actor} lacks the action roles.grant in that scope"
-    if grant.role == ADMINISTRATOR:
-        others = {
-            state.persons[one.actor]
-            for one in state.grants.values()
-            if one.role == ADMINISTRATOR and one.position != grant.position
-        }
-        if not others:
-            return "it is the last administrator's"
+    if state.administering == (grant,):
+        return "it is the last administrator's"
     return ""
 
 

@@ -130,6 +130,10 @@ class AuthorityState:
     roles: dict[str, frozenset[str]] = field(default_factory=lambda: dict(ROLES))
     grants: dict[int, Grant] = field(default_factory=dict)
     """Those that were not withdrawn, by position."""
+    grants_of: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
+    """The same by actor, each by position: every call asks for one actor's."""
+    administering: tuple[Grant, ...] = ()
+    """Those of them that make an administrator, by position."""
     limits: dict[str, ActorLimits] = field(default_factory=dict)
     """Of those actors for which any were set."""
     proposals: dict[int, ChangeProposal] = field(default_factory=dict)
@@ -151,6 +155,7 @@ class AuthorityState:
             tokens=dict(self.tokens),
             roles=dict(self.roles),
             grants=dict(self.grants),
+            grants_of=dict(self.grants_of),
             limits=dict(self.limits),
             proposals=dict(self.proposals),
         )
@@ -159,7 +164,7 @@ class AuthorityState:
 
     def held(self, actor: str, at: int) -> list[Grant]:
         """Return the grants of an actor in force, by position."""
-        return [one for one in self.grants.values() if one.actor == actor and one.is_in_force(at)]
+        return [one for one in self.grants_of.get(actor, ()) if one.is_in_force(at)]
 
     def scopes(self, actor: str, action: str, at: int) -> list[Scope]:
         """Return where an actor may do something; empty where it may not."""
@@ -172,13 +177,11 @@ class AuthorityState:
 
     def administrators(self) -> frozenset[str]:
         """Return the persons who hold `administrator`; such a grant never expires."""
-        return frozenset(
-            self.persons[one.actor] for one in self.grants.values() if one.role == ADMINISTRATOR
-        )
+        return frozenset(self.persons[one.actor] for one in self.administering)
 
     def is_administrator(self, actor: str) -> bool:
         """Whether an actor holds `administrator`."""
-        return any(one.actor == actor and one.role == ADMINISTRATOR for one in self.grants.values())
+        return any(one.role == ADMINISTRATOR for one in self.grants_of.get(actor, ()))
 
     # ---- folding ---------------------------------------------------------------------------------
 
@@ -205,16 +208,10 @@ class AuthorityState:
         elif type_ == RoleDefined.TYPE:
             self.roles[data["role"]] = frozenset(data["actions"])
         elif type_ == RoleGranted.TYPE:
-            self.grants[position] = Grant(
-                position,
-                data["actor"],
-                data["role"],
-                scope_of(data["scope"]),
-                time_of(data["expires_at"]),
-                actor,
-            )
+            scope, expires_at = scope_of(data["scope"]), time_of(data["expires_at"])
+            self._grant(Grant(position, data["actor"], data["role"], scope, expires_at, actor))
         elif type_ == GrantWithdrawn.TYPE:
-            self.grants.pop(data["grant"], None)
+            self._withdraw(data["grant"])
         elif type_ == LimitsSet.TYPE:
             self.limits[data["actor"]] = limits_of(data)
         elif type_ == AuthorityProposed.TYPE:
@@ -228,8 +225,22 @@ class AuthorityState:
         self.meanings.setdefault(actor, "")
         for one in data["identities"]:
             self.identities[identity_of(one)] = actor
-        self.grants[position] = Grant(position, actor, ADMINISTRATOR, WHOLE, None, by)
+        self._grant(Grant(position, actor, ADMINISTRATOR, WHOLE, None, by))
         self.began_at = self.began_at or position
+
+    def _grant(self, grant: Grant) -> None:
+        self.grants[grant.position] = grant
+        self.grants_of[grant.actor] = (*self.grants_of.get(grant.actor, ()), grant)
+        if grant.role == ADMINISTRATOR:
+            self.administering = (*self.administering, grant)
+
+    def _withdraw(self, position: int) -> None:
+        grant = self.grants.pop(position, None)
+        if grant is None:
+            return
+        kept = tuple(one for one in self.grants_of[grant.actor] if one is not grant)
+        self.grants_of[grant.actor] = kept
+        self.administering = tuple(one for one in self.administering if one is not grant)
 
     def _revoke(self, name: str, position: int) -> None:
         token = self.tokens.get(name)
