@@ -4,7 +4,7 @@ Nothing else constructs these parts. Everything that needs time or randomness is
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
@@ -43,7 +43,7 @@ from ledger.setting_sections import Settings
 from ledger.storage import open_store
 from ledger.storage.database import sqlite_file
 from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.records import CreateLedger, LedgerInfo
+from ledger.storage.records import CreateLedger, Guard, LedgerInfo
 from ledger.storage.rehash import RehashProcess
 from ledger.storage.store import Store
 from ledger.storage.vault import chosen_vault
@@ -223,24 +223,19 @@ class Service:
         request_id: str | None = None,
         digest: bytes = b"",
         administrator: AdministratorNamed | None = None,
+        guards: Sequence[Guard] | None = None,
     ) -> LedgerInfo:
         """Begin a ledger with its own chain, order and key; ALREADY_EXISTS if the name is taken.
 
+        `guards`: those of a caller, on the first ledger, by which it was judged; see CreateLedger.
         Where `leap_seconds` is None a `data` ledger gets the default, a `wall` ledger no bound.
         """
         if leap_seconds is None:
             leap_seconds = LEAP_SECONDS_DEFAULT if clock == "data" else 0
         new = CreateLedger(
-            origin,
-            clock,
-            skew_seconds,
-            actor,
-            request_id,
-            digest,
-            unit_of_cost=unit_of_cost,
-            leap_seconds=leap_seconds,
-            administrator=administrator,
-        )
+            origin, clock, skew_seconds, actor, request_id, digest, unit_of_cost, leap_seconds,
+            administrator, guards,
+        )  # fmt: skip
         refuse_impossible(new)
         self._refuse_one_too_many(origin)
         info = self.store.ledgers.create(new)

@@ -74,6 +74,7 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
             request_id=caller.request_id,
             digest=caller.digest,
             administrator=administrator,
+            guards=caller.guards,
         )
         ledger = self._server.backend.ledger(origin)
         last = ledger.log.event(2 if administrator is None else 3)

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import grpc
@@ -24,7 +24,7 @@ from ledger.events import values
 from ledger.events.authority import AdministratorNamed
 from ledger.limit_settings import LimitSettings
 from ledger.limits import ActorLimits
-from ledger.storage.records import LedgerInfo
+from ledger.storage.records import Guard, LedgerInfo
 from projections.host import ProjectionHost
 
 # Fields that may differ between a request and its repeat: whether the ledger was named or
@@ -107,6 +107,7 @@ class Backend(Protocol):
         request_id: str | None,
         digest: bytes,
         administrator: AdministratorNamed | None,
+        guards: Sequence[Guard] | None,
     ) -> LedgerInfo:
         """Begin a ledger."""
 

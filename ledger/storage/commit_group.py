@@ -126,6 +126,11 @@ class CommitGroup:
         """Return whether a request id that `begin` looked up was used before."""
         return key in self._known
 
+    def check_guards(self, info: LedgerInfo, guards: Iterable[Guard]) -> None:
+        """Refuse unless all guards hold on a ledger that takes part."""
+        for guard in guards:
+            self._check_guard(self._chains[info.ledger_id], guard)
+
     def admit(self, info: LedgerInfo, request: AppendRequest) -> AppendResult:
         """Place a request's events, or raise its LedgerError and change nothing."""
         self._check_deadline(request)
@@ -142,8 +147,7 @@ class CommitGroup:
             duplicates = self._repeats.found_before(info.ledger_id, request, result)
             return replace(result, repeated=True, duplicates=duplicates)
         self._check_tracking(info, request)
-        for guard in request.guards:
-            self._check_guard(chain, guard)
+        self.check_guards(info, request.guards)
         first = chain.position + 1
         bodies: Sequence[bytes] = bodies_of(request.events, first)
         recorded_at = self._time_of(chain, request)

@@ -77,6 +77,7 @@ class Ledgers:
         self._database.lock_ledgers(transaction.connection)
         if (known := _find(transaction.connection, request.origin)) is not None:
             return _repeated(transaction, known, request)
+        _check_judged(transaction, request)
         now = self._times.now_of_new() if request.clock == "wall" else 0
         _check_origin(request.origin)
         first, following = (self._keys.draw(request.origin) for _ in range(2))
@@ -153,6 +154,23 @@ def _repeated(
         remedy="Use it, or choose another name.",
         metadata={"ledger": known.origin},
     )
+
+
+def _check_judged(transaction: WriteTransaction, request: CreateLedger) -> None:
+    """Refuse for now unless the first ledger is still as the caller was judged by it."""
+    row = transaction.connection.execute(INFO.order_by(ledgers.c.ledger_id).limit(1)).first()
+    if request.guards is None or row is None:
+        return
+    first = info_of(row)
+    if not request.guards:
+        raise LedgerError(
+            Reason.STORE_UNAVAILABLE,
+            "The first ledger came while the request was carried out; nothing was written.",
+            remedy="Send the same request again.",
+            retry_after_seconds=0.1,
+        )
+    transaction.group.begin([first], [])
+    transaction.group.check_guards(first, request.guards)
 
 
 def _check_origin(origin: str) -> None:

@@ -141,7 +141,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class CreateLedger:
-    """A ledger to begin."""
+    """A ledger to begin.
+
+    `guards` are of the first ledger, which its caller was judged by: empty where there was none
+    yet, None where no one judged the caller.
+    """
 
     origin: str
     clock: str
@@ -152,6 +156,7 @@ class CreateLedger:
     unit_of_cost: str = ""
     leap_seconds: int = 0
     administrator: AdministratorNamed | None = None
+    guards: Sequence[Guard] | None = None
 
 
 class KeptCheckpoint(NamedTuple):

@@ -5,6 +5,7 @@ name, so that each test is about rights alone. What is recorded has to satisfy t
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,55 @@ def test_a_grant_lets_in_and_its_withdrawal_shuts_out_at_once(served: Served) ->
         pb.WithdrawGrantRequest(grant=made.appended.position, reason="Gone."), **by(ANA)
     )
     assert status(refused(lambda: define(served, EVE))) == DENIED
+
+
+def before_creation(served: Served, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:  # noqa: ANN401
+    """Have something done between the judgement of the next creation and its append."""
+    create = served.service.create_ledger
+
+    def after(*args: Any, **fields: Any) -> Any:  # noqa: ANN401
+        monkeypatch.undo()
+        act()
+        return create(*args, **fields)
+
+    monkeypatch.setattr(served.service, "create_ledger", after)
+
+
+def test_a_ledger_is_not_created_by_a_right_that_was_withdrawn_on_the_first_ledger_meanwhile(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(served, EVE, "staff-2")
+    role = pb.DefineRoleRequest(role="creator", actions=["ledgers.create"], meaning="Begins them.")
+    served.authority.DefineRole(role, **by(ANA))
+    made = grant(served, EVE, "creator")
+    gone = pb.WithdrawGrantRequest(grant=made.appended.position, reason="Gone.")
+
+    def create() -> Any:  # noqa: ANN401
+        request = ledger_service_pb2.CreateLedgerRequest(origin="ledger.example/late")
+        return served.ledgers.CreateLedger(request, **by(EVE))
+
+    before_creation(served, monkeypatch, lambda: served.authority.WithdrawGrant(gone, **by(ANA)))
+    late = refused(create)
+    assert status(late) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+    assert status(refused(create)) == DENIED
+    assert [one.origin for one in served.service.ledgers()] == [ORIGIN]
+
+
+def test_a_creation_that_no_ledger_judged_is_not_carried_out_beside_a_first_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ledger_service_pb2.CreateLedgerRequest(
+        origin=ORIGIN, administrator=authority_pb2.Administrator(actor=ANA, person="staff-1")
+    )
+    second = ledger_service_pb2.CreateLedgerRequest(origin="ledger.example/second")
+    with serving(tmp_path, authentication__development=True) as served:
+        create: Any = partial(served.ledgers.CreateLedger, **by("users/ops"))
+        before_creation(served, monkeypatch, lambda: create(first))
+        late = refused(lambda: create(second))
+        assert status(late) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+        assert status(refused(lambda: create(second))) == DENIED
+        assert [one.origin for one in served.service.ledgers()] == [ORIGIN]
+        create(second, **by(ANA))
 
 
 def test_limits_that_are_set_hold_at_once_for_their_actor_until_others_are(served: Served) -> None:
