@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from ledger.authority.believed import SHOWING_TYPES, SeenCallers
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.link import EventRow, Link
 from ledger.events.canonical import decode, encode
@@ -61,6 +62,7 @@ class ReportFacts:
             type_: deque(maxlen=count) for type_, count in _KEPT.items()
         }
         self.unit_of_cost = ""
+        self.callers = SeenCallers()
         self._score: tuple[int, bytes] = (0, b"")
         self._drafts: OrderedDict[bytes, bytes] = OrderedDict()
 
@@ -78,6 +80,8 @@ class ReportFacts:
             self.first, self.first_time = position, time
         if not self.first_data_time and time != _UNSET:
             self.first_data_time = time
+        if type_ in SHOWING_TYPES:
+            self.callers.take(position, type_, _data(body) if has_body and body else None)
         if has_body and body is not None and type_ in _READ:
             self._keep(position, time, type_, body)
 

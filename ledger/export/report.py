@@ -25,6 +25,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from ledger import __version__, pages
+from ledger.authority.believed import BelievedCallers
 from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
@@ -33,6 +34,7 @@ from ledger.events.notation import percent, rounded_money
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.events.registry import BY_TYPE
+from ledger.export.callers import callers_in_words
 from ledger.export.facts import ReportFacts, ReportSubject
 from ledger.export.scope import ERASED, ERASED_LATER
 from ledger.export.standalone import NAME as VERIFIER
@@ -41,7 +43,7 @@ OUTCOMES: Final = frozenset({"IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE"})
 _HEAD: Final = re.compile(
     rb'<meta name="generator" content="([^"]*)">\n<meta name="stated" content="([^"]*)">\n'
 )
-_SOURCES: Final = ("application/decisions", "events", "export", "pages", "rules")
+_SOURCES: Final = ("application/decisions", "authority", "events", "export", "pages", "rules")
 """The folders of this package that a report is made by."""
 _SIGNALS_SHOWN: Final = 3
 _PLAN_ROWS_SHOWN: Final = 50
@@ -77,11 +79,14 @@ class IssuerStatements:
     purpose: str = ""
     replays: Mapping[int, Replay] = field(default_factory=dict)
     """By position, how decisions and plans came out that were computed again."""
+    callers: BelievedCallers | None = None
+    """Up to where callers were believed, where the events of the bundle do not show it."""
 
     def encode(self) -> str:
         """Return them as JSON in ASCII."""
         replays = [[at, one.outcome, one.why] for at, one in sorted(self.replays.items())]
-        return json.dumps({"purpose": self.purpose, "replays": replays})
+        callers = {} if self.callers is None else {"callers": list(self.callers)}
+        return json.dumps({"purpose": self.purpose, "replays": replays, **callers})
 
     @classmethod
     def parse(cls, text: str) -> "IssuerStatements":
@@ -89,10 +94,15 @@ class IssuerStatements:
         try:
             value = json.loads(text)
             replays = {at: Replay(outcome, why) for at, outcome, why in value["replays"]}
-            found = cls(value["purpose"], replays)
-            is_same = found.encode() == text and all(
-                type(at) is int and one.outcome in OUTCOMES and type(one.why) is str
-                for at, one in replays.items()
+            callers = BelievedCallers(*value["callers"]) if "callers" in value else None
+            found = cls(value["purpose"], replays, callers)
+            is_same = (
+                found.encode() == text
+                and all(
+                    type(at) is int and one.outcome in OUTCOMES and type(one.why) is str
+                    for at, one in replays.items()
+                )
+                and all(type(at) is int and at >= 0 for at in callers or ())
             )
         except (TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(str(error)) from error
@@ -153,6 +163,7 @@ def render(
             "stated": stated.encode(),
             "purpose": stated.purpose,
             "facts": facts,
+            "callers": list(callers_in_words(scope, facts, stated.callers)),
             "scope": scope,
             "checkpoint": checkpoint,
             "root": checkpoint.root.hex(),

@@ -90,6 +90,8 @@ class VerifiedBundle:
     """The parts of it that its report is about."""
     report_verdict: str = ""
     """How the report compares with these parts; empty where it was not looked at."""
+    callers: tuple[str, ...] = ()
+    """What is to be said of callers that were believed."""
 
 
 def verify_bundle(

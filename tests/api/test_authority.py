@@ -374,4 +374,5 @@ def test_what_came_before_the_first_administrator_is_said_to_be_believed(tmp_pat
         define(served, "users/stranger")
         shown = served.authority.GetAuthority(pb.GetAuthorityRequest(), **by(ANA))
         assert shown.authority.began_at_position == 0
-    assert "actors are as callers named themselves" in audited(tmp_path / "ledger.sqlite").text()
+    said = "were believed, not authenticated: no administrator was named before."
+    assert said in audited(tmp_path / "ledger.sqlite").text()

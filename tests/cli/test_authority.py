@@ -209,3 +209,23 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(
     ran = run(*line, "--server", "127.0.0.1:1")
     assert ran.code == 2
     assert said in ran.err
+
+
+def test_a_bundle_of_a_part_states_from_where_on_callers_without_a_credential_were_let_in(
+    ana: Run, tmp_path: Path
+) -> None:
+    register(ana, EVE)
+    done(ana("authority", "grant", EVE, "auditor", *WHY))
+    eve = ("--actor", EVE, *key(ana))
+    done(ana("export", "create", str(tmp_path / "part"), "--from", "2", "--to", "4", *eve))
+    done(ana("export", "create", str(tmp_path / "whole"), *eve))
+    said = "From position 4 on, some callers were believed without a credential"
+    for name, by in (("part", "The issuer states: "), ("whole", "")):
+        verified = done(ana("verify", str(tmp_path / name), *key(ana)))
+        assert f"\n{by}{said}" in verified
+        assert f"{by}{said}" in (tmp_path / name / "data" / "report.html").read_text("utf-8")
+    assert said in audited(tmp_path / "ledger.sqlite").text()
+
+
+def key(ana: Run) -> tuple[str, str]:
+    return "--vkey", str(json.loads(done(ana("vkey", "--json")))["verifier_key"])

@@ -91,9 +91,15 @@ def test_an_honest_report_is_rendered_again_without_the_server_and_is_the_same(
     assert f"{REPORT}: the purpose" in found["not_signed"]
     has_decisions = bundle.name != "range"
     assert (f"{REPORT}: the outcome of each replay" in found["not_signed"]) == has_decisions
+    is_stated = f"{REPORT}: up to where callers were believed" in found["not_signed"]
+    assert is_stated == (bundle.name != "full"), "a part does not hold the beginning"
     assert "data/verify_bundle.py" not in found["not_signed"], "it is this program's own"
     shown = run("verify", str(bundle), "--vkey", key).out
     assert f"data/report.html: {SAME}" in shown
+    by = "" if bundle.name == "full" else "The issuer states: "
+    up_to = ran.json["last_position"] if bundle.name != "stream" else "[0-9]+"
+    believed = rf"^{by}Callers of events up to position {up_to} were believed, not authenticated: "
+    assert re.search(believed, shown, re.MULTILINE)
     assert f"digest {found['manifest_digest']}; compare it with the one that" in shown
     assert "No signature covers: bag-info.txt: the version in Bag-Software-Agent; " in shown
 

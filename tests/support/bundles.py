@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.application.exports.report import report_of
+from ledger.authority.believed import BelievedCallers
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.key_history import KeyHistory
 from ledger.chain.link import Digest, Link
@@ -134,12 +135,13 @@ class LedgerInMemory(Chained):
         *,
         size: int | None = None,
         replays: dict[int, Replay] | None = None,
+        callers: BelievedCallers | None = None,
     ) -> FinishedBundle:
         """Write a bundle whole."""
         plan = plan or self.plan()
         writer = self.writer(folder, plan, size=size)
         writer.add(self.rows(plan, writer.resume()))
-        return self.finish(writer, plan, size=size, replays=replays)
+        return self.finish(writer, plan, size=size, replays=replays, callers=callers)
 
     def write_short(self, folder: Path, plan: BundlePlan) -> FinishedBundle:
         """Write a bundle whose report is a line: for tests that look at every byte."""
@@ -160,6 +162,7 @@ class LedgerInMemory(Chained):
         *,
         size: int | None = None,
         replays: dict[int, Replay] | None = None,
+        callers: BelievedCallers | None = None,
         verifier: bytes = VERIFIER,
     ) -> FinishedBundle:
         """Write what goes beside the events."""
@@ -175,7 +178,7 @@ class LedgerInMemory(Chained):
         subject = ReportSubject(
             tally.scope(), tally.facts, checkpoint, note, tally.proven_erased(), str(reach)
         )
-        report = report_of(subject, IssuerStatements(plan.purpose, replays or {}))
+        report = report_of(subject, IssuerStatements(plan.purpose, replays or {}, callers))
         return writer.finish(note, self.keys_json(size), report, verifier, seal)
 
 

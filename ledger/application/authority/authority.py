@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, model_stream
+from ledger.authority.believed import SHOWING_TYPES, BelievedCallers, SeenCallers
 from ledger.authority.state import AuthorityState, Identity, Scope, Token
 from ledger.authority.tokens import is_secret_of
 from ledger.clock import Clock
@@ -32,6 +33,7 @@ from ledger.storage.store import Store
 _METHOD: Final = "CredentialUsed"
 _CLAIMED: Final = "CallRepresented"
 _USES_MAX: Final = 20_000
+_PAGE: Final = 2_000
 
 
 class CredentialUse(NamedTuple):
@@ -123,6 +125,18 @@ class Authority:
         ):
             _apply(state, event)
         return state
+
+    def believed(self, position: int) -> BelievedCallers:
+        """Return up to where callers were believed, as the events up to a position show it."""
+        seen, after, read = SeenCallers(), 0, self._store.events.of_types
+        while events := read(
+            self._info.origin, SHOWING_TYPES, after=after, at_or_before=position, limit=_PAGE
+        ):
+            for event in events:
+                has_body = event.body_bytes is not None
+                seen.take(event.position, event.type, event.data if has_body else None)
+            after = events[-1].position
+        return seen.believed
 
     def labels_as_of(self, model: str, position: int) -> Mapping[str, str]:
         """Return the labels of a model at an earlier position; none where it was not described."""

@@ -26,11 +26,13 @@ from ledger.events.proving import ExportIssued, StreamsSealed
 from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.export.bundle import BundleWriter, FinishedBundle
+from ledger.export.callers import shows_callers
 from ledger.export.facts import ReportFacts, ReportSubject
 from ledger.export.lines import checked_line
 from ledger.export.proofs import TileProver
 from ledger.export.reach import BundleReach, reach_of
 from ledger.export.report import IssuerStatements, Replay
+from ledger.export.scope import BundlePlan
 from ledger.export.sealing import seal_json
 from ledger.export.standalone import verifier_source
 from ledger.storage.events import timed
@@ -80,15 +82,15 @@ class ExportWriting:
                 writer.add(rows)
                 advance(writer.tally.facts.events)
             note = self._cosigned(size, unwanted)
-            tally = writer.tally
-            stated = IssuerStatements(plan.purpose, self._replays(tally.facts))
+            tally, reach = writer.tally, str(self._reach(job))
+            subject = ReportSubject(
+                tally.scope(), tally.facts, checkpoint, note, tally.proven_erased(), reach
+            )
             seal = None
             if prover is not None and job.stream is not None:
                 seal = self._seal(job, prover)
             keys = self._ledger.attestation.keyring.history(until=size).to_json()
-            facts, proven, reach = tally.facts, tally.proven_erased(), self._reach(job)
-            subject = ReportSubject(tally.scope(), facts, checkpoint, note, proven, str(reach))
-            report = report_of(subject, stated)
+            report = report_of(subject, self._stated(plan, subject))
             written = writer.finish(note, keys, report, verifier_source(), seal)
         if unwanted.is_set():
             raise LeftUnfinishedError
@@ -167,6 +169,13 @@ class ExportWriting:
             ],
             record_index=index,
         )
+
+    def _stated(self, plan: BundlePlan, subject: ReportSubject) -> IssuerStatements:
+        """Return what the report says that the bundle does not show."""
+        callers = None
+        if not shows_callers(subject.scope, subject.facts):
+            callers = self._ledger.authority.believed(subject.checkpoint.size)
+        return IssuerStatements(plan.purpose, self._replays(subject.facts), callers)
 
     def _replays(self, facts: ReportFacts) -> dict[int, Replay]:
         """Return what computing the newest decisions and plans of a bundle again gives."""

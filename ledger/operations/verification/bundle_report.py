@@ -8,7 +8,9 @@ compared, and that is said: a reader then trusts the events, not the page.
 from dataclasses import replace
 from typing import Final
 
+from ledger.authority.believed import BelievedCallers
 from ledger.export.bag import INFO_FILE, PAYLOAD, bag_info, version_of
+from ledger.export.callers import callers_in_words, stated_fault
 from ledger.export.files import REPORT, VERIFIER, Bundle, BundleError
 from ledger.export.standalone import verifier_source
 from ledger.export.verify import INFO, VerifiedBundle
@@ -23,7 +25,7 @@ def with_report(bundle: Bundle, found: VerifiedBundle) -> VerifiedBundle:
 
     BundleError names the first line of either that is not what the bundle says.
     """
-    verdict, stated = _compared(bundle, found)
+    verdict, stated, callers = _compared(bundle, found)
     names = list(found.unsigned)
     at = names.index(REPORT)
     names[at : at + 1] = [f"{REPORT}: {one}" for one in stated]
@@ -31,7 +33,8 @@ def with_report(bundle: Bundle, found: VerifiedBundle) -> VerifiedBundle:
         names.remove(VERIFIER)
     if _is_bag_info_ours(bundle, found):
         names = [AGENT if name == INFO else name for name in names]
-    return replace(found, unsigned=tuple(names), report_verdict=verdict)
+    said = callers_in_words(found.scope, found.subject.facts, callers)
+    return replace(found, unsigned=tuple(names), report_verdict=verdict, callers=tuple(said))
 
 
 def _is_bag_info_ours(bundle: Bundle, found: VerifiedBundle) -> bool:
@@ -57,8 +60,10 @@ def _is_bag_info_ours(bundle: Bundle, found: VerifiedBundle) -> bool:
     return True
 
 
-def _compared(bundle: Bundle, found: VerifiedBundle) -> tuple[str, list[str]]:
-    """Return how the report compares, and what of it is not signed."""
+def _compared(
+    bundle: Bundle, found: VerifiedBundle
+) -> tuple[str, list[str], BelievedCallers | None]:
+    """Return how the report compares, what of it is not signed, and what it states of callers."""
     try:
         from ledger.application.exports.report import report_of
         from ledger.export.report import program, stated_in
@@ -72,10 +77,14 @@ def _compared(bundle: Bundle, found: VerifiedBundle) -> tuple[str, list[str]]:
     theirs, stated = told
     if theirs != ours:
         return _unread(f"another program wrote it, as it says: {theirs[:100]}")
+    if fault := stated_fault(found.scope, found.subject.facts, stated.callers):
+        raise BundleError(REPORT, 0, fault)
     expected = "".join(report_of(found.subject, stated)).encode()
     if _holds(bundle, REPORT, expected):
         names = ["the purpose"] * bool(stated.purpose)
-        return SAME, [*names, *["the outcome of each replay"] * bool(stated.replays)]
+        names += ["the outcome of each replay"] * bool(stated.replays)
+        names += ["up to where callers were believed"] * (stated.callers is not None)
+        return SAME, names, stated.callers
     raise BundleError(
         REPORT,
         _first_difference(_beginning(bundle, REPORT, len(expected) + 1), expected),
@@ -94,8 +103,8 @@ def _beginning(bundle: Bundle, name: str, size: int) -> bytes:
         return file.read(size)
 
 
-def _unread(why: str) -> tuple[str, list[str]]:
-    return f"not compared: {why}", [f"all of it, not compared: {why}"]
+def _unread(why: str) -> tuple[str, list[str], None]:
+    return f"not compared: {why}", [f"all of it, not compared: {why}"], None
 
 
 def _first_difference(found: bytes, expected: bytes) -> int:

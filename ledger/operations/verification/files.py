@@ -15,6 +15,7 @@ from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.chain.witness_times import Cosigned
+from ledger.export.callers import UNSHOWN
 from ledger.export.files import BundleError, BundleFormError, open_bundle
 from ledger.export.lines import LineError, parse_alone
 from ledger.export.reach import AgeBound
@@ -67,6 +68,7 @@ def check_bundle(
         unknown_types=dict(found.unknown_types),
         erased=missing.erased_proven + missing.erased_stated,
         withheld=missing.withheld,
+        remarks=found.callers,
         bundle=BundleVerdict(
             kind=scope.kind,
             stream=scope.stream or "",
@@ -113,6 +115,7 @@ def check_receipt(path: Path, given: TrustAnchors) -> Report:
         last_position=max(places),
         events=len(places),
         gaps=(UncheckedCount("replay.decision", _NO_REPLAY, 1),),
+        remarks=(UNSHOWN,),
         decision=DecisionVerdict(
             model=found.model,
             position=found.position,

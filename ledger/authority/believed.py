@@ -1,0 +1,66 @@
+"""Up to where callers were believed rather than authenticated, as the events of a ledger show it.
+
+Before its first administrator a ledger believes every caller; after that one is believed only where
+a server has `authentication.development`, and its use is on record. Reports say both.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
+
+SHOWING_TYPES: Final = AUTHORITY_TYPES | {CredentialUsed.TYPE}
+"""The events that show it. None of them is there before authority is in force."""
+
+_WITH_LEDGER: Final = 2
+"""A ledger that begins with an administrator has these events before that one."""
+
+
+class BelievedCallers(NamedTuple):
+    """Up to where callers were believed, and from where on some were."""
+
+    in_force_from: int
+    """The position of the first administrator; 0 where none was named."""
+    development_from: int
+    """Where a caller without a credential was let in first, once there was one; 0 for nowhere."""
+
+    def sentences(self, first: int, last: int) -> Iterator[str]:
+        """Yield what is to be said of the events between two positions, both included."""
+        until = min(self.in_force_from - 1 if self.in_force_from else last, last)
+        if until >= first and until > _WITH_LEDGER:
+            yield (
+                f"Callers of events up to position {until} were believed, not authenticated: "
+                "no administrator was named before."
+            )
+        if 0 < self.development_from <= last:
+            yield (
+                f"From position {self.development_from} on, some callers were believed without a "
+                "credential, by `authentication.development`."
+            )
+
+
+@dataclass(slots=True)
+class SeenCallers:
+    """What the events that were taken show of it, in order of position."""
+
+    in_force_from: int = 0
+    """The first position at which authority is seen to be in force; 0 for none."""
+    development_from: int = 0
+    unread_uses: int = 0
+    """How many uses of credentials have no body that says which."""
+
+    def take(self, position: int, type_: str, data: dict[str, Any] | None) -> None:
+        """Take an event of `SHOWING_TYPES`; `data` is None where its body is not there."""
+        self.in_force_from = self.in_force_from or position
+        if type_ != CredentialUsed.TYPE:
+            return
+        if data is None:
+            self.unread_uses += 1
+        elif data.get("method") == "development":
+            self.development_from = self.development_from or position
+
+    @property
+    def believed(self) -> BelievedCallers:
+        """What that means, if these were all the events that show it, from the first one on."""
+        return BelievedCallers(self.in_force_from, self.development_from)
