@@ -42,7 +42,7 @@ class BelievedCallers(NamedTuple):
 
 @dataclass(slots=True)
 class SeenCallers:
-    """What the events that were taken show of it, in order of position."""
+    """The signs of it in the events that were taken, in order of position."""
 
     in_force_from: int = 0
     """The first position at which authority is seen to be in force; 0 for none."""
@@ -62,5 +62,5 @@ class SeenCallers:
 
     @property
     def believed(self) -> BelievedCallers:
-        """What that means, if these were all the events that show it, from the first one on."""
+        """The meaning of these signs, if all events from the first one on were taken."""
         return BelievedCallers(self.in_force_from, self.development_from)

@@ -91,7 +91,7 @@ class VerifiedBundle:
     report_verdict: str = ""
     """How the report compares with these parts; empty where it was not looked at."""
     callers: tuple[str, ...] = ()
-    """What is to be said of callers that were believed."""
+    """Sentences about callers that were believed."""
 
 
 def verify_bundle(
