@@ -24,7 +24,7 @@ Checker = Callable[[Document], Iterable[tuple[str, str | None]]]
 # Format name → the key that gives it away, and the checker. A new format is one more line.
 FORMATS: Final[dict[str, tuple[str, Checker]]] = {
     "ledger_format_v1": ("events", vectors_ledger.check_ledger_format),
-    "kernel_v1": ("kernel", vectors_kernel.check_kernel),
+    "kernel_v1 and kernel_v2": ("kernel", vectors_kernel.check_kernel),
     "planner_v1": ("planner", vectors_kernel.check_planner),
 }
 

@@ -1,4 +1,4 @@
-"""Check known answers of the scoring kernel and the planner: `kernel_v1` and `planner_v1` files.
+"""Check known answers of the scoring kernels and the planner: `kernel_v…` and `planner_v1` files.
 
 Each check is a generator of (name of the case, what is wrong or None), so that a caller may stop at
 the first failure or count them all.
@@ -22,7 +22,7 @@ from ledger.kernel.excess import (
     input_problems,
     plan,
 )
-from ledger.kernel.scoring import KERNEL, Scoring, SignalRule, scoring_problems
+from ledger.kernel.scoring import KERNELS, Scoring, SignalRule, scoring_problems
 
 Document = dict[str, Any]
 Verdict = tuple[str, str | None]
@@ -39,11 +39,12 @@ class KernelObservation(NamedTuple):
 
 
 def check_kernel(document: Document) -> Iterator[Verdict]:
-    """Yield a verdict for the decay table and for each scoring of a `kernel_v1` file."""
-    if document["kernel"] != KERNEL:
-        yield "kernel", f"names {document['kernel']!r}; this release knows {KERNEL}"
+    """Yield a verdict for the decay table and for each scoring of a kernel's file."""
+    if document["kernel"] not in KERNELS:
+        yield "kernel", f"names {document['kernel']!r}; this release knows {', '.join(KERNELS)}"
         return
-    wrong = [key for key, value in document["decay_table"].items() if TABLE[int(key)] != int(value)]
+    table = document.get("decay_table", {})
+    wrong = [key for key, value in table.items() if TABLE[int(key)] != int(value)]
     yield "decay_table", f"entries {', '.join(wrong)} differ" if wrong else None
     for case in document["cases"]:
         yield case["name"], kernel_case_problem(case)

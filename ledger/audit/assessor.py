@@ -344,7 +344,7 @@ def _horizon_of(
         **{name: data[name] for name in _HORIZON},
         "model": facts.name,
         "model_version": _version(facts, parameters, data),
-        "kernel": "bucketed/1",
+        "kernel": parameters.scoring.kernel,
     }
 
 

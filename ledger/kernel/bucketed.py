@@ -1,12 +1,13 @@
-"""Scoring kernel `bucketed/1`: from the observations of one model to one priority.
+"""Scoring kernels `bucketed/1` and `bucketed/2`: from observations of one model to one priority.
 
 A pure function of integers: no float, clock, I/O or locale, so any language with big integers
-derives every score bit for bit, from `docs/spec/kernel_v1.md`. Values are nano (decimal × 10^9),
-ratios parts per million (ppm), times microseconds since 1970. Which observations count (policy,
-version in service, horizon) is for the caller to decide; rules and bounds on change are in
-`ledger.rules.procedure`.
+derives every score bit for bit, from `docs/spec/kernel_v1.md` and `kernel_v2.md`. Values
+are nano (decimal × 10^9), ratios parts per million (ppm), times microseconds since 1970. Which
+observations count (policy, version in service, horizon) is for the caller to decide; rules and
+bounds on change are in `ledger.rules.procedure`.
 
-A released kernel's arithmetic never changes. A better idea is `bucketed/2` in a file beside this.
+A released kernel's arithmetic never changes. What `bucketed/2` adds, where a rule has a
+`source_cap`, is in `ledger.kernel.quotas`; everything else is the arithmetic of both.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from ledger.events.values import PPM, SECOND
 from ledger.kernel.buckets import BucketMap, ModelState, SignalBuckets
 from ledger.kernel.decay import ONE_BITS, decays_by_age
+from ledger.kernel.quotas import pooled
 from ledger.kernel.scoring import Scoring, SignalRule
 
 
@@ -80,11 +82,15 @@ def score(
 
 
 def _speaker(buckets: SignalBuckets, evaluated_at: int) -> SignalOutput:
-    """Return the output that speaks for a signal, before its share is known (sections 6 and 7)."""
+    """Return the output that speaks for a signal, before its share is known (sections 6 and 7).
+
+    Section 7 is of `kernel_v2.md` where the rule has a `source_cap`.
+    """
     rule = buckets.rule
     now = evaluated_at // (rule.bucket_seconds * SECOND)
-    if rule.sources_needed == 0:
-        output = _read_map(rule, buckets.sources[""], now, "")
+    if rule.source_cap is not None or rule.sources_needed == 0:
+        together = buckets.sources[""] if rule.source_cap is None else pooled(buckets)
+        output = _read_map(rule, together, now, "")
         return output or SignalOutput(rule.signal, rule.weight_ppm)
     present: list[SignalOutput] = []
     for source, source_buckets in buckets.sources.items():

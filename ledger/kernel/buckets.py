@@ -21,7 +21,7 @@ BucketMap: TypeAlias = dict[int, Bucket]
 
 
 class SignalBuckets:
-    """The buckets of one signal, by source where its rule asks for several sources."""
+    """The buckets of one signal, by source where its rule tells sources apart."""
 
     __slots__ = (
         "_baseline",
@@ -42,7 +42,8 @@ class SignalBuckets:
         self._span = abs(rule.critical - rule.baseline)
         self._cap = rule.sample_cap
         self._bucket_micros = rule.bucket_seconds * SECOND
-        self._one_map: BucketMap | None = {} if rule.sources_needed == 0 else None
+        is_one = rule.sources_needed == 0 and rule.source_cap is None
+        self._one_map: BucketMap | None = {} if is_one else None
         self.sources: dict[str, BucketMap] = {} if self._one_map is None else {"": self._one_map}
 
     def observe(

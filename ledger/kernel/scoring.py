@@ -9,12 +9,17 @@ from typing import Final
 
 from ledger.limits import WINDOW_BUCKETS_MAX
 
-KERNEL: Final = "bucketed/1"
+KERNEL_1: Final = "bucketed/1"
+KERNEL_2: Final = "bucketed/2"
+KERNELS: Final = (KERNEL_1, KERNEL_2)
 
 
 @dataclass(frozen=True, slots=True)
 class SignalRule:
-    """How one signal is read. `baseline` and `critical` are nano; critical is the worse end."""
+    """How one signal is read. `baseline` and `critical` are nano; critical is the worse end.
+
+    `source_cap` is of `bucketed/2`: the samples for which one source counts in one bucket.
+    """
 
     signal: str
     weight_ppm: int
@@ -30,6 +35,7 @@ class SignalRule:
     sample_cap: int
     prior_samples: int
     sources_needed: int = 0
+    source_cap: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class Scoring:
     impact_gain_ppm: int
     risk_gain_ppm: int
     signals: tuple[SignalRule, ...]
-    kernel: str = KERNEL
+    kernel: str = KERNEL_1
 
     def __post_init__(self) -> None:
         """Order the rules by name (code points), as the kernel takes them."""
@@ -59,8 +65,12 @@ def scoring_problems(scoring: Scoring) -> list[tuple[str, str]]:
         for name, following in itertools.pairwise(names)
         if name == following
     ]
+    if scoring.kernel not in KERNELS:
+        problems.append(("kernel", f"must be one of {', '.join(KERNELS)}"))
     for rule in scoring.signals:
         path = f'signals["{rule.signal}"].'
+        if rule.source_cap is not None and scoring.kernel == KERNEL_1:
+            problems.append((path + "source_cap", f"is not of kernel {KERNEL_1}"))
         if rule.baseline == rule.critical:
             problems.append((path + "critical", "must differ from the baseline"))
         width, rest = divmod(rule.window_seconds, rule.bucket_seconds)

@@ -72,7 +72,7 @@ def test_a_wrong_seal_is_found() -> None:
 
 
 def test_the_tool_prints_a_line_per_file(capsys: pytest.CaptureFixture[str]) -> None:
-    files = [OWN / name for name in (FILE, "kernel_v1.json", "planner_v1.json")]
+    files = [OWN / name for name in (FILE, "kernel_v1.json", "kernel_v2.json", "planner_v1.json")]
     assert main([str(file) for file in files]) == PASS
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(files)

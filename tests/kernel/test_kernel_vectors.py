@@ -1,4 +1,4 @@
-"""The known answers of `kernel_v1` and `planner_v1`, one test a case; other code made them."""
+"""The known answers of the kernels and the planner, one test a case; other code made them."""
 
 import hashlib
 import json
@@ -17,15 +17,19 @@ from tools.vectors_kernel import (
 )
 
 _KERNEL: dict[str, Any] = load_vectors("kernel_v1.json")
+_QUOTAS: dict[str, Any] = load_vectors("kernel_v2.json")
 _PLANNER: dict[str, Any] = load_vectors("planner_v1.json")
 
 
 def test_the_vector_files_are_whole() -> None:
     assert len(_KERNEL["cases"]) >= 143
+    assert len(_QUOTAS["cases"]) >= 60
     assert len(_PLANNER["cases"]) >= 120
 
 
-@pytest.mark.parametrize("case", _KERNEL["cases"], ids=lambda case: str(case["name"]))
+@pytest.mark.parametrize(
+    "case", _KERNEL["cases"] + _QUOTAS["cases"], ids=lambda case: str(case["name"])
+)
 def test_a_scoring_equals_its_known_answer(case: dict[str, Any]) -> None:
     assert kernel_case_problem(case) is None
 
@@ -59,5 +63,5 @@ def test_the_checks_name_the_case_and_the_field_that_differ() -> None:
 
 
 def test_the_checks_refuse_a_file_of_another_kernel_or_planner() -> None:
-    assert "bucketed/2" in str(next(check_kernel({"kernel": "bucketed/2"}))[1])
+    assert "bucketed/3" in str(next(check_kernel({"kernel": "bucketed/3"}))[1])
     assert "excess/2" in str(next(check_planner({"planner": "excess/2"}))[1])

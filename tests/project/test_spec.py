@@ -7,6 +7,7 @@ are looked for in the pages, and what a release packs in the settings that pack 
 import re
 import tomllib
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,9 +23,10 @@ from ledger.chain.tiles import Tile, tile_path
 from ledger.events.canonical import decode, encode
 from ledger.events.notation import money
 from ledger.events.values import PPM, parse_time
-from ledger.kernel.buckets import ModelState
+from ledger.kernel.buckets import ModelState, SignalBuckets
 from ledger.kernel.decay import decays_by_age
 from ledger.kernel.excess import plan
+from ledger.kernel.quotas import pooled
 from tests.support.spec import SPEC, block, example, text_of
 from tests.support.vectors import OWN, load_vectors
 from tools.vectors_kernel import (
@@ -151,6 +153,27 @@ def test_the_buckets_of_the_page_are_those_of_its_observations() -> None:
         for index, age in zip(sorted(buckets), (2, 1, 0), strict=True)
     ]
     assert table("kernel_v1.md", "9.") == [list(map(str, row)) for row in shown]
+
+
+def test_the_score_of_the_page_of_quotas_is_what_the_kernel_computes() -> None:
+    assert kernel_case_problem(example("kernel_v2.md")) is None
+
+
+def test_the_buckets_of_the_page_of_quotas_are_those_of_its_observations() -> None:
+    case = example("kernel_v2.md")
+    scoring = scoring_of(case["scoring"])
+    state = ModelState(scoring)
+    for item in case["observations"]:
+        state.observe(*observation_of(item))
+    buckets = state.buckets_of("error_rate")
+    every = SignalBuckets(replace(scoring.signals[0], sources_needed=0))
+    every.sources = buckets.sources
+    shown = []
+    for index, (_, n, s, _) in sorted(pooled(every).items()):
+        filled = sum(index in each for each in buckets.sources.values())
+        shown.append([*map(str, (index, filled, n, s)), "yes" if filled >= 3 else "no"])
+    assert list(pooled(buckets)) == [492323]
+    assert table("kernel_v2.md", "6.") == shown
 
 
 def test_the_numbers_in_the_words_of_the_kernel_s_page_are_those_of_its_example() -> None:

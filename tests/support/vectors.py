@@ -20,6 +20,7 @@ _BESIDE = OWN.parents[1].parent / "shared" / "vectors"
 _OURS_ALONE = {
     "ledger_format_v1.json",
     "kernel_v1.json",
+    "kernel_v2.json",
     "planner_v1.json",
     "decision_v1.json",
     "decision_v2.json",
@@ -78,8 +79,8 @@ def load_vectors(file_name: str) -> Any:  # noqa: ANN401 - each format is its ow
 
 
 def load_cases(file_name: str) -> dict[str, dict[str, Any]]:
-    """Return the cases of all documents of a name by id."""
+    """Return the cases of all documents of a name by id, or by name where a format has names."""
     cases = [case for document in load_documents(file_name) for case in document["cases"]]
-    by_id = {case["id"]: case for case in cases}
+    by_id = {case.get("id") or case["name"]: case for case in cases}
     assert len(by_id) == len(cases) > 0
     return by_id

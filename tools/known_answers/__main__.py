@@ -8,7 +8,16 @@ import json
 import sys
 from pathlib import Path
 
-from tools.known_answers import canonical, decisions, logs, mldsa_notes, notes, transcripts, trees
+from tools.known_answers import (
+    canonical,
+    decisions,
+    logs,
+    mldsa_notes,
+    notes,
+    scores,
+    transcripts,
+    trees,
+)
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "vectors"
 FILES = {
@@ -18,6 +27,7 @@ FILES = {
     **logs.FILES,
     **canonical.FILES,
     **decisions.FILES,
+    **scores.FILES,
     **transcripts.FILES,
 }
 

@@ -5,9 +5,9 @@ is answered by going through all deployments and all observations. It shares not
 product, whose application and auditor both have to arrive at these answers.
 """
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
+
+from tools.known_answers.draws import Draw
 
 _HOUR: Final = 3_600_000_000
 _DAY: Final = 24 * _HOUR
@@ -19,30 +19,12 @@ _MAX_PERIODS: Final = 4
 _CASES: Final = 24
 
 Case = dict[str, Any]
-T = TypeVar("T")
 
 
-class _Draw:
-    """Numbers that look like chance and are the same every time: digests of a count."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._count = 0
-
-    def between(self, least: int, most: int) -> int:
-        """Return a number from least to most, both included."""
-        self._count += 1
-        digest = hashlib.sha256(f"rules/2 {self._seed} {self._count}".encode()).digest()
-        return least + int.from_bytes(digest, "big") % (most - least + 1)
-
-    def one_of(self, items: Sequence[T]) -> T:
-        """Return one of several."""
-        return items[self.between(0, len(items) - 1)]
-
-    def days(self, count: int) -> list[int]:
-        """Return that many days, each another one, in no order."""
-        left = list(range(_SPAN_DAYS - 5))
-        return [left.pop(self.between(0, len(left) - 1)) for _ in range(count)]
+def _days(draw: Draw, count: int) -> list[int]:
+    """Return that many days, each another one, in no order."""
+    left = list(range(_SPAN_DAYS - 5))
+    return [left.pop(draw.between(0, len(left) - 1)) for _ in range(count)]
 
 
 def in_service(deployments: list[Case], at: int) -> Case | None:
@@ -143,8 +125,8 @@ def _plan(case: Case, made_at: int) -> Case | None:
 
 
 def _case(number: int) -> Case:
-    draw = _Draw(number)
-    days = draw.days(draw.between(1, 5))
+    draw = Draw("rules/2", number)
+    days = _days(draw, draw.between(1, 5))
     deployments = [
         {
             "version": f"v{place}",

@@ -21,7 +21,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import decode_data
 from ledger.events.values import parse_time
-from ledger.kernel.scoring import KERNEL
+from ledger.kernel.scoring import KERNELS
 from ledger.storage.events import Events
 
 ReplayKind: TypeAlias = Literal["score", "decision", "plan"]
@@ -174,7 +174,7 @@ class Replayer:
 
     def _horizon(self, data: ScoreComputed | DecisionMade) -> AssessmentInputs:
         """Return what a recorded score or decision names as its horizon, read from the ledger."""
-        if data.kernel != KERNEL:
+        if data.kernel not in KERNELS:
             raise _NotReplayableError(f"this release has no kernel {data.kernel}")
         history = self._histories.history(data.model, data.as_of)
         if history is None:

@@ -29,7 +29,6 @@ from ledger.events.policy_document import Action
 from ledger.events.values import format_time, parse_time
 from ledger.kernel.bucketed import KernelScore, SignalOutput, score
 from ledger.kernel.buckets import ModelState
-from ledger.kernel.scoring import KERNEL
 from ledger.rules.procedure import (
     Outcome,
     bounded_priority,
@@ -179,7 +178,7 @@ def _horizon_fields(horizon: AssessmentInputs) -> dict[str, Any]:
         "policy": policy.policy,
         "policy_version": policy.version,
         "policy_digest": policy.digest,
-        "kernel": KERNEL,
+        "kernel": policy.scoring.kernel,
         "trigger": horizon.trigger,
         "historical": horizon.is_historical,
     }

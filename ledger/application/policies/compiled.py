@@ -109,6 +109,7 @@ def scoring_of(document: PolicyDocument) -> Scoring:
             )
             for rule in part.signals
         ),
+        kernel=part.kernel,
     )
 
 
