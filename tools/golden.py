@@ -29,7 +29,7 @@ from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time, parse_time
 from ledger.storage.events import Events
-from tools import golden_access, golden_authority, golden_proving
+from tools import golden_access, golden_authority, golden_proving, golden_signals
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GOLDEN: Final = ROOT / "tests" / "events" / "golden"
@@ -217,7 +217,7 @@ def build() -> GoldenLedger:
     golden_proving.account(ledger)
     golden_proving.audit_whole(ledger, ORIGIN)
     rest = (golden_authority.grant, golden_access.record, golden_authority.represent)
-    for record in (*rest, golden_authority.limit):
+    for record in (*rest, golden_authority.limit, golden_signals.adopt):
         record(ledger)
     return ledger
 

@@ -12,11 +12,13 @@ from ledger.audit.report import Report, UncheckedCount
 from ledger.audit.source import Finding
 from ledger.client import authority, outcomes, proofs, ranking, records
 from ledger.client.trust import results
+from ledger.events.standard_signals import StandardSignal
 from ledger.export.publishing import PublicationResult
 from ledger.operations.authority import AuthorityTable
 from ledger.operations.compliance import ComplianceFiles
 from ledger.operations.examination import Check
 from ledger.operations.master_key import AdoptedHead
+from ledger.operations.signals import Definition
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
 """A result type, or the fields of a document that a command puts together itself."""
@@ -34,7 +36,9 @@ SHAPES: Final[dict[str, Shape]] = {
     "vkey": ("verifier_key", "keys"),
     "erase": outcomes.Erased,
     "signal define": records.Defined,
+    "signal show": ("signal", "versions"),
     "signal list": ("signals",),
+    "signal standard": ("standards",),
     "signal states": records.SignalStates,
     "signal submit": (
         "acknowledged",
@@ -121,6 +125,8 @@ line, after those of `decision replay`."""
 ITEMS: Final[dict[str, type[Any]]] = {
     "checks": Check,
     "signals": records.Signal,
+    "standards": StandardSignal,
+    "versions": Definition,
     "states": records.SignalState,
     "models": records.Model,
     "policies": records.Policy,

@@ -49,9 +49,12 @@ class SignalServicer(Servicer, signal_service_pb2_grpc.SignalServiceServicer):
         checks = Checks()
         checks.present("signal", request.HasField("signal"))
         replacements = replacements_of(request.replacements, checks)
-        defined = signal_of(request.signal, checks)
+        stated = signal_of(request.signal, checks)
+        defined = stated.defined
         ledger, caller = self._server.append(request, context)
-        written = ledger.definitions.define(caller, defined, replacements)
+        written = ledger.definitions.define(
+            caller, defined, replacements, owner=stated.owner, standard=stated.standard
+        )
         ledger.fleet.refresh(written.last_position)
         view = ledger.fleet.signal(defined.signal)
         assert view is not None, "what was defined is known"

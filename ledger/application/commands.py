@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.horizons import bearing_on
 from ledger.events.proving import BodyErased
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import DEFINED_TYPES
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -75,9 +75,9 @@ def plan_stream(plan: str) -> str:
     return f"plans/{plan}"
 
 
-def none_after(position: int, stream: str | None, type_: str) -> Guard:
-    """Return the guard that no event of a type came after a position; `stream` None: in none."""
-    return Guard(stream, frozenset({type_}), after_position=position)
+def none_after(position: int, stream: str | None, *types: str) -> Guard:
+    """Return the guard that no event of these came after a position; `stream` None: in none."""
+    return Guard(stream, frozenset(types), after_position=position)
 
 
 def no_erasure_after(position: int) -> Guard:
@@ -88,8 +88,7 @@ def no_erasure_after(position: int) -> Guard:
 def no_definition_after(position: int, signals: Iterable[str]) -> list[Guard]:
     """Return the guards of what was made of signals' definitions as of a position."""
     return [
-        none_after(position, signal_stream(signal), SignalDefined.TYPE)
-        for signal in sorted(signals)
+        none_after(position, signal_stream(signal), *DEFINED_TYPES) for signal in sorted(signals)
     ]
 
 

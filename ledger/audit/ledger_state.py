@@ -26,7 +26,7 @@ from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, M
 from ledger.events.plans import PlanMade
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
 from ledger.events.registry import BY_TYPE
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import DEFINED_TYPES
 from ledger.events.system import CONFIGURED
 from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.limits import LEAP_SECONDS_DEFAULT
@@ -383,7 +383,7 @@ def versions_of(data: dict[str, Any]) -> tuple[object, ...]:
 _IN_FORCE: Final = ("action", "tier", "rule", "reason", "held_back", "overridden", "since")
 _APPLY: Final = {
     **dict.fromkeys(CONFIGURED, LedgerState._configured),  # noqa: SLF001 - the table of its own methods
-    SignalDefined.TYPE: LedgerState._defined,  # noqa: SLF001
+    **dict.fromkeys(DEFINED_TYPES, LedgerState._defined),  # noqa: SLF001
     **dict.fromkeys(DRAFTED_TYPES, LedgerState._drafted),  # noqa: SLF001
     PolicyActivated.TYPE: LedgerState._activated,  # noqa: SLF001
     PlanMade.TYPE: LedgerState._planned,  # noqa: SLF001

@@ -48,7 +48,7 @@ TREE: Final[dict[str, str | Group]] = {
     "completion": "completion",
     "signal": Group(
         "Definitions of signals, and observations.",
-        ("define", "list", "states", "submit"),
+        ("define", "show", "list", "standard", "states", "submit"),
         "signals",
     ),
     "model": Group(

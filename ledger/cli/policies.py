@@ -29,7 +29,9 @@ def init(
     ] = 500_000,
     signal: Annotated[
         list[str] | None,
-        typer.Option(help="Without history: a defined signal; may be repeated, with its limits."),
+        typer.Option(
+            help="Without history: a defined signal, with its limits or those of its standard."
+        ),
     ] = None,
     baseline: Annotated[
         list[str] | None, typer.Option(help="Its healthy value, for each --signal.")
@@ -69,17 +71,23 @@ def init(
 
 def _limits(
     signals: list[str], baselines: list[str], criticals: list[str]
-) -> dict[str, tuple[int, int]]:
-    """Return baseline and critical of each signal in nano; what is rounded is said."""
+) -> dict[str, tuple[int, int] | None]:
+    """Return baseline and critical of each signal in nano; what is rounded is said.
+
+    Where none are stated at all, each is None: the hints of its standard.
+    """
     from ledger.events.values import nearest_decimal, parse_decimal
     from ledger.operations.submission.batches import rounded_said
 
+    if signals and not baselines and not criticals:
+        return dict.fromkeys(signals)
     if not len(signals) == len(baselines) == len(criticals) == len(set(signals)):
         raise MisuseError(
             "Each --signal needs one --baseline and one --critical.",
             "Write them in turn: --signal log-loss --baseline 0.4 --critical 0.6.",
         )
-    limits, rounded = {}, 0
+    limits: dict[str, tuple[int, int] | None] = {}
+    rounded = 0
     for name, *stated in zip(signals, baselines, criticals, strict=True):
         try:
             nearest = [nearest_decimal(text) for text in stated]

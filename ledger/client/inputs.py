@@ -220,13 +220,18 @@ def scope_message(scope: PolicyScope | None) -> policy_pb2.PolicyScope | None:
 def signal_message(signal: Signal) -> signal_pb2.Signal:
     """Return the definition to send; what the server fills in stays out."""
     kinds, directions = signal_pb2.SignalKind, signal_pb2.SignalDirection
+    unstated: Any = None  # then it is the standard's
     return signal_pb2.Signal(
         signal=id_of("signals", signal.signal),
-        kind=number_of(signal.kind, SignalKind, kinds, "signal.kind"),
+        kind=number_of(signal.kind, SignalKind, kinds, "signal.kind") if signal.kind else unstated,
         unit=signal.unit,
-        direction=number_of(signal.direction, SignalDirection, directions, "signal.direction"),
+        direction=number_of(signal.direction, SignalDirection, directions, "signal.direction")
+        if signal.direction
+        else unstated,
         meaning=signal.meaning,
         collection=signal.collection,
+        owner=signal.owner,
+        standard=signal.standard,
     )
 
 

@@ -95,20 +95,6 @@ class RecordedOverride(Appended):
     """The decision that was in force; 0 if there was none."""
 
 
-@hex_repr
-@dataclass(frozen=True, slots=True)
-class Defined(Appended):
-    """Where a definition is, and which policies in force read the signal.
-
-    It is at `first_position`; what replaces policies follows it.
-    """
-
-    policies_in_force: tuple[str, ...] = ()
-    """Such as `main version 1`."""
-    policies_replaced: tuple[str, ...] = ()
-    """The versions that were in force before, and were replaced with it."""
-
-
 @dataclass(frozen=True, slots=True)
 class PolicyReplacement:
     """A document that replaces a policy version in force with the definition that touches it."""
@@ -133,6 +119,28 @@ class Signal:
     name: str = ""
     """Filled in by the server, as is `position`."""
     position: int = 0
+    owner: str = ""
+    standard: str = ""
+    """The entry of the catalogue that it adopts: what is left out here is the entry's."""
+    standard_version: int = 0
+    """Filled in by the server, as is `version`."""
+    version: int = 0
+
+
+@hex_repr
+@dataclass(frozen=True, slots=True)
+class Defined(Appended):
+    """Where a definition is, and which policies in force read the signal.
+
+    It is at `first_position`; what replaces policies follows it.
+    """
+
+    policies_in_force: tuple[str, ...] = ()
+    """Such as `main version 1`."""
+    policies_replaced: tuple[str, ...] = ()
+    """The versions that were in force before, and were replaced with it."""
+    signal: Signal | None = None
+    """The definition as recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ledger.compliance.tables import Cell
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import counted
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import DEFINED_TYPES
 from ledger.events.values import DAY, parse_time
 
 
@@ -97,7 +97,7 @@ def audits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noq
 
 def limits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
     """Return what the ledger itself says of its methods: meanings and rationales."""
-    signals = {data["signal"]: data for _, data in readable(source.facts((SignalDefined.TYPE,)))}
+    signals = {data["signal"]: data for _, data in readable(source.facts(DEFINED_TYPES))}
     policies = policy_folds.folded(source)
     rationales: list[tuple[Cell, ...]] = []
     for version in policies.versions.values():

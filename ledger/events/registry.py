@@ -31,7 +31,7 @@ from ledger.events.proving import (
     StreamsSealed,
 )
 from ledger.events.recorder import RecorderEvent
-from ledger.events.signals import SignalDefined, SignalObserved
+from ledger.events.signals import SignalDefined, SignalDefinedV2, SignalObserved
 from ledger.events.system import (
     ClockStepped,
     LedgerConfigured,
@@ -79,6 +79,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     AccessRecorded,
     ServiceAccountedV2,
     CallRepresented,
+    SignalDefinedV2,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -6,7 +6,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 from ledger.client.enums import SignalDirection, SignalKind
-from ledger.events.signals import SignalDefined, SignalObserved
+from ledger.events.signals import SignalDefined, SignalDefinedV2, SignalObserved
 from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.operations import Move
 from ledger.operations.failures import MisuseError
@@ -41,9 +41,14 @@ def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = N
 
 
 def stated_policy(
-    client: "LedgerClient", limits: "dict[str, tuple[int, int]]", reports_every_seconds: int
+    client: "LedgerClient",
+    limits: "dict[str, tuple[int, int] | None]",
+    reports_every_seconds: int,
 ) -> str:
-    """Return the text of a policy over limits that a person states; the signals must be defined."""
+    """Return the text of a policy over limits that a person states; the signals must be defined.
+
+    None for the hints of the standard that a signal adopts.
+    """
     from ledger.application.names import nearest
     from ledger.application.policies.starting_policy import first_policy
 
@@ -66,16 +71,19 @@ def _definition(signal: "Signal") -> SignalDefined:
     """Return the definition as the event has it."""
     assert isinstance(signal.kind, SignalKind)
     assert isinstance(signal.direction, SignalDirection)
-    return SignalDefined.from_data(
-        {
-            "signal": signal.signal,
-            "kind": signal.kind.value.lower(),
-            "unit": signal.unit,
-            "direction": signal.direction.value.lower(),
-            "meaning": signal.meaning,
-            "collection": signal.collection,
-        }
-    )
+    data = {
+        "signal": signal.signal,
+        "kind": signal.kind.value.lower(),
+        "unit": signal.unit,
+        "direction": signal.direction.value.lower(),
+        "meaning": signal.meaning,
+        "collection": signal.collection,
+    }
+    if not signal.owner:
+        return SignalDefined.from_data(data)
+    adopted = {"name": signal.standard, "version": signal.standard_version}
+    named = adopted if signal.standard else None
+    return SignalDefinedV2.from_data(data | {"owner": signal.owner, "standard": named})
 
 
 def _gaps(times: dict[tuple[str, str], set[int]]) -> dict[str, int]:

@@ -129,10 +129,16 @@ class Signal(message.Message):
     COLLECTION_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    STANDARD_FIELD_NUMBER: builtins.int
+    STANDARD_VERSION_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
     signal: builtins.str
     """Required. Its id. Format: `[a-z0-9][a-z0-9._-]{0,127}`."""
     kind: SignalKind.ValueType
-    """Required. The sort of degradation that it reports."""
+    """Required. The sort of degradation that it reports. Like unit, direction and meaning it is taken
+    from `standard` where that is stated and this is not.
+    """
     unit: builtins.str
     """Required. Unit of its values, such as `log-loss` or `ms`; at most 128 characters."""
     direction: SignalDirection.ValueType
@@ -145,6 +151,18 @@ class Signal(message.Message):
     """Output only. Its resource name. Format: `signals/{signal}`."""
     position: builtins.int
     """Output only. Position of the event that defined it, or last replaced its definition."""
+    owner: builtins.str
+    """Optional. The team or person that answers for it; at most 128 characters. Without it the owner
+    stays who it was; of a standard that is adopted without one it is the caller.
+    """
+    standard: builtins.str
+    """Optional. Id of the entry of the catalogue that it adopts, in its newest version. In an answer it
+    is empty where kind, unit or direction are not those of the entry: then it is the team's own.
+    """
+    standard_version: builtins.int
+    """Output only. The version of that entry; 0 without one."""
+    version: builtins.int
+    """Output only. How many definitions it had, this one included."""
     def __init__(
         self,
         *,
@@ -156,10 +174,14 @@ class Signal(message.Message):
         collection: builtins.str = ...,
         name: builtins.str = ...,
         position: builtins.int = ...,
+        owner: builtins.str = ...,
+        standard: builtins.str = ...,
+        standard_version: builtins.int = ...,
+        version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["collection", b"collection", "direction", b"direction", "kind", b"kind", "meaning", b"meaning", "name", b"name", "position", b"position", "signal", b"signal", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["collection", b"collection", "direction", b"direction", "kind", b"kind", "meaning", b"meaning", "name", b"name", "owner", b"owner", "position", b"position", "signal", b"signal", "standard", b"standard", "standard_version", b"standard_version", "unit", b"unit", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,7 @@ import pytest
 
 from ledger.audit.registry import RULES
 from ledger.audit.report import Report
+from ledger.events.standard_signals import standard
 from ledger.events.values import format_time, parse_time
 from tests.audit.left_out import LEFT_OUT
 from tests.audit.misstated import MISSTATED
@@ -192,6 +193,20 @@ def activate_the_undrafted(paper: Paper) -> int:
     return paper.append("policies/main", "policy.activated.v1", data | {"version": 9})
 
 
+def adopt_a_standard_turned_round(paper: Paper) -> int:
+    entry = standard("psi", 1)
+    assert entry is not None
+    data = paper.at(paper.find("signal.defined.v1", signal="loss")[-1]).data
+    of_entry: dict[str, Any] = {
+        "signal": "psi",
+        "kind": entry.kind,
+        "unit": entry.unit,
+        "owner": "team",
+    }
+    of_entry |= {"standard": {"name": "psi", "version": 1}, "direction": "lower_is_worse"}
+    return paper.append("signals/psi", "signal.defined.v2", data | of_entry)
+
+
 def turn_a_direction(paper: Paper) -> int:
     data = paper.at(paper.find("signal.defined.v1", signal="loss")[-1]).data
     turned = data | {"direction": "lower_is_worse"}
@@ -326,6 +341,7 @@ FORGERIES: Final[dict[str, Forge]] = (
         "policies.drafted": draft_under_another_digest,
         "policies.activated": activate_the_undrafted,
         "meanings.pinned": turn_a_direction,
+        "meanings.standard": adopt_a_standard_turned_round,
         "overrides": override_by_machine,
         "overrides.follow": override_what_was_over,
         "horizons": look_at_itself,
@@ -366,7 +382,7 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     absent = {"seals", "erasures", "audits", "exports", "refusals", "clocks", "memory", "witnesses"}
     absent |= {"accounts", "seals.due", "refusals.due", "authority.changes"}
     absent |= {"authority.credentials", "accesses.due", "accesses", "reads"}
-    absent |= {"authority.claims"}
+    absent |= {"authority.claims", "meanings.standard"}
     assert set(RULES) - applied <= absent
 
 

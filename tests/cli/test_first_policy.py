@@ -26,7 +26,7 @@ def test_stated_limits_make_a_policy_that_can_be_drafted(cli: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (("--signal", "log-loss"), "Each --signal needs one --baseline and one --critical."),
+        (LIMITS[:4], "Each --signal needs one --baseline and one --critical."),
         ((*LIMITS, "--signal", "log-loss"), "Each --signal needs one --baseline"),
         (("--signal", "los", *LIMITS[2:]), "Not defined: los"),
         (("--signal", "log-los", *LIMITS[2:]), "Not defined: log-los (did you mean log-loss?)."),
@@ -48,6 +48,12 @@ def test_without_history_the_refusal_says_how_to_begin(cli: Run) -> None:
     ran = cli("policy", "init")
     assert ran.code == 1
     assert "`decision-ledger policy init --signal SIGNAL --baseline HEALTHY" in ran.err
+
+
+def test_a_signal_without_limits_or_hints_is_refused(cli: Run) -> None:
+    ran = cli("policy", "init", "--signal", "log-loss")
+    assert ran.code == 1
+    assert "State it: --signal log-loss --baseline HEALTHY --critical BAD." in ran.err
 
 
 def test_a_critical_on_the_healthy_side_is_refused(cli: Run) -> None:

@@ -1,7 +1,7 @@
 """Signals and observations. `rows_of` is the hot path: every observation goes through it."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import (
@@ -15,7 +15,15 @@ from ledger.api.convert.basics import (
 from ledger.application.fleet.definitions import Replacement
 from ledger.application.fleet.fleet import SignalRecord
 from ledger.application.fleet.intake import IntakeResult, ObservationRow
-from ledger.events.signals import Direction, SignalDefined, SignalKind
+from ledger.application.names import nearest
+from ledger.events.signals import (
+    Direction,
+    SignalDefined,
+    SignalDefinedV2,
+    SignalKind,
+    StandardPart,
+)
+from ledger.events.standard_signals import StandardSignal, standard, standards
 from ledger.events.values import SECOND
 from ledger.limits import BATCH_OBSERVATIONS_MAX, LABEL_CHARS_MAX
 from ledger.v1 import signal_pb2, signal_service_pb2
@@ -34,8 +42,19 @@ _BREACH: Final = {
 }
 
 
-def signal_of(message: signal_pb2.Signal, checks: Checks) -> SignalDefined:
+class StatedSignal(NamedTuple):
+    """A definition as a request states it; empty without an owner, None without a standard."""
+
+    defined: SignalDefined
+    owner: str
+    standard: StandardPart | None
+
+
+def signal_of(message: signal_pb2.Signal, checks: Checks) -> StatedSignal:
     """Return the definition a request states; raises FIELD_INVALID with all that `checks` found."""
+    entry = _adopted(message.standard, checks) if message.standard else None
+    if entry is not None:
+        message = _completed(message, entry)
     checks.identifier("signal.signal", message.signal)
     if message.kind not in _KIND_NAMES:
         checks.refuse("signal.kind", "is required: one of " + ", ".join(_KINDS))
@@ -45,8 +64,10 @@ def signal_of(message: signal_pb2.Signal, checks: Checks) -> SignalDefined:
     checks.text("signal.meaning", message.meaning)
     if message.collection:
         checks.text("signal.collection", message.collection)
+    if message.owner:
+        checks.text("signal.owner", message.owner, maximum=LABEL_CHARS_MAX)
     checks.done()
-    return SignalDefined.from_data(
+    defined = SignalDefined.from_data(
         {
             "signal": message.signal,
             "kind": _KIND_NAMES[message.kind],
@@ -56,6 +77,34 @@ def signal_of(message: signal_pb2.Signal, checks: Checks) -> SignalDefined:
             "collection": message.collection,
         }
     )
+    is_followed = entry is not None and entry.is_followed_by(defined)
+    adopted = (
+        StandardPart(name=entry.name, version=entry.version) if entry and is_followed else None
+    )
+    return StatedSignal(defined, message.owner, adopted)
+
+
+def _adopted(name: str, checks: Checks) -> StandardSignal | None:
+    entry = standard(name)
+    if entry is None:
+        near = nearest(name, [one.name for one in standards()])
+        meant = f" (did you mean {near!r}?)" if near else ""
+        checks.refuse("signal.standard", f"is no standard signal: {name!r}{meant}")
+    return entry
+
+
+def _completed(message: signal_pb2.Signal, entry: StandardSignal) -> signal_pb2.Signal:
+    """Return the definition with all that it does not state as the entry has it."""
+    completed = signal_pb2.Signal(
+        signal=entry.name,
+        kind=_KINDS[entry.kind],
+        unit=entry.unit,
+        direction=_DIRECTIONS[entry.direction],
+        meaning=entry.meaning,
+        collection=entry.collection,
+    )
+    completed.MergeFrom(message)
+    return completed
 
 
 def replacements_of(
@@ -76,11 +125,17 @@ def signal(view: SignalRecord) -> signal_pb2.Signal:
     """Return a definition with its place."""
     defined = view.defined
     assert defined is not None, "an erased definition is not shown"
+    owned = defined if isinstance(defined, SignalDefinedV2) else None
+    adopted = owned.standard if owned else None
     return message_of(
         signal_pb2.Signal,
         defined,
         name=f"signals/{defined.signal}",
         position=view.placed.position,
+        owner=owned.owner if owned else "",
+        standard=adopted.name if adopted else "",
+        standard_version=adopted.version if adopted else 0,
+        version=view.version,
     )
 
 

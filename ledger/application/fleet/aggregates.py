@@ -18,7 +18,7 @@ from ledger.events.models import (
 )
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
 from ledger.events.registry import ErasedData, aggregate_types
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import DEFINED_TYPES, SignalDefined
 
 MODEL_TYPES: Final = aggregate_types("models")
 POLICY_TYPES: Final = aggregate_types("policies")
@@ -93,7 +93,7 @@ def evolve_signal(
     signal: SignalAggregate | None, data: EventData | ErasedData, stream: str
 ) -> SignalAggregate:
     """Return the signal after one more definition, which replaces the one before as a whole."""
-    if data.TYPE != SignalDefined.TYPE:
+    if data.TYPE not in DEFINED_TYPES:
         raise _out_of_place(stream, data.TYPE)
     version = 1 if signal is None else signal.version + 1
     return SignalAggregate(stream, version, data if isinstance(data, SignalDefined) else None)

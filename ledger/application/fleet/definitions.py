@@ -38,7 +38,7 @@ from ledger.application.policies.history import PolicyHistory
 from ledger.application.policies.lint import LintResult, lint
 from ledger.errors import invalid_field
 from ledger.events.policies import PolicyActivated, PolicyDrafted
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import SignalDefined, SignalDefinedV2, StandardPart
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
@@ -72,9 +72,18 @@ class Definitions:
         self.usage = DefinitionUsage(store.events, info.origin, policies)
 
     def define(
-        self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
+        self,
+        caller: Caller,
+        signal: SignalDefined,
+        replacements: Sequence[Replacement] = (),
+        *,
+        owner: str = "",
+        standard: StandardPart | None = None,
     ) -> AppendResult:
         """Record a signal's definition, replacing the one before as a whole.
+
+        An owner stays until another is stated; a definition that adopts a standard and states none
+        is owned by its caller. `standard`: the entry of the catalogue that it adopts.
 
         A version in force is touched if it reads the signal and kind, unit or direction become
         others, or if its limits run against a first definition. MEANING_PINNED where one is touched
@@ -84,7 +93,10 @@ class Definitions:
         # A caller that replaces policies has not seen what came between, so must decide itself.
         tries = 1 if replacements else _TRIES
         written = self._aggregates.appender.append(
-            caller, signal.METHOD, lambda: self._decide(signal, replacements), tries=tries
+            caller,
+            signal.METHOD,
+            lambda: self._decide(self._owned(caller, signal, owner, standard), replacements),
+            tries=tries,
         )
         self._fleet.refresh(written.last_position)
         return written
@@ -105,6 +117,21 @@ class Definitions:
         return lint(text, defined, touched)
 
     # ---- deciding ----------------------------------------------------------------------------
+
+    def _owned(
+        self, caller: Caller, signal: SignalDefined, owner: str, standard: StandardPart | None
+    ) -> SignalDefined:
+        """Return the definition with its owner; as it is where it has none."""
+        aggregate = self._aggregates.signal(signal.signal)
+        known = aggregate.defined if aggregate is not None else None
+        if not owner and isinstance(known, SignalDefinedV2):
+            owner = known.owner
+        if not owner and standard is not None:
+            owner = caller.actor
+        if not owner:
+            return signal
+        with fields_named():
+            return SignalDefinedV2(**dict(signal), owner=owner, standard=standard)
 
     def _decide(self, signal: SignalDefined, replacements: Sequence[Replacement]) -> Proposal:
         """Return what is to be appended; raises where the request is refused as things are."""

@@ -27,13 +27,13 @@ from ledger.events.models import DESCRIBING, ModelDeployed
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.registry import data_or_erased
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import DEFINED_TYPES, SignalDefined
 from ledger.events.values import parse_time
 from ledger.storage.events import Events
 
 _log: Final = structlog.get_logger("ledger.fleet")
 
-FLEET_TYPES: Final = MODEL_TYPES | POLICY_TYPES | {SignalDefined.TYPE, BodyErased.TYPE}
+FLEET_TYPES: Final = MODEL_TYPES | POLICY_TYPES | {*DEFINED_TYPES, BodyErased.TYPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class SignalRecord:
     name: str
     defined: SignalDefined | None
     placed: PlacedEvent
+    version: int
+    """How many definitions there were with it, erased ones included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ def _apply(state: _State, event: RecordedEvent) -> None:
         data = data_or_erased(event)
         name = event.stream.partition("/")[2]
         defined = data if isinstance(data, SignalDefined) else None
-        state.signals[name] = SignalRecord(name, defined, placed)
+        state.signals[name] = SignalRecord(name, defined, placed, event.stream_version)
 
 
 def _apply_model(state: _State, event: RecordedEvent, placed: PlacedEvent) -> None:

@@ -7,7 +7,6 @@ defined then; its limits mean nothing by others. The words of a definition may c
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from ledger.application.commands import signal_stream
 from ledger.application.policies.history import PolicyHistory
@@ -15,11 +14,9 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.policies import PolicyActivated
 from ledger.events.policy_document import PolicyDocument, SignalRulePart
 from ledger.events.registry import typed
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import DEFINED_TYPES, PINNED, SignalDefined
 from ledger.events.values import parse_decimal
 from ledger.storage.events import Events
-
-PINNED: Final = ("kind", "unit", "direction")
 
 Named = tuple[str, int]
 """A policy and the number of one of its versions."""
@@ -117,7 +114,7 @@ class DefinitionUsage:
             event
             for event in self._events.of_types(
                 self._ledger,
-                (SignalDefined.TYPE,),
+                DEFINED_TYPES,
                 stream=signal_stream(signal),
                 at_or_before=as_of,
             )

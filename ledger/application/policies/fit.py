@@ -24,6 +24,7 @@ from ledger.application.policies.render import to_text
 from ledger.application.policies.starting_policy import (
     NO_PLANNING,
     LimitedSignal,
+    hinted,
     policy_of,
     rule_of,
 )
@@ -54,6 +55,8 @@ def fit_policy(
 ) -> str:
     """Return the text of a policy over every signal with enough history; it lints clean.
 
+    A signal without enough has the hints of the standard that it adopts, where that has any.
+
     `gaps_seconds`: the usual gap between observations of one model, by signal. Where it is not
     given it is measured over the signal's whole history, which is too short a gap if many models
     are observed at times of their own.
@@ -63,23 +66,32 @@ def fit_policy(
     fits = []
     short: list[str] = []
     gaps = gaps_seconds or {}
-    for name in sorted(set(history) & set(definitions)):
-        readings = history[name]
+    by_hints = []
+    for name in sorted(definitions):
+        readings = history.get(name, ())
         times = len({observed_at for _, observed_at, _ in readings})
         if len(readings) < OBSERVATIONS_MIN or times < TIMES_MIN:
-            short.append(
-                f"{name} (observations: {len(readings)} of {OBSERVATIONS_MIN}, "
-                f"different times: {times} of {TIMES_MIN})"
-            )
+            if (hint := hinted(definitions[name], gaps.get(name))) is not None:
+                by_hints.append(hint)
+                continue
+            if readings:
+                short.append(
+                    f"{name} (observations: {len(readings)} of {OBSERVATIONS_MIN}, "
+                    f"different times: {times} of {TIMES_MIN})"
+                )
             continue
         fits.append(_fitted(definitions[name], readings, gaps.get(name)))
-    if not fits:
+    if not fits and not by_hints:
         raise _too_little(short)
+    fitted = len(fits)
+    fits += by_hints
     fits.sort(key=lambda fit: (-fit.rule.weight, fit.defined.signal))
     fits = fits[:SIGNALS_PER_POLICY_MAX]
     left_out = f" Left out for too little history: {len(short)}." if short else ""
-    policy = policy_of(fits, f"Fitted to the ledger's own history. Signals: {len(fits)}.{left_out}")
-    return f"{_heading(fits, short)}{to_text(policy.document())}"
+    hints = f" By hints of standards, without history: {len(by_hints)}." if by_hints else ""
+    said = f"Fitted to the ledger's own history. Signals: {fitted}.{hints}{left_out}"
+    heading = _heading(fits, short, [one.defined.signal for one in by_hints])
+    return f"{heading}{to_text(policy_of(fits, said).document())}"
 
 
 def _too_little(short: list[str]) -> LedgerError:
@@ -92,7 +104,7 @@ def _too_little(short: list[str]) -> LedgerError:
     )
 
 
-def _heading(fits: list[LimitedSignal], short: list[str]) -> str:
+def _heading(fits: list[LimitedSignal], short: list[str], hints: list[str]) -> str:
     lines = [
         "A starting policy, fitted to the history of this ledger. Read every line before you",
         "draft it: the history is taken to be mostly healthy.",
@@ -104,6 +116,7 @@ def _heading(fits: list[LimitedSignal], short: list[str]) -> str:
     lines += [
         _cut_text(fit.defined.signal, fit.rule, fit.cut) for fit in fits if fit.cut is not None
     ]
+    lines += [f"{name}: by the hints of the standard that it adopts." for name in hints]
     lines += [f"Left out for too little history: {each}." for each in short[:20]]
     return "".join(f"# {line}\n" for line in lines)
 

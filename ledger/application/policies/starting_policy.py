@@ -23,7 +23,8 @@ from ledger.application.policies.authoring import (
 from ledger.application.policies.render import to_text
 from ledger.errors import invalid_field
 from ledger.events.signals import SignalDefined
-from ledger.events.values import PPM, format_decimal
+from ledger.events.standard_signals import adopted_by
+from ledger.events.values import PPM, format_decimal, parse_decimal
 
 _BUCKETS: Final = (3_600, 6 * 3_600, DAY, 7 * DAY, 28 * DAY)
 _WINDOW_BUCKETS: Final = 28
@@ -54,8 +55,8 @@ class LimitedSignal:
 
     @property
     def is_performance(self) -> bool:
-        """Whether its sustained rise calls for retraining."""
-        return self.defined.kind == "performance"
+        """Whether its sustained rise calls for retraining: a performance that was realised."""
+        return self.defined.kind == "performance" and _is_realised(self.defined)
 
     @property
     def is_loss(self) -> bool:
@@ -74,35 +75,22 @@ NO_PLANNING: Final = (
 
 
 def first_policy(
-    limits: Mapping[str, tuple[int, int]],
+    limits: Mapping[str, tuple[int, int] | None],
     definitions: Mapping[str, SignalDefined],
     reports_every_seconds: int,
 ) -> str:
     """Return the text of a policy without any history; it lints clean.
 
-    `limits`: baseline and critical of each signal in nano, as a person states them. FIELD_INVALID
-    where a critical lies on the healthy side of its baseline.
+    `limits`: baseline and critical of each signal in nano, as a person states them; None for the
+    hints of the standard that it adopts. FIELD_INVALID where there are no hints, or a critical lies
+    on the healthy side of its baseline.
     """
-    fits = []
-    for name, (baseline, critical) in sorted(limits.items()):
-        defined = definitions[name]
-        is_worse = critical > baseline
-        if baseline == critical or is_worse != (defined.direction == "higher_is_worse"):
-            raise invalid_field(
-                f"critical of {name}",
-                f"{format_decimal(critical)} is not worse than the baseline "
-                f"{format_decimal(baseline)}: {defined.direction.replace('_', ' ')}",
-                remedy="State a healthy baseline, and a critical that must not be.",
-            )
-        rationale = (
-            f"Stated before there was history: {format_decimal(baseline)} is healthy, "
-            f"{format_decimal(critical)} must not be."
-        )
-        known = (baseline, critical)
-        rule = rule_of(
-            defined, known, reports_every_seconds, samples=_SAMPLES_USUAL, rationale=rationale
-        )
-        fits.append(LimitedSignal(defined, rule))
+    fits = [
+        _by_hints(definitions[name], reports_every_seconds)
+        if known is None
+        else _by_statement(definitions[name], known, reports_every_seconds)
+        for name, known in sorted(limits.items())
+    ]
     fits.sort(key=lambda fit: (-fit.rule.weight, fit.defined.signal))
     policy = policy_of(
         fits, "Begun before there was history, from what people expect of its signals."
@@ -113,6 +101,62 @@ def first_policy(
         lines += NO_PLANNING
     comment = "".join(f"# {line}\n" for line in lines)
     return f"{comment}{to_text(policy.document())}"
+
+
+def _by_hints(defined: SignalDefined, gap_seconds: int) -> LimitedSignal:
+    fit = hinted(defined, gap_seconds)
+    if fit is None:
+        raise invalid_field(
+            f"baseline of {defined.signal}",
+            "no standard that the signal adopts has a hint of what is healthy",
+            remedy=f"State it: --signal {defined.signal} --baseline HEALTHY --critical BAD.",
+        )
+    return fit
+
+
+def _by_statement(
+    defined: SignalDefined, known: tuple[int, int], gap_seconds: int
+) -> LimitedSignal:
+    baseline, critical = known
+    is_worse = critical > baseline
+    if baseline == critical or is_worse != (defined.direction == "higher_is_worse"):
+        raise invalid_field(
+            f"critical of {defined.signal}",
+            f"{format_decimal(critical)} is not worse than the baseline "
+            f"{format_decimal(baseline)}: {defined.direction.replace('_', ' ')}",
+            remedy="State a healthy baseline, and a critical that must not be.",
+        )
+    rationale = (
+        f"Stated before there was history: {format_decimal(baseline)} is healthy, "
+        f"{format_decimal(critical)} must not be."
+    )
+    rule = rule_of(defined, known, gap_seconds, samples=_SAMPLES_USUAL, rationale=rationale)
+    return LimitedSignal(defined, rule)
+
+
+def hinted(defined: SignalDefined, gap_seconds: int | None = None) -> LimitedSignal | None:
+    """Return a rule by the hints of the standard that a definition adopts; None without hints."""
+    entry = adopted_by(defined)
+    if entry is None or entry.baseline is None or entry.critical is None:
+        return None
+    rationale = (
+        f"Without history of its own: the hints of the standard {entry.name}, version "
+        f"{entry.version}. {entry.rationale}"
+    )
+    rule = rule_of(
+        defined,
+        (parse_decimal(entry.baseline), parse_decimal(entry.critical)),
+        gap_seconds or DAY,
+        samples=_SAMPLES_USUAL,
+        rationale=rationale,
+    )
+    return LimitedSignal(defined, rule)
+
+
+def _is_realised(defined: SignalDefined) -> bool:
+    """Whether nothing says that a signal is an estimate or calls for calibration alone."""
+    entry = adopted_by(defined)
+    return entry is None or not (entry.is_estimated or entry.family == "calibration")
 
 
 def rule_of(
@@ -131,7 +175,7 @@ def rule_of(
     cap, prior = (min(max(count, 1), _SAMPLES_MAX) for count in samples)
     return AuthoredSignal(
         signal=defined.signal,
-        weight=_WEIGHTS[defined.kind],
+        weight=_WEIGHTS[defined.kind] // (1 if _is_realised(defined) else 2),
         baseline=format_decimal(limits[0]),
         critical=format_decimal(limits[1]),
         bucket=bucket,

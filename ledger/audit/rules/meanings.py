@@ -7,23 +7,41 @@ from ledger.audit.ledger_state import LedgerState, meaning_of, scope_of
 from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import DEFINED_TYPES, SignalDefinedV2
+from ledger.events.standard_signals import standard
 
-_DEFINED: Final = SignalDefined.TYPE
+_DEFINED: Final = frozenset(DEFINED_TYPES)
 _DRAFTED: Final = frozenset(DRAFTED_TYPES)
 _ACTIVATED: Final = PolicyActivated.TYPE
 _NAMES: Final = ("kind", "unit", "direction")
 _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
-@rule("meanings.pinned", _DEFINED, _ACTIVATED)
+@rule("meanings.pinned", *DEFINED_TYPES, _ACTIVATED)
 def meanings_pinned(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A signal under a policy by `rules/2` is redefined only if the policy is replaced with it.
 
     Nor does a version come into force whose signals were redefined after it was drafted.
     """
-    wrong = _redefined(event, fold) if event.type == _DEFINED else _outdated(event, fold)
+    wrong = _redefined(event, fold) if event.type in _DEFINED else _outdated(event, fold)
     return _GAP if wrong and fold.has_gaps else wrong
+
+
+@rule("meanings.standard", SignalDefinedV2.TYPE)
+def meanings_standard(event: AuditedEvent, _fold: LedgerState) -> Verdict:
+    """A definition that names an entry of the catalogue has its kind, unit and direction."""
+    data = event.known
+    named = data["standard"]
+    if named is None:
+        return None
+    which = f"{named['name']} version {named['version']}"
+    entry = standard(named["name"], named["version"])
+    if entry is None:
+        return Unchecked(f"this release has no {which} in its catalogue of standard signals")
+    meant = (entry.kind, entry.unit, entry.direction)
+    if meant == meaning_of(data):
+        return None
+    return f"it says that it adopts {which}, and changes {_said(meant, meaning_of(data))}"
 
 
 def _redefined(event: AuditedEvent, fold: LedgerState) -> Verdict:

@@ -1,0 +1,26 @@
+"""The golden events of signals that have an owner, and of observations that say more."""
+
+from typing import TYPE_CHECKING
+
+from ledger.events.signals import SignalDefinedV2, StandardPart
+from ledger.events.standard_signals import standard
+
+if TYPE_CHECKING:
+    from tools.golden import GoldenLedger
+
+
+def adopt(ledger: "GoldenLedger") -> None:
+    """Record the adoption of a standard signal."""
+    entry = standard("psi", 1)
+    assert entry is not None, "an entry of the catalogue is never taken out"
+    defined = SignalDefinedV2(
+        signal="psi-amount",
+        kind=entry.kind,
+        unit=entry.unit,
+        direction=entry.direction,
+        meaning="Population stability index of the amount over the deciles of January.",
+        collection=entry.collection,
+        owner="team-payments",
+        standard=StandardPart(name=entry.name, version=entry.version),
+    )
+    ledger.append(defined, defined.stream_name, "2026-07-04T09:00:00.000000Z")
