@@ -100,7 +100,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "token list": ("tokens",),
     "token revoke": records.Appended,
     "audit run": Report,
-    "audit answer": ("name", "question", "state", "said", "missing", "how", "tables"),
+    "audit answer": ("name", "question", "state", "said", "missing", "callers", "how", "tables"),
     "compliance export": ComplianceFiles,
     "certificate dev": ("certificates",),
     "witness serve": ("address", "port", "verifier_key", "origins"),

@@ -13,6 +13,12 @@ from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
 SHOWING_TYPES: Final = AUTHORITY_TYPES | {CredentialUsed.TYPE}
 """The events that show it. None of them is there before authority is in force."""
 
+UNSHOWN: Final = (
+    "Whether callers were authenticated or believed is not shown here; `audit run` of the ledger "
+    "says it."
+)
+"""Said of what holds too few events to show it, as a part of a ledger or a receipt does."""
+
 _WITH_LEDGER: Final = 2
 """A ledger that begins with an administrator has these events before that one."""
 
@@ -25,19 +31,20 @@ class BelievedCallers(NamedTuple):
     development_from: int
     """Where a caller without a credential was let in first, once there was one; 0 for nowhere."""
 
-    def sentences(self, first: int, last: int) -> Iterator[str]:
-        """Yield what is to be said of the events between two positions, both included."""
+    def spans(self, first: int, last: int) -> Iterator[tuple[int, int, str]]:
+        """Yield each span between two positions in which some were: its ends, and a sentence."""
         until = min(self.in_force_from - 1 if self.in_force_from else last, last)
         if until >= first and until > _WITH_LEDGER:
-            yield (
-                f"Callers of events up to position {until} were believed, not authenticated: "
-                "no administrator was named before."
-            )
-        if 0 < self.development_from <= last:
-            yield (
-                f"From position {self.development_from} on, some callers were believed without a "
-                "credential, by `authentication.development`."
-            )
+            said = f"Callers of events up to position {until} were believed, not authenticated"
+            yield first, until, f"{said}: no administrator was named before."
+        begun = self.development_from
+        if 0 < begun <= last:
+            said = f"From position {begun} on, some callers were believed without a credential"
+            yield max(first, begun), last, f"{said}, by `authentication.development`."
+
+    def sentences(self, first: int, last: int) -> Iterator[str]:
+        """Yield the sentences alone."""
+        return (sentence for _, _, sentence in self.spans(first, last))
 
 
 @dataclass(slots=True)

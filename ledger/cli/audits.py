@@ -183,6 +183,7 @@ def _document(name: str, question: str, given: "Answer") -> dict[str, Any]:
         "state": given.state,
         "said": given.said,
         "missing": given.missing,
+        "callers": given.callers,
         "how": given.how,
         "tables": [
             {"name": one.name, "title": one.title, "note": one.note, "rows": as_records(one)}
@@ -199,6 +200,7 @@ def _told(question: str, given: "Answer", unit: str) -> str:
     if given.missing:
         word = "Not answered" if given.state == "not answered" else "Answered in part"
         lines += ["", f"{word}. {given.missing}"] if given.said else [f"{word}. {given.missing}"]
+    lines += given.callers
     for table in given.tables:
         lines += ["", f"{table.title}:"]
         rows = [

@@ -57,7 +57,8 @@ def export(
     source = source_of(bundle, vkey, policy)
     written, tables = write_compliance(source, _explainer(bundle), scope, folder, chosen_form)
     lines = [f"{table.title}: {notation.counted(len(table.rows), 'row')}" for table in tables]
-    chosen.show(written, "\n".join([*lines, "", *written.files, "", MISSING]))
+    said = [*written.callers, MISSING]
+    chosen.show(written, "\n".join([*lines, "", *written.files, "", *said]))
 
 
 def _explainer(bundle: Path | None) -> "Explainer":

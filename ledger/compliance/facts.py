@@ -43,6 +43,16 @@ class FactSource(Protocol):
         """The ledger that they are of."""
         ...
 
+    @property
+    def last_position(self) -> int:
+        """The position of the last event that may be among them."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each event of the ledger up to there is among them."""
+        ...
+
     def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
         """Yield the facts of these types, or all."""
         ...

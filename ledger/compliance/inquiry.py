@@ -57,6 +57,8 @@ class Answer:
     """Facts missing from the events; empty if the answer is whole."""
     how: list[str] = field(default_factory=list)
     """Commands that show more, or prove it."""
+    callers: list[str] = field(default_factory=list)
+    """Sentences about callers that were believed."""
 
     def say(self, *sentences: str) -> None:
         """Add sentences."""

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from ledger.compliance.callers import callers_in_words
 from ledger.compliance.conduct import conduct_of, refusals_table
 from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
 from ledger.compliance.silent_signals import silence_table
 from ledger.compliance.tables import Cell, Table, table_of
 from ledger.events import notation
+from ledger.events.authority import CredentialUsed
 from ledger.events.keys import KeyRevoked, KeyRotated
 from ledger.events.notation import counted
 from ledger.events.proving import AUDITED, BodyErased
@@ -83,18 +85,25 @@ def who_writes(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List who wrote what, the keys over time, and for one event its author and keys."""
     writers: dict[tuple[str, str], list[int]] = {}
     keys: list[_Key] = []
-    asked = None
+    shown: dict[str, Fact] = {}
+    asked, credential = None, None
     for fact in source.facts():
         _fold_key(keys, fact)
+        if fact.type == CredentialUsed.TYPE and fact.data is not None:
+            shown[fact.data["actor"]] = fact
         if fact.data is not None:
             row = writers.setdefault((fact.actor, fact.type), [0, fact.recorded_at, 0])
             row[0] += 1
             row[2] = fact.recorded_at
         if fact.position == inquiry.position:
-            asked = fact
+            asked, credential = fact, shown.get(fact.actor)
     answer.say(
-        "An actor is what the caller states; a checkpoint's key vouches for the record as a whole."
+        "An actor is the caller as the service knew it: by a credential that is on record or, "
+        "where callers were believed, by name alone. A checkpoint's key vouches for the record as "
+        "a whole."
     )
+    if callers_in_words(source, FactFilter()):
+        answer.missing = "Callers that were believed are not proven to be whom they name."
     if inquiry.position is not None:
         if asked is None:
             raise QuestionError(f"There is no event at position {inquiry.position} here.")
@@ -103,11 +112,25 @@ def who_writes(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         answer.say(
             f"Event {asked.position} ({asked.type}) was caused by {author} and recorded "
             f"{notation.moment(asked.recorded_at)}. Valid at that size: "
-            f"{', '.join(valid) or 'no key'}."
+            f"{', '.join(valid) or 'no key'}.{_shown_by(asked, credential)}"
         )
     answer.tables.append(_writers_table(writers))
     answer.tables.append(_keys_table(keys))
     answer.how = ["decision-ledger key list", "decision-ledger log prove POSITION"]
+
+
+def _shown_by(asked: Fact, credential: Fact | None) -> str:
+    """Return by which credential the author of an event had called, as a further sentence."""
+    data = {} if credential is None else credential.data or {}
+    if credential is None or asked.actor.startswith("system/"):
+        return ""
+    if data["method"] == "development":
+        how = "none was asked of it, by `authentication.development`"
+    else:
+        how = f"{data['method']} {data['subject']} from {data['address']}"
+    return (
+        f" Its author's last credential on record before: {how} (position {credential.position})."
+    )
 
 
 def _writers_table(writers: dict[tuple[str, str], list[int]]) -> Table:

@@ -12,7 +12,8 @@ from ledger.compliance import decision_answers as decisions
 from ledger.compliance import fleet_answers as fleet
 from ledger.compliance import integrity_answers as integrity
 from ledger.compliance import management_answers as management
-from ledger.compliance.facts import FactSource
+from ledger.compliance.callers import callers_in_words
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
 
 
@@ -32,7 +33,6 @@ QUESTIONS: Final[dict[str, Question]] = {
     "authorship": Question(
         "Who can write; which identity wrote event N; which key signed it, was the key valid then?",
         integrity.who_writes,
-        "Before a ledger has an administrator, callers are believed to be whom they name.",
     ),
     "refusals-and-silence": Question(
         "Which requests were refused and why? Which sources went silent, since when?",
@@ -197,5 +197,6 @@ def answer(name: str, source: FactSource, inquiry: Inquiry) -> Answer:
     given = Answer()
     if question.answer is not None:
         question.answer(source, inquiry, given)
+        given.callers = callers_in_words(source, FactFilter())
     given.missing = given.missing or question.missing
     return given

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ledger.compliance.access import accesses_table, reads_table
+from ledger.compliance.callers import callers_table
 from ledger.compliance.conduct import conduct_table, refusals_table
 from ledger.compliance.decisions import (
     UNEXPLAINED,
@@ -27,6 +28,7 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "silent_sources": silence_table,
     "refused_requests": refusals_table,
     "ledger_conduct": conduct_table,
+    "believed_callers": callers_table,
     "accesses": accesses_table,
     "ordinary_reads": reads_table,
 }

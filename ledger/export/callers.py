@@ -5,23 +5,15 @@ hold them; there the issuer states it, and it is said that it is the issuer's wo
 """
 
 from collections.abc import Iterator
-from typing import Final
 
-from ledger.authority.believed import BelievedCallers
+from ledger.authority.believed import UNSHOWN, BelievedCallers
 from ledger.export.facts import ReportFacts
 from ledger.export.scope import BundleScope
-
-UNSHOWN: Final = (
-    "Whether callers were authenticated or believed is not shown here; `audit run` of the ledger "
-    "says it."
-)
-"""Said of what holds too few events to show it, as a receipt does."""
 
 
 def shows_callers(scope: BundleScope, facts: ReportFacts) -> bool:
     """Whether the events of a bundle show all of it by themselves."""
-    is_from_start = scope.kind != "stream" and scope.first_position == 1
-    return is_from_start and not facts.callers.unread_uses
+    return scope.is_from_start and not facts.callers.unread_uses
 
 
 def stated_fault(scope: BundleScope, facts: ReportFacts, stated: BelievedCallers | None) -> str:

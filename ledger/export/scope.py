@@ -79,6 +79,11 @@ class BundleScope:
     withheld: tuple[tuple[str, PositionSet], ...] = ()
     """(reason, positions), in order of reason."""
 
+    @property
+    def is_from_start(self) -> bool:
+        """Whether it is every event from the ledger's first one on, up to its last position."""
+        return self.kind != "stream" and self.first_position == 1
+
     def encode(self) -> bytes:
         """Return the bytes of `scope.json`."""
         return encode(

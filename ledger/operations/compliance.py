@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.client import LedgerClient, LedgerRefusedError, VerifiedCheckpoint
 from ledger.client.inputs import micros_of_datetime
+from ledger.compliance.callers import callers_in_words
 from ledger.compliance.decisions import Explainer
 from ledger.compliance.facts import Fact, FactFilter, FactSource, fact_of, unit_of_cost
 from ledger.compliance.files import Form, ParquetMissingError, write_tables
@@ -21,7 +22,8 @@ from ledger.events.canonical import CanonicalError, decode, encode
 from ledger.events.decisions import ScoreComputed
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.values import parse_time
-from ledger.export.files import EVENTS, LINE_BYTES_MAX, BundleError, open_bundle
+from ledger.export.files import EVENTS, LINE_BYTES_MAX, SCOPE, BundleError, open_bundle, read_all
+from ledger.export.scope import BundleScope, ScopeError
 from ledger.operations.failures import MisuseError
 from ledger.operations.places import named_checkpoint
 
@@ -33,11 +35,14 @@ class ServerFacts:
         self._client = client
         ledger = client.get_ledger()
         self.origin = ledger.origin
-        self.head = ledger.head_position
+        self.last_position = ledger.head_position
+        self.is_whole = True
 
     def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
         """Yield the facts of these types, or all, in order of position."""
-        found = self._client.list_events(until_position=self.head, types=sorted(types or ()))
+        found = self._client.list_events(
+            until_position=self.last_position, types=sorted(types or ())
+        )
         for event in found:
             yield fact_of(
                 event.position,
@@ -54,6 +59,9 @@ class BundleFacts:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.origin = ""
+        scope = self._scope()
+        self.last_position = scope.last_position
+        self.is_whole = scope.is_from_start
         for header, _ in self._lines():
             self.origin = header["ledger"]
             return
@@ -81,6 +89,12 @@ class BundleFacts:
                     f"{self._path}: line {number} of its events cannot be read: {error}.",
                     "Verify the bundle with `decision-ledger verify`.",
                 ) from error
+
+    def _scope(self) -> BundleScope:
+        try:
+            return BundleScope.parse(read_all(open_bundle(self._path), SCOPE))
+        except (OSError, KeyError, ScopeError, BundleError) as error:
+            raise MisuseError(f"{self._path} cannot be read as a bundle: {error}.") from error
 
     def _raw(self) -> Iterator[bytes]:
         try:
@@ -148,6 +162,8 @@ class ComplianceFiles:
     files: tuple[str, ...]
     rows: dict[str, int]
     """Table → how many rows it has."""
+    callers: tuple[str, ...]
+    """Sentences about callers that were believed."""
 
 
 def write_compliance(
@@ -158,12 +174,14 @@ def write_compliance(
     MisuseError where the folder cannot be written or the library for Parquet is not there.
     """
     tables = tables_of(source, scope, explainer)
+    callers = callers_in_words(source, scope)
     facts = [
         ("Ledger", source.origin),
         ("Model", scope.model or "all"),
         ("Person or service", scope.actor or "all"),
         ("Recorded from", notation.time(scope.since) if scope.since else "the beginning"),
         ("Recorded before", notation.time(scope.until) if scope.until else "the head"),
+        *(("Callers", sentence) for sentence in callers),
         ("Not recorded", MISSING),
     ]
     title, unit = f"Compliance export of {source.origin}", unit_of_cost(source)
@@ -176,7 +194,8 @@ def write_compliance(
     except OSError as error:
         raise MisuseError(f"{folder} cannot be written: {error.strerror}.") from error
     rows = {table.name: len(table.rows) for table in tables}
-    return ComplianceFiles(source.origin, tuple(map(str, paths)), rows), tables
+    files = tuple(map(str, paths))
+    return ComplianceFiles(source.origin, files, rows, tuple(callers)), tables
 
 
 class ServerLive:

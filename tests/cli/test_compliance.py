@@ -51,6 +51,29 @@ def test_what_was_recorded_before_any_data_has_no_time_in_data_files(
         assert {row["recorded_at"] for row in csv.DictReader(handle)} == {""}
 
 
+def test_tables_and_answers_say_that_callers_were_believed(told: Run, tmp_path: Path) -> None:
+    said = r"Callers of events up to position [0-9]+ were believed, not authenticated: "
+    out = tmp_path / "tables"
+    assert re.search(said, told("compliance", "export", str(out)).out)
+    with (out / "believed_callers.csv").open(newline="", encoding="utf-8") as handle:
+        (row,) = csv.DictReader(handle)
+    assert re.match(said, row["callers"])
+    assert told("compliance", "export", str(out), "--format", "html").code == 0
+    page = unescape((out / "compliance.html").read_text("utf-8"))
+    assert len(re.findall(said, page)) == 2, "in its head, and in its table"
+    assert re.search(said, told("audit", "answer", "override", "--model", "fares").out)
+    assert re.match(said, told("audit", "answer", "clocks", "--json").json["callers"][0])
+
+
+def test_tables_of_a_part_say_that_it_does_not_show_who_was_believed(
+    told: Run, tmp_path: Path
+) -> None:
+    part = str(tmp_path / "part")
+    assert told("export", "create", part, "--from", "3").code == 0
+    done = told("compliance", "export", str(tmp_path / "tables"), "--bundle", part)
+    assert "Whether callers were authenticated or believed is not shown here" in done.out
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet", "html"])
 def test_only_the_owner_may_read_tables(told: Run, tmp_path: Path, form: str) -> None:
     out = tmp_path / "to" / form

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.authority.believed import BelievedCallers
+from ledger.authority.believed import UNSHOWN, BelievedCallers
 from ledger.chain.keys import VerifierKey
-from ledger.export.callers import UNSHOWN
 from ledger.export.files import REPORT, BundleError, open_bundle
 from ledger.export.scope import BundlePlan, Withholding
 from ledger.export.verify import VerifiedBundle, verify_opened

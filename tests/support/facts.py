@@ -12,6 +12,12 @@ class FactList:
 
     origin: str
     items: tuple[Fact, ...]
+    is_whole: bool = True
+
+    @property
+    def last_position(self) -> int:
+        """The position of the last one."""
+        return self.items[-1].position if self.items else 0
 
     def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
         """Yield the facts of these types, or all."""

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ledger.audit.report import BundleVerdict, DecisionVerdict, Report, RuleCount, UncheckedCount
 from ledger.audit.source import Finding
+from ledger.authority.believed import UNSHOWN
 from ledger.chain import proof_text
 from ledger.chain.checkpoint import claim_of
 from ledger.chain.keys import VerifierKey
@@ -15,7 +16,6 @@ from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.chain.witness_times import Cosigned
-from ledger.export.callers import UNSHOWN
 from ledger.export.files import BundleError, BundleFormError, open_bundle
 from ledger.export.lines import LineError, parse_alone
 from ledger.export.reach import AgeBound
