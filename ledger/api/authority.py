@@ -29,8 +29,8 @@ from ledger.events.authority import (
     TokenRevoked,
 )
 from ledger.limits import ActorLimits
+from ledger.v1 import authority_pb2, authority_service_pb2_grpc
 from ledger.v1 import authority_service_pb2 as pb
-from ledger.v1 import authority_service_pb2_grpc
 
 E = TypeVar("E", bound=AuthorityEvent)
 
@@ -84,7 +84,9 @@ class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceSer
             proposal=None,
         )
         return pb.BindIdentityResponse(
-            appended=appended(outcome.written), is_proposed=outcome.is_proposed
+            appended=appended(outcome.written),
+            is_proposed=outcome.is_proposed,
+            credentials=self._credentials(request, {"actor": request.actor}),
         )
 
     def UnbindIdentity(
@@ -167,7 +169,9 @@ class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceSer
             proposal=None,
         )
         return pb.GrantRoleResponse(
-            appended=appended(outcome.written), is_proposed=outcome.is_proposed
+            appended=appended(outcome.written),
+            is_proposed=outcome.is_proposed,
+            credentials=self._credentials(request, {"actor": request.actor}),
         )
 
     def WithdrawGrant(
@@ -194,7 +198,12 @@ class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceSer
         position = checks.position("proposal", request.proposal, optional=False)
         ledger, caller = self._server.append(request, context, checks)
         written = ledger.authority_changes.approve(caller, "ApproveChange", position)
-        return pb.ApproveChangeResponse(appended=appended(written))
+        event = ledger.log.event(written.last_position)
+        assert event is not None, "what was recorded is there"
+        return pb.ApproveChangeResponse(
+            appended=appended(written),
+            credentials=self._credentials(request, event.data),
+        )
 
     def SetLimits(
         self, request: pb.SetLimitsRequest, context: grpc.ServicerContext
@@ -205,6 +214,15 @@ class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceSer
             request, context, LimitsSet, actor=request.actor, reason=request.reason, **stated
         )
         return pb.SetLimitsResponse(appended=appended(outcome.written))
+
+    def _credentials(
+        self, request: LedgerAppend, change: dict[str, Any]
+    ) -> authority_pb2.LiveCredentials | None:
+        """Return by what callers are the actor now to whom a change gives something."""
+        authority, now = self._server.backend.ledger(request.ledger).authority, self._server.clock
+        return convert.credentials_where(
+            authority.state, change, now.now_micros(), authority.last_use
+        )
 
     def _change(
         self,
@@ -258,8 +276,8 @@ class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceSer
         is_allowed = state.may(request.actor, request.action, at, subjects)
         found = [
             one
-            for one in state.grants.values()
-            if one.actor == request.actor and request.action in state.roles[one.role]
+            for one in state.grants_of.get(request.actor, ())
+            if request.action in state.roles[one.role]
         ]
         reason = convert.reason(state, request.actor, request.action, is_allowed=is_allowed)
         return pb.ExplainAuthorityResponse(
@@ -267,6 +285,7 @@ class AuthorityServicer(Servicer, authority_service_pb2_grpc.AuthorityServiceSer
             reason=reason,
             grants=[convert.grant(one, at) for one in found],
             as_of_position=position,
+            credentials=convert.credentials(state, request.actor, at, ledger.authority.last_use),
         )
 
     def _as_of(

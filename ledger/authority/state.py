@@ -103,6 +103,10 @@ class Token:
     revoked_at: int = 0
     """The position at which it was revoked; 0 if it was not."""
 
+    def is_live(self, at: int) -> bool:
+        """Whether it was neither revoked nor has expired."""
+        return not self.revoked_at and (self.expires_at is None or at < self.expires_at)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeProposal:
@@ -182,6 +186,15 @@ class AuthorityState:
     def is_administrator(self, actor: str) -> bool:
         """Whether an actor holds `administrator`."""
         return any(one.role == ADMINISTRATOR for one in self.grants_of.get(actor, ()))
+
+    def live_tokens(self, actor: str, at: int) -> list[Token]:
+        """Return the tokens by which callers are an actor, by position."""
+        own = [one for one in self.tokens.values() if one.actor == actor and one.is_live(at)]
+        return sorted(own, key=lambda one: one.issued_at)
+
+    def bound_identities(self, actor: str) -> list[Identity]:
+        """Return the identities by which callers are an actor."""
+        return sorted(one for one, bound in self.identities.items() if bound == actor)
 
     # ---- folding ---------------------------------------------------------------------------------
 

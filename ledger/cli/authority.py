@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         AuthorityProposal,
         LedgerAuthority,
         LimitedActor,
+        LiveCredentials,
         RecordedGrant,
     )
 
@@ -65,6 +66,8 @@ def why(
     lines = [f"{found.reason} As of position {found.as_of_position}."]
     if found.grants:
         lines += ["", f"Grants that hold {action}:", _grants(found.grants)]
+    if said := identities.shown_credentials(actor, found.credentials):
+        lines += ["", said]
     chosen.show(found, "\n".join(lines))
     if not found.is_allowed:
         raise typer.Exit(Exit.REFUSED)
@@ -109,6 +112,9 @@ def _sections(chosen: "Session", found: "LedgerAuthority") -> list[str]:
         ]
         headings = (">POSITION", "PROPOSED BY", "UNTIL", "WAITS FOR A SECOND ADMINISTRATOR")
         parts.append(output.table(headings, waiting))
+        live = {one.change["actor"]: one.credentials for one in found.proposals if one.credentials}
+        said = [identities.shown_credentials(actor, each) for actor, each in live.items()]
+        parts += ["\n".join(filter(None, said))] if any(said) else []
     return parts
 
 
@@ -207,10 +213,14 @@ def bind(
     actor: ActorName, reason: Reason, certificate: Certificate = None, jwt: Jwt = None
 ) -> None:
     """Bind an identity to an actor: a caller who presents it is that actor from then on."""
+    from ledger.client.authority import LiveCredentials
+
     one = identities.identity(certificate, jwt)
     chosen = session()
     change = chosen.client.bind_identity(actor, one, reason)
     _tell(chosen, change, f"Bound {identities.shown_identity(one)} to {actor}")
+    others = tuple(each for each in change.credentials.identities if each != one)
+    _warn(actor, LiveCredentials(change.credentials.tokens, others))
 
 
 def unbind(reason: Reason, certificate: Certificate = None, jwt: Jwt = None) -> None:
@@ -253,6 +263,7 @@ def grant(
     change = chosen.client.grant_role(actor, role, reason, scope=scope, expires_at=until)
     span = f", until {output.when(until)}" if until else ""
     _tell(chosen, change, f"Granted {role} to {actor} for {identities.shown_scope(scope)}{span}")
+    _warn(actor, change.credentials)
 
 
 def withdraw(
@@ -335,12 +346,21 @@ def approve(
 ) -> None:
     """Approve what another administrator proposed, and so carry it out."""
     chosen = session()
-    waiting = chosen.client.get_authority().proposals
-    said = next((_sentence(one) for one in waiting if one.position == position), "")
-    appended = chosen.client.approve_change(position)
+    proposals = chosen.client.get_authority().proposals
+    waiting = next((one for one in proposals if one.position == position), None)
+    said = _sentence(waiting) if waiting else ""
+    approved = chosen.client.approve_change(position)
     done = f"Approved the proposal at position {position}, and carried it out at position"
-    told = f"{done} {appended.position}" + (f": {said}" if said else ".")
-    chosen.show(appended, output.lines([told]))  # another one has written the reason
+    told = f"{done} {approved.position}" + (f": {said}" if said else ".")
+    chosen.show(approved, output.lines([told]))  # another one has written the reason
+    if waiting and approved.credentials is not None:
+        _warn(str(waiting.change["actor"]), approved.credentials)
+
+
+def _warn(actor: str, live: "LiveCredentials") -> None:
+    """Say by which credentials callers are an actor already, to those who give it more."""
+    if said := identities.shown_credentials(actor, live):
+        output.say(said)
 
 
 def _tell(chosen: "Session", change: "AuthorityChange", done: str) -> None:

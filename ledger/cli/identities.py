@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ledger.cli import output
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ledger.client import Administrator, AuthorityScope, CallerIdentity
+    from ledger.client.authority import LiveCredentials
 
 _SUBJECTS: Final = ("spiffe://", "dns:", "email:")
 
@@ -129,6 +131,17 @@ def unbound(named: "Administrator") -> str:
 def shown_identity(one: "CallerIdentity") -> str:
     """Return an identity in words."""
     return f"{one.method} {one.subject}" + (f" of {one.issuer}" if one.issuer else "")
+
+
+def shown_credentials(actor: str, live: "LiveCredentials") -> str:
+    """Return by which credentials callers are an actor; empty where there are none."""
+    tokens = [
+        f"token {one.token} (position {one.position}, "
+        + (f"until {output.when(one.expires_at)})" if one.expires_at else "without end)")
+        for one in live.tokens
+    ]
+    found = [*tokens, *(shown_identity(one) for one in live.identities)]
+    return f"Callers are {actor} by {', '.join(found)}." if found else ""
 
 
 def shown_scope(scope: "AuthorityScope") -> str:

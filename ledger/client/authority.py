@@ -72,6 +72,15 @@ class ListedToken:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveCredentials:
+    """The credentials by which callers are an actor, however long they have been so."""
+
+    tokens: tuple[ListedToken, ...] = ()
+    """Those that were neither revoked nor have expired."""
+    identities: tuple[CallerIdentity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """A role: a set of actions."""
 
@@ -106,6 +115,8 @@ class AuthorityProposal:
     proposed_by: str
     until: datetime
     """Until when it can be approved."""
+    credentials: LiveCredentials | None
+    """By which callers are the actor of a grant or binding already; None for other changes."""
 
     @property
     def change(self) -> Any:  # noqa: ANN401 - the data of an event
@@ -164,6 +175,8 @@ class ExplainedAuthority:
     grants: tuple[RecordedGrant, ...]
     """Those that hold the action, whether they cover what was asked or not."""
     as_of_position: int
+    credentials: LiveCredentials
+    """By which callers are that actor."""
 
 
 @hex_repr
@@ -173,6 +186,24 @@ class AuthorityChange(Appended):
 
     is_proposed: bool = False
     """True if it waits for a second administrator: `approve_change` takes its `position`."""
+
+
+@hex_repr
+@dataclass(frozen=True, slots=True)
+class ActorChange(AuthorityChange):
+    """The same of a grant to an actor, or of a binding."""
+
+    credentials: LiveCredentials = LiveCredentials()
+    """By which callers are that actor now."""
+
+
+@hex_repr
+@dataclass(frozen=True, slots=True)
+class ApprovedChange(Appended):
+    """Where the change is that was approved."""
+
+    credentials: LiveCredentials | None = None
+    """By which callers are the actor of a grant or a binding now; None for other changes."""
 
 
 @hex_repr

@@ -212,6 +212,36 @@ class Token(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class LiveCredentials(message.Message):
+    """The credentials by which callers are an actor. Those of an actor that was registered or given a
+    token long ago count for what is granted to it later.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: builtins.int
+    IDENTITIES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def tokens(self) -> containers.RepeatedCompositeFieldContainer[Token]:
+        """Output only. The tokens that were neither revoked nor have expired, by position."""
+
+    @builtins.property
+    def identities(self) -> containers.RepeatedCompositeFieldContainer[Identity]:
+        """Output only. The identities that are bound to it."""
+
+    def __init__(
+        self,
+        *,
+        tokens: abc.Iterable[Token] | None = ...,
+        identities: abc.Iterable[Identity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["identities", b"identities", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Role(message.Message):
     """A role."""
 
@@ -300,6 +330,7 @@ class AuthorityProposal(message.Message):
     CHANGE_JSON_FIELD_NUMBER: builtins.int
     PROPOSED_BY_FIELD_NUMBER: builtins.int
     UNTIL_FIELD_NUMBER: builtins.int
+    CREDENTIALS_FIELD_NUMBER: builtins.int
     position: builtins.int
     """Output only. The position of its event."""
     type: builtins.str
@@ -312,6 +343,12 @@ class AuthorityProposal(message.Message):
     def until(self) -> timestamp_pb2.Timestamp:
         """Output only. Until when it can be approved."""
 
+    @builtins.property
+    def credentials(self) -> LiveCredentials:
+        """Output only. The credentials by which callers are the actor of a grant or binding already; not
+        set for other changes.
+        """
+
     def __init__(
         self,
         *,
@@ -320,10 +357,11 @@ class AuthorityProposal(message.Message):
         change_json: builtins.str = ...,
         proposed_by: builtins.str = ...,
         until: timestamp_pb2.Timestamp | None = ...,
+        credentials: LiveCredentials | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["credentials", b"credentials", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["change_json", b"change_json", "position", b"position", "proposed_by", b"proposed_by", "type", b"type", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["change_json", b"change_json", "credentials", b"credentials", "position", b"position", "proposed_by", b"proposed_by", "type", b"type", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -193,6 +193,7 @@ class BindIdentityResponse(message.Message):
 
     APPENDED_FIELD_NUMBER: builtins.int
     IS_PROPOSED_FIELD_NUMBER: builtins.int
+    CREDENTIALS_FIELD_NUMBER: builtins.int
     is_proposed: builtins.bool
     """Output only. True if it waits for a second administrator; send `appended.position` with
     `ApproveChange`.
@@ -201,15 +202,20 @@ class BindIdentityResponse(message.Message):
     def appended(self) -> append_pb2.Appended:
         """Output only. Where it is."""
 
+    @builtins.property
+    def credentials(self) -> authority_pb2.LiveCredentials:
+        """Output only. The credentials by which callers are that actor now."""
+
     def __init__(
         self,
         *,
         appended: append_pb2.Appended | None = ...,
         is_proposed: builtins.bool = ...,
+        credentials: authority_pb2.LiveCredentials | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "credentials", b"credentials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "is_proposed", b"is_proposed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "credentials", b"credentials", "is_proposed", b"is_proposed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -531,6 +537,7 @@ class GrantRoleResponse(message.Message):
 
     APPENDED_FIELD_NUMBER: builtins.int
     IS_PROPOSED_FIELD_NUMBER: builtins.int
+    CREDENTIALS_FIELD_NUMBER: builtins.int
     is_proposed: builtins.bool
     """Output only. True if it waits for a second administrator; send `appended.position` with
     `ApproveChange`.
@@ -539,15 +546,20 @@ class GrantRoleResponse(message.Message):
     def appended(self) -> append_pb2.Appended:
         """Output only. Where it is."""
 
+    @builtins.property
+    def credentials(self) -> authority_pb2.LiveCredentials:
+        """Output only. The credentials by which callers are that actor now, and so use the grant."""
+
     def __init__(
         self,
         *,
         appended: append_pb2.Appended | None = ...,
         is_proposed: builtins.bool = ...,
+        credentials: authority_pb2.LiveCredentials | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "credentials", b"credentials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "is_proposed", b"is_proposed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "credentials", b"credentials", "is_proposed", b"is_proposed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -652,18 +664,26 @@ class ApproveChangeResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     APPENDED_FIELD_NUMBER: builtins.int
+    CREDENTIALS_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
         """Output only. Where it is."""
+
+    @builtins.property
+    def credentials(self) -> authority_pb2.LiveCredentials:
+        """Output only. The credentials by which callers are the actor of the grant or binding now; not set
+        for other changes.
+        """
 
     def __init__(
         self,
         *,
         appended: append_pb2.Appended | None = ...,
+        credentials: authority_pb2.LiveCredentials | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "credentials", b"credentials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "credentials", b"credentials"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -868,6 +888,7 @@ class ExplainAuthorityResponse(message.Message):
     REASON_FIELD_NUMBER: builtins.int
     GRANTS_FIELD_NUMBER: builtins.int
     AS_OF_POSITION_FIELD_NUMBER: builtins.int
+    CREDENTIALS_FIELD_NUMBER: builtins.int
     is_allowed: builtins.bool
     """Output only. Whether the actor may."""
     reason: builtins.str
@@ -878,6 +899,10 @@ class ExplainAuthorityResponse(message.Message):
     def grants(self) -> containers.RepeatedCompositeFieldContainer[authority_pb2.Grant]:
         """Output only. The grants in force that hold the action, whether they cover what is asked or not."""
 
+    @builtins.property
+    def credentials(self) -> authority_pb2.LiveCredentials:
+        """Output only. The credentials by which callers are that actor, as of that position."""
+
     def __init__(
         self,
         *,
@@ -885,9 +910,10 @@ class ExplainAuthorityResponse(message.Message):
         reason: builtins.str = ...,
         grants: abc.Iterable[authority_pb2.Grant] | None = ...,
         as_of_position: builtins.int = ...,
+        credentials: authority_pb2.LiveCredentials | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["credentials", b"credentials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of_position", b"as_of_position", "grants", b"grants", "is_allowed", b"is_allowed", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of_position", b"as_of_position", "credentials", b"credentials", "grants", b"grants", "is_allowed", b"is_allowed", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

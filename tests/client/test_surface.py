@@ -122,6 +122,8 @@ RESULTS = {
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }
 ASSEMBLED = {
+    "ActorChange",
+    "ApprovedChange",
     "AuthorityChange",
     "Defined",
     "Deployed",

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import timestamp
-from ledger.authority.state import AuthorityState, ChangeProposal, Grant, Scope
+from ledger.authority.state import AuthorityState, ChangeProposal, Grant, Scope, Token
 from ledger.authority.table import ROLES
 from ledger.events.authority import ACTIONS
 from ledger.events.canonical import encode
@@ -80,14 +80,7 @@ def authority(
             for actor, person in sorted(state.persons.items())
         ],
         tokens=[
-            pb.Token(
-                token=one.name,
-                actor=one.actor,
-                expires_at=_time(one.expires_at),
-                revoked=bool(one.revoked_at),
-                position=one.issued_at,
-                last_used_at=_time(last_use(one.name)),
-            )
+            _token(one, last_use)
             for one in sorted(state.tokens.values(), key=lambda one: one.issued_at)
         ],
         roles=[
@@ -95,7 +88,11 @@ def authority(
             for name, actions in sorted(state.roles.items())
         ],
         grants=[grant(one, at) for one in state.grants.values()],
-        proposals=[_proposal(one) for one in state.proposals.values() if at <= one.until],
+        proposals=[
+            _proposal(one, credentials_where(state, one.change, at, last_use))
+            for one in state.proposals.values()
+            if at <= one.until
+        ],
         limits=[
             pb.LimitedActor(actor=actor, **asdict(limits))
             for actor, limits in sorted(state.limits.items())
@@ -120,6 +117,24 @@ def grant(one: Grant, at: int) -> pb.Grant:
     )
 
 
+def credentials(
+    state: AuthorityState, actor: str, at: int, last_use: Callable[[str], int | None]
+) -> pb.LiveCredentials:
+    """Return what is shown of the credentials by which callers are an actor at a time."""
+    return pb.LiveCredentials(
+        tokens=[_token(one, last_use) for one in state.live_tokens(actor, at)],
+        identities=[pb.Identity(**one._asdict()) for one in state.bound_identities(actor)],
+    )
+
+
+def credentials_where(
+    state: AuthorityState, change: dict[str, Any], at: int, last_use: Callable[[str], int | None]
+) -> pb.LiveCredentials | None:
+    """Return the same of the actor to whom a change gives something; None where it names none."""
+    actor = change.get("actor")
+    return None if actor is None else credentials(state, actor, at, last_use)
+
+
 def reason(state: AuthorityState, actor: str, action: str, *, is_allowed: bool) -> str:
     """Return in a sentence why an actor may do something, or may not."""
     if not state.began_at:
@@ -131,19 +146,31 @@ def reason(state: AuthorityState, actor: str, action: str, *, is_allowed: bool) 
     return f"{actor} may not {ACTIONS[action]}: no grant in force covers it."
 
 
+def _token(one: Token, last_use: Callable[[str], int | None]) -> pb.Token:
+    return pb.Token(
+        token=one.name,
+        actor=one.actor,
+        expires_at=_time(one.expires_at),
+        revoked=bool(one.revoked_at),
+        position=one.issued_at,
+        last_used_at=_time(last_use(one.name)),
+    )
+
+
 def _scope(scope: Scope) -> pb.AuthorityScope:
     return pb.AuthorityScope(
         models=sorted(scope.models), labels=dict(scope.labels), signals=sorted(scope.signals)
     )
 
 
-def _proposal(one: ChangeProposal) -> pb.AuthorityProposal:
+def _proposal(one: ChangeProposal, live: pb.LiveCredentials | None) -> pb.AuthorityProposal:
     return pb.AuthorityProposal(
         position=one.position,
         type=one.type,
         change_json=encode(one.change).decode(),
         proposed_by=one.by,
         until=timestamp(one.until),
+        credentials=live,
     )
 
 

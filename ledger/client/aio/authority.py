@@ -5,7 +5,9 @@ from dataclasses import asdict
 
 from ledger.client.aio.connection import AsyncServiceCalls
 from ledger.client.authority import (
+    ActorChange,
     Administrator,
+    ApprovedChange,
     AuthorityChange,
     AuthorityScope,
     CallerIdentity,
@@ -52,12 +54,12 @@ class AsyncAuthorityCalls(AsyncServiceCalls):
 
     async def bind_identity(
         self, actor: str, identity: CallerIdentity, reason: str, *, request_id: str | None = None
-    ) -> AuthorityChange:
+    ) -> ActorChange:
         """Bind an identity to an actor: a caller who presents it is that actor from here on."""
         request = pb.BindIdentityRequest(
             actor=actor, identity=identity_message(identity), reason=reason
         )
-        return await self._connection.run(Call(request, whole(AuthorityChange), request_id))
+        return await self._connection.run(Call(request, whole(ActorChange), request_id))
 
     async def unbind_identity(
         self, identity: CallerIdentity, reason: str, *, request_id: str | None = None
@@ -109,7 +111,7 @@ class AsyncAuthorityCalls(AsyncServiceCalls):
         scope: AuthorityScope | None = None,
         expires_at: Time | None = None,
         request_id: str | None = None,
-    ) -> AuthorityChange:
+    ) -> ActorChange:
         """Grant a role: for the whole ledger unless a scope is given, until it is withdrawn."""
         request = pb.GrantRoleRequest(
             actor=actor,
@@ -118,7 +120,7 @@ class AsyncAuthorityCalls(AsyncServiceCalls):
             expires_at=None if expires_at is None else timestamp_of(expires_at, "expires_at"),
             reason=reason,
         )
-        return await self._connection.run(Call(request, whole(AuthorityChange), request_id))
+        return await self._connection.run(Call(request, whole(ActorChange), request_id))
 
     async def withdraw_grant(
         self, grant: int, reason: str, *, request_id: str | None = None
@@ -134,10 +136,12 @@ class AsyncAuthorityCalls(AsyncServiceCalls):
         request = pb.SetLimitsRequest(**asdict(limits), reason=reason)
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
-    async def approve_change(self, proposal: int, *, request_id: str | None = None) -> Appended:
+    async def approve_change(
+        self, proposal: int, *, request_id: str | None = None
+    ) -> ApprovedChange:
         """Approve, by its position, what another administrator proposed, and so carry it out."""
         request = pb.ApproveChangeRequest(proposal=proposal)
-        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
+        return await self._connection.run(Call(request, whole(ApprovedChange), request_id))
 
     async def get_authority(
         self, *, as_of_position: int = 0, min_position: int = 0

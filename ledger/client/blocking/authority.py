@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ledger.client.authority import (
+    ActorChange,
     Administrator,
+    ApprovedChange,
     AuthorityChange,
     AuthorityScope,
     CallerIdentity,
@@ -53,12 +55,12 @@ class AuthorityCalls(ServiceCalls):
 
     def bind_identity(
         self, actor: str, identity: CallerIdentity, reason: str, *, request_id: str | None = None
-    ) -> AuthorityChange:
+    ) -> ActorChange:
         """Bind an identity to an actor: a caller who presents it is that actor from here on."""
         request = pb.BindIdentityRequest(
             actor=actor, identity=identity_message(identity), reason=reason
         )
-        return self._connection.run(Call(request, whole(AuthorityChange), request_id))
+        return self._connection.run(Call(request, whole(ActorChange), request_id))
 
     def unbind_identity(
         self, identity: CallerIdentity, reason: str, *, request_id: str | None = None
@@ -108,7 +110,7 @@ class AuthorityCalls(ServiceCalls):
         scope: AuthorityScope | None = None,
         expires_at: Time | None = None,
         request_id: str | None = None,
-    ) -> AuthorityChange:
+    ) -> ActorChange:
         """Grant a role: for the whole ledger unless a scope is given, until it is withdrawn."""
         request = pb.GrantRoleRequest(
             actor=actor,
@@ -117,7 +119,7 @@ class AuthorityCalls(ServiceCalls):
             expires_at=None if expires_at is None else timestamp_of(expires_at, "expires_at"),
             reason=reason,
         )
-        return self._connection.run(Call(request, whole(AuthorityChange), request_id))
+        return self._connection.run(Call(request, whole(ActorChange), request_id))
 
     def withdraw_grant(
         self, grant: int, reason: str, *, request_id: str | None = None
@@ -133,10 +135,10 @@ class AuthorityCalls(ServiceCalls):
         request = pb.SetLimitsRequest(**asdict(limits), reason=reason)
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
-    def approve_change(self, proposal: int, *, request_id: str | None = None) -> Appended:
+    def approve_change(self, proposal: int, *, request_id: str | None = None) -> ApprovedChange:
         """Approve, by its position, what another administrator proposed, and so carry it out."""
         request = pb.ApproveChangeRequest(proposal=proposal)
-        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+        return self._connection.run(Call(request, whole(ApprovedChange), request_id))
 
     def get_authority(self, *, as_of_position: int = 0, min_position: int = 0) -> LedgerAuthority:
         """Return actors, identities, tokens, roles, grants and proposals; 0 for the head."""
