@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import identities, output, values
+from ledger.cli.authority_table import shown_table
 from ledger.cli.exits import Exit
 from ledger.cli.identities import ActorName, Certificate, Jwt, Person, Reason
 from ledger.cli.session import session
@@ -35,17 +36,14 @@ _BELIEVED = "No administrator is named: callers are believed, and each may do ev
 def table() -> None:
     """Print which built-in role may do what; no server is asked.
 
+    Each role has a letter; an action has the letters of the roles with it, and `-` for the others.
     A call asks for one action, and is let in if a grant in force holds it: a role, for the whole
     ledger or a part. `authority list` shows the roles that a team has defined.
     """
     from ledger.operations.authority import authority_table
 
     found = authority_table()
-    rows = [
-        (one.action, *("x" if role in one.roles else "" for role in found.roles), one.meaning)
-        for one in found.actions
-    ]
-    session().show(found, output.table(("ACTION", *found.roles, "MEANING"), rows))
+    session().show(found, shown_table(found))
 
 
 def why(
