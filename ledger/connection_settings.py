@@ -35,7 +35,7 @@ class ServerSettings(Section):
     address: str = Field(
         default="127.0.0.1:50051",
         description="Host and port that `serve` listens on and commands call; without TLS "
-        "loopback only.",
+        "loopback only. It may begin with `ledgers://`, which means TLS.",
     )
     socket: str = Field(
         default="",

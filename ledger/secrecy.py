@@ -19,6 +19,9 @@ from ledger.reading import open_plain, read_from
 DATABASE_PASSWORDS: Final = frozenset({"PGPASSWORD"})
 """Variables by which the driver of a database is told a secret."""
 _OURS: Final = "LEDGER_"
+_MOUNTED: Final = (
+    " For a volume whose mode is not yours to change, ledger/docs/configuration.md says what to do."
+)
 _TOKEN: Final = re.compile(
     r"dlt_[0-9A-Za-z]+_[0-9A-Za-z_-]{8,}"  # which a ledger has issued
     r"|eyJ[0-9A-Za-z_-]{6,}\.[0-9A-Za-z_-]*(?:\.[0-9A-Za-z_-]*)?"  # a JWT
@@ -102,8 +105,10 @@ def _refuse_exposed(path: Path, found: os.stat_result) -> None:
             "Run this as that user, or give the file to the user who runs this: `chown USER FILE`.",
         )
     if found.st_mode & OTHERS:
+        mounted = "" if found.st_mode & OTHERS & ~stat.S_IRGRP else _MOUNTED
         raise ExposedError(
             path,
             f"others may read or change it (mode {stat.S_IMODE(found.st_mode):04o})",
-            f"Run `chmod 600 {path}`. If one of them may have read it, replace the secret.",
+            f"Run `chmod 600 {path}`.{mounted} If one of them may have read it, replace the "
+            "secret.",
         )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import grpc
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
+_SECURE: Final = "ledgers://"
+_PLAIN: Final = "ledger://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,16 @@ class Listening:
 
 
 def bound(address: str, *, has_tls: bool) -> str:
-    """Return the address to bind; FIELD_INVALID unless it is HOST:PORT, on loopback without TLS."""
+    """Return the address to bind; FIELD_INVALID unless it is HOST:PORT, on loopback without TLS.
+
+    It may be written as clients write it, with what it says of TLS.
+    """
+    if address.startswith(_SECURE) and not has_tls:
+        remedy = f"Set server.tls.certificate and server.tls.key, or write it without {_SECURE}."
+        raise _refused(address, "means TLS, and there is no certificate", remedy)
+    if address.startswith(_PLAIN) and has_tls:
+        raise _refused(address, "means no TLS, and there is a certificate", f"Write {_SECURE}.")
+    address = address.removeprefix(_SECURE).removeprefix(_PLAIN)
     host, colon, port = address.rpartition(":")
     is_port = port.isascii() and port.isdigit() and len(port) <= len("65535")
     if not colon or not is_port or int(port) > 65_535:

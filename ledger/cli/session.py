@@ -109,10 +109,10 @@ class Session:
     @property
     def target(self) -> str:
         """The server's address."""
-        from ledger.client.target import SECURE, address_of
+        from ledger.client.target import address_of, by_tls
 
         stated = self.settings.server
-        address = f"{SECURE}{stated.address}" if stated.tls.certificate else stated.address
+        address = by_tls(stated.address) if stated.tls.certificate else stated.address
         try:
             return address_of(self.server or address)
         except ValueError as error:

@@ -89,6 +89,12 @@ def target_of(text: str, *, has_tls: bool) -> Target:
     return Target(address, place["host"].strip("[]"), int(place["port"]), is_secure)
 
 
+def by_tls(text: str) -> str:
+    """Return a target as one by TLS, unless the text says itself what the way there is."""
+    is_bare = _PLACE.fullmatch(text) is not None or _is_ipv6(text)
+    return f"{SECURE}{text}" if is_bare else text
+
+
 def address_of(text: str) -> str:
     """Return HOST:PORT, the port 50051 where none is stated; ValueError says what to write.
 

@@ -91,6 +91,7 @@ def test_only_loopback_addresses_are_served(address: str) -> None:
         ("127.8.9.1:5", "127.8.9.1:5"),
         ("localhost:80", "127.0.0.1:80"),
         ("[::1]:9", "[::1]:9"),
+        ("ledger://localhost:80", "127.0.0.1:80"),
     ],
 )
 def test_loopback_addresses_are_bound_as_meant(address: str, as_bound: str) -> None:

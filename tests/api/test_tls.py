@@ -133,6 +133,20 @@ def test_any_address_is_served_with_tls_and_loopback_alone_without(tmp_path: Pat
     assert Listening("[::1]:0", tls(made.certificate, made.key)).is_loopback
 
 
+def test_an_address_may_say_what_is_served_there_and_is_refused_where_it_is_not(
+    tmp_path: Path,
+) -> None:
+    made = trial()
+    secure = tls(made.certificate, made.key)
+    assert Listening("ledgers://127.0.0.1:0", secure).target(0, 5) == "ledgers://127.0.0.1:5"
+    assert not Listening("ledgers://0.0.0.0:0", secure).is_loopback
+    assert Listening("ledger://127.0.0.1:0").target(0, 5) == "127.0.0.1:5"
+    no_certificate = refused(ServerSettings(), "ledgers://127.0.0.1:0")
+    assert "means TLS, and there is no certificate" in no_certificate.message
+    assert "server.tls.certificate" in no_certificate.remedy
+    assert "means no TLS" in refused(secure, "ledger://127.0.0.1:0").message
+
+
 def test_settings_of_tls_that_do_not_fit_each_other_are_refused_by_name() -> None:
     made = trial()
     for stated, said in (

@@ -69,6 +69,22 @@ def test_commands_come_by_certificate_by_token_or_by_the_socket(
     assert run("ledger", "show", "--server", server.address).code == 0
 
 
+@pytest.mark.parametrize("scheme", ["", "ledgers://"])
+def test_the_address_of_the_settings_is_called_by_tls_whether_it_says_so_or_not(
+    run: Run, secure: Served, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    made = trial()
+    address = secure.server.address.removeprefix("ledgers://")
+    monkeypatch.setenv("LEDGER_SERVER__ADDRESS", f"{scheme}{address}")
+    monkeypatch.setenv("LEDGER_SERVER__TLS__CERTIFICATE", str(made.certificate))
+    monkeypatch.setenv("LEDGER_SERVER__TLS__KEY", str(made.key))
+    assert run("ledger", "show", *flags(ANA)).code == 0
+    monkeypatch.setenv("LEDGER_SERVER__ADDRESS", f"{scheme}127.0.0.1:1")
+    ran = run("ledger", "show", *flags(ANA))
+    assert ran.code == Exit.UNREACHABLE
+    assert "No ledger answers at ledgers://127.0.0.1:1: " in ran.err
+
+
 def test_each_thing_that_is_wrong_is_one_line_with_what_to_do(
     run: Run, secure: Served, tmp_path: Path
 ) -> None:

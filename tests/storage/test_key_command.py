@@ -215,6 +215,20 @@ def test_a_service_opens_what_a_command_gives_the_key_of_and_makes_no_file(
         Service(quiet(str(database), keys__command=wrong)).start()
 
 
+def test_a_key_that_a_mounted_volume_shows_to_a_group_comes_by_a_command_and_not_as_a_file(
+    tmp_path: Path,
+) -> None:
+    mounted = tmp_path / "master.key"
+    mounted.write_text(f"{KEY}\n")
+    mounted.chmod(0o440)
+    database = str(tmp_path / "l.sqlite")
+    with pytest.raises(LedgerError, match=r"mode 0440"):
+        Service(quiet(database, keys__file=str(mounted)))
+    with Service(quiet(database, keys__command=("/bin/cat", str(mounted)))) as service:
+        service.create_ledger(ORIGIN, clock="data", unit_of_cost="", actor="users/ada")
+        assert service.ledger().attestation.checkpoints.sign().size == 2
+
+
 def test_a_service_does_not_start_where_the_command_fails(program: Program, tmp_path: Path) -> None:
     command = program("print('sealed', file=sys.stderr); sys.exit(2)")
     with pytest.raises(LedgerError, match="status 2, and said: sealed") as caught:

@@ -70,6 +70,21 @@ def test_a_file_that_others_have_any_right_to_is_refused(path: Path, mode: int) 
     assert str(exposure(path)) == str(caught.value)
 
 
+def test_a_mounted_file_that_its_group_may_read_is_refused_with_the_page_that_says_what_to_do(
+    path: Path,
+) -> None:
+    page = "ledger/docs/configuration.md"
+    said = []
+    for mode in (0o440, 0o640, 0o444, 0o660):
+        path.chmod(mode)
+        with pytest.raises(ExposedError) as caught:
+            read_secret(path, 100)
+        said.append(page in caught.value.remedy)
+    assert said == [True, True, False, False]
+    text = (Path(__file__).parents[2] / page).read_text("utf-8")
+    assert '["/bin/cat", "/etc/ledger-secrets/master.key"]' in text
+
+
 def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = given_away(path)
     as_user(54_321, monkeypatch)
