@@ -32,9 +32,7 @@ class NameAdministratorRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     reason: builtins.str
-    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
-    personal data.
-    """
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -157,9 +155,7 @@ class BindIdentityRequest(message.Message):
     actor: builtins.str
     """Required. The actor. Format: `users/{name}` or `services/{name}`."""
     reason: builtins.str
-    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
-    personal data.
-    """
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -230,9 +226,7 @@ class UnbindIdentityRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     reason: builtins.str
-    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
-    personal data.
-    """
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -293,9 +287,7 @@ class IssueTokenRequest(message.Message):
     actor: builtins.str
     """Required. The service. Format: `services/{name}`."""
     reason: builtins.str
-    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
-    personal data.
-    """
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -364,9 +356,7 @@ class RevokeTokenRequest(message.Message):
     token: builtins.str
     """Required. Its name: 16 hexadecimal digits."""
     reason: builtins.str
-    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
-    personal data.
-    """
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -495,9 +485,7 @@ class GrantRoleRequest(message.Message):
     role: builtins.str
     """Required. The role."""
     reason: builtins.str
-    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
-    personal data.
-    """
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -576,9 +564,7 @@ class WithdrawGrantRequest(message.Message):
     grant: builtins.int
     """Required. The position of the event that granted it."""
     reason: builtins.str
-    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
-    personal data.
-    """
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -715,9 +701,7 @@ class SetLimitsRequest(message.Message):
     waits: builtins.int
     """Optional. Reads at once that wait for their `min_position`; at most 100000."""
     reason: builtins.str
-    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
-    personal data.
-    """
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
