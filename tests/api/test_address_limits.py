@@ -6,7 +6,7 @@ connections that stay open.
 """
 
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ledger.api.call_limits import AddressLimits, limited_address
+from ledger.api.front_end import Timeouts
 from ledger.api.rates import LimitedCallers
+from ledger.api.server import ApiServer
+from ledger.client import LedgerClient
 from ledger.errors import LedgerError
 from ledger.limit_settings import LimitSettings
 from ledger.v1 import (
     ledger_service_pb2,
     ledger_service_pb2_grpc,
+    signal_service_pb2,
 )
 from tests.support.clocks import TurnedClock
 from tests.support.limited import ANN, BURST, RATE, STREAM, limited, wait_of
@@ -28,6 +32,8 @@ from tests.support.served import (
     TIMEOUT,
     Fleets,
     refused,
+    serving,
+    signal_named,
 )
 from tests.support.server_process import until
 
@@ -96,27 +102,84 @@ def test_an_address_has_so_many_connections_with_open_calls(fleets: Fleets, tmp_
         wait_of(refusal)
 
 
+_SETTINGS, _PING = 4, 6
+ANSWERS_MAX = 200_000
+"""How many answers a test waits for: those of seconds."""
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    """Return an HTTP/2 frame of the connection."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, 0]) + bytes(4) + payload
+
+
+def greeted(server: ApiServer, open_: ExitStack) -> tuple[socket.socket, bytes]:
+    """Open a connection; return it with what the server says first, nothing where it closes it."""
+    place = ("127.0.0.1", server.port)
+    connection = open_.enter_context(socket.create_connection(place, TIMEOUT))
+    try:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(_SETTINGS))
+        return connection, connection.recv(3)
+    except ConnectionError:
+        return connection, b""
+
+
 def test_a_server_has_so_many_connections_idle_ones_included_and_closes_the_next(
     fleets: Fleets, tmp_path: Path
 ) -> None:
     with limited(fleets, tmp_path, connections=3) as server, ExitStack() as open_:
-        host, _, port = server.served.server.address.rpartition(":")
 
         def greeting() -> bytes:
-            """Return what the server says first to a connection; nothing where it closes it."""
-            connection = open_.enter_context(socket.create_connection((host, int(port)), TIMEOUT))
-            try:
-                connection.sendall(
-                    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4)) + bytes(5)
-                )
-                return connection.recv(3)
-            except ConnectionError:
-                return b""
+            return greeted(server.served.server, open_)[1]
 
         assert all(greeting() for _ in range(3))
         assert [greeting() for _ in range(3)] == [b""] * 3
         open_.close()
         until(lambda: bool(greeting()), "a place is free again")
+
+
+def test_one_address_that_holds_every_place_of_a_port_keeps_no_one_from_the_operators_socket(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "s"
+    stated: Any = {"server__socket": str(place), "limits__connections": 3}
+    with serving(tmp_path, **stated) as served, ExitStack() as open_:
+        assert all(greeted(served.server, open_)[1] for _ in range(3))
+        assert greeted(served.server, open_)[1] == b""
+        with LedgerClient(f"unix:{place}") as client:
+            assert list(client.list_ledgers()) == []
+
+
+def ends(connection: socket.socket, *, asks: bool) -> bool:
+    """Whether the server ends a connection, on which it may be asked whether it is there."""
+    with suppress(ConnectionError):
+        for _ in range(ANSWERS_MAX):
+            if not connection.recv(4096):
+                return True
+            if asks:  # which the server answers, and so goes on with the next
+                connection.sendall(frame(_PING, bytes(8)))
+        return False
+    return True
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_connection_without_calls_ends_by_itself_whether_it_asks_for_the_server_or_not(
+    tmp_path: Path, *, asks: bool
+) -> None:
+    timeouts = Timeouts(idle_seconds=0.3, ping_seconds=0)
+    watch = ledger_service_pb2.WatchEventsRequest()
+    with serving(tmp_path, timeouts=timeouts) as served, ExitStack() as open_:
+        served.create()
+        call = served.ledgers.WatchEvents(watch, timeout=TIMEOUT)
+        assert next(call).events[0].position == 1
+        for connection, greeting in [greeted(served.server, open_) for _ in range(3)]:
+            assert greeting
+            assert ends(connection, asks=asks)
+        served.signals.DefineSignal(
+            signal_service_pb2.DefineSignalRequest(signal=signal_named("auc")), timeout=TIMEOUT
+        )
+        head = served.head()
+        assert any(one.position == head for answer in call for one in answer.events), "it goes on"
+        call.cancel()
 
 
 @pytest.mark.parametrize(
