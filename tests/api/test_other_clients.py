@@ -1,7 +1,7 @@
 """A client that nobody here wrote calls over TLS with a token: `buf curl`.
 
 It reads the contract from `proto/` and speaks gRPC by an HTTP library of its own, so that what it
-is answered does not hang on gRPC's own library at both ends.
+is answered does not hang on gRPC's own library at both ends. `test_node_client.py` has another.
 """
 
 import base64

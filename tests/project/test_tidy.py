@@ -169,7 +169,7 @@ def test_no_file_names_a_package_registry() -> None:
 
 def test_nothing_is_left_half_done_and_one_place_skips() -> None:
     (skips,) = offenders(LEFTOVERS)
-    assert skips.startswith("tests/support/vectors.py:")  # what other projects made may be missing
+    assert skips.startswith("tests/support/made_elsewhere.py:")  # which may be missing
 
 
 @pytest.mark.parametrize(

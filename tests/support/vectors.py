@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.support.made_elsewhere import missing
 
 OWN = Path(__file__).resolve().parents[1] / "vectors"
 _BESIDE = OWN.parents[1].parent / "shared" / "vectors"
@@ -41,7 +41,7 @@ def require_foreign() -> Path:
     """Return that folder, or skip the test that calls this and say why."""
     folder = foreign_folder()
     if not folder.is_dir():
-        pytest.skip(
+        missing(
             f"known answers of other projects are not checked: {folder} does not exist "
             "(LEDGER_VECTORS may name another folder)"
         )
