@@ -111,6 +111,11 @@ KEYS_OF_PROVIDER_BYTES_MAX: Final = 512 * 1024
 KEYS_FETCH_SECONDS: Final = 5.0  # within which a provider hands over its keys
 KEYS_RETRY_SECONDS: Final = 10.0  # between two fetches: a made-up `kid` costs a provider no more
 
+SUBSCRIBERS_MAX: Final = 32  # each has a thread, which may wait for its receiver
+NOTIFICATION_HOSTS_MAX: Final = 1_000
+NOTIFICATION_SECONDS_MAX: Final = 12.0  # of one attempt: half a lease is left for it
+NOTIFICATION_PAGE_EVENTS: Final = 100  # of one subscriber's turn, so that it ends when it should
+
 
 @dataclass(frozen=True, slots=True)
 class ActorLimits:

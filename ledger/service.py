@@ -35,10 +35,10 @@ from ledger.events.authority import AdministratorNamed
 from ledger.limits import (
     EXPORTS_MAX,
     LEAP_SECONDS_DEFAULT,
-    LEDGERS_MAX,
     SKEW_SECONDS_DEFAULT,
     ActorLimits,
 )
+from ledger.notifications.outbox import LedgerNotifications, Outbox
 from ledger.setting_sections import Settings
 from ledger.storage import open_store
 from ledger.storage.database import sqlite_file
@@ -58,6 +58,7 @@ class _Running:
     host: ProjectionHost
     follower: Follower
     exports: Exports | None
+    notifications: LedgerNotifications
     ending: ExitStack
     """The parts begun for the ledger, stopped in the opposite order."""
 
@@ -109,6 +110,7 @@ class Service:
             process=self._rehash,
         )
         try:
+            self._outbox = Outbox(settings.notifications, self._database, self.store, self.clock)
             self._projection_store = ProjectionStore(rows)
         except BaseException:
             self.store.close()
@@ -170,6 +172,7 @@ class Service:
             self._rehash.close()
             self.store.close()
             self._projection_store.close()
+            self._outbox.close()
 
     @property
     def append_failure(self) -> LedgerError | None:
@@ -236,23 +239,12 @@ class Service:
             origin, clock, skew_seconds, actor, request_id, digest, unit_of_cost, leap_seconds,
             administrator, guards,
         )  # fmt: skip
-        refuse_impossible(new)
-        self._refuse_one_too_many(origin)
+        refuse_impossible(new, {info.origin for info in self.store.ledgers.all()})
         info = self.store.ledgers.create(new)
         with self._lock:
             if self._is_started:
                 self._open(info)
         return info
-
-    def _refuse_one_too_many(self, origin: str) -> None:
-        known = {info.origin for info in self.store.ledgers.all()}
-        if len(known) >= LEDGERS_MAX and origin not in known:
-            raise LedgerError(
-                Reason.LIMIT_REACHED,
-                f"This server holds {len(known)} ledgers, as many as it takes.",
-                remedy="Use one of them, or serve another database.",
-                metadata={"limit": str(LEDGERS_MAX)},
-            )
 
     def origin_of(self, named: str) -> str:
         """Return the served ledger of a name; the first one where none has it, "" before any."""
@@ -293,6 +285,10 @@ class Service:
                 remedy="Set LEDGER_EXPORTS__FOLDER for the server and start it again.",
             )
         return exports
+
+    def notifications(self, origin: str = "") -> LedgerNotifications:
+        """Return the subscribers of a ledger."""
+        return self._get(origin).notifications
 
     def follower(self, origin: str = "") -> Follower:
         """Return what feeds a ledger's evaluator and projections."""
@@ -390,4 +386,7 @@ class Service:
         if exports is not None:
             begun.callback(exports.stop)
             exports.start()
-        return _Running(ledger, host, follower, exports, begun)
+        notifications = self._outbox.of(ledger)
+        begun.callback(notifications.stop)
+        notifications.start(self._workers)
+        return _Running(ledger, host, follower, exports, notifications, begun)

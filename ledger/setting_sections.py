@@ -13,7 +13,8 @@ from ledger.events.access import ACCESS_KINDS, AccessKind
 from ledger.events.values import ACTOR
 from ledger.limit_settings import LimitSettings
 from ledger.limits import PROVIDERS_MAX, SUBJECT_CHARS_MAX
-from ledger.section import SecretFile, Section
+from ledger.notification_settings import NotificationSettings
+from ledger.section import SecretFile, Section, as_words
 
 TokenAlgorithm: TypeAlias = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
@@ -46,28 +47,6 @@ class ServiceSettings(Section):
         default=True, description="Whether this server scores models and decides by itself."
     )
     project: bool = Field(default=True, description="Whether this server keeps projections.")
-
-
-_WORDS_MAX: Final = 100
-
-
-def as_words(stated: object) -> object:
-    """Return the words of a command as they were stated; ValueError where they are none."""
-    if isinstance(stated, str):
-        raise ValueError(  # noqa: TRY004 - pydantic's way to refuse
-            'a command is a list of words, such as ["/usr/bin/kms", "get", "ledger"]; no shell '
-            "reads it"
-        )
-    words = list(stated) if isinstance(stated, list | tuple) else []
-    if not all(isinstance(word, str) and "\0" not in word for word in words):
-        raise ValueError("each word of a command is text without a zero byte")
-    if len(words) > _WORDS_MAX:
-        raise ValueError(f"a command has at most {_WORDS_MAX} words")
-    if words and not words[0].startswith("/"):
-        raise ValueError(
-            "a command begins with the whole path of its program, such as /usr/bin/kms"
-        )
-    return stated
 
 
 class KeySettings(Section):
@@ -319,5 +298,6 @@ class Settings(Section):
     accounts: AccountSettings = Field(default_factory=AccountSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     exports: ExportSettings = Field(default_factory=ExportSettings)
+    notifications: NotificationSettings = Field(default_factory=NotificationSettings)
     client: ClientSettings = Field(default_factory=ClientSettings)
     log: LogSettings = Field(default_factory=LogSettings)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from ledger.audit.report import Report, UncheckedCount
 from ledger.audit.source import Finding
-from ledger.client import authority, outcomes, proofs, ranking, records
+from ledger.client import authority, notifications, outcomes, proofs, ranking, records
 from ledger.client.trust import results
 from ledger.events.standard_signals import StandardSignal
 from ledger.export.publishing import PublicationResult
@@ -110,6 +110,10 @@ SHAPES: Final[dict[str, Shape]] = {
     "export delete": proofs.Export,
     "projection status": ("projections",),
     "projection rebuild": ranking.RebuiltProjection,
+    "notification list": ("subscribers",),
+    "notification dead": ("dead_letters",),
+    "notification replay": ("count",),
+    "notification test": notifications.SubscriberTest,
     "ledger create": records.Ledger,
     "ledger list": ("ledgers",),
     "ledger confirm-clock": records.Appended,
@@ -137,6 +141,7 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "checkpoints": records.Checkpoint,
     "keys": proofs.SigningKey,
     "projections": ranking.Projection,
+    "subscribers": notifications.Subscriber,
     "tokens": authority.ListedToken,
     "actors": authority.RegisteredActor,
     "grants": authority.RecordedGrant,

@@ -26,6 +26,7 @@ from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
 from ledger.api.listening import DEFAULT_ADDRESS, Listening, taken
 from ledger.api.models import ModelServicer
+from ledger.api.notifications import NotificationServicer
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
 from ledger.api.reads import noted
@@ -55,6 +56,7 @@ _SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
     "ledger.v1.ExportService": ExportServicer,
     "ledger.v1.LedgerService": LedgerServicer,
     "ledger.v1.ModelService": ModelServicer,
+    "ledger.v1.NotificationService": NotificationServicer,
     "ledger.v1.PolicyService": PolicyServicer,
     "ledger.v1.PriorityService": PriorityServicer,
     "ledger.v1.SignalService": SignalServicer,
@@ -228,6 +230,7 @@ def _kinds() -> dict[str, ConcurrencyLimit]:
         "/ledger.v1.SignalService/StreamSignals": streams,
         "/ledger.v1.DecisionService/ReplayRange": long,
         "/ledger.v1.ExportService/ReadExport": long,
+        "/ledger.v1.NotificationService/TestSubscriber": long,
         "/ledger.v1.PriorityService/RebuildProjection": long,
         WATCH: standard,
         REFLECT: standard,

@@ -24,6 +24,7 @@ from ledger.events import values
 from ledger.events.authority import AdministratorNamed
 from ledger.limit_settings import LimitSettings
 from ledger.limits import ActorLimits
+from ledger.notifications.outbox import LedgerNotifications
 from ledger.storage.records import Guard, LedgerInfo
 from projections.host import ProjectionHost
 
@@ -82,6 +83,9 @@ class Backend(Protocol):
 
     def exports(self, origin: str = "") -> Exports:
         """Return a ledger's exports."""
+
+    def notifications(self, origin: str = "") -> LedgerNotifications:
+        """Return a ledger's subscribers."""
 
     def on_signing_failure(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when a ledger's checkpoints are not signed any more."""

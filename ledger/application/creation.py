@@ -1,13 +1,18 @@
 """The bounds on a new ledger's facts, which stay for as long as the ledger does."""
 
-from ledger.errors import invalid_field
+from collections.abc import Collection
+
+from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import values
-from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_MAX
+from ledger.limits import LEAP_SECONDS_MAX, LEDGERS_MAX, SKEW_SECONDS_MAX
 from ledger.storage.records import CreateLedger
 
 
-def refuse_impossible(new: CreateLedger) -> None:
-    """Raise FIELD_INVALID for the first fact of a new ledger that cannot be."""
+def refuse_impossible(new: CreateLedger, known: Collection[str]) -> None:
+    """Raise FIELD_INVALID for the first fact of a new ledger that cannot be.
+
+    `known`: the ledgers that there are; LIMIT_REACHED where these are as many as there may be.
+    """
     if not values.ORIGIN.fullmatch(new.origin):
         raise invalid_field(
             "origin", "must be segments of a-z, 0-9, '.', '_' and '-', joined by '/'"
@@ -20,3 +25,10 @@ def refuse_impossible(new: CreateLedger) -> None:
         raise invalid_field("unit_of_cost", values.UNIT_OF_COST_FORM)
     if not 0 <= new.leap_seconds <= LEAP_SECONDS_MAX:
         raise invalid_field("leap_seconds", f"must be from 0 to {LEAP_SECONDS_MAX}")
+    if len(known) >= LEDGERS_MAX and new.origin not in known:
+        raise LedgerError(
+            Reason.LIMIT_REACHED,
+            f"This server holds {len(known)} ledgers, as many as it takes.",
+            remedy="Use one of them, or serve another database.",
+            metadata={"limit": str(LEDGERS_MAX)},
+        )

@@ -19,9 +19,11 @@ _NAMED: Final = {
     "DeleteExport": (OPERATORS, "delete an export"),
     "EraseBodies": (ERASERS, "erase bodies"),
     "RebuildProjection": (OPERATORS, "rebuild a projection"),
+    "ReplayDeadLetters": (OPERATORS, "have notifications sent again"),
     "RetireModel": (OPERATORS, "retire a model"),
     "RevokeKey": (OPERATORS, "revoke a signing key"),
     "RotateKey": (OPERATORS, "rotate a signing key"),
+    "TestSubscriber": (OPERATORS, "try a subscriber out"),
 }
 """Of each method that is not for every caller: the setting that names its actors, and its words."""
 

@@ -37,6 +37,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "models.deploy",
         "models.register",
         "models.update",
+        "notifications.read",
+        "notifications.send",
         "plans.make",
         "projections.rebuild",
         "signals.define",
@@ -63,7 +65,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
 
 REPORTING: Final = _SEEING | {
     "audits.record", "checkpoints.cosign", "events.read", "exports.create", "exports.read",
-    "models.deploy", "signals.submit",
+    "models.deploy", "notifications.read", "notifications.send", "signals.submit",
 }  # fmt: skip
 """Actions that see, or state what is so elsewhere: by them no one decides."""
 
@@ -96,6 +98,7 @@ METHODS: Final[dict[str, str]] = {
     "IssueToken": "tokens.issue",
     "LintPolicy": "fleet.read",
     "ListCheckpoints": "proofs.read",
+    "ListDeadLetters": "notifications.read",
     "ListDecisions": "fleet.read",
     "ListEvents": "events.read",
     "ListExports": "exports.read",
@@ -108,6 +111,7 @@ METHODS: Final[dict[str, str]] = {
     "ListProjections": "fleet.read",
     "ListSignalStates": "fleet.read",
     "ListSignals": "fleet.read",
+    "ListSubscribers": "notifications.read",
     "MakePlan": "plans.make",
     "OverrideDecision": "decisions.override",
     "ProveConsistency": "proofs.read",
@@ -118,6 +122,7 @@ METHODS: Final[dict[str, str]] = {
     "RecordDeployment": "models.deploy",
     "RegisterActor": "actors.register",
     "RegisterModel": "models.register",
+    "ReplayDeadLetters": "notifications.send",
     "ReplayDecision": "decisions.replay",
     "ReplayRange": "decisions.replay",
     "RetireModel": "models.retire",
@@ -128,6 +133,7 @@ METHODS: Final[dict[str, str]] = {
     "SetLimits": "limits.set",
     "StreamSignals": "signals.submit",
     "SubmitSignals": "signals.submit",
+    "TestSubscriber": "notifications.send",
     "UnbindIdentity": "identities.bind",
     "UpdateModel": "models.update",
     "WatchEvents": "events.read",

@@ -74,6 +74,7 @@ IDS: Final[dict[str, Callable[["LedgerClient"], Iterable[str]]]] = {
     "projection": lambda client: (one.projection for one in client.list_projections()),
     "signal": _signals,
     "slo_signal": _signals,
+    "subscriber": lambda client: (one.name for one in client.list_subscribers()),
 }
 
 

@@ -139,7 +139,7 @@ def reseal(
 def _words(text: str) -> list[str]:
     """Return the words of a command in JSON."""
     from ledger.reading import parse_json
-    from ledger.setting_sections import as_words
+    from ledger.section import as_words
 
     try:
         words = as_words(parse_json(text))

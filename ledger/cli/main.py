@@ -116,6 +116,11 @@ TREE: Final[dict[str, str | Group]] = {
     "projection": Group(
         "The read models, and building them again.", ("status", "rebuild"), "projections"
     ),
+    "notification": Group(
+        "The receivers of notifications, and what did not reach them.",
+        ("list", "dead", "replay", "test"),
+        "notifications",
+    ),
     "ledger": Group(
         "The ledgers of a server.", ("create", "list", "show", "confirm-clock", "adopt"), "ledgers"
     ),

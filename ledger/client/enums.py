@@ -181,3 +181,11 @@ class ExportState(StrEnum):
     WRITING = "WRITING"
     READY = "READY"
     FAILED = "FAILED"
+
+
+class SubscriberKind(StrEnum):
+    """How a subscriber is told."""
+
+    WEBHOOK = "WEBHOOK"
+    SMTP = "SMTP"
+    COMMAND = "COMMAND"

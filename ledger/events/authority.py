@@ -56,6 +56,8 @@ ACTIONS: Final[dict[str, str]] = {
     "models.register": "register a model",
     "models.retire": "retire a model",
     "models.update": "change the description of a model",
+    "notifications.read": "see subscribers and the notifications that were not delivered",
+    "notifications.send": "have notifications sent again, and try a subscriber out",
     "plans.make": "make a plan",
     "policies.activate": "put a policy in force",
     "policies.draft": "draft a policy",

@@ -126,6 +126,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """UNAUTHENTICATED. The credential is in order, but is bound to no actor of this ledger. Do: ask an administrator of the ledger to bind it."""
     ERROR_REASON_AUTHORITY_REFUSED: _ErrorReason.ValueType  # 51
     """FAILED_PRECONDITION. The change of authority may not be made: not by this actor, not to that one, or not as things are. Do: the message says why; `authority why` says by which grants an actor may do what."""
+    ERROR_REASON_SUBSCRIBER_UNKNOWN: _ErrorReason.ValueType  # 52
+    """NOT_FOUND. This server has no subscriber of that name for the ledger. Do: list them; the operator names them in the settings."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -250,3 +252,5 @@ ERROR_REASON_IDENTITY_UNBOUND: ErrorReason.ValueType  # 50
 """UNAUTHENTICATED. The credential is in order, but is bound to no actor of this ledger. Do: ask an administrator of the ledger to bind it."""
 ERROR_REASON_AUTHORITY_REFUSED: ErrorReason.ValueType  # 51
 """FAILED_PRECONDITION. The change of authority may not be made: not by this actor, not to that one, or not as things are. Do: the message says why; `authority why` says by which grants an actor may do what."""
+ERROR_REASON_SUBSCRIBER_UNKNOWN: ErrorReason.ValueType  # 52
+"""NOT_FOUND. This server has no subscriber of that name for the ledger. Do: list them; the operator names them in the settings."""

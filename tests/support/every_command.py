@@ -73,6 +73,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "export list": (),
     "projection status": (),
     "projection rebuild": ("signals",),
+    "notification list": (),
+    "notification dead": (),
     "ledger create": ("ledger.example/two",),
     "ledger list": (),
     "ledger show": (),
@@ -85,6 +87,8 @@ ELSEWHERE = {
     "key reseal",
     "witness serve",
     "export delete",
+    "notification replay",
+    "notification test",
 }
 """What servers print, and what needs a file first, is run where that is tested."""
 

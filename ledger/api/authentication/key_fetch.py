@@ -9,11 +9,11 @@ import ipaddress
 import socket
 import ssl
 import threading
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from ledger.tls_socket import connected
+from ledger.tls_socket import connected, cut
 
 _PORTS: Final = {"https": 443, "http": 80}
 
@@ -85,10 +85,5 @@ def _answer(link: socket.socket, parts: SplitResult, most: int) -> bytes:
 
 
 def _cut(link: socket.socket, is_late: threading.Event) -> None:
-    """End a connection that takes too long, also while another thread reads from it.
-
-    `SSLSocket.shutdown` would drop the encryption first, and what came then would be read as it is.
-    """
     is_late.set()
-    with suppress(OSError):
-        socket.socket.shutdown(link, socket.SHUT_RDWR)
+    cut(link)

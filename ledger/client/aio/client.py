@@ -12,6 +12,7 @@ from ledger.client.aio.decisions import AsyncDecisionCalls
 from ledger.client.aio.exports import AsyncExportCalls
 from ledger.client.aio.log import AsyncLogCalls
 from ledger.client.aio.models import AsyncModelCalls
+from ledger.client.aio.notifications import AsyncNotificationCalls
 from ledger.client.aio.policies import AsyncPolicyCalls
 from ledger.client.aio.priorities import AsyncPriorityCalls
 from ledger.client.aio.proofs import AsyncProofCalls
@@ -35,6 +36,7 @@ class AsyncLedgerClient(
     AsyncProofCalls,
     AsyncExportCalls,
     AsyncAuthorityCalls,
+    AsyncNotificationCalls,
 ):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
 

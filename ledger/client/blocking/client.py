@@ -13,6 +13,7 @@ from ledger.client.blocking.decisions import DecisionCalls
 from ledger.client.blocking.exports import ExportCalls
 from ledger.client.blocking.log import LogCalls
 from ledger.client.blocking.models import ModelCalls
+from ledger.client.blocking.notifications import NotificationCalls
 from ledger.client.blocking.policies import PolicyCalls
 from ledger.client.blocking.priorities import PriorityCalls
 from ledger.client.blocking.proofs import ProofCalls
@@ -36,6 +37,7 @@ class LedgerClient(
     ProofCalls,
     ExportCalls,
     AuthorityCalls,
+    NotificationCalls,
 ):
     """A connection to one ledger of a decision-ledger server; a context manager.
 

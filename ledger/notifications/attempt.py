@@ -1,0 +1,104 @@
+"""One attempt to deliver: bounded in time, and ended at once when the server stops."""
+
+import smtplib
+import ssl
+import threading
+from collections.abc import Callable
+from http.client import HTTPException
+from types import TracebackType
+from typing import Protocol, Self
+
+from ledger.clock import Clock
+from ledger.notifications.allow_list import DeliveryError
+from ledger.notifications.notification import Notification
+from ledger.secrecy import ExposedError
+
+
+class Attempt:
+    """A context in which one notification is sent. `abort` ends it from another thread."""
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._until = clock.monotonic_seconds() + seconds
+        self._lock = threading.Lock()
+        self._end: Callable[[], None] | None = None
+        self._is_over = False
+        self.is_late = False
+        """Whether its time was over before it ended by itself."""
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        """Let its time begin."""
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Turn what went wrong into a DeliveryError that says it, and nothing of an answer."""
+        self._timer.cancel()
+        self._timer.join()
+        if self.is_late:
+            raise DeliveryError(f"it had not answered after {self._seconds:g} s") from error
+        if self._is_over:
+            raise DeliveryError("the server stops") from error
+        if error is not None and (why := _said(error)):
+            raise DeliveryError(why) from error
+
+    @property
+    def seconds_left(self) -> float:
+        """How much of its time is left; DeliveryError for nothing."""
+        left = self._until - self._clock.monotonic_seconds()
+        if left <= 0:
+            self.is_late = True
+            raise DeliveryError("its time is over")
+        return left
+
+    def ends_by(self, end: Callable[[], None]) -> None:
+        """Call this when the time is over, or when it is aborted; at once where it was."""
+        with self._lock:
+            self._end = end
+            if self._is_over:
+                end()
+
+    def abort(self) -> None:
+        """End it."""
+        with self._lock:
+            self._is_over = True
+            if self._end is not None:
+                self._end()
+
+    def _expire(self) -> None:
+        self.is_late = True
+        self.abort()
+
+
+class Sender(Protocol):
+    """Sends notifications to one subscriber, each in an attempt of its own."""
+
+    def send(self, notification: Notification, attempt: Attempt) -> None:
+        """Send one; whatever it raises is a failed attempt."""
+
+
+def _said(error: BaseException) -> str:
+    """Return what an error of a connection says of itself; "" for errors that are ours."""
+    if isinstance(error, ExposedError):
+        return f"its secret is not kept: {error.filename}: {error.why}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"it does not speak TLS as it should: {error.reason or 'no reason given'}"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"it refused with SMTP code {error.smtp_code}"
+    if isinstance(error, smtplib.SMTPException):
+        return f"it does not speak SMTP as it should: {type(error).__name__}"
+    if isinstance(error, HTTPException):
+        return "its answer is not HTTP, or was cut short"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"it cannot be reached: {place}{error.strerror or type(error).__name__}"
+    return ""
