@@ -22,7 +22,9 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PATTERN: Final = re.compile(r"(?:[a-z][a-z_]*|\*)(?:\.(?:[a-z][a-z0-9_]*|\*)){0,8}", re.ASCII)
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?", re.ASCII)
-_MAILBOX: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
+_MAILBOX: Final = re.compile(
+    r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII
+)
 _SCHEMES: Final = {"webhook": ("https", "http"), "smtp": ("smtps", "smtp")}
 _OF_KIND: Final = {
     "webhook": {"url", "secret_file", "previous_secret_file", "ca"},
@@ -100,7 +102,9 @@ class SubscriberSettings(Section):
     """How it is told: by an HTTP request, by e-mail, or by a program that is run."""
     types: Annotated[tuple[Pattern, ...], Field(min_length=1, max_length=100)]
     """The event types, such as `decision.made.v2`, and patterns such as `decision.*`."""
-    labels: Annotated[dict[str, str], Field(max_length=LABELS_MAX), AfterValidator(_labels)] = {}
+    labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
+        default={}, max_length=LABELS_MAX
+    )
     """Only events about a model that carries all of these labels."""
     ledger: Annotated[str, AfterValidator(_origin)] = ""
     """Origin of the ledger; empty for every ledger of the server."""

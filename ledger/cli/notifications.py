@@ -100,7 +100,6 @@ def test(subscriber: _Subscriber) -> None:
     chosen = session()
     tried = chosen.client.test_subscriber(subscriber)
     said = "took it" if tried.is_delivered else f"did not take it: {tried.problem}"
-    took = f"{tried.duration_seconds:.1f} s"
-    chosen.show(tried, f"{subscriber} {said} ({tried.notification_id}, {took}).")
+    chosen.show(tried, f"{subscriber} {said}.")
     if not tried.is_delivered:
         raise typer.Exit(Exit.REFUSED)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from http.client import HTTPException
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from ledger.clock import Clock
 from ledger.notifications.allow_list import DeliveryError
@@ -82,23 +82,30 @@ class Sender(Protocol):
         """Send one; whatever it raises is a failed attempt."""
 
 
+_WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
+    (ExposedError, lambda error: f"its secret is not kept: {error.filename}: {error.why}"),
+    (
+        ssl.SSLCertVerificationError,
+        lambda error: f"its certificate is not accepted: {error.verify_message}",
+    ),
+    (ssl.SSLError, lambda error: f"it does not speak TLS as it should: {error.reason}"),
+    (smtplib.SMTPResponseException, lambda error: f"it refused with SMTP code {error.smtp_code}"),
+    (
+        smtplib.SMTPException,
+        lambda error: f"it does not speak SMTP as it should: {type(error).__name__}",
+    ),
+    (HTTPException, lambda _: "its answer is not HTTP, or was cut short"),
+    (TimeoutError, lambda _: "it did not answer in time"),
+    (
+        OSError,
+        lambda error: ": ".join(
+            filter(None, ("it cannot be reached", error.filename, error.strerror))
+        ),
+    ),
+)
+"""What is said of an error, by the first class that it is of."""
+
+
 def _said(error: BaseException) -> str:
     """Return what an error of a connection says of itself; "" for errors that are ours."""
-    if isinstance(error, ExposedError):
-        return f"its secret is not kept: {error.filename}: {error.why}"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"it does not speak TLS as it should: {error.reason or 'no reason given'}"
-    if isinstance(error, smtplib.SMTPResponseException):
-        return f"it refused with SMTP code {error.smtp_code}"
-    if isinstance(error, smtplib.SMTPException):
-        return f"it does not speak SMTP as it should: {type(error).__name__}"
-    if isinstance(error, HTTPException):
-        return "its answer is not HTTP, or was cut short"
-    if isinstance(error, TimeoutError):
-        return "it did not answer in time"
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return f"it cannot be reached: {place}{error.strerror or type(error).__name__}"
-    return ""
+    return next((words(error) for kind, words in _WORDS if isinstance(error, kind)), "")

@@ -65,7 +65,7 @@ def _name(origin: str) -> str:
     return origin.replace(".", "%2E")
 
 
-def _made(  # noqa: PLR0913, PLR0917 - the members of a CloudEvent
+def _made(
     id_: str,
     origin: str,
     position: int,

@@ -131,14 +131,10 @@ class NotificationStore:
         with self._begin() as connection:
             at = DEAD_LETTERS.c.position == letter.position
             connection.execute(
-                sa.update(DEAD_LETTERS)
-                .where(*_is(DEAD_LETTERS, key), at)
-                .values(letter._asdict())
+                sa.update(DEAD_LETTERS).where(*_is(DEAD_LETTERS, key), at).values(letter._asdict())
             )
 
-    def _letters(
-        self, key: Key, which: sa.ColumnElement[bool], limit: int
-    ) -> list[DeadLetter]:
+    def _letters(self, key: Key, which: sa.ColumnElement[bool], limit: int) -> list[DeadLetter]:
         columns = [DEAD_LETTERS.c[name] for name in DeadLetter._fields]
         statement = sa.select(*columns).where(*_is(DEAD_LETTERS, key), which)
         with self._begin() as connection:

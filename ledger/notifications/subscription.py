@@ -138,9 +138,7 @@ class Subscription:
         )
         return self._deliver(cursor, found, head)
 
-    def _deliver(
-        self, cursor: Cursor, found: Sequence[RecordedEvent], head: int
-    ) -> TaskInterval:
+    def _deliver(self, cursor: Cursor, found: Sequence[RecordedEvent], head: int) -> TaskInterval:
         """Send a page of events, and move the cursor past it."""
         for event in filter(self._selection.has, found):
             if not self._may_go_on():

@@ -35,9 +35,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 class Webhook:
     """Sends to one URL. Secrets are read for each attempt, so that they can be replaced."""
 
-    def __init__(
-        self, subscriber: SubscriberSettings, allow_list: AllowList, clock: Clock
-    ) -> None:
+    def __init__(self, subscriber: SubscriberSettings, allow_list: AllowList, clock: Clock) -> None:
         self._subscriber = subscriber
         self._parts = subscriber.parts
         self._allow_list = allow_list
