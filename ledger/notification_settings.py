@@ -135,7 +135,7 @@ class SubscriberSettings(Section):
     attempts_max: int = Field(default=1_000, ge=1, le=1_000_000)
     """An event is set aside as a dead letter after so many attempts."""
     give_up_seconds: float = Field(default=86_400.0, gt=0, le=31_536_000)
-    """An event is set aside so long after its first attempt, too."""
+    """An event is set aside after so many seconds of attempts, too."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -180,7 +180,7 @@ def _distinct(found: tuple[SubscriberSettings, ...]) -> tuple[SubscriberSettings
 
 
 class NotificationSettings(Section):
-    """Who is told of events: by webhook, by e-mail, by a program."""
+    """The receivers of notifications, and the hosts that these may go to."""
 
     hosts: Annotated[
         tuple[Annotated[str, AfterValidator(_listed)], ...],

@@ -10,7 +10,7 @@ from ledger.cli.session import session
 from ledger.events import notation
 
 if TYPE_CHECKING:
-    from ledger.client.notifications import DeadLetter, Subscriber
+    from ledger.client.notifications import DeadNotification, Subscriber
 
 _Subscriber = Annotated[
     str, typer.Argument(help="Its name, as `notification list` shows it, such as `pager`.")
@@ -71,7 +71,7 @@ def dead(
     chosen.show({"dead_letters": letters}, output.table(headings, rows))
 
 
-def _why(letter: "DeadLetter") -> str:
+def _why(letter: "DeadNotification") -> str:
     return f"{letter.problem} (is sent again)" if letter.is_replayed else letter.problem
 
 

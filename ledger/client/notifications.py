@@ -27,7 +27,7 @@ class Subscriber:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadNotification:
     """An event that was set aside."""
 
     position: int

@@ -58,7 +58,7 @@ def is_loopback(link: socket.socket) -> bool:
 
 
 def _bare(address: Address) -> Address:
-    """Return the address of version 4 that one of version 6 stands for, where it does."""
+    """Return the address of version 4 that one of version 6 holds, where it holds one."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:

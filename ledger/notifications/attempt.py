@@ -79,7 +79,7 @@ class Sender(Protocol):
     """Sends notifications to one subscriber, each in an attempt of its own."""
 
     def send(self, notification: Notification, attempt: Attempt) -> None:
-        """Send one; whatever it raises is a failed attempt."""
+        """Send one; anything that it raises is a failed attempt."""
 
 
 _WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
@@ -103,7 +103,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
         ),
     ),
 )
-"""What is said of an error, by the first class that it is of."""
+"""The words for an error, by the first class that it belongs to."""
 
 
 def _said(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What a subscriber is sent: an event of the ledger as a CloudEvent 1.0, in structured JSON.
+"""The message to a subscriber: an event of the ledger as a CloudEvent 1.0, in structured JSON.
 
 Its `id` is the event's place, so it is the same in every attempt and from every server: a receiver
 that has seen it has seen the event.

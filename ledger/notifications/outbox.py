@@ -20,7 +20,7 @@ from ledger.notifications.selection import Selection, types_of
 from ledger.notifications.senders import sender_of
 from ledger.notifications.store import NotificationStore
 from ledger.notifications.subscription import Subscription, SubscriptionParts
-from ledger.notifications.tables import Cursor, DeadLetter
+from ledger.notifications.tables import Cursor, UndeliveredEvent
 from ledger.storage.store import Store
 
 
@@ -138,7 +138,7 @@ class LedgerNotifications:
             for _, one in sorted(self._subscriptions.items())
         ]
 
-    def dead_letters(self, name: str, *, after: int, limit: int) -> list[DeadLetter]:
+    def dead_letters(self, name: str, *, after: int, limit: int) -> list[UndeliveredEvent]:
         """Return the dead letters of a subscriber, by position."""
         subscription, parts = self._named(name)
         return parts.store.dead_letters(subscription.key, after=after, limit=limit)

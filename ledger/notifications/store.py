@@ -17,7 +17,14 @@ from sqlalchemy.engine import Connection, make_url
 
 from ledger.database_url import shown
 from ledger.errors import DATABASE_ERROR, LedgerError, Reason
-from ledger.notifications.tables import CURSORS, DEAD_LETTERS, METADATA, Cursor, DeadLetter, Key
+from ledger.notifications.tables import (
+    CURSORS,
+    DEAD_LETTERS,
+    METADATA,
+    Cursor,
+    Key,
+    UndeliveredEvent,
+)
 from ledger.postgres import Purpose, connect_args, prepare_session
 from ledger.private import make_file
 from ledger.storage.database import sqlite_file
@@ -76,7 +83,7 @@ class NotificationStore:
         with self._begin() as connection:
             return _moved(connection, key, before, after)
 
-    def bury(self, key: Key, before: Cursor, letter: DeadLetter) -> bool:
+    def bury(self, key: Key, before: Cursor, letter: UndeliveredEvent) -> bool:
         """Set an event aside, and move the cursor to it; False where it is not what it was."""
         with self._begin() as connection:
             if not _moved(connection, key, before, Cursor(letter.position)):
@@ -88,7 +95,7 @@ class NotificationStore:
             )
             return True
 
-    def dead_letters(self, key: Key, *, after: int = 0, limit: int = 100) -> list[DeadLetter]:
+    def dead_letters(self, key: Key, *, after: int = 0, limit: int = 100) -> list[UndeliveredEvent]:
         """Return a subscriber's dead letters by position."""
         return self._letters(key, DEAD_LETTERS.c.position > after, limit)
 
@@ -116,7 +123,7 @@ class NotificationStore:
                 )
             return found
 
-    def to_replay(self, key: Key, *, limit: int) -> list[DeadLetter]:
+    def to_replay(self, key: Key, *, limit: int) -> list[UndeliveredEvent]:
         """Return the dead letters that are to be sent again, by position."""
         return self._letters(key, DEAD_LETTERS.c.is_replayed, limit)
 
@@ -126,7 +133,7 @@ class NotificationStore:
             at = DEAD_LETTERS.c.position == position
             connection.execute(sa.delete(DEAD_LETTERS).where(*_is(DEAD_LETTERS, key), at))
 
-    def put_back(self, key: Key, letter: DeadLetter) -> None:
+    def put_back(self, key: Key, letter: UndeliveredEvent) -> None:
         """Keep a dead letter that was sent again and failed again."""
         with self._begin() as connection:
             at = DEAD_LETTERS.c.position == letter.position
@@ -134,12 +141,14 @@ class NotificationStore:
                 sa.update(DEAD_LETTERS).where(*_is(DEAD_LETTERS, key), at).values(letter._asdict())
             )
 
-    def _letters(self, key: Key, which: sa.ColumnElement[bool], limit: int) -> list[DeadLetter]:
-        columns = [DEAD_LETTERS.c[name] for name in DeadLetter._fields]
+    def _letters(
+        self, key: Key, which: sa.ColumnElement[bool], limit: int
+    ) -> list[UndeliveredEvent]:
+        columns = [DEAD_LETTERS.c[name] for name in UndeliveredEvent._fields]
         statement = sa.select(*columns).where(*_is(DEAD_LETTERS, key), which)
         with self._begin() as connection:
             rows = connection.execute(statement.order_by(DEAD_LETTERS.c.position).limit(limit))
-            return [DeadLetter._make(row) for row in rows]
+            return [UndeliveredEvent._make(row) for row in rows]
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:

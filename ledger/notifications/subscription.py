@@ -24,7 +24,7 @@ from ledger.notifications.lease import DeliveryLease
 from ledger.notifications.notification import of_event
 from ledger.notifications.selection import Selection
 from ledger.notifications.store import NotificationStore
-from ledger.notifications.tables import Cursor, DeadLetter, Key
+from ledger.notifications.tables import Cursor, Key, UndeliveredEvent
 from ledger.storage.store import Store
 
 _PACE_SECONDS: Final = 0.2  # events that come together are looked for once
@@ -197,7 +197,7 @@ class Subscription:
         since, attempts = cursor.failing_since or now, cursor.attempts + 1
         is_late = now - since >= self.settings.give_up_seconds * SECOND
         if attempts >= self.settings.attempts_max or is_late:
-            letter = DeadLetter(event.position, event.type, now, attempts, why)
+            letter = UndeliveredEvent(event.position, event.type, now, attempts, why)
             if not self._store.bury(self.key, cursor, letter):
                 return None
             _log.warning("notification.set_aside", position=event.position, **self._named())
@@ -212,7 +212,7 @@ class Subscription:
         self._retry_at = self._clock.elapsed_seconds() + pause
         return pause
 
-    def _replay(self, letters: Sequence[DeadLetter]) -> None:
+    def _replay(self, letters: Sequence[UndeliveredEvent]) -> None:
         """Send dead letters again, each once; one that fails again is kept."""
         for letter in letters:
             if not self._may_go_on():
@@ -222,7 +222,7 @@ class Subscription:
             if not why:
                 self._store.replayed(self.key, letter.position)
             elif not self._stopping.is_set():
-                again = DeadLetter(
+                again = UndeliveredEvent(
                     letter.position,
                     letter.type,
                     self._clock.now_micros(),

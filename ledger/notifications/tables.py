@@ -50,7 +50,7 @@ class Cursor(NamedTuple):
     problem: str = ""
 
 
-class DeadLetter(NamedTuple):
+class UndeliveredEvent(NamedTuple):
     """An event that was not delivered; never its content."""
 
     position: int

@@ -38,6 +38,7 @@ PROVIDER = {
     "audience": "ledger",
     "keys": "https://id.example/keys",
 }
+SUBSCRIBER = {"name": "one", "kind": "command", "types": ["model.*"], "command": ["/bin/tee"]}
 
 
 def _another(default: object) -> str:
@@ -62,6 +63,8 @@ def test_every_setting_can_be_set_in_the_environment(
         "command": '["/bin/changed"]',
         "recorded": '["exports"]',
         "providers": json.dumps([PROVIDER]),
+        "hosts": '["hooks.example"]',
+        "subscribers": json.dumps([SUBSCRIBER]),
     }.get(name) or _another(value(Settings()))
     monkeypatch.setenv(variable, stated)
     assert value(load()) != value(Settings())

@@ -2,7 +2,7 @@
 
 from ledger.api.convert.basics import message_of, timestamp
 from ledger.notifications.outbox import SubscriberStatus
-from ledger.notifications.tables import DeadLetter
+from ledger.notifications.tables import UndeliveredEvent
 from ledger.v1 import notification_pb2
 
 
@@ -23,6 +23,6 @@ def subscriber(status: SubscriberStatus) -> notification_pb2.Subscriber:
     )
 
 
-def dead_letter(letter: DeadLetter) -> notification_pb2.DeadLetter:
+def dead_letter(letter: UndeliveredEvent) -> notification_pb2.DeadLetter:
     """Return an event that was set aside."""
     return message_of(notification_pb2.DeadLetter, letter)

@@ -7,7 +7,7 @@ from typing import Final
 from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import paged, whole
-from ledger.client.notifications import DeadLetter, Subscriber, SubscriberTest
+from ledger.client.notifications import DeadNotification, Subscriber, SubscriberTest
 from ledger.v1 import notification_service_pb2 as pb
 
 _TEST_SECONDS: Final = 20.0
@@ -21,10 +21,10 @@ class NotificationCalls(ServiceCalls):
         request = pb.ListSubscribersRequest()
         return self._connection.items(paged(request, Subscriber, "subscribers"))
 
-    def list_dead_letters(self, subscriber: str) -> Iterator[DeadLetter]:
+    def list_dead_letters(self, subscriber: str) -> Iterator[DeadNotification]:
         """Iterate over the events that could not be delivered to a subscriber, by position."""
         request = pb.ListDeadLettersRequest(subscriber=subscriber)
-        return self._connection.items(paged(request, DeadLetter, "dead_letters"))
+        return self._connection.items(paged(request, DeadNotification, "dead_letters"))
 
     def replay_dead_letters(self, subscriber: str, positions: Sequence[int] = ()) -> int:
         """Have dead letters sent again, all if none is named; return how many."""
