@@ -214,7 +214,7 @@ def _unavailable(error: sa.exc.DBAPIError, place: str) -> LedgerError:
         code = getattr(cause, "sqlstate", None) or "connection"
     return LedgerError(
         Reason.STORE_UNAVAILABLE,
-        f"What subscribers were told, in {place}, cannot be used: {str(cause)[:300]}.",
+        f"The cursors of subscribers, in {place}, cannot be used: {str(cause)[:300]}.",
         remedy="Check the disk and the server. Do not delete it: subscribers would begin at the "
         "end of the ledger.",
         metadata={"place": place} | ({DATABASE_ERROR: code} if code else {}),

@@ -37,7 +37,7 @@ _log: Final = structlog.get_logger("ledger.notifications")
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionParts:
-    """What the subscriptions of one ledger share."""
+    """The parts that the subscriptions of one ledger share."""
 
     origin: str
     ledgers: Store
