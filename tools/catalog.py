@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from ledger.application.policies import authoring
+from ledger.application.policies import schema
 from ledger.audit import report
 from ledger.events.base import EventData, Part
 from ledger.events.canonical import encode
@@ -268,7 +268,7 @@ def main(arguments: Sequence[str]) -> int:
     stale = []
     written = {
         CATALOG: catalog_text(),
-        POLICY_SCHEMA: authoring.schema_text(),
+        POLICY_SCHEMA: schema.schema_text(),
         VERDICT_SCHEMA: report.schema_text(),
     }
     for path, text in written.items():

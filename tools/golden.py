@@ -29,7 +29,7 @@ from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time, parse_time
 from ledger.storage.events import Events
-from tools import golden_access, golden_authority, golden_proving, golden_signals
+from tools import golden_later, golden_proving
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GOLDEN: Final = ROOT / "tests" / "events" / "golden"
@@ -216,8 +216,7 @@ def build() -> GoldenLedger:
     golden_proving.confirm_clock(ledger)
     golden_proving.account(ledger)
     golden_proving.audit_whole(ledger, ORIGIN)
-    rest = (golden_authority.grant, golden_access.record, golden_authority.represent)
-    for record in (*rest, golden_authority.limit, golden_signals.adopt):
+    for record in golden_later.RECORDS:
         record(ledger)
     return ledger
 
@@ -266,7 +265,7 @@ def _drafted(version: int, text: str, rationale: str) -> PolicyDrafted:
     document = parse(text)
     stated = {"policy": "default", "version": version, "rationale": rationale}
     made = {"digest": digest(document), "document": document}
-    return DRAFTED[document.decision.procedure].model_validate(stated | made)
+    return DRAFTED[type(document)].model_validate(stated | made)
 
 
 def _minute(minute: int) -> str:

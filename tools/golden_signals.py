@@ -1,15 +1,11 @@
 """The golden events of signals that have an owner, and of observations that say more."""
 
-from typing import TYPE_CHECKING
-
 from ledger.events.signals import SignalDefinedV2, StandardPart
 from ledger.events.standard_signals import standard
-
-if TYPE_CHECKING:
-    from tools.golden import GoldenLedger
+from tools.golden_proving import Appender
 
 
-def adopt(ledger: "GoldenLedger") -> None:
+def adopt(ledger: Appender) -> None:
     """Record the adoption of a standard signal."""
     entry = standard("psi", 1)
     assert entry is not None, "an entry of the catalogue is never taken out"

@@ -9,6 +9,7 @@ from ledger.events.policy_document import (
     PolicyDocument,
     PolicyDocumentV1,
     PolicyDocumentV2,
+    PolicyDocumentV3,
 )
 
 PolicyVersion = int
@@ -48,11 +49,20 @@ class PolicyDraftedV2(PolicyDrafted):
     document: PolicyDocumentV2
 
 
-DRAFTED: Final[dict[str, type[PolicyDrafted]]] = {
-    "rules/1": PolicyDraftedV1,
-    "rules/2": PolicyDraftedV2,
+class PolicyDraftedV3(PolicyDrafted):
+    """A new version of a policy with its governance was written down, with its digest."""
+
+    TYPE: ClassVar[str] = "policy.drafted.v3"
+
+    document: PolicyDocumentV3
+
+
+DRAFTED: Final[dict[type[PolicyDocument], type[PolicyDrafted]]] = {
+    PolicyDocumentV1: PolicyDraftedV1,
+    PolicyDocumentV2: PolicyDraftedV2,
+    PolicyDocumentV3: PolicyDraftedV3,
 }
-"""The events that record a draft, by the procedure that it names."""
+"""The event that records a draft, by the stored form of its document."""
 DRAFTED_TYPES: Final = tuple(cls.TYPE for cls in DRAFTED.values())
 
 

@@ -11,6 +11,8 @@ from pydantic import Field
 from ledger.events.base import Decimal, Part, Ppm, Segment, ShortText, Text
 from ledger.events.values import PPM
 from ledger.limits import (
+    APPROVALS_MAX,
+    APPROVERS_MAX,
     EXPRESSION_CHARS_MAX,
     RULES_MAX,
     SIGNALS_PER_POLICY_MAX,
@@ -20,12 +22,13 @@ from ledger.limits import (
 
 Action = Literal["NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"]
 Procedure = Literal["rules/1", "rules/2"]
-Format = Literal["policy/1"]
+Format = Literal["policy/1", "policy/2"]
 Kernel = Literal["bucketed/1"]
 Combination = Literal["weighted_mean", "noisy_or", "max"]
 Planner = Literal["excess/1"]
 Candidates = Literal["decided", "all"]
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
+SecondsOrNone = Annotated[int, Field(ge=0, le=10**10)]
 Hours = Annotated[int, Field(ge=0, le=1_000_000)]
 WeightPpm = Annotated[int, Field(ge=1, le=PPM)]
 GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
@@ -34,6 +37,7 @@ Buckets = Annotated[int, Field(ge=1, le=WINDOW_BUCKETS_MAX)]
 Periods = Annotated[int, Field(ge=1, le=10_000)]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 Sources = Annotated[int, Field(ge=0, le=100)]
+Approvers = Annotated[int, Field(ge=1, le=APPROVERS_MAX)]
 Expression = Annotated[str, Field(min_length=1, max_length=EXPRESSION_CHARS_MAX)]
 
 
@@ -125,6 +129,36 @@ class TierPart(Part):
     acknowledge_hours: Hours
 
 
+class EscalatingTierPart(TierPart):
+    """The same under format `policy/2`: with the tier that follows where no answer comes."""
+
+    next: ShortText
+
+
+class ApprovalPart(Part):
+    """How many persons must approve in one role."""
+
+    role: Segment
+    count: Approvers
+
+
+class GovernancePart(Part):
+    """Under format `policy/2`: the people whom changes of the policy and its decisions need."""
+
+    approvals: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
+    """The approvals that a version needs before it replaces this one."""
+    approval_seconds: Seconds
+    """How long an approval counts."""
+    ratify_seconds: Seconds
+    """How soon an activation in an emergency is ratified; it ends otherwise."""
+    investigate_seconds: Seconds
+    """How long the task of an INVESTIGATE may take."""
+    adjust_seconds: Seconds
+    """How long the task of an ADJUST_DATA_COLLECTION may take."""
+    review_seconds: SecondsOrNone
+    """How often the policy is reviewed; 0 if it never is."""
+
+
 class PlanningPart(Part):
     """The fleet's planner; names and ranges are those of planner `excess/1`."""
 
@@ -152,7 +186,7 @@ class EvaluationPart(Part):
 
 
 class PolicyDocument(Part):
-    """One version of one policy, whole, under whichever procedure."""
+    """One version of one policy, whole, of any format and procedure."""
 
     format: Format
     title: ShortText
@@ -167,18 +201,31 @@ class PolicyDocument(Part):
 class PolicyDocumentV1(PolicyDocument):
     """One version of one policy, whole."""
 
+    format: Literal["policy/1"]
     decision: DecisionPartV1
 
 
 class PolicyDocumentV2(PolicyDocument):
     """One version of one policy, whole, decided by procedure `rules/2`."""
 
+    format: Literal["policy/1"]
     scoring: TimedScoringPart
     decision: DecisionPartV2
 
 
-DOCUMENTS: Final[dict[Procedure, type[PolicyDocument]]] = {
-    "rules/1": PolicyDocumentV1,
-    "rules/2": PolicyDocumentV2,
+class PolicyDocumentV3(PolicyDocument):
+    """One version of one policy, whole, with its governance: format `policy/2`."""
+
+    format: Literal["policy/2"]
+    scoring: TimedScoringPart
+    decision: DecisionPartV2
+    tiers: list[EscalatingTierPart] = Field(max_length=TIERS_MAX)  # type: ignore[assignment]  # frozen: read only
+    governance: GovernancePart
+
+
+DOCUMENTS: Final[dict[tuple[Format, Procedure], type[PolicyDocument]]] = {
+    ("policy/1", "rules/1"): PolicyDocumentV1,
+    ("policy/1", "rules/2"): PolicyDocumentV2,
+    ("policy/2", "rules/2"): PolicyDocumentV3,
 }
-"""The stored form by the procedure that a policy names."""
+"""The stored form by the format and the procedure that a policy names."""

@@ -19,7 +19,12 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
-from ledger.events.policies import PolicyActivated, PolicyDraftedV1, PolicyDraftedV2
+from ledger.events.policies import (
+    PolicyActivated,
+    PolicyDraftedV1,
+    PolicyDraftedV2,
+    PolicyDraftedV3,
+)
 from ledger.events.proving import (
     AuditCompletedV1,
     AuditCompletedV2,
@@ -80,6 +85,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ServiceAccountedV2,
     CallRepresented,
     SignalDefinedV2,
+    PolicyDraftedV3,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

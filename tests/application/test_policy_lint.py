@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from ledger.application.policies.lint import lint
 from ledger.application.policies.source import Mapping, Scalar, place_within, read
 from ledger.application.policies.text import Problem, digest, parse
+from ledger.events.policy_document import PolicyDocumentV3
 from ledger.events.signals import SignalDefined
+from tools import golden_governance
 
 DEFAULT = (Path(__file__).parent / "default_policy.yaml").read_text(encoding="utf-8")
 WHEN = 'priority >= 400000 && signals["log-loss"].sustained'
@@ -246,3 +248,46 @@ def test_every_character_of_every_style_is_found_in_the_source(
     place = place_within(source, scalar, offset)
     line = source.split("\n")[place.line - 1]
     assert line[place.column - 1 :].startswith(found[word])
+
+
+# ---- format policy/2 -----------------------------------------------------------------------------
+
+GOVERNED = golden_governance.POLICY
+
+
+def _errors(text: str) -> list[str]:
+    return [
+        f"{each.path}: {each.message}" for each in lint(text).problems if each.severity == "error"
+    ]
+
+
+def test_a_governed_policy_has_its_defaults_where_it_says_nothing() -> None:
+    text = GOVERNED[: GOVERNED.index("governance:")]
+    document = lint(text).document
+    assert isinstance(document, PolicyDocumentV3)
+    assert document.governance.approvals == []
+    assert document.governance.review_seconds == 0
+    assert [tier.next for tier in document.tiers] == ["head-of-risk", "none"]
+
+
+def test_format_1_has_no_governance() -> None:
+    assert _errors(GOVERNED.replace("policy/2", "policy/1")) == [
+        "tiers[0].next: policy/1 has no tier after a tier",
+        "governance: policy/1 has no governance",
+    ]
+
+
+def test_format_2_decides_by_rules_2_alone() -> None:
+    text = GOVERNED.replace("decision:\n", "decision:\n  procedure: rules/1\n")
+    assert _errors(text) == ["decision.procedure: policy/2 decides by rules/2, not by rules/1"]
+
+
+def test_format_2_refuses_tiers_that_lead_nowhere_or_back() -> None:
+    assert _errors(GOVERNED.replace("next: head-of-risk", "next: head-of-rsik")) == [
+        "tiers[0].next: the tier 'head-of-rsik' is not declared"
+    ]
+    text = GOVERNED.replace("acknowledge: 4h\n", "acknowledge: 4h\n    next: data-science\n")
+    assert _errors(text) == [
+        "tiers[0].next: leads back to itself: data-science to head-of-risk to data-science",
+        "tiers[1].next: leads back to itself: head-of-risk to data-science to head-of-risk",
+    ]

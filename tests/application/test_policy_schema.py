@@ -11,11 +11,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from ledger.application.policies import authoring
+from ledger.application.policies import schema as schemas
 from ledger.application.policies.text import parse, read_policy, to_text
 
 DEFAULT = (Path(__file__).parent / "default_policy.yaml").read_text(encoding="utf-8")
-VALIDATOR = Draft202012Validator(authoring.json_schema())
+VALIDATOR = Draft202012Validator(schemas.json_schema())
 
 
 def accepts(text: str) -> bool:
@@ -23,9 +23,9 @@ def accepts(text: str) -> bool:
 
 
 def test_the_schema_is_valid_and_its_committed_text_is_current() -> None:
-    Draft202012Validator.check_schema(authoring.json_schema())
-    committed = Path(authoring.__file__).with_name("policy_schema.json")
-    assert committed.read_text(encoding="utf-8") == authoring.schema_text()
+    Draft202012Validator.check_schema(schemas.json_schema())
+    committed = Path(schemas.__file__).with_name("policy_schema.json")
+    assert committed.read_text(encoding="utf-8") == schemas.schema_text()
 
 
 def test_the_example_fits_as_written_and_as_rendered() -> None:
@@ -36,7 +36,7 @@ def test_the_example_fits_as_written_and_as_rendered() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("format: policy/1", "format: policy/2"),
+        ("format: policy/1", "format: policy/3"),
         ("title:", "tilte:"),
         ("weight: 80%", "weight: 1.5"),
         ("weight: 80%", "weight: [1]"),
@@ -59,7 +59,7 @@ def test_schema_and_reader_refuse_alike(old: str, new: str) -> None:
 
 
 def test_every_value_of_the_schema_is_described_and_every_mapping_closed() -> None:
-    schema = authoring.json_schema()
+    schema = schemas.json_schema()
 
     def meaning(value: dict[str, Any]) -> str:
         referred = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
@@ -81,7 +81,7 @@ def test_every_value_of_the_schema_is_described_and_every_mapping_closed() -> No
 
 
 def test_the_schema_states_each_default_as_people_write_it() -> None:
-    properties = authoring.json_schema()["$defs"]["AuthoredSignal"]["properties"]
+    properties = schemas.json_schema()["$defs"]["AuthoredSignal"]["properties"]
     stated = {name: each["default"] for name, each in properties.items() if "default" in each}
     known = {"weight": "100%", "window": "28d", "breach": "30%", "sample_cap": 1000}
     assert {name: stated[name] for name in known} == known

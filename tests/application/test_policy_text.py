@@ -157,6 +157,26 @@ def signal_rules(draw: st.DrawFn, name: str, procedure: Procedure) -> dict[str, 
 
 
 @st.composite
+def governances(draw: st.DrawFn) -> dict[str, Any]:
+    roles = draw(st.lists(segments, max_size=3, unique=True))
+    fields = ("approval", "ratify", "investigate", "adjust")
+    return {
+        "approvals": [{"role": role, "count": draw(st.integers(1, 10))} for role in roles],
+        "review_seconds": draw(st.just(0) | spans),
+        **{f"{name}_seconds": draw(spans) for name in fields},
+    }
+
+
+@st.composite
+def tiers(draw: st.DrawFn, *, is_governed: bool) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "route": draw(prose), "acknowledge_hours": draw(hours)}
+        | ({"next": draw(short)} if is_governed else {})
+        for name in draw(st.lists(short, max_size=2, unique=True))
+    ]
+
+
+@st.composite
 def documents(draw: st.DrawFn) -> PolicyDocument:
     names = draw(st.lists(segments, min_size=1, max_size=3, unique=True))
     rules = draw(st.lists(segments, max_size=3, unique=True))
@@ -176,10 +196,12 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
         "probe_ppm": draw(gains),
         "reserve": draw(st.booleans()),
     }
-    procedure = draw(st.sampled_from(get_args(Procedure)))
-    return DOCUMENTS[procedure].model_validate(
-        {
-            "format": "policy/1",
+    form, procedure = draw(st.sampled_from(sorted(DOCUMENTS)))
+    is_governed = form == "policy/2"
+    return DOCUMENTS[form, procedure].model_validate(
+        ({"governance": draw(governances())} if is_governed else {})
+        | {
+            "format": form,
             "title": draw(short),
             "rationale": draw(prose),
             "scoring": {
@@ -210,10 +232,7 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
             },
             "planning": draw(st.none() | st.just(planning)),
             "evaluation": {"interval_seconds": draw(spans), "silence_seconds": draw(spans)},
-            "tiers": [
-                {"name": name, "route": draw(prose), "acknowledge_hours": draw(hours)}
-                for name in draw(st.lists(short, max_size=2, unique=True))
-            ],
+            "tiers": draw(tiers(is_governed=is_governed)),
         }
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from ledger.application.policies.authoring import schema_text
+from ledger.application.policies.schema import schema_text
 from ledger.chain.link import GENESIS, body_hash, event_hash
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import decode, encode
@@ -75,6 +75,7 @@ e8b7f97488908ade2295229c6b36a1a5d9f7d7d459012c43035dce36958eb805  token.revoked.
 c939bc633902c46f8bdb7828e8fe7bcde92fc6a7ae0baae6f2d7e94c70cb0634  call.represented.v1.json
 7834359358a2b705b6440dd8695b4895e9ff0df5dfa1a7b7aa228089b00c5ce4  limits.set.v1.json
 571b84e6f980d5a5749345db6dd118cda184b9c98acc837f019b1649eff8d4b3  signal.defined.v2.json
+25d7b92ad6c6480c25259d3ae8654e584ba6dd764fbfeb4e99d39047dcbee852  policy.drafted.v3.json
 """.splitlines()
 )
 

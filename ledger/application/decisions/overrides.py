@@ -16,8 +16,8 @@ from ledger.application.commands import (
 from ledger.application.decisions.decisions import Decisions
 from ledger.application.erasure import at_newest_head
 from ledger.application.fleet.history import History
+from ledger.application.policies.authoring import NO_TIER
 from ledger.application.policies.compiled import CompiledPolicy
-from ledger.application.policies.lint import NO_TIER
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden

@@ -23,7 +23,8 @@ def reason_of(made: Data, scored: Data, drafted: Data) -> str:
     """
     try:
         document = drafted["document"]
-        rules = DOCUMENTS[document["decision"]["procedure"]].model_validate(document).decision
+        form = DOCUMENTS[document["format"], document["decision"]["procedure"]]
+        rules = form.model_validate(document).decision
         decision = MADE[made["procedure"]].from_data(made)
         return explained(decision, ScoreComputed.from_data(scored), rules).paragraph
     except (ValidationError, LookupError, TypeError, ValueError, AssertionError):

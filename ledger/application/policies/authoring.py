@@ -3,19 +3,12 @@
 Reading, writing and the JSON Schema all follow these fields, so they cannot disagree. A field whose
 stored name differs says so as its alias; `ledger.events.policy_document` has the stored form and
 its ranges.
-
-`policy_schema.json` is the committed text of the schema; `python -m tools.catalog` writes it. It
-cannot say what only the whole shows (names used twice, windows that are no whole number of buckets,
-expressions): `decision-ledger policy lint` can.
 """
 
-import json
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from ledger.application.policies.source import Mapping, Node, Scalar
 from ledger.application.policies.units import (
@@ -38,6 +31,7 @@ from ledger.events.notation import listed
 from ledger.events.policy_document import (
     DOCUMENTS,
     Action,
+    Approvers,
     Buckets,
     Candidates,
     Combination,
@@ -52,11 +46,13 @@ from ledger.events.policy_document import (
     Quantity,
     RisePpm,
     Seconds,
+    SecondsOrNone,
     Sources,
     WeightPpm,
 )
 from ledger.events.values import PPM
 from ledger.limits import (
+    APPROVALS_MAX,
     EXPRESSION_CHARS_MAX,
     LABEL_CHARS_MAX,
     RULES_MAX,
@@ -67,6 +63,8 @@ from ledger.limits import (
 from ledger.rules.vocabulary import RULES_1
 
 DAY: Final = 86_400
+POLICY_1: Final = "policy/1"
+NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 
 _CONDITION: Final = Expression(EXPRESSION_CHARS_MAX, minimum=1)
 _SPAN: Final = Duration(1, *bounds(Seconds))
@@ -301,13 +299,45 @@ class AuthoredTier(Authored):
     """The people it reaches, and how."""
     acknowledge: _Hours = Field(0, serialization_alias="acknowledge_hours")
     """How soon it wants an answer; whole hours, `0h` for none."""
+    next: Annotated[str | None, FreeText(LABEL_CHARS_MAX)] = None
+    """The tier that follows where no answer comes; left out: none. Format policy/2 only."""
+
+
+class AuthoredApproval(Authored):
+    """Approvals in one role."""
+
+    role: _Segment
+    """The role in which they approve: a built-in one, or one of the team's own."""
+    count: Annotated[int, Count(*bounds(Approvers))] = 1
+    """How many persons; each person counts once, and the author never does."""
+
+
+class AuthoredGovernance(Authored):
+    """The people whom changes of the policy and its decisions need."""
+
+    approvals: Annotated[list[AuthoredApproval], Entries("role", 0, APPROVALS_MAX)] = Field(
+        default_factory=list
+    )
+    """The approvals that a version needs before it replaces this one; none if left out."""
+    approval_valid: _Span = Field(30 * DAY, serialization_alias="approval_seconds")
+    """How long an approval counts."""
+    ratify_within: _Span = Field(3 * DAY, serialization_alias="ratify_seconds")
+    """How soon an activation in an emergency is ratified; it ends otherwise."""
+    investigate_within: _Span = Field(7 * DAY, serialization_alias="investigate_seconds")
+    """How long the task of an INVESTIGATE may take."""
+    adjust_within: _Span = Field(14 * DAY, serialization_alias="adjust_seconds")
+    """How long the task of an ADJUST_DATA_COLLECTION may take."""
+    review_every: Annotated[int, Duration(1, *bounds(SecondsOrNone))] = Field(
+        0, serialization_alias="review_seconds"
+    )
+    """How often the policy is reviewed; `0h` for never."""
 
 
 class AuthoredPolicy(Authored):
     """A retraining policy."""
 
     format: Annotated[Format, Choice(Format)]
-    """The form of this document: `policy/1`."""
+    """The form of this document: `policy/1`, or `policy/2` with its governance."""
     title: _ShortText
     """The name of the policy for people."""
     rationale: _Text = ""
@@ -324,6 +354,8 @@ class AuthoredPolicy(Authored):
         default_factory=list
     )
     """The people that decisions reach."""
+    governance: AuthoredGovernance | None = None
+    """The people whom changes and decisions need. Format policy/2 only."""
 
     def document(self) -> PolicyDocument:
         """Return the stored form; pydantic's ValidationError where it cannot hold a value."""
@@ -334,38 +366,13 @@ class AuthoredPolicy(Authored):
             every = signal.pop("reports_every_seconds")
             if self.decision.procedure != RULES_1:
                 signal["reports_every_seconds"] = every or signal["bucket_seconds"]
-        return DOCUMENTS[self.decision.procedure].model_validate(stored)
-
-
-# ---- schema --------------------------------------------------------------------------------------
-
-
-class _PolicySchema(GenerateJsonSchema):
-    """Allows null where a value may be left out: both mean the same."""
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Return the schema of a value that has a default."""
-        made = super().default_schema(schema)
-        default = {"default": made.pop("default")} if "default" in made else {}
-        forms = made.pop("anyOf", None) or [made]
-        null = {"type": "null"}
-        return default | {"anyOf": [*(form for form in forms if form != null), null]}
-
-    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - for all fields
-        """Fields have names; titles that repeat them are noise."""
-        return False
-
-
-def schema_text() -> str:
-    """Return the text of `policy_schema.json`."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the schema of a policy as a YAML or JSON reader delivers it."""
-    # As it is written out: defaults are stated in the units of people.
-    made = AuthoredPolicy.model_json_schema(
-        by_alias=False, schema_generator=_PolicySchema, mode="serialization"
-    )
-    heading = {"$schema": GenerateJsonSchema.schema_dialect}
-    return heading | made | {"title": "Retraining policy, format policy/1"}
+        if self.format == POLICY_1:
+            del stored["governance"]
+            for tier in stored["tiers"]:
+                del tier["next"]
+        else:
+            governance = self.governance or AuthoredGovernance()
+            stored["governance"] = governance.model_dump(by_alias=True)
+            for tier in stored["tiers"]:
+                tier["next"] = NO_TIER if tier["next"] is None else tier["next"]
+        return DOCUMENTS[self.format, self.decision.procedure].model_validate(stored)

@@ -5,7 +5,7 @@ be drafted. Warnings are for a person to judge and never stop a draft.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -13,7 +13,14 @@ from typing import Final
 from ledger.application.names import did_you_mean
 from ledger.application.policies.definition_usage import runs_against
 from ledger.application.policies.source import place_within
-from ledger.application.policies.text import PolicyReading, Problem, digest, read_policy, refusal
+from ledger.application.policies.text import (
+    PolicyReading,
+    Problem,
+    digest,
+    read_policy,
+    refusal,
+)
+from ledger.application.policies.tiers import lint_tiers
 from ledger.application.policies.units import SignalValue
 from ledger.events.notation import share, shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
@@ -29,8 +36,6 @@ from ledger.rules.expressions import (
 )
 from ledger.rules.shares import SHARES, to_stored
 from ledger.rules.vocabulary import VOCABULARIES, Vocabulary
-
-NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 
 _PPM_NAMES: Final = SHARES - {"trend"}  # which is the only one that can be below 0
 _UNIT_TRAP: Final = 1_000  # a limit from 1 to this on a share was probably meant as per cent
@@ -56,7 +61,7 @@ class LintResult:
         """
         if self.document is None:
             raise refusal(self.problems, within)
-        return DRAFTED[self.document.decision.procedure].model_validate(
+        return DRAFTED[type(self.document)].model_validate(
             {
                 "policy": policy,
                 "version": version,
@@ -342,25 +347,7 @@ def _lint_decision(reading: PolicyReading, document: PolicyDocument) -> None:
         if not rule.rationale.strip():
             message = f"rule {rule.id!r} has no rationale"
             _warn(reading, f"decision.rules[{index}]", message, "Say what the rule is for.")
-    declared = {tier.name for tier in document.tiers}
-    used = dict(_tiers_used(document))
-    for path, tier in used.items():
-        if tier not in declared | {NO_TIER, ""}:
-            message = f"the tier {tier!r} is not declared"
-            _warn(reading, path, message, "Add it to `tiers`, with whom it reaches and how soon.")
-    for index, part in enumerate(document.tiers):
-        if part.name not in used.values():
-            message = f"nothing leads to the tier {part.name!r}"
-            _warn(reading, f"tiers[{index}].name", message, "Use it in a rule or remove it.")
-
-
-def _tiers_used(document: PolicyDocument) -> Iterator[tuple[str, str]]:
-    """Yield the path and name of every tier that a decision can carry."""
-    decision = document.decision
-    for index, rule in enumerate(decision.rules):
-        yield f"decision.rules[{index}].tier", rule.tier
-    yield "decision.otherwise.tier", decision.otherwise_tier
-    yield "decision.error_tier", decision.error_tier
+    lint_tiers(reading, document)
 
 
 def _lint_rest(reading: PolicyReading, document: PolicyDocument) -> None:

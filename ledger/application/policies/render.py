@@ -38,8 +38,8 @@ def _mapping(model: type[Authored], stored: Mapping[str, Any]) -> Iterator[str]:
         assert part is not None, "what is no single value is a mapping or a list of them"
         if entries_of(field) is not None:
             yield from _items(name, part, stored[name])
-        else:  # the values of `otherwise` are stored beside it
-            inner = stored.get(name, stored)
+        else:  # the values of `otherwise`, which is never left out, are stored beside it
+            inner = stored.get(name, None if field.default is None else stored)
             if inner is not None:
                 yield f"{name}:"
                 yield from _indented(_mapping(part, inner))

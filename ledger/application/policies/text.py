@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from ledger.application.names import did_you_mean
 from ledger.application.policies.authoring import (
+    POLICY_1,
     Authored,
     AuthoredPolicy,
     keys_of,
@@ -156,6 +157,7 @@ def read_policy(text: str) -> PolicyReading:
 def _complete(reading: PolicyReading, policy: AuthoredPolicy) -> None:
     """Check values that are sound one by one together, and make the document of them."""
     _check_signals(reading, policy)
+    _check_format(reading, policy)
     if reading.problems:
         return
     try:
@@ -182,6 +184,22 @@ def _check_signals(reading: PolicyReading, policy: AuthoredPolicy) -> None:
         elif buckets > WINDOW_BUCKETS_MAX:
             message = f"the window has {buckets} buckets; at most {WINDOW_BUCKETS_MAX} are kept"
             reading.report(f"{path}.window", message, "Shorten it, or lengthen `bucket`.")
+
+
+def _check_format(reading: PolicyReading, policy: AuthoredPolicy) -> None:
+    """Report what the format that a policy names has not."""
+    if policy.format != POLICY_1:
+        if policy.decision.procedure == RULES_1:
+            message = f"{policy.format} decides by rules/2, not by rules/1"
+            reading.report("decision.procedure", message, "Leave it out, or write policy/1.")
+        return
+    remedy = "Write `format: policy/2`, or leave it out."
+    if policy.governance is not None:
+        reading.report("governance", f"{POLICY_1} has no governance", remedy)
+    for index, tier in enumerate(policy.tiers):
+        if tier.next is not None:
+            message = f"{POLICY_1} has no tier after a tier"
+            reading.report(f"tiers[{index}].next", message, remedy)
 
 
 # ---- places and faults ---------------------------------------------------------------------------

@@ -1,0 +1,45 @@
+"""Advice on the tiers of a policy: each that is used is declared, and none leads back to itself."""
+
+from collections.abc import Iterator
+
+from ledger.application.policies.authoring import NO_TIER, POLICY_1
+from ledger.application.policies.text import PolicyReading, Severity
+from ledger.events.policy_document import PolicyDocument
+
+
+def lint_tiers(reading: PolicyReading, document: PolicyDocument) -> None:
+    """Warn of tiers that are used and not declared, or the other way round.
+
+    Under format policy/2 one that is not declared is an error, since escalations follow from it.
+    """
+    declared = [tier.name for tier in document.tiers]
+    used = dict(_tiers_used(document))
+    severity: Severity = "warning" if document.format == POLICY_1 else "error"
+    for path, tier in used.items():
+        if tier not in {*declared, NO_TIER, ""}:
+            remedy = "Add it to `tiers`, with whom it reaches and how soon."
+            reading.report(path, f"the tier {tier!r} is not declared", remedy, severity)
+    following = {one.name: getattr(one, "next", NO_TIER) for one in document.tiers}
+    for index, name in enumerate(declared):
+        path, seen, tier = f"tiers[{index}]", [name], following[name]
+        while tier in following and tier not in seen:
+            seen.append(tier)
+            tier = following[tier]
+        if tier == name:
+            way = " to ".join([*seen, name])
+            remedy = "Let the last tier have no `next`."
+            reading.report(f"{path}.next", f"leads back to itself: {way}", remedy)
+        if name not in used.values():
+            message = f"nothing leads to the tier {name!r}"
+            reading.report(f"{path}.name", message, "Use it in a rule or remove it.", "warning")
+
+
+def _tiers_used(document: PolicyDocument) -> Iterator[tuple[str, str]]:
+    """Yield the path and name of every tier that a decision can carry."""
+    decision = document.decision
+    for index, rule in enumerate(decision.rules):
+        yield f"decision.rules[{index}].tier", rule.tier
+    yield "decision.otherwise.tier", decision.otherwise_tier
+    yield "decision.error_tier", decision.error_tier
+    for index, one in enumerate(document.tiers):
+        yield f"tiers[{index}].next", getattr(one, "next", NO_TIER)

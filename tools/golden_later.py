@@ -1,0 +1,16 @@
+"""The later events of the golden ledger, in order: a new type is added at the end."""
+
+from collections.abc import Callable
+from typing import Final
+
+from tools import golden_access, golden_authority, golden_governance, golden_signals
+from tools.golden_proving import Appender
+
+RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
+    golden_authority.grant,
+    golden_access.record,
+    golden_authority.represent,
+    golden_authority.limit,
+    golden_signals.adopt,
+    golden_governance.draft,
+)
