@@ -14,6 +14,7 @@ from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
+    from ledger.client import CallerIdentity
     from ledger.client.authority import (
         AuthorityChange,
         AuthorityProposal,
@@ -183,8 +184,10 @@ def begin(
         "This is recorded for good, as done by system/operator: each actor who may see the "
         "authority or the events of the ledger sees it, and the auditor names it."
     )
-    if warning := identities.unbound(named):
-        output.say(warning)
+    live = chosen.client.explain_authority(actor, "roles.grant").credentials
+    _warn(actor, live, named.identities)
+    if not (live.tokens or live.identities):
+        output.say(identities.unbound(named))
     chosen.show(
         appended,
         f"Named {actor}, behind whom is {person}, an administrator at position "
@@ -211,14 +214,11 @@ def bind(
     actor: ActorName, reason: Reason, certificate: Certificate = None, jwt: Jwt = None
 ) -> None:
     """Bind an identity to an actor: a caller who presents it is that actor from then on."""
-    from ledger.client.authority import LiveCredentials
-
     one = identities.identity(certificate, jwt)
     chosen = session()
     change = chosen.client.bind_identity(actor, one, reason)
     _tell(chosen, change, f"Bound {identities.shown_identity(one)} to {actor}")
-    others = tuple(each for each in change.credentials.identities if each != one)
-    _warn(actor, LiveCredentials(change.credentials.tokens, others))
+    _warn(actor, change.credentials, (one,))
 
 
 def unbind(reason: Reason, certificate: Certificate = None, jwt: Jwt = None) -> None:
@@ -355,8 +355,11 @@ def approve(
         _warn(str(waiting.change["actor"]), approved.credentials)
 
 
-def _warn(actor: str, live: "LiveCredentials") -> None:
+def _warn(actor: str, live: "LiveCredentials", new: "tuple[CallerIdentity, ...]" = ()) -> None:
     """Say by which credentials callers are an actor already, to those who give it more."""
+    from ledger.client.authority import LiveCredentials
+
+    live = LiveCredentials(live.tokens, tuple(one for one in live.identities if one not in new))
     if said := identities.shown_credentials(actor, live):
         output.say(said)
 

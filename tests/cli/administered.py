@@ -19,13 +19,14 @@ JWT = ("--jwt", "https://id.example", "ben@example")
 
 
 @contextmanager
-def administered(folder: Path) -> Iterator[Run]:
+def administered(folder: Path, socket: str = "") -> Iterator[Run]:
     """Run a command as the administrator of a ledger; `--actor` runs it as another one."""
-    with serving(folder, authentication__development=True) as served:
+    with serving(folder, authentication__development=True, server__socket=socket) as served:
 
         def run(*args: str) -> Ran:
             actor = () if "--actor" in args else ("--actor", ANA)
-            return run_line(*args, "--server", served.server.address, *actor)
+            server = () if "--server" in args else ("--server", served.server.address)
+            return run_line(*args, *server, *actor)
 
         done(run("ledger", "create", ORIGIN, *NAMED, "--actor", "users/ops"))
         yield run

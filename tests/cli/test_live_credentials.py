@@ -12,7 +12,7 @@ import pytest
 
 from ledger.authority.state import AuthorityState, Identity
 from ledger.events.authority import OPERATOR, AdministratorNamed, TokenIssued, TokenRevoked
-from tests.cli.administered import BEN, DNS, EVE, MONITOR, WHY, administered, done, register
+from tests.cli.administered import BEN, DNS, EVE, JWT, MONITOR, WHY, administered, done, register
 from tests.cli.conftest import Run
 
 BOUND = {"method": "certificate", "subject": "dns:monitor-7.example", "issuer": ""}
@@ -64,6 +64,22 @@ def test_what_two_administrators_grant_names_the_credentials_that_were_there_bef
     assert "Callers are" not in none.err, "there is nothing to say of an actor without credentials"
     other = ana("authority", "withdraw", str(early["position"]), *WHY)
     assert "Callers are" not in other.err
+
+
+def test_the_operator_who_names_an_administrator_is_told_by_what_callers_are_that_actor_already(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "s"
+    with administered(tmp_path, str(place)) as ana:
+        register(ana, BEN, EVE)
+        done(ana("authority", "bind", EVE, *JWT, *WHY))
+        begin = ("authority", "begin", "--server", f"unix:{place}", *WHY)
+        named = ana(*begin, EVE, "--person", "staff-3", *DNS)
+        assert f"Callers are {EVE} by jwt ben@example of https://id.example.\n" in named.err
+        assert "No identity is bound" not in named.err
+        fresh = ana(*begin, BEN, "--person", "staff-2")
+        assert "Callers are" not in fresh.err
+        assert f"No identity is bound to {BEN}" in fresh.err
 
 
 def test_a_credential_is_live_until_it_is_revoked_expires_or_is_taken_away() -> None:
