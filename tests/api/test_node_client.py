@@ -6,37 +6,27 @@ its program, in `tests/api/grpc_js`; where it or Node is missing, one line says 
 
 import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.outcomes import Skipped
 from google.rpc import error_details_pb2, status_pb2
 
-from tests.support.made_elsewhere import missing
+from tests.support.made_elsewhere import NODE_PROGRAM, require_node
 from tests.support.served import Served, serving
 from tests.support.trial import served_by, trial
 from tools.bench.secure import TOKEN, let_in
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = Path(__file__).parent / "grpc_js"
 MADE = trial()
-NODE = shutil.which("node")
-
-
-def require_node() -> None:
-    """Skip the test that runs where Node or its client is missing, and say so."""
-    if NODE is None or not (PROGRAM / "node_modules" / "@grpc" / "grpc-js").is_dir():
-        missing(f"Node's client is not tried: run `npm ci` in {PROGRAM.relative_to(ROOT)}")
+NODE = require_node()
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with TLS, whose ledger has issued a token to a service that may read the fleet."""
-    require_node()
     folder = tmp_path_factory.mktemp("node")
     with serving(folder, security={"tls_ca": MADE.ca}, **served_by(MADE)) as served:
         served.create()
@@ -52,11 +42,10 @@ def called(
     **request: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401 - what the program prints
     """Return what Node's client was answered, or how it was refused."""
-    assert NODE is not None
     place = f"localhost:{served.server.port}"
     ran = subprocess.run(
         [NODE, "call.js", place, ca, ROOT / "proto", method, json.dumps(request)],
-        cwd=PROGRAM, input=token, capture_output=True, text=True, timeout=120, check=False,
+        cwd=NODE_PROGRAM, input=token, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
@@ -101,13 +90,3 @@ def test_nodes_grpc_sends_nothing_to_a_server_of_another_ca(served: Served) -> N
     refused = called(served, "LedgerService/GetLedger", TOKEN.text, trial("other").ca)
     assert refused["code"] == "UNAVAILABLE"
     assert "certificate" in refused["said"]
-
-
-def test_where_nodes_grpc_is_missing_one_line_says_that_it_was_not_tried(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in (("NODE", None), ("PROGRAM", ROOT / "tests")):
-        with monkeypatch.context() as there:
-            there.setitem(globals(), name, value)
-            with pytest.raises(Skipped, match=r"Node's client is not tried: run `npm ci` in "):
-                require_node()

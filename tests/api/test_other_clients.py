@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.outcomes import Skipped
 
+from tests.support.made_elsewhere import require_node
 from tests.support.served import Served, serving
 from tests.support.trial import served_by, trial
 from tools.bench.secure import TOKEN, let_in
@@ -70,3 +72,15 @@ def test_buf_curl_is_told_why_it_is_refused(
     assert said["code"] == code
     [info] = [one["value"] for one in said["details"] if one["type"] == "google.rpc.ErrorInfo"]
     assert reason.encode() in base64.b64decode(f"{info}==")
+
+
+def test_where_node_or_its_client_is_missing_one_line_says_that_it_does_not_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = r"^Node's grpc-js does not call: run `npm ci` in tests/api/grpc_js$"
+    with pytest.raises(Skipped, match=said):
+        require_node(tmp_path)
+    (tmp_path / "node_modules" / "@grpc" / "grpc-js").mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Skipped, match=said):
+        require_node(tmp_path)
