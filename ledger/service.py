@@ -39,6 +39,7 @@ from ledger.limits import (
     ActorLimits,
 )
 from ledger.notifications.outbox import LedgerNotifications, Outbox
+from ledger.notifications.store import notifications_file
 from ledger.setting_sections import Settings
 from ledger.storage import open_store
 from ledger.storage.database import sqlite_file
@@ -91,7 +92,11 @@ class Service:
             self._database,
             self.clock,
             create=create,
-            companions=[file for file in [sqlite_file(rows)] if file is not None],
+            companions=[
+                file
+                for file in (sqlite_file(rows), notifications_file(self._database))
+                if file is not None
+            ],
             vault=chosen_vault(settings.keys),
         )
         self._workers = Workers(self.clock)

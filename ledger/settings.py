@@ -176,14 +176,19 @@ def _refuse_exposed(path: Path, names: Sequence[str]) -> None:
 
 def secret_files(settings: Settings) -> dict[str, Path]:
     """Return the files with secrets that settings name, by setting."""
-    found = {}
-    for _, path, field in documented():
-        stated: Any = settings
-        for part in path.split("."):
-            stated = getattr(stated, part)
+    return dict(_secret_files(settings, ""))
+
+
+def _secret_files(section: BaseModel, before: str) -> Iterator[tuple[str, Path]]:
+    """Yield the files that a section names, and those in it, also in its lists of sections."""
+    for name, field in type(section).model_fields.items():
+        stated = getattr(section, name)
         if SECRET_FILE in field.metadata and stated:
-            found[path] = Path(stated)
-    return found
+            yield f"{before}{name}", Path(stated)
+        for number, one in enumerate(stated if isinstance(stated, tuple) else [stated]):
+            place = f"[{number}]" if isinstance(stated, tuple) else ""
+            if isinstance(one, BaseModel):
+                yield from _secret_files(one, f"{before}{name}{place}.")
 
 
 def secret_variables() -> list[str]:

@@ -1,4 +1,4 @@
-"""TLS connections that are always closed, even if their other end hangs up as they are made."""
+"""Connections that are always closed, even if their other end hangs up as TLS is begun."""
 
 import socket
 import ssl
@@ -32,6 +32,22 @@ def connected_to(
         plain = socket.socket(family, socket.SOCK_STREAM)
         plain.settimeout(seconds)
         link = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+        try:
+            link.connect(place)
+        except OSError as error:
+            link.close()
+            failure = error
+        else:
+            return link
+    raise failure
+
+
+def plainly_connected_to(places: Iterable[Place], seconds: float) -> socket.socket:
+    """Return a connection without TLS to the first of a host's addresses that takes it."""
+    failure: OSError = ConnectionError("the host has no address")
+    for family, place in places:
+        link = socket.socket(family, socket.SOCK_STREAM)
+        link.settimeout(seconds)
         try:
             link.connect(place)
         except OSError as error:

@@ -40,7 +40,7 @@ class Attempt:
         """Turn what went wrong into a DeliveryError that says it, and nothing of an answer."""
         self._timer.cancel()
         self._timer.join()
-        if self.is_late:
+        if self.is_late or isinstance(error, TimeoutError):
             raise DeliveryError(f"it had not answered after {self._seconds:g} s") from error
         if self._is_over:
             raise DeliveryError("the server stops") from error
@@ -95,7 +95,6 @@ _WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
         lambda error: f"it does not speak SMTP as it should: {type(error).__name__}",
     ),
     (HTTPException, lambda _: "its answer is not HTTP, or was cut short"),
-    (TimeoutError, lambda _: "it did not answer in time"),
     (
         OSError,
         lambda error: ": ".join(

@@ -114,7 +114,7 @@ class Subscription:
             return self._turn()
         except LedgerError as error:
             if not is_outage(error) and error.reason is not Reason.DRAINING:
-                self._note(str(error))
+                self._hold(str(error))
             return TaskInterval(_REFUSED_SECONDS, _IDLE_SECONDS)
 
     def _turn(self) -> TaskInterval:
@@ -127,7 +127,7 @@ class Subscription:
         head = self._parts.ledgers.events.head(self._parts.origin).position
         cursor = self._store.cursor(self.key)
         if cursor is None or cursor.position > head:
-            self._note(_lost(cursor, head))
+            self._hold(_lost(cursor, head))
             return TaskInterval(_IDLE_SECONDS, _IDLE_SECONDS)
         found = self._parts.ledgers.events.read(
             self._parts.origin,
@@ -235,6 +235,13 @@ class Subscription:
 
     def _named(self) -> dict[str, str]:
         return {"ledger": self._parts.origin, "subscriber": self.settings.name}
+
+    def _hold(self, why: str) -> None:
+        """Say why the subscriber is not told of anything, also to those who list it."""
+        self._note(why)
+        cursor = self._store.cursor(self.key)
+        if cursor is not None and cursor.problem != why:
+            self._store.move(self.key, cursor, cursor._replace(problem=why))
 
     def _note(self, why: str) -> None:
         """Report a problem, once for as long as it stays the same."""

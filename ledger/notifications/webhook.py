@@ -24,7 +24,7 @@ from ledger.notifications.allow_list import AllowList, DeliveryError, is_loopbac
 from ledger.notifications.attempt import Attempt
 from ledger.notifications.notification import CONTENT_TYPE, Notification
 from ledger.secrecy import read_secret
-from ledger.tls_socket import Place, connected_to, cut
+from ledger.tls_socket import Place, connected_to, cut, plainly_connected_to
 
 _PREFIX: Final = "whsec_"
 _SECRET_BYTES: Final = range(24, 65)  # by the specification
@@ -63,7 +63,7 @@ class Webhook:
         if self._parts.scheme == "https":
             context = ssl.create_default_context(cafile=self._subscriber.ca or None)
             return connected_to(context, host, places, attempt.seconds_left)
-        link = socket.create_connection(places[0][1][:2], attempt.seconds_left)
+        link = plainly_connected_to(places, attempt.seconds_left)
         if is_loopback(link):
             return link
         link.close()

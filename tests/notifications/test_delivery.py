@@ -5,7 +5,10 @@ Method: a real server of a ledger, and receivers on loopback that others' librar
 
 from pathlib import Path
 
-from tests.support.receivers import TAKEN, receiver, status, told, webhook
+import pytest
+
+from ledger.client import LedgerRefusedError
+from tests.support.receivers import SECRET, TAKEN, receiver, status, told, webhook
 from tests.support.served import ORIGIN, Served, serving
 from tests.support.server_process import until
 
@@ -50,3 +53,57 @@ def test_an_event_that_was_refused_comes_again_before_those_after_it(tmp_path: P
         assert hook.positions()[:refused] == [first] * refused
         assert hook.positions()[refused:] == [first + 1]
         assert len({one.body for one in hook.received}) == 2
+
+
+def test_a_subscriber_is_listed_tried_out_and_sent_what_it_missed_over_the_api(
+    tmp_path: Path,
+) -> None:
+    with (
+        receiver(status(500)) as hook,
+        serving(tmp_path, **told(webhook(tmp_path, hook.url, attempts_max=1))) as served,
+    ):
+        served.prepare(["fares"])
+        until(lambda: moved(served), "all is set aside")
+        with served.client() as client:
+            (found,) = client.list_subscribers()
+            assert (found.name, found.kind, found.types) == ("pager", "WEBHOOK", ("model.*",))
+            assert found.address == hook.url.split("/")[2]
+            dead = list(client.list_dead_letters("pager"))
+            assert [letter.position for letter in dead] == hook.positions()
+            assert found.dead_letters == len(dead) == 2
+            refused = client.test_subscriber("pager")
+            assert (refused.is_delivered, refused.problem) == (
+                False,
+                "it answered with HTTP status 500",
+            )
+            hook.answer = TAKEN
+            assert client.test_subscriber("pager").is_delivered
+            assert hook.received[-1].verified()["type"] == "notification.test"
+            assert client.replay_dead_letters("pager", [dead[1].position]) == 1
+            assert client.replay_dead_letters("pager") >= 1
+            until(lambda: not list(client.list_dead_letters("pager")), "they are delivered")
+            with pytest.raises(LedgerRefusedError, match="no subscriber 'nobody'"):
+                client.test_subscriber("nobody")
+        assert set(hook.positions()[2:]) >= {letter.position for letter in dead}
+
+
+def test_nothing_of_a_secret_is_in_the_log_the_list_or_a_dead_letter(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = "/hook/T0P-S3CRET-PATH"
+    with receiver(status(500)) as hook:
+        subscriber = webhook(tmp_path, hook.url.replace("/hook", path), attempts_max=2)
+        with serving(tmp_path, **told(subscriber)) as served:
+            served.prepare(["fares"])
+            until(lambda: moved(served), "all is set aside")
+            with served.client() as client:
+                shown = (
+                    f"{list(client.list_subscribers())} {list(client.list_dead_letters('pager'))}"
+                )
+                shown += str(client.test_subscriber("pager"))
+    out, err = capfd.readouterr()
+    assert "notification.failed" in out + err
+    kept = (tmp_path / "ledger.notifications.sqlite").read_bytes()
+    for secret in (SECRET, SECRET.removeprefix("whsec_"), "T0P-S3CRET-PATH"):
+        assert secret not in shown + out + err
+        assert secret.encode() not in kept

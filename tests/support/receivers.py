@@ -55,8 +55,9 @@ class Received:
 
     @property
     def position(self) -> int:
-        """The event's place in its ledger."""
-        return int(self.id.rpartition("/")[2])
+        """The event's place in its ledger; 0 for a test."""
+        place = self.id.rpartition("/")[2]
+        return int(place) if place.isdecimal() else 0
 
     @property
     def event(self) -> CloudEvent:
@@ -64,6 +65,11 @@ class Received:
         found = from_http_event(HTTPMessage(self.headers, self.body))
         assert isinstance(found, CloudEvent)
         return found
+
+    @property
+    def data(self) -> Any:  # noqa: ANN401 - JSON
+        """The event of the ledger, as the CloudEvent has it."""
+        return self.event.get_data()
 
     def verified(self, secret: str = SECRET) -> Any:  # noqa: ANN401 - JSON
         """Return the body; the library of Standard Webhooks raises where it was not signed so."""

@@ -63,7 +63,8 @@ def kept_elsewhere(settings: "Settings") -> list[Path]:
 def _kept(database: Path, elsewhere: Iterable[Path]) -> Iterator[Path]:
     yield from _with_log(database)
     yield database.with_name(f"{database.name}.key")
-    yield from database.parent.glob(f"{database.stem}.projections*")
+    for what in ("projections", "notifications"):
+        yield from database.parent.glob(f"{database.stem}.{what}*")
     for place in (database.with_name(f"{database.name}.exports"), *elsewhere):
         yield place
         yield from place.rglob("*")

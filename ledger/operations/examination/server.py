@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _LAG_WARN_EVENTS: Final = 50_000
 _SERVER_DEADLINE_SECONDS: Final = 3.0
+_TRY_OUT: Final = "Correct it there or in the settings; `notification test` tries it out."
 
 
 def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
@@ -41,6 +42,7 @@ def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
         yield _authority(client.using(ledger=ledger.origin), ledger.origin)
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
         yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
+        yield from _notifications(client.using(ledger=ledger.origin), ledger.origin)
 
 
 def _said(error: "ClientError") -> tuple[str, str]:
@@ -153,3 +155,31 @@ def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
             f"{one.state}, {lag} behind, digest {one.state_digest.hex()[:16]}",
             remedy,
         )
+
+
+def _notifications(client: "LedgerClient", origin: str) -> Iterator[Check]:
+    """Say whether each subscriber is told of what is recorded."""
+    from ledger.client import ClientError
+
+    name = f"notifications of {origin}"
+    try:
+        found = list(client.list_subscribers())
+    except ClientError as error:
+        yield Check(name, "ok", f"not looked at: {_said(error)[0]}")
+        return
+    for one in found:
+        lag = counted(one.head_position - one.cursor_position, "event")
+        said = f"{one.name}: {lag} behind"
+        if one.problem:
+            tried = counted(one.attempts, "attempt")
+            yield Check(name, "warn", f"{said}, {one.problem} ({tried})", _TRY_OUT)
+        elif one.dead_letters:
+            yield Check(
+                name,
+                "warn",
+                f"{said}, {counted(one.dead_letters, 'event')} set aside",
+                "List them with `decision-ledger notification dead`; `notification replay` sends "
+                "them again.",
+            )
+        else:
+            yield Check(name, "ok", said)
