@@ -64,6 +64,7 @@ BURST_SECONDS: Final = 2  # how many seconds' worth of calls, bytes, observation
 ACTOR_RATE_MAX: Final = 10**12  # of any kind a second: more than any machine takes
 ACTOR_PLACES_MAX: Final = 100_000
 RATED_CALLERS_MAX: Final = 10_000  # addresses, and actors, whose calls are remembered: 6 MB
+REFUSED_HOSTS_MAX: Final = 20  # told apart of one actor, method and reason in a count of refusals
 LIMITED_CALLERS_MAX: Final = 1_000  # of which the log says that they are limited, at one time
 LIMITED_SECONDS: Final = 0.5  # how late at most a caller is answered that has sent too much
 LIMITED_QUIET_SECONDS: Final = 60.0  # without a refusal until a caller is not limited any more

@@ -20,7 +20,7 @@ from ledger.application.exports.jobs import exports_folder
 from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
 from ledger.application.reads import Reading
-from ledger.application.refusals import Refusals
+from ledger.application.refusals import Refusals, RefusedCall
 from ledger.application.signing.evidence import evidence_folder
 from ledger.application.signing.published_checkpoints import (
     read_policy,
@@ -260,9 +260,9 @@ class Service:
         running = self._running.get(origin)
         return None if running is None else running.ledger.authority.limits_of(actor)
 
-    def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
+    def count_refusal(self, origin: str, call: RefusedCall) -> None:
         """Count that a request was refused, on the ledger that it named or else the first one."""
-        self._refusals.count(origin or self._first, actor, method, reason)
+        self._refusals.count(origin or self._first, call)
 
     def note_read(self, origin: str, reading: Reading) -> None:
         """Note what a call was answered, on the ledger that it named or else the first one."""

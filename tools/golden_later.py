@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
-from tools import golden_access, golden_authority, golden_governance, golden_signals
+from tools import (
+    golden_access,
+    golden_authority,
+    golden_governance,
+    golden_proving,
+    golden_signals,
+)
 from tools.golden_proving import Appender
 
 RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
@@ -13,4 +19,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_authority.limit,
     golden_signals.adopt,
     golden_governance.draft,
+    golden_proving.count_hosts,
 )

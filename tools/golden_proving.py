@@ -16,6 +16,7 @@ from ledger.events.base import EventData
 from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import (
+    OTHER_ADDRESSES,
     AuditCheckPart,
     AuditCompletedV1,
     AuditCompletedV2,
@@ -23,7 +24,9 @@ from ledger.events.proving import (
     BodyErased,
     ExportIssued,
     RefusalPart,
+    RefusalPartV2,
     RequestsRefused,
+    RequestsRefusedV2,
     ServiceAccountedV1,
     StreamsSealed,
     TranscriptPart,
@@ -225,6 +228,33 @@ def _refused() -> RequestsRefused:
                 last_at="2026-07-01T09:00:41.250000Z",
             )
         ],
+    )
+
+
+def count_hosts(ledger: Appender) -> None:
+    """Record a minute in which a monitor was limited and strangers tried their luck."""
+    data = RequestsRefusedV2(
+        since="2026-07-05T09:00:00.000000Z",
+        until="2026-07-05T09:01:00.000000Z",
+        total=63,
+        refusals=[
+            _refused_from("services/monitor-7", "SubmitSignals", "LIMIT_REACHED", "192.0.2.7", 3),
+            _refused_from("unknown", "GetModel", "CREDENTIAL_INVALID", "2001:db8::7", 20),
+            _refused_from("unknown", "GetModel", "CREDENTIAL_INVALID", OTHER_ADDRESSES, 40),
+        ],
+    )
+    ledger.append(data, "ledger", "2026-07-05T09:01:00.000000Z", actor="system/refusals")
+
+
+def _refused_from(actor: str, method: str, reason: str, address: str, times: int) -> RefusalPartV2:
+    return RefusalPartV2(
+        actor=actor,
+        address=address,
+        method=method,
+        reason=reason,
+        count=times,
+        first_at="2026-07-05T09:00:01.500000Z",
+        last_at="2026-07-05T09:00:41.250000Z",
     )
 
 

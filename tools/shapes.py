@@ -73,7 +73,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision replay --all": ("progress",),
     "decision receipt": Report,
     "log tail": EVENT_FIELDS,
-    "log access": ("accesses", "reads"),
+    "log access": ("accesses", "reads", "refusals"),
     "log checkpoint": results.VerifiedCheckpoint,
     "log checkpoint --list": ("checkpoints",),
     "log prove": results.VerifiedProof,

@@ -26,6 +26,7 @@ from ledger.api.authentication.call_facts import ACTOR_KEY, CallFacts, facts_of
 from ledger.api.authentication.credential import Credential, address_of
 from ledger.api.call_limits import CallLimits
 from ledger.api.gate import Gate
+from ledger.application.refusals import RefusedCall
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.limits import MESSAGE_BYTES_MAX, PURPOSE_CHARS_MAX, READ_WAIT_SECONDS_MAX
@@ -39,9 +40,11 @@ _FOREVER_SECONDS: Final = 10 * 365 * 86_400.0  # what gRPC reports without a dea
 
 # Of what is left until the deadline, so that the reason still reaches the caller.
 _WAITING_SHARE: Final = 0.75
+_UNKNOWN: Final = "unknown"
+"""The actor, for counts, of a call without a credential that counts."""
 
-CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
-"""Counts a refusal: the ledger named ("" for the first one), the actor as given, method, reason."""
+CountRefusal: TypeAlias = Callable[[str, RefusedCall], None]
+"""Counts a refusal on the ledger that was named, "" for the first one."""
 
 Parse: TypeAlias = Callable[[bytes], Message]
 
@@ -129,8 +132,13 @@ class ServedCall:
         return self._facts.claimed_actor()
 
     @property
+    def address(self) -> str:
+        """The host that it comes from."""
+        return address_of(self.peer)
+
+    @property
     def shown_actor(self) -> str:
-        """The actor for counts: the one that was let in, else as given, or the address alone."""
+        """The actor for counts: the one that was let in, else as given."""
         if self.actor:
             return self.actor
         claims = self._facts.texts_of(ACTOR_KEY)
@@ -236,8 +244,9 @@ class Admission:
         refusal = errors.refusal_of(error, self._clock)
         ledger = call.ledger or refusal.metadata.get("ledger", "")  # of a stream, which has batches
         is_unknown = refusal.reason.status == "UNAUTHENTICATED"
-        actor = f"unknown at {address_of(call.peer)}" if is_unknown else call.shown_actor
-        self._count(ledger, actor, call.method_name, refusal.reason)
+        actor = _UNKNOWN if is_unknown else call.shown_actor
+        refused = RefusedCall(actor, call.method_name, refusal.reason, call.address)
+        self._count(ledger, refused)
         return refusal
 
 

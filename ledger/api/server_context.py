@@ -18,6 +18,7 @@ from ledger.application.exports.exports import Exports
 from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
 from ledger.application.reads import Reading
+from ledger.application.refusals import RefusedCall
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events import values
@@ -90,7 +91,7 @@ class Backend(Protocol):
     def on_signing_failure(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when a ledger's checkpoints are not signed any more."""
 
-    def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
+    def count_refusal(self, origin: str, call: RefusedCall) -> None:
         """Count that a request was refused; "" is the first ledger."""
 
     def note_read(self, origin: str, reading: Reading) -> None:

@@ -25,6 +25,7 @@ from ledger.api.server_context import ServerContext, Servicer, await_checkpoint
 from ledger.api.steps import Deferred, answered_stream, deferred
 from ledger.application.fleet.intake import PendingBatch
 from ledger.application.ledger import LedgerApplication
+from ledger.application.refusals import RefusedCall
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import PAGE_STATES_MAX, STREAM_BATCH_SECONDS_MAX
 from ledger.storage.records import AppendResult
@@ -212,8 +213,9 @@ class IngestStream:
         self, answer: pb.StreamSignalsResponse, error: LedgerError
     ) -> pb.StreamSignalsResponse:
         answer.error.CopyFrom(batch_error(error))
-        actor = self._call.shown_actor
-        self._server.backend.count_refusal(self._origin or "", actor, _STREAMED, error.reason)
+        call = self._call
+        refused = RefusedCall(call.shown_actor, _STREAMED, error.reason, call.address)
+        self._server.backend.count_refusal(self._origin or "", refused)
         return answer
 
 

@@ -1,17 +1,19 @@
-"""Refused requests, counted by caller, method and reason, and recorded now and then.
+"""Refused requests, counted by caller, host, method and reason, and recorded now and then.
 
 Of a refused request nothing is recorded but that it was refused. Counting costs a lookup and an
 addition; memory and event are bounded for any number of requests: beyond `ROWS_MAX` different rows
-only the total grows, and there is one event for each span at most.
+only the total grows, and there is one event for each span at most. So that no caller fills the rows
+from many hosts, those beyond `REFUSED_HOSTS_MAX` are counted together.
 
 A count whose recording was not answered is kept apart as it was sent: it may be on record. It is
 looked for there, and sent once more if it is missing; new refusals are counted beside it.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -21,9 +23,9 @@ from ledger.application.periodic_task import PeriodicTask, try_each
 from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
-from ledger.events.proving import RefusalPart, RequestsRefused
+from ledger.events.proving import OTHER_ADDRESSES, RefusalPartV2, RequestsRefusedV2
 from ledger.events.values import SECOND, TIME_LIMIT, format_time
-from ledger.limits import LABEL_CHARS_MAX
+from ledger.limits import LABEL_CHARS_MAX, REFUSED_HOSTS_MAX
 from ledger.storage.store import Store
 
 ROWS_MAX: Final = 1_000
@@ -42,8 +44,20 @@ class _Count:
     last_at: int
 
 
-_Key = tuple[str, str, Reason]
-"""Actor as given, method, reason."""
+class RefusedCall(NamedTuple):
+    """A call that was refused, as far as it is counted."""
+
+    actor: str
+    """As it was let in or else as given."""
+    method: str
+    reason: Reason
+    address: str
+
+    def bounded(self) -> "RefusedCall":
+        """Return it with no text longer than an event takes."""
+        actor, method, address = self.actor, self.method, self.address
+        most = LABEL_CHARS_MAX
+        return RefusedCall(actor[:most], method[:most], self.reason, address[:most])
 
 
 class _Tally:
@@ -52,41 +66,52 @@ class _Tally:
     def __init__(self, since: int) -> None:
         self.since = since
         self.total = 0
-        self.rows: dict[_Key, _Count] = {}
+        self.rows: dict[RefusedCall, _Count] = {}
+        self._addresses: Counter[tuple[str, str, Reason]] = Counter()
 
-    def add(self, key: _Key, now: int) -> None:
+    def add(self, call: RefusedCall, now: int) -> None:
         """Count one refusal; beyond the rows that fit, in the total only."""
         self.total += 1
-        row = self.rows.get(key)
+        if call not in self.rows and self._addresses[call[:3]] >= REFUSED_HOSTS_MAX:
+            call = call._replace(address=OTHER_ADDRESSES)
+        row = self.rows.get(call)
         if row is not None:
             row.count += 1
             row.last_at = now
         elif len(self.rows) < ROWS_MAX:
-            self.rows[key] = _Count(1, now, now)
+            self.rows[call] = _Count(1, now, now)
+            self._addresses[call[:3]] += 1
 
-    def data(self, until: int, elapsed: int) -> RequestsRefused:
+    def data(self, until: int, elapsed: int) -> RequestsRefusedV2:
         """Return what is recorded of it when the clock says `until` and so much has passed."""
         until = min(max(until, 0), TIME_LIMIT - 1)
 
         def time_of(moment: int) -> str:
             return format_time(max(until - (elapsed - moment), 0))
 
-        return RequestsRefused(
+        return RequestsRefusedV2(
             since=time_of(self.since),
             until=format_time(until),
             total=self.total,
             refusals=[
-                RefusalPart(
-                    actor=actor,
-                    method=method,
-                    reason=reason.value,
+                RefusalPartV2(
+                    actor=call.actor,
+                    address=call.address,
+                    method=call.method,
+                    reason=call.reason.value,
                     count=row.count,
                     first_at=time_of(row.first_at),
                     last_at=time_of(row.last_at),
                 )
-                for (actor, method, reason), row in sorted(self.rows.items())
+                for call, row in sorted(self.rows.items(), key=_place)
             ],
         )
+
+
+def _place(row: tuple[RefusedCall, _Count]) -> tuple[str, str, str, str]:
+    """Return by what the rows of an event ascend."""
+    call, _ = row
+    return call.actor, call.method, call.reason.value, call.address
 
 
 @dataclass(slots=True)
@@ -99,7 +124,7 @@ class _Sent:
     tally: _Tally
     taken: int
     after: int
-    data: RequestsRefused | None = None
+    data: RequestsRefusedV2 | None = None
 
 
 class Refusals:
@@ -141,7 +166,7 @@ class Refusals:
             _log.error("refusals.lost", why=error.message)
         self._round = None
 
-    def count(self, origin: str, actor: str, method: str, reason: Reason) -> None:
+    def count(self, origin: str, call: RefusedCall) -> None:
         """Count one refusal on the ledger that the request is about.
 
         A ledger that is not served has no events: its refusals are counted in a log line.
@@ -156,8 +181,7 @@ class Refusals:
             tally = self._tallies.get(origin)
             if tally is None:
                 tally = self._tallies[origin] = _Tally(self._since)
-            key = actor[:LABEL_CHARS_MAX], method[:LABEL_CHARS_MAX], reason
-            tally.add(key, self._elapsed())
+            tally.add(call.bounded(), self._elapsed())
         self._round.wake()
 
     def recorded(self, origin: str) -> int:

@@ -12,7 +12,7 @@ from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadsCounted
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.proving import (
     ACCOUNTED,
-    RequestsRefused,
+    REFUSED,
     ServiceAccountedV2,
     StreamsSealed,
 )
@@ -24,11 +24,11 @@ _BY: Final = {
     "scores": ((ScoreComputed.TYPE,), EVALUATOR),
     "decisions": (DECISION_TYPES, EVALUATOR),
     "seals": ((StreamsSealed.TYPE,), "system/sealer"),
-    "refused": ((RequestsRefused.TYPE,), "system/refusals"),
+    "refused": (REFUSED, "system/refusals"),
     "reads": ((ReadsCounted.TYPE,), "system/access"),
     "accesses": ((AccessRecorded.TYPE,), "system/access"),
 }
-_TOTALS: Final = frozenset({RequestsRefused.TYPE, ReadsCounted.TYPE})
+_TOTALS: Final = frozenset({*REFUSED, ReadsCounted.TYPE})
 """The types of which each is a count by itself: without its body nothing is known of that."""
 _SINCE_V2: Final = ("reads", "accesses")
 COUNTED: Final = tuple(name for name in _BY if name not in _SINCE_V2)

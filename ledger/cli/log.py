@@ -240,24 +240,28 @@ def seal() -> None:
 
 def access(
     by: Annotated[
-        str, typer.Option("--by", metavar="ACTOR", help="Only what this person or service read.")
+        str, typer.Option("--by", metavar="ACTOR", help="Only what this person or service did.")
     ] = "",
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """List who read what: exports, audits, mass reads one by one, and ordinary reads by day.
+    """List who read what, and whose calls were refused: from where, how often, and why.
 
-    An access is recorded a minute after its last read, counts once an hour, and both at the end of
-    the server (`access.recorded`, `access.seconds`). The purpose is what the caller stated.
+    Exports, audits and mass reads are listed one by one, ordinary reads by day. An access is
+    recorded a minute after its last read, counts once an hour, and both at the end of the server
+    (`access.recorded`, `access.seconds`); refusals once a minute (`refusals.seconds`). The purpose
+    is what the caller stated.
     """
     from ledger.compliance.access import accesses_table, reads_table
+    from ledger.compliance.conduct import refusals_table
     from ledger.compliance.tables import as_records
     from ledger.operations.compliance import ServerFacts
 
     chosen = session()
     scope, source = scoped("", by, since, until), ServerFacts(chosen.client)
     accesses, reads = accesses_table(source, scope), reads_table(source, scope)
-    found, days = as_records(accesses), as_records(reads)
+    refusals = refusals_table(source, scope)
+    found, days, refused = as_records(accesses), as_records(reads), as_records(refusals)
     listed = [
         (
             notation.shown_time(str(one["started_at"])),
@@ -269,12 +273,23 @@ def access(
         for one in found
     ]
     counted = [(one["day"], one["actor"], one["method"], one["count"]) for one in days]
+    turned = [
+        (
+            notation.shown_time(str(one["last_at"])),
+            *(one[name] or "-" for name in ("actor", "address", "method", "reason")),
+            one["count"],
+        )
+        for one in refused
+    ]
     parts = [
         output.table(("STARTED", "ACTOR", "ADDRESS", "READ", "PURPOSE"), listed),
         output.table(("DAY", "ACTOR", "METHOD", ">READS"), counted),
         *([reads.note] if reads.note else []),
+        output.table(("LAST REFUSED", "ACTOR", "ADDRESS", "METHOD", "REASON", ">CALLS"), turned),
+        *([refusals.note] if refusals.note else []),
     ]
-    chosen.show({"accesses": found, "reads": days}, "\n\n".join(parts))
+    document = {"accesses": found, "reads": days, "refusals": refused}
+    chosen.show(document, "\n\n".join(parts))
 
 
 def _what(access: "dict[str, Cell]") -> str:

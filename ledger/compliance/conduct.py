@@ -8,18 +8,18 @@ from ledger.compliance.tables import Table, table_of
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import (
     AUDITED,
+    REFUSED,
     BodyErased,
     ExportIssued,
-    RequestsRefused,
     StreamsSealed,
 )
 
 
 def refusals_table(source: FactSource, scope: FactFilter) -> Table:
-    """Return what was refused in the period, counted by caller, method and reason."""
+    """Return what was refused in the period, counted by caller, host, method and reason."""
     records: list[dict[str, Any]] = []
     beyond = 0
-    for fact in source.facts((RequestsRefused.TYPE,)):
+    for fact in source.facts(REFUSED):
         data = fact.data
         if data is None or not scope.has_time(fact):
             continue
@@ -27,7 +27,7 @@ def refusals_table(source: FactSource, scope: FactFilter) -> Table:
         for row in data["refusals"]:
             listed += row["count"]
             if not scope.actor or row["actor"] == scope.actor:
-                records.append(fact.record | row)
+                records.append(fact.record | {"address": None} | row)
         beyond += data["total"] - listed
     notes = ["Refusals are counted by caller and method, not by model."] if scope.model else []
     if beyond:
@@ -39,7 +39,8 @@ def refusals_table(source: FactSource, scope: FactFilter) -> Table:
             ("position", "integer", "where the count is recorded"),
             ("since", "time", "begin of the counted span, by the server's clock"),
             ("until", "time", "its end"),
-            ("actor", "text", "who asked, as stated by the caller"),
+            ("actor", "text", "who asked: as let in, else as stated; `unknown` for neither"),
+            ("address", "text", "from which host; not on record by earlier releases"),
             ("method", "text", "what was called"),
             ("reason", "text", "why it was refused"),
             ("count", "integer", "how often"),
@@ -51,7 +52,7 @@ def refusals_table(source: FactSource, scope: FactFilter) -> Table:
         page=(
             ("Reason", ("reason",)),
             ("Method", ("method",)),
-            ("Caller", ("actor",)),
+            ("Caller", ("actor", "address")),
             ("Count", ("count",)),
             ("First and last", ("first_at", "last_at")),
             ("Recorded", ("since", "until", "position")),

@@ -169,6 +169,35 @@ class RequestsRefused(EventData):
     """By actor, method and reason; beyond 1,000 rows the rest is in `total` only."""
 
 
+class RefusalPartV2(RefusalPart):
+    """How often one caller's calls of one method from one host were refused for one reason."""
+
+    address: ShortText
+    """The host that they came from, without a port; `others` for those beyond the first 20 of
+    the same actor, method and reason."""
+
+
+class RequestsRefusedV2(EventData):
+    """Refused requests in a span of time, counted with the hosts that they came from."""
+
+    TYPE: ClassVar[str] = "requests.refused.v2"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "the service, once a minute if anything was refused"
+    IS_HOUSEKEEPING: ClassVar[bool] = True
+
+    since: Time
+    until: Time
+    total: Count
+    refusals: Annotated[list[RefusalPartV2], Field(min_length=1, max_length=1_000)]
+    """By actor, method, reason and address, ascending; the actor is `unknown` where it showed no
+    credential that counts. Beyond 1,000 rows the rest is in `total` only."""
+
+
+REFUSED: Final = (RequestsRefused.TYPE, RequestsRefusedV2.TYPE)
+OTHER_ADDRESSES: Final = "others"
+"""The address of refusals from hosts beyond those that are told apart."""
+
+
 class ServiceAccounted(EventData):
     """A service's account of what it recorded unasked, counted since it began on this ledger.
 

@@ -31,6 +31,7 @@ from ledger.events.proving import (
     BodyErased,
     ExportIssued,
     RequestsRefused,
+    RequestsRefusedV2,
     ServiceAccountedV1,
     ServiceAccountedV2,
     StreamsSealed,
@@ -86,6 +87,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     CallRepresented,
     SignalDefinedV2,
     PolicyDraftedV3,
+    RequestsRefusedV2,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -20,7 +20,7 @@ from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.rates import LimitedCallers
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.events.proving import RequestsRefused
+from ledger.events.proving import RequestsRefusedV2
 from ledger.events.registry import typed
 from ledger.events.values import SECOND
 from ledger.limit_settings import LimitSettings
@@ -167,12 +167,12 @@ def test_a_refused_actor_is_counted_on_the_ledger_and_named_in_the_log_once(
     assert all((line["ledger"], line["actor"]) == (ORIGIN, "users/ann") for line in said)
     with serving(tmp_path) as served:
         events = served.service.store.events.of_types(
-            ledger.info.origin, (RequestsRefused.TYPE,), stream=RequestsRefused.STREAM, after=0
+            ledger.info.origin, (RequestsRefusedV2.TYPE,), stream=RequestsRefusedV2.STREAM, after=0
         )
         counted = [
             (part.actor, part.method, part.reason, part.count)
             for event in events
-            for part in typed(event, RequestsRefused).refusals
+            for part in typed(event, RequestsRefusedV2).refusals
         ]
     assert ("users/ann", "GetModel", "LIMIT_REACHED") in {one[:3] for one in counted}
     assert sum(one[3] for one in counted) == 7

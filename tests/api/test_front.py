@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ledger.api.front_end import Timeouts
 from ledger.api.server import SERVICES, ApiServer
 from ledger.application.log import LedgerLog
+from ledger.application.refusals import RefusedCall
 from ledger.client import AsyncLedgerClient, LedgerClient
 from ledger.errors import Reason
 from ledger.service import Service
@@ -73,8 +74,8 @@ def test_what_does_not_parse_is_counted_like_any_refusal(
 ) -> None:
     counted: list[tuple[str, str]] = []
 
-    def count(_origin: str, _actor: str, method: str, reason: Reason) -> None:
-        counted.append((method, reason.value))
+    def count(_origin: str, call: RefusedCall) -> None:
+        counted.append((call.method, call.reason.value))
 
     with serving(tmp_path, timeouts=Timeouts(malformed_seconds=0.0)) as served:
         count_refusals(served.server, count, monkeypatch)

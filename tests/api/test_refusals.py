@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ledger.events.proving import RequestsRefused
+from ledger.client import LedgerClient, LedgerRefusedError
+from ledger.events.proving import RequestsRefusedV2
 from ledger.events.registry import typed
 from ledger.service import Service
 from ledger.v1 import (
@@ -20,6 +21,7 @@ from ledger.v1 import (
     priority_service_pb2,
     signal_service_pb2,
 )
+from tests.support.authorities import bearing, team, told
 from tests.support.served import (
     ORIGIN,
     TIMEOUT,
@@ -102,12 +104,12 @@ def stream_bad_batches(served: Served) -> None:
     assert [answer.HasField("error") for answer in answers] == [True, False, True]
 
 
-def counts_of(folder: Path, origin: str = ORIGIN) -> list[RequestsRefused]:
+def counts_of(folder: Path, origin: str = ORIGIN) -> list[RequestsRefusedV2]:
     """Return what a stopped server has recorded."""
     with Service(quiet(str(folder / "ledger.sqlite"), service__evaluate=False)) as service:
-        events = service.ledger(origin).log.events(types=(RequestsRefused.TYPE,))
+        events = service.ledger(origin).log.events(types=(RequestsRefusedV2.TYPE,))
         assert all(PAYLOAD.encode() not in (event.body_bytes or b"") for event in events)
-        return [typed(event, RequestsRefused) for event in events]
+        return [typed(event, RequestsRefusedV2) for event in events]
 
 
 def test_every_refused_call_is_in_the_event_and_nothing_of_its_content(tmp_path: Path) -> None:
@@ -120,6 +122,37 @@ def test_every_refused_call_is_in_the_event_and_nothing_of_its_content(tmp_path:
     streamed = ("users/anonymous", "StreamSignals", "MODEL_UNKNOWN")
     assert found == dict.fromkeys(expected, 1) | {streamed: 2}
     assert data.total == len(expected) + 2
+    assert {row.address for row in data.refusals} == {"127.0.0.1"}
+
+
+def test_known_and_unknown_callers_are_on_record_with_the_host_that_they_called_from(
+    tmp_path: Path,
+) -> None:
+    looks = ledger_service_pb2.GetLedgerRequest()
+    with team(tmp_path, refusals__seconds=600.0) as found:
+        found.register("users/eve", "staff-2")
+        for metadata, reason in (
+            (bearing(found.jwt("users/eve")), "ACTOR_NOT_AUTHORISED"),
+            (bearing("dlt_0123456789abcdef_nothing"), "CREDENTIAL_INVALID"),
+            ((), "UNAUTHENTICATED"),
+        ):
+            assert told(found.bearers, "GetLedger", looks, metadata) == reason
+    (data,) = counts_of(tmp_path)
+    assert [(row.actor, row.address, row.reason) for row in data.refusals] == [
+        ("unknown", "127.0.0.1", "CREDENTIAL_INVALID"),
+        ("unknown", "127.0.0.1", "UNAUTHENTICATED"),
+        ("users/eve", "127.0.0.1", "ACTOR_NOT_AUTHORISED"),
+    ]
+
+
+def test_a_refusal_on_the_operators_socket_is_on_record_as_of_the_socket(tmp_path: Path) -> None:
+    place = tmp_path / "ledger.sock"
+    with serving(tmp_path, refusals__seconds=600.0, server__socket=str(place)) as served:
+        served.create()
+        with LedgerClient(f"unix:{place}") as client, pytest.raises(LedgerRefusedError):
+            client.get_model("nowhere")
+    (data,) = counts_of(tmp_path)
+    assert [(row.address, row.reason) for row in data.refusals] == [("unix", "MODEL_UNKNOWN")]
 
 
 def test_a_call_about_an_unknown_ledger_is_on_no_ledger(

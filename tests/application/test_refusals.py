@@ -8,12 +8,13 @@ import threading
 
 import pytest
 
-from ledger.application.refusals import ROWS_MAX, Refusals
+from ledger.application.refusals import ROWS_MAX, Refusals, RefusedCall
 from ledger.application.workers import Workers
 from ledger.errors import LedgerError, Reason
-from ledger.events.proving import RequestsRefused
+from ledger.events.proving import OTHER_ADDRESSES, RequestsRefusedV2
 from ledger.events.registry import typed
 from ledger.events.values import format_time
+from ledger.limits import REFUSED_HOSTS_MAX
 from ledger.storage import CreateLedger, Store
 from ledger.storage.records import AppendRequest, AppendResult
 from tests.support.clocks import ManualClock
@@ -21,6 +22,7 @@ from tests.support.hooks import tallied
 from tests.support.stores import ORIGIN, lose_answer
 
 OTHER = "ledger.example.com/other"
+HERE, THERE = "192.0.2.7", "198.51.100.9"
 
 
 @pytest.fixture
@@ -30,11 +32,44 @@ def counted(store: Store, clock: ManualClock) -> Refusals:
     return Refusals(store, clock, 60.0, lambda: frozenset({ORIGIN, OTHER}))
 
 
-def recorded(store: Store, origin: str = ORIGIN) -> list[RequestsRefused]:
+def call(actor: str, method: str, reason: Reason, address: str = HERE) -> RefusedCall:
+    return RefusedCall(actor, method, reason, address)
+
+
+def recorded(store: Store, origin: str = ORIGIN) -> list[RequestsRefusedV2]:
     """Return what is on record."""
-    events = store.events.of_types(origin, (RequestsRefused.TYPE,))
+    events = store.events.of_types(origin, (RequestsRefusedV2.TYPE,))
     assert all(event.stream == "ledger" for event in events)
-    return [typed(event, RequestsRefused) for event in events]
+    return [typed(event, RequestsRefusedV2) for event in events]
+
+
+def test_refusals_of_one_caller_are_told_apart_by_the_host_that_they_came_from(
+    counted: Refusals, store: Store
+) -> None:
+    for address in (THERE, HERE, THERE):
+        counted.count(ORIGIN, call("users/ann", "MakePlan", Reason.ACTOR_NOT_AUTHORISED, address))
+    counted.record()
+    (data,) = recorded(store)
+    assert [(row.actor, row.address, row.count) for row in data.refusals] == [
+        ("users/ann", HERE, 1),
+        ("users/ann", THERE, 2),
+    ]
+
+
+def test_a_caller_of_many_hosts_takes_no_place_from_others(counted: Refusals, store: Store) -> None:
+    for number in range(3 * ROWS_MAX):
+        address = f"2001:db8::{number:x}"
+        counted.count(ORIGIN, call("unknown", "GetPlan", Reason.CREDENTIAL_INVALID, address))
+    counted.count(ORIGIN, call("unknown", "GetPlan", Reason.CREDENTIAL_INVALID, "2001:db8::0"))
+    counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
+    counted.record()
+    (data,) = recorded(store)
+    of = {(row.actor, row.address): row.count for row in data.refusals}
+    assert len(of) == REFUSED_HOSTS_MAX + 2
+    assert of["unknown", "2001:db8::0"] == 2, "a host that is told apart stays so"
+    assert of["unknown", OTHER_ADDRESSES] == 3 * ROWS_MAX - REFUSED_HOSTS_MAX
+    assert of["users/ann", HERE] == 1
+    assert data.total == sum(of.values()) == 3 * ROWS_MAX + 2
 
 
 def test_refusals_are_recorded_by_caller_method_and_reason_with_their_times(
@@ -43,9 +78,9 @@ def test_refusals_are_recorded_by_caller_method_and_reason_with_their_times(
     began = clock.now_micros()
     for actor in ("users/ann", "users/ann", "users/bob"):
         clock.advance(1_000_000)
-        counted.count(ORIGIN, actor, "MakePlan", Reason.POLICY_NOT_IN_FORCE)
-    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
-    counted.count(OTHER, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+        counted.count(ORIGIN, call(actor, "MakePlan", Reason.POLICY_NOT_IN_FORCE))
+    counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
+    counted.count(OTHER, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     clock.advance(1_000_000)
     counted.record()
     (data,) = recorded(store)
@@ -67,11 +102,11 @@ def test_a_clock_that_was_set_meanwhile_leaves_every_time_within_its_span(
 ) -> None:
     began = clock.now_micros()
     clock.step(-100 * 365 * 86_400 * 1_000_000)  # before 1970, which no event can say
-    counted.count(OTHER, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(OTHER, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     clock.advance(1_000_000)
     counted.record()
     clock.step(100 * 365 * 86_400 * 1_000_000)
-    counted.count(OTHER, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(OTHER, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     clock.advance(1_000_000)
     counted.record()
     before, after = recorded(store, OTHER)
@@ -88,13 +123,13 @@ def test_memory_and_event_are_bounded_whatever_is_asked_by_any_caller(
     counted: Refusals, store: Store
 ) -> None:
     for number in range(5 * ROWS_MAX):
-        actor = f"users/{number}-{'x' * 200}"
-        counted.count(ORIGIN, actor, "M" * 500, Reason.FIELD_INVALID)
+        actor, address = f"users/{number}-{'x' * 200}", f"h{'y' * 200}"
+        counted.count(ORIGIN, call(actor, "M" * 500, Reason.FIELD_INVALID, address))
     counted.record()
     (data,) = recorded(store)
     assert (len(data.refusals), data.total) == (ROWS_MAX, 5 * ROWS_MAX)
-    assert max(len(row.actor) for row in data.refusals) == 128
-    event = store.events.of_types(ORIGIN, (RequestsRefused.TYPE,))[0]
+    assert {len(one) for row in data.refusals for one in (row.actor, row.address)} == {128}
+    event = store.events.of_types(ORIGIN, (RequestsRefusedV2.TYPE,))[0]
     assert event.body_bytes is not None
     assert len(event.body_bytes) < 1_000_000
 
@@ -103,7 +138,7 @@ def test_a_ledger_that_is_not_served_leaves_nothing_behind(
     counted: Refusals, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(1_000):
-        counted.count(f"nowhere/{number}", "users/ann", "GetPlan", Reason.LEDGER_UNKNOWN)
+        counted.count(f"nowhere/{number}", call("users/ann", "GetPlan", Reason.LEDGER_UNKNOWN))
     assert tallied(counted) == []
     counted.record()
     assert recorded(store) == recorded(store, OTHER) == []
@@ -114,12 +149,12 @@ def test_what_could_not_be_recorded_is_recorded_later(
     counted: Refusals, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_: AppendRequest) -> AppendResult:
-        counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)  # meanwhile
-        counted.count(ORIGIN, "users/bob", "GetPlan", Reason.PLAN_UNKNOWN)
+        counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))  # meanwhile
+        counted.count(ORIGIN, call("users/bob", "GetPlan", Reason.PLAN_UNKNOWN))
         raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
 
     for _ in range(3):
-        counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+        counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     with monkeypatch.context() as patched:
         patched.setattr(store.requests, "append", broken)
         with pytest.raises(LedgerError):
@@ -136,11 +171,11 @@ def test_a_count_whose_answer_is_lost_is_on_record_once(
     counted: Refusals, store: Store, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
 ) -> None:
     for _ in range(3):
-        counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+        counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     lose_answer(store, monkeypatch, is_late=is_late)
     with pytest.raises(LedgerError):
         counted.record()
-    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     counted.record()
     assert [data.total for data in recorded(store)] == [3, 1]
     assert counted.recorded(ORIGIN) == 4
@@ -153,7 +188,7 @@ def test_a_count_that_was_refused_has_the_times_of_the_clock_that_records_it(
         raise LedgerError(Reason.CLOCK_AHEAD, "The clock is ahead.")
 
     began = clock.now_micros()
-    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     clock.step(86_400 * 1_000_000)
     with monkeypatch.context() as patched:
         patched.setattr(store.requests, "append", refuse)
@@ -171,10 +206,10 @@ def test_the_total_counts_what_did_not_fit_also_after_a_failure(
 ) -> None:
     def broken(_: AppendRequest) -> AppendResult:
         for number in range(ROWS_MAX + 7):
-            counted.count(ORIGIN, f"users/{number}", "GetPlan", Reason.PLAN_UNKNOWN)
+            counted.count(ORIGIN, call(f"users/{number}", "GetPlan", Reason.PLAN_UNKNOWN))
         raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
 
-    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     with monkeypatch.context() as patched:
         patched.setattr(store.requests, "append", broken)
         with pytest.raises(LedgerError):
@@ -188,7 +223,7 @@ def test_the_total_counts_what_did_not_fit_also_after_a_failure(
 def test_a_refusal_during_the_recording_is_counted_once(counted: Refusals, store: Store) -> None:
     def count() -> None:
         for _ in range(2_000):
-            counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+            counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
 
     threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
@@ -206,9 +241,9 @@ def test_what_is_left_is_recorded_at_the_end_and_nothing_afterwards(
     counted: Refusals, store: Store, workers: Workers
 ) -> None:
     counted.start(workers)
-    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     counted.stop()
-    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     counted.stop()
     assert [data.total for data in recorded(store)] == [1]
 
@@ -216,6 +251,6 @@ def test_what_is_left_is_recorded_at_the_end_and_nothing_afterwards(
 def test_zero_seconds_count_nothing(store: Store, clock: ManualClock, workers: Workers) -> None:
     counted = Refusals(store, clock, 0.0, lambda: frozenset({ORIGIN}))
     counted.start(workers)
-    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(ORIGIN, call("users/ann", "GetPlan", Reason.PLAN_UNKNOWN))
     counted.stop()
     assert recorded(store) == []

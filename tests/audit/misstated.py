@@ -19,6 +19,18 @@ def miscount_refusals(paper: Paper) -> int:
     return paper.append("ledger", "requests.refused.v1", data, actor="system/refusals")
 
 
+def tell_too_many_hosts_apart(paper: Paper) -> int:
+    rows = [
+        {
+            "actor": "unknown", "method": "GetModel", "reason": "CREDENTIAL_INVALID", "count": 1,
+            "address": f"192.0.2.{number}", "first_at": AT, "last_at": AT,
+        }
+        for number in range(10, 31)
+    ]  # fmt: skip
+    data = {"since": AT, "until": AT, "total": 21, "refusals": rows}
+    return paper.append("ledger", "requests.refused.v2", data, actor="system/refusals")
+
+
 def miscount_reads(paper: Paper) -> int:
     row = {"actor": "users/x", "method": "GetModel", "count": 3, "first_at": AT, "last_at": AT}
     data = {"since": AT, "until": AT, "total": 4, "reads": [row], "unlisted": 0}
@@ -37,6 +49,7 @@ def read_what_was_to_come(paper: Paper) -> int:
 
 MISSTATED: Final[dict[str, Callable[[Paper], int]]] = {
     "refusals": miscount_refusals,
+    "refusals.rows": tell_too_many_hosts_apart,
     "reads": miscount_reads,
     "accesses": read_what_was_to_come,
 }

@@ -100,7 +100,7 @@ def test_the_newest_score_and_its_decision_cannot_be_left_out(
     ("type_", "rule"),
     [
         ("streams.sealed.v1", "seals.due"),
-        ("requests.refused.v1", "refusals.due"),
+        ("requests.refused.v2", "refusals.due"),
         ("reads.counted.v1", "accesses.due"),
         ("access.recorded.v1", "accesses.due"),
     ],

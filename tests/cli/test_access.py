@@ -10,9 +10,10 @@ import pytest
 
 from ledger.events.access import ACCESS_KINDS, AccessRecorded
 from ledger.events.registry import typed
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, against
 from tests.support.hooks import accesses_in
 from tests.support.served import Served, serving
+from tests.support.server_process import until
 
 
 @pytest.fixture
@@ -75,8 +76,28 @@ def test_log_access_lists_accesses_and_reads_by_day_for_people_and_programs(
         head,
     )
     assert {row["actor"] for row in shown["reads"]} == {"users/auditor"}
-    assert cli("log", "access", "--by", "users/bob", "--json").json == {"accesses": [], "reads": []}
+    of_bob = cli("log", "access", "--by", "users/bob", "--json").json
+    assert of_bob == {"accesses": [], "reads": [], "refusals": []}
     assert cli("log", "access", "--by", "Bob").code == 2
+
+
+def test_log_access_lists_whose_calls_were_refused_and_from_where(tmp_path: Path) -> None:
+    with serving(tmp_path, refusals__seconds=0.05) as server:
+        server.prepare()
+        cli = against(server)
+        assert cli("model", "show", "nowhere", "--actor", "users/eve").code == 1
+
+        def refusals() -> list[dict[str, str]]:
+            listed = cli("log", "access", "--by", "users/eve", "--json").json["refusals"]
+            return list(listed)
+
+        until(lambda: bool(refusals()), "the refusal is on record")
+        (row,) = refusals()
+        assert (row["address"], row["reason"]) == ("127.0.0.1", "MODEL_UNKNOWN")
+        lines = [line.split() for line in cli("log", "access").out.splitlines()]
+    shown = ["users/eve", "127.0.0.1", "GetModel", "MODEL_UNKNOWN", "1"]
+    assert ["LAST", "REFUSED", "ACTOR", "ADDRESS", "METHOD", "REASON", "CALLS"] in lines
+    assert shown in [line[1:] for line in lines]
 
 
 def test_what_is_listed_says_which_export_was_read(

@@ -40,12 +40,21 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "deployments": 1,
         "policy_changes": 3,
         "silent_sources": 1,
-        "refused_requests": 1,
+        "refused_requests": 4,
         "ledger_conduct": 8,
         "believed_callers": 1,
         "accesses": 1,
         "ordinary_reads": 3,
     }
+
+
+def test_refusals_are_told_with_the_host_where_it_is_on_record(golden: FactList) -> None:
+    assert [(one["actor"], one["address"]) for one in rows(golden, "refused_requests")] == [
+        ("services/monitor-7", None),
+        ("services/monitor-7", "192.0.2.7"),
+        ("unknown", "2001:db8::7"),
+        ("unknown", "others"),
+    ]
 
 
 def test_authors_and_reasons_of_policy_changes_are_told(golden: FactList) -> None:
@@ -70,7 +79,7 @@ def test_authors_and_reasons_of_policy_changes_are_told(golden: FactList) -> Non
         (FactFilter(model="other"), "plan_places", 0),
         (FactFilter(model="other"), "deployments", 0),
         (FactFilter(actor="users/auditor"), "ledger_conduct", 3),
-        (FactFilter(actor="services/monitor-7"), "refused_requests", 1),
+        (FactFilter(actor="services/monitor-7"), "refused_requests", 2),
         (FactFilter(actor="services/other"), "refused_requests", 0),
         (FactFilter(actor="users/auditor"), "accesses", 1),
         (FactFilter(actor="users/ada"), "accesses", 0),

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.application.refusals import RefusedCall
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.errors import LedgerError, Reason
@@ -76,7 +77,8 @@ def test_a_wrong_clock_is_told_of_once_however_long_it_is_wrong(tmp_path: Path) 
     world.see("m1", 0.5, worlds.START)
     world.clock.step(2 * HOUR)
     with structlog.testing.capture_logs() as logs:
-        world.service.count_refusal("", "users/ana", "Evaluate", Reason.MODEL_UNKNOWN)
+        refused = RefusedCall("users/ana", "Evaluate", Reason.MODEL_UNKNOWN, "192.0.2.7")
+        world.service.count_refusal("", refused)
         world.pass_time(5 * HOUR)
     world.clock.step(-2 * HOUR)
     world.close()

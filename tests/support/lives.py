@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from ledger.application.commands import Caller
 from ledger.application.reads import Reading
+from ledger.application.refusals import RefusedCall
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
@@ -189,7 +190,8 @@ class Life:
     def refused(self, name: str, reason: Reason) -> None:
         """Count a refusal, as the front of a server does."""
         self.counts[f"refused {reason}"] += 1
-        self.world.service.count_refusal("", "users/ana", name, reason)
+        call = RefusedCall("users/ana", name, reason, "192.0.2.7")
+        self.world.service.count_refusal("", call)
 
     def kill_at(self, append: int, *, is_written: bool) -> None:
         """Have the server killed at the so-manieth append from here, right before it or after."""

@@ -1,6 +1,8 @@
 """Rules about what proves the ledger to others: its beginning, seals, erasures, audits, exports."""
 
+from collections import Counter
 from itertools import pairwise
+from typing import Final
 
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
@@ -8,16 +10,20 @@ from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.chain.transcript import transcript_fault
 from ledger.events.proving import (
     AUDITED,
+    OTHER_ADDRESSES,
+    REFUSED,
     AuditCompletedV2,
     BodyErased,
     ExportIssued,
-    RequestsRefused,
+    RequestsRefusedV2,
     StreamsSealed,
 )
 from ledger.events.recorder import RecorderEvent
 from ledger.events.system import CONFIGURED, ClockStepped, LedgerCreated
 from ledger.events.values import SECOND, format_time, parse_time
-from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
+from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX, REFUSED_HOSTS_MAX
+
+_REFUSALS: Final = "system/refusals"
 
 
 @rule("ledger.begins", needs_data=False)
@@ -134,7 +140,7 @@ def exports(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     return None
 
 
-@rule("refusals", RequestsRefused.TYPE)
+@rule("refusals", *REFUSED)
 def refusals(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every count of refused requests adds up, within its span of time."""
     data = event.known
@@ -147,4 +153,21 @@ def refusals(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     is_cut = len(data["refusals"]) == 1_000
     if data["total"] < counted or (data["total"] != counted and not is_cut):
         return f"its total is {data['total']}, and its rows add up to {counted}"
+    return None
+
+
+@rule("refusals.rows", RequestsRefusedV2.TYPE)
+def refusals_rows(event: AuditedEvent, _fold: LedgerState) -> Verdict:
+    """Every count of refused requests is the service's, with a row for each kind and host."""
+    if event.actor != _REFUSALS:
+        return f"{event.actor} recorded it, and {_REFUSALS} does"
+    rows = event.known["refusals"]
+    places = [(one["actor"], one["method"], one["reason"], one["address"]) for one in rows]
+    if any(one >= following for one, following in pairwise(places)):
+        return "its rows do not ascend by actor, method, reason and address"
+    hosts = Counter(place[:3] for place in places if place[3] != OTHER_ADDRESSES)
+    for (actor, *_), count in hosts.items():
+        if count > REFUSED_HOSTS_MAX:
+            most = REFUSED_HOSTS_MAX
+            return f"it tells {count} hosts of {actor} apart, not {most} at most"
     return None
