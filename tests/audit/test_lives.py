@@ -19,6 +19,7 @@ NOT_WRITTEN = {
     "ledger.configured.v1",
     "ledger.configured.v2",
     "recorder.event.v1",
+    "requests.refused.v1",
     "service.accounted.v1",
 }
 """By earlier releases only, and by a bare recorder."""

@@ -125,7 +125,7 @@ def replace_policy(life: Life) -> None:
 def reword_signal(life: Life) -> None:
     words = {"meaning": f"said better, {life.chance.random()}"}
     life.world.ledger.definitions.define(
-        ANA, signal_of(life, life.any_of(("loss", "drift")), words)
+        ANA, signal_of(life, life.any_of(("loss", "drift")), words), owner="team-fleet"
     )
 
 
