@@ -38,7 +38,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "overrides": 1,
         "plan_places": 1,
         "deployments": 1,
-        "policy_changes": 3,
+        "policy_changes": 4,
         "silent_sources": 1,
         "refused_requests": 4,
         "ledger_conduct": 8,
@@ -58,7 +58,7 @@ def test_refusals_are_told_with_the_host_where_it_is_on_record(golden: FactList)
 
 
 def test_authors_and_reasons_of_policy_changes_are_told(golden: FactList) -> None:
-    drafted, activated, _ = rows(golden, "policy_changes")
+    drafted, activated, *_ = rows(golden, "policy_changes")
     assert (drafted["author"], drafted["changed"]) == ("users/ada", "first version")
     assert (activated["scope"], activated["rationale"]) == (
         "the whole ledger",
