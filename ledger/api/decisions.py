@@ -16,11 +16,13 @@ from ledger.api.convert.decisions import (
     replayed,
     score_of,
 )
+from ledger.api.convert.grounds import grounds, standing
 from ledger.api.paging import page_of
 from ledger.api.server_context import Servicer, beyond_head
 from ledger.application.decisions.overrides import OverrideSpec
 from ledger.application.decisions.replay import ReplayKind
 from ledger.application.ledger import LedgerApplication
+from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DecisionMade
 from ledger.events.policy_document import Action, PolicyDocument
 from ledger.events.registry import typed
@@ -131,11 +133,24 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
         explain = ledger.decisions.explain_score if kind == "scores" else ledger.decisions.explain
         decided, explained = explain(model, position)
         policy = _document(ledger, decided.decision)
-        return pb.ExplainDecisionResponse(
+        response = pb.ExplainDecisionResponse(
             decision=evaluated(decided),
             explanation=explanation(decided, explained, policy),
             override=ledger.decisions.told_override(decided.decision),
         )
+        by = ledger.grounds.standing(decided.score)
+        if by is not None:
+            response.standing.CopyFrom(standing(by))
+        if request.with_grounds:
+            try:
+                found = ledger.grounds.grounds(decided.score)
+            except LedgerError as error:
+                if error.reason not in {Reason.BODY_ERASED, Reason.EVENT_UNREADABLE}:
+                    raise
+                response.grounds_missing = error.message
+            else:
+                response.grounds.CopyFrom(grounds(found, decided.decision.environment))
+        return response
 
     def ReplayDecision(
         self, request: pb.ReplayDecisionRequest, context: grpc.ServicerContext

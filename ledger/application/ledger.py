@@ -8,6 +8,7 @@ from ledger.application.authority.authority import Authority
 from ledger.application.authority.changes import AuthorityChanges
 from ledger.application.clocks import Clocks
 from ledger.application.decisions.decisions import Decisions
+from ledger.application.decisions.grounds import GroundsReader
 from ledger.application.decisions.overrides import Overrides
 from ledger.application.decisions.replay import Replayer
 from ledger.application.erasure import Erasure
@@ -58,6 +59,7 @@ class LedgerApplication:
         self.plans = PlanCommands(store, info, self.fleet, self.histories, planning, clock)
         self.replayer = Replayer(store.events, info.origin, self.histories, planning)
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
+        self.grounds = GroundsReader(store.events, info.origin, self.histories, self.replayer)
         self.overrides = Overrides(store, info, self.decisions)
         self.clocks = Clocks(store, info)
         self.erasure = Erasure(store, info)

@@ -11,10 +11,9 @@ from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, given_or_own
 from ledger.cli.values import POSITION_DIGITS_MAX, parse_time
 from ledger.cli.verification import show_verdict
-from ledger.events.inert import inert
 from ledger.limits import OVERRIDE_SECONDS_MAX
 from ledger.operations.failures import IntegrityFailure, MisuseError
-from ledger.private import make_folder, open_file
+from ledger.private import make_folder, open_file, write_whole
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import Decision, ReplayProgress, ReplayResult
@@ -128,25 +127,24 @@ def _overridden(one: "Decision") -> str:
     return f"at position {by.position}; by the rules alone: {by.action}" if by else "no"
 
 
-def explain(decision: _Name) -> None:
+def explain(
+    decision: _Name,
+    full: Annotated[bool, typer.Option("--full", help="Also every bucket and sum.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write it as a page to this file.")
+    ] = None,
+) -> None:
     """Say why a decision came out as it did, and what would have changed it."""
+    from ledger.operations.explanation import explanation_page, explanation_text
+
     chosen = session()
-    found = chosen.client.explain_decision(resolved(decision, or_score=True))
-    why = found.explanation
-    parts = [inert(why.headline), "", inert(why.paragraph)]
-    if found.override:
-        parts += ["", inert(found.override)]
-    if found.decision.horizon.historical:
-        when = output.when(found.decision.horizon.evaluated_at)
-        parts.insert(0, f"Evaluated as of {when}: {_HISTORICAL}.\n")
-    if why.contributions:
-        parts += ["", "Signals:", *(f"  {inert(each.sentence)}" for each in why.contributions)]
-    if why.rules:
-        parts += ["", "Rules:", *(f"  {inert(each.sentence)}" for each in why.rules)]
-    if why.boundaries:
-        parts += ["", "Changes that would give another decision:"]
-        parts += [f"  {inert(each.sentence)}" for each in why.boundaries]
-    chosen.show(found, "\n".join(parts))
+    found = chosen.client.explain_decision(resolved(decision, or_score=True), with_grounds=True)
+    if html is not None:
+        page = explanation_page(found)
+        make_folder(html.parent)
+        write_whole(html, page)  # for its owner only: it holds what was observed
+        output.say(f"Wrote {html}.")
+    chosen.show(found, explanation_text(found, is_full=full))
 
 
 def override(

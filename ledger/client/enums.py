@@ -189,3 +189,10 @@ class SubscriberKind(StrEnum):
     WEBHOOK = "WEBHOOK"
     SMTP = "SMTP"
     COMMAND = "COMMAND"
+
+
+class ChangeKind(StrEnum):
+    """A kind of change that would have led to another decision."""
+
+    REPORTS = "REPORTS"
+    WEIGHT = "WEIGHT"

@@ -16,6 +16,7 @@ from ledger.client.enums import (
     ReplayOutcome,
     RuleOutcome,
 )
+from ledger.client.grounds import Grounds, PolicyStanding
 from ledger.client.records import Appended
 
 
@@ -195,6 +196,8 @@ class RuleExplanation:
     action: Action
     rationale: str
     sentence: str
+    condition: str
+    """The expression as a person writes it, with shares as per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,12 @@ class ExplainedDecision:
     explanation: Explanation
     override: str = ""
     """The author, end and reason of the override in effect; empty if there was none."""
+    standing: PolicyStanding | None = None
+    """By whose act the policy was in force; None where that was erased."""
+    grounds: Grounds | None = None
+    """How the numbers came about, if asked for and still known."""
+    grounds_missing: str = ""
+    """Why the grounds are not known any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,16 @@ def score(
     Cost: one pass over the buckets in each signal's window.
     """
     outputs = [_speaker(state.buckets_of(rule.signal), evaluated_at) for rule in scoring.signals]
+    return combined(scoring, impact_ppm, risk_ppm, outputs)
+
+
+def combined(
+    scoring: Scoring, impact_ppm: int, risk_ppm: int, outputs: list[SignalOutput]
+) -> KernelScore:
+    """Return the score that outputs of all signals give, in ascending order of name (section 8).
+
+    Takes the outputs over: their shares are filled in.
+    """
     total_weight = present_weight = mass = 0
     for output in outputs:
         total_weight += output.weight
@@ -71,14 +81,19 @@ def score(
             present_weight += output.weight
             mass += output.weight * output.effective
     degradation = _combine(scoring.combine, outputs, mass, total_weight)
-    impact_gain, risk_gain = scoring.impact_gain_ppm, scoring.risk_gain_ppm
-    lift = PPM + impact_gain * impact_ppm // PPM + risk_gain * risk_ppm // PPM
+    lift, most = lift_of(scoring, impact_ppm, risk_ppm), lift_of(scoring, PPM, PPM)
     return KernelScore(
         degradation=degradation,
         coverage=present_weight * PPM // total_weight,
-        priority=degradation * lift // (PPM + impact_gain + risk_gain),
+        priority=degradation * lift // most,
         signals=tuple(_with_share(output, mass) for output in outputs),
     )
+
+
+def lift_of(scoring: Scoring, impact_ppm: int, risk_ppm: int) -> int:
+    """Return by how much impact and risk lift a degradation, in ppm: 1,000,000 and more."""
+    impact_gain, risk_gain = scoring.impact_gain_ppm, scoring.risk_gain_ppm
+    return PPM + impact_gain * impact_ppm // PPM + risk_gain * risk_ppm // PPM
 
 
 def _speaker(buckets: SignalBuckets, evaluated_at: int) -> SignalOutput:
@@ -87,14 +102,13 @@ def _speaker(buckets: SignalBuckets, evaluated_at: int) -> SignalOutput:
     Section 7 is of `kernel_v2.md` where the rule has a `source_cap`.
     """
     rule = buckets.rule
-    now = evaluated_at // (rule.bucket_seconds * SECOND)
     if rule.source_cap is not None or rule.sources_needed == 0:
         together = buckets.sources[""] if rule.source_cap is None else pooled(buckets)
-        output = _read_map(rule, together, now, "")
+        output = read_map(rule, together, evaluated_at, "")
         return output or SignalOutput(rule.signal, rule.weight_ppm)
     present: list[SignalOutput] = []
     for source, source_buckets in buckets.sources.items():
-        output = _read_map(rule, source_buckets, now, source)
+        output = read_map(rule, source_buckets, evaluated_at, source)
         if output is not None:
             present.append(output)
     if len(present) < rule.sources_needed:
@@ -103,9 +117,9 @@ def _speaker(buckets: SignalBuckets, evaluated_at: int) -> SignalOutput:
     return present[rule.sources_needed - 1]
 
 
-def _read_map(rule: SignalRule, buckets: BucketMap, now: int, source: str) -> SignalOutput | None:
-    """Return the outputs of one bucket map, or None where its window is empty."""
-    width = rule.window_seconds // rule.bucket_seconds
+def read_map(rule: SignalRule, buckets: BucketMap, at: int, source: str) -> SignalOutput | None:
+    """Return the outputs of one bucket map, or None where its window is empty (section 6)."""
+    now, width = at // (rule.bucket_seconds * SECOND), rule.window_seconds // rule.bucket_seconds
     decays = decays_by_age(rule.bucket_seconds, rule.half_life_seconds, width)
     breach, half = rule.breach_ppm, width // 2
     count = observations = peak = breaches = streak = newest_age = 0

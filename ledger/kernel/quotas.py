@@ -43,7 +43,9 @@ class SourceBound:
     """How far one source alone moves a signal, in ppm of severity: section 9 of the page."""
 
     share: int
-    """The most of a bucket that it makes up: bucket means and magnitude move by this at most."""
+    """The most of a bucket that it makes up, rounded down: a healthy mean rises to this at most."""
+    most: int
+    """The same rounded up: bucket means and magnitude move by this at most."""
     raised: int
     """The most `effective` it gives a signal that every other source reports healthy."""
     is_sustained: bool
@@ -66,6 +68,7 @@ def source_bound(rule: SignalRule) -> SourceBound:
     is_sustained = share > 0 and (share >= rule.breach_ppm or rule.sustain_ppm == 0)
     return SourceBound(
         share=share,
+        most=most,
         raised=share if is_sustained else share * rule.transient_ppm // PPM,
         is_sustained=is_sustained,
         is_kept=PPM - most >= rule.breach_ppm or rule.sustain_ppm == 0,

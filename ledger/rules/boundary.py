@@ -131,20 +131,22 @@ def _proved(
 def _boundary(path: str, value: int, needed: int, outcome: Outcome) -> DecisionBoundary:
     """Return a boundary with its sentence."""
     verb = "rose" if needed > value else "fell"
-    winner = f"rule {outcome.rule}" if outcome.rule else "the policy's otherwise"
-    held = ", retraining being held back by the cool-down" if outcome.held_back else ""
-    tier = f" at tier {outcome.tier}" if outcome.tier else ""
     if is_share(path):
         change = f"from {share(value)} to {share(needed)}"
     else:
         change = f"by {abs(needed - value)} to {needed}"
-    sentence = (
-        f"If {path} {verb} {change}, all else equal, "
-        f"{winner} would decide {outcome.action}{tier}{held}."
-    )
+    sentence = f"If {path} {verb} {change}, all else equal, {told(outcome)}."
     return DecisionBoundary(
         path, value, needed, outcome.action, outcome.tier, outcome.rule, outcome.held_back, sentence
     )
+
+
+def told(outcome: Outcome) -> str:
+    """Return an outcome that would be, as the end of a sentence."""
+    winner = f"rule {outcome.rule}" if outcome.rule else "the policy's otherwise"
+    held = ", retraining being held back by the cool-down" if outcome.held_back else ""
+    tier = f" at tier {outcome.tier}" if outcome.tier else ""
+    return f"{winner} would decide {outcome.action}{tier}{held}"
 
 
 def _distance(boundary: DecisionBoundary) -> int:

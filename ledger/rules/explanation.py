@@ -71,6 +71,8 @@ class RuleReading:
     rule: str
     matched_by: Literal["when", "hold"]
     text: str
+    condition: str
+    """The expression as a person writes it, with shares as per cent."""
     status: ReadingStatus
     is_true: bool | None
     error: str
@@ -190,6 +192,7 @@ def _reading(
         rule.id,
         matched_by,
         expression.text,
+        spell(expression.tree),
         status,
         verdict.is_true,
         verdict.error,

@@ -346,6 +346,7 @@ class ExplainDecisionRequest(message.Message):
     NAME_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     MIN_POSITION_FIELD_NUMBER: builtins.int
+    WITH_GROUNDS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of a decision, or of a score: then what the rules make of that score is
     explained, whether or not a decision was recorded with it. Format:
@@ -355,16 +356,19 @@ class ExplainDecisionRequest(message.Message):
     """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
+    with_grounds: builtins.bool
+    """Optional. Also return `grounds`: reads the observations of the policy's window, as a replay does."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         ledger: builtins.str = ...,
         min_position: builtins.int = ...,
+        with_grounds: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "min_position", b"min_position", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "min_position", b"min_position", "name", b"name", "with_grounds", b"with_grounds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -377,8 +381,13 @@ class ExplainDecisionResponse(message.Message):
     DECISION_FIELD_NUMBER: builtins.int
     EXPLANATION_FIELD_NUMBER: builtins.int
     OVERRIDE_FIELD_NUMBER: builtins.int
+    STANDING_FIELD_NUMBER: builtins.int
+    GROUNDS_FIELD_NUMBER: builtins.int
+    GROUNDS_MISSING_FIELD_NUMBER: builtins.int
     override: builtins.str
     """Output only. The override that it is under: by whom, until when and why; empty if none was in effect."""
+    grounds_missing: builtins.str
+    """Output only. Why the grounds are not known any more."""
     @builtins.property
     def decision(self) -> decision_pb2.Decision:
         """Output only. The decision; without name and position where a score was asked for."""
@@ -387,16 +396,27 @@ class ExplainDecisionResponse(message.Message):
     def explanation(self) -> explanation_pb2.Explanation:
         """Output only. Why it came out so."""
 
+    @builtins.property
+    def standing(self) -> explanation_pb2.PolicyStanding:
+        """Output only. By whose act the policy was in force; empty where that was erased."""
+
+    @builtins.property
+    def grounds(self) -> explanation_pb2.Grounds:
+        """Output only. How its numbers came about; empty if not asked for, or not known any more."""
+
     def __init__(
         self,
         *,
         decision: decision_pb2.Decision | None = ...,
         explanation: explanation_pb2.Explanation | None = ...,
         override: builtins.str = ...,
+        standing: explanation_pb2.PolicyStanding | None = ...,
+        grounds: explanation_pb2.Grounds | None = ...,
+        grounds_missing: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation", "grounds", b"grounds", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation", "override", b"override"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation", "grounds", b"grounds", "grounds_missing", b"grounds_missing", "override", b"override", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,26 +22,42 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ledger.v1 import decision_pb2 as ledger_dot_v1_dot_decision__pb2
+from ledger.v1 import policy_pb2 as ledger_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/v1/explanation.proto\x12\tledger.v1\x1a\x18ledger/v1/decision.proto\"G\n\x0c\x43ontribution\x12%\n\x05score\x18\x01 \x01(\x0b\x32\x16.ledger.v1.SignalScore\x12\x10\n\x08sentence\x18\x02 \x01(\t\"(\n\tSeenValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xd8\x01\n\x0fRuleExplanation\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.ledger.v1.RuleOutcome\x12\x12\n\nexpression\x18\x03 \x01(\t\x12\x0f\n\x07\x62y_hold\x18\x04 \x01(\x08\x12!\n\x03saw\x18\x05 \x03(\x0b\x32\x14.ledger.v1.SeenValue\x12!\n\x06\x61\x63tion\x18\x06 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x11\n\trationale\x18\x07 \x01(\t\x12\x10\n\x08sentence\x18\x08 \x01(\t\"\xb0\x01\n\x08\x42oundary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\x12\x0e\n\x06needed\x18\x03 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x10\n\x08sentence\x18\x06 \x01(\t\x12\x0c\n\x04tier\x18\x07 \x01(\t\x12&\n\theld_back\x18\x08 \x01(\x0e\x32\x13.ledger.v1.HeldBack\"\xb6\x01\n\x0b\x45xplanation\x12\x10\n\x08headline\x18\x01 \x01(\t\x12\x11\n\tparagraph\x18\x02 \x01(\t\x12.\n\rcontributions\x18\x03 \x03(\x0b\x32\x17.ledger.v1.Contribution\x12)\n\x05rules\x18\x04 \x03(\x0b\x32\x1a.ledger.v1.RuleExplanation\x12\'\n\nboundaries\x18\x05 \x03(\x0b\x32\x13.ledger.v1.Boundary*\x99\x01\n\x0bRuleOutcome\x12\x1c\n\x18RULE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14RULE_OUTCOME_MATCHED\x10\x01\x12\x1c\n\x18RULE_OUTCOME_NOT_MATCHED\x10\x02\x12\x16\n\x12RULE_OUTCOME_ERROR\x10\x03\x12\x1c\n\x18RULE_OUTCOME_NOT_REACHED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/v1/explanation.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ledger/v1/decision.proto\x1a\x16ledger/v1/policy.proto\"G\n\x0c\x43ontribution\x12%\n\x05score\x18\x01 \x01(\x0b\x32\x16.ledger.v1.SignalScore\x12\x10\n\x08sentence\x18\x02 \x01(\t\"(\n\tSeenValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xeb\x01\n\x0fRuleExplanation\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.ledger.v1.RuleOutcome\x12\x12\n\nexpression\x18\x03 \x01(\t\x12\x0f\n\x07\x62y_hold\x18\x04 \x01(\x08\x12!\n\x03saw\x18\x05 \x03(\x0b\x32\x14.ledger.v1.SeenValue\x12!\n\x06\x61\x63tion\x18\x06 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x11\n\trationale\x18\x07 \x01(\t\x12\x10\n\x08sentence\x18\x08 \x01(\t\x12\x11\n\tcondition\x18\t \x01(\t\"\xb0\x01\n\x08\x42oundary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\x12\x0e\n\x06needed\x18\x03 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x10\n\x08sentence\x18\x06 \x01(\t\x12\x0c\n\x04tier\x18\x07 \x01(\t\x12&\n\theld_back\x18\x08 \x01(\x0e\x32\x13.ledger.v1.HeldBack\"\xb6\x01\n\x0b\x45xplanation\x12\x10\n\x08headline\x18\x01 \x01(\t\x12\x11\n\tparagraph\x18\x02 \x01(\t\x12.\n\rcontributions\x18\x03 \x03(\x0b\x32\x17.ledger.v1.Contribution\x12)\n\x05rules\x18\x04 \x03(\x0b\x32\x1a.ledger.v1.RuleExplanation\x12\'\n\nboundaries\x18\x05 \x03(\x0b\x32\x13.ledger.v1.Boundary\"\xcc\x01\n\rBucketReading\x12-\n\tbegins_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03\x61ge\x18\x02 \x01(\x03\x12\x14\n\x0cobservations\x18\x03 \x01(\x03\x12\x0f\n\x07samples\x18\x04 \x01(\x03\x12\x12\n\nseverities\x18\x05 \x01(\t\x12\x10\n\x08mean_ppm\x18\x06 \x01(\x03\x12\x10\n\x08peak_ppm\x18\x07 \x01(\x03\x12\r\n\x05\x64\x65\x63\x61y\x18\x08 \x01(\t\x12\x11\n\tis_breach\x18\t \x01(\x08\"\x86\x01\n\rCountedReport\x12\x10\n\x08position\x18\x01 \x01(\x03\x12/\n\x0bobserved_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05value\x18\x03 \x01(\t\x12\x13\n\x0bsample_size\x18\x04 \x01(\x03\x12\x0e\n\x06source\x18\x05 \x01(\t\"\xba\x02\n\rSignalGrounds\x12\x0e\n\x06signal\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x03 \x01(\t\x12\x10\n\x08\x63ritical\x18\x04 \x01(\t\x12)\n\x07\x62uckets\x18\x05 \x03(\x0b\x32\x18.ledger.v1.BucketReading\x12\x17\n\x0f\x64\x65\x63\x61yed_samples\x18\x06 \x01(\t\x12\x1a\n\x12\x64\x65\x63\x61yed_severities\x18\x07 \x01(\t\x12\x14\n\x0c\x62\x65lieved_ppm\x18\x08 \x01(\x03\x12\x10\n\x08gain_ppm\x18\t \x01(\x03\x12\x0c\n\x04mass\x18\n \x01(\t\x12)\n\x07reports\x18\x0b \x03(\x0b\x32\x18.ledger.v1.CountedReport\x12\x17\n\x0freports_counted\x18\x0c \x01(\x03\x12\r\n\x05\x62ound\x18\r \x01(\t\"\xdd\x01\n\x0e\x43ounterfactual\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.ledger.v1.ChangeKind\x12\x0e\n\x06signal\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\x12\x0e\n\x06needed\x18\x04 \x01(\t\x12!\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x10\n\x08sentence\x18\x07 \x01(\t\x12\x0c\n\x04tier\x18\x08 \x01(\t\x12&\n\theld_back\x18\t \x01(\x0e\x32\x13.ledger.v1.HeldBack\"\xdc\x01\n\x07Grounds\x12)\n\x07signals\x18\x01 \x03(\x0b\x32\x18.ledger.v1.SignalGrounds\x12\x0c\n\x04mass\x18\x02 \x01(\t\x12\x12\n\nweight_ppm\x18\x03 \x01(\x03\x12\x1a\n\x12weight_present_ppm\x18\x04 \x01(\x03\x12\x10\n\x08lift_ppm\x18\x05 \x01(\x03\x12\x14\n\x0clift_max_ppm\x18\x06 \x01(\x03\x12\x0c\n\x04lift\x18\x07 \x01(\t\x12\x32\n\x0f\x63ounterfactuals\x18\x08 \x03(\x0b\x32\x19.ledger.v1.Counterfactual\"\xdd\x02\n\x0ePolicyStanding\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05title\x18\x03 \x01(\t\x12\x12\n\ndrafted_by\x18\x04 \x01(\t\x12.\n\ndrafted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64rafted_position\x18\x06 \x01(\x03\x12\x17\n\x0f\x64rafted_because\x18\x07 \x01(\t\x12\x14\n\x0c\x61\x63tivated_by\x18\x08 \x01(\t\x12\x30\n\x0c\x61\x63tivated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x61\x63tivated_position\x18\n \x01(\x03\x12\x19\n\x11\x61\x63tivated_because\x18\x0b \x01(\t\x12%\n\x05scope\x18\x0c \x01(\x0b\x32\x16.ledger.v1.PolicyScope*\x99\x01\n\x0bRuleOutcome\x12\x1c\n\x18RULE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14RULE_OUTCOME_MATCHED\x10\x01\x12\x1c\n\x18RULE_OUTCOME_NOT_MATCHED\x10\x02\x12\x16\n\x12RULE_OUTCOME_ERROR\x10\x03\x12\x1c\n\x18RULE_OUTCOME_NOT_REACHED\x10\x04*Z\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HANGE_KIND_REPORTS\x10\x01\x12\x16\n\x12\x43HANGE_KIND_WEIGHT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.explanation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RULEOUTCOME']._serialized_start=767
-  _globals['_RULEOUTCOME']._serialized_end=920
-  _globals['_CONTRIBUTION']._serialized_start=68
-  _globals['_CONTRIBUTION']._serialized_end=139
-  _globals['_SEENVALUE']._serialized_start=141
-  _globals['_SEENVALUE']._serialized_end=181
-  _globals['_RULEEXPLANATION']._serialized_start=184
-  _globals['_RULEEXPLANATION']._serialized_end=400
-  _globals['_BOUNDARY']._serialized_start=403
-  _globals['_BOUNDARY']._serialized_end=579
-  _globals['_EXPLANATION']._serialized_start=582
-  _globals['_EXPLANATION']._serialized_end=764
+  _globals['_RULEOUTCOME']._serialized_start=2303
+  _globals['_RULEOUTCOME']._serialized_end=2456
+  _globals['_CHANGEKIND']._serialized_start=2458
+  _globals['_CHANGEKIND']._serialized_end=2548
+  _globals['_CONTRIBUTION']._serialized_start=125
+  _globals['_CONTRIBUTION']._serialized_end=196
+  _globals['_SEENVALUE']._serialized_start=198
+  _globals['_SEENVALUE']._serialized_end=238
+  _globals['_RULEEXPLANATION']._serialized_start=241
+  _globals['_RULEEXPLANATION']._serialized_end=476
+  _globals['_BOUNDARY']._serialized_start=479
+  _globals['_BOUNDARY']._serialized_end=655
+  _globals['_EXPLANATION']._serialized_start=658
+  _globals['_EXPLANATION']._serialized_end=840
+  _globals['_BUCKETREADING']._serialized_start=843
+  _globals['_BUCKETREADING']._serialized_end=1047
+  _globals['_COUNTEDREPORT']._serialized_start=1050
+  _globals['_COUNTEDREPORT']._serialized_end=1184
+  _globals['_SIGNALGROUNDS']._serialized_start=1187
+  _globals['_SIGNALGROUNDS']._serialized_end=1501
+  _globals['_COUNTERFACTUAL']._serialized_start=1504
+  _globals['_COUNTERFACTUAL']._serialized_end=1725
+  _globals['_GROUNDS']._serialized_start=1728
+  _globals['_GROUNDS']._serialized_end=1948
+  _globals['_POLICYSTANDING']._serialized_start=1951
+  _globals['_POLICYSTANDING']._serialized_end=2300
 # @@protoc_insertion_point(module_scope)

@@ -6,9 +6,11 @@ isort:skip_file
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from ledger.v1 import decision_pb2 as decision_pb2
+from ledger.v1 import policy_pb2 as policy_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -50,6 +52,29 @@ RULE_OUTCOME_ERROR: RuleOutcome.ValueType  # 3
 """Its expression had no value."""
 RULE_OUTCOME_NOT_REACHED: RuleOutcome.ValueType  # 4
 """A rule before it had settled the matter."""
+
+class _ChangeKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChangeKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ChangeKind.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    CHANGE_KIND_UNSPECIFIED: _ChangeKind.ValueType  # 0
+    """Never sent."""
+    CHANGE_KIND_REPORTS: _ChangeKind.ValueType  # 1
+    """Every report of the signal in its window has one value."""
+    CHANGE_KIND_WEIGHT: _ChangeKind.ValueType  # 2
+    """The policy's weight of the signal is another one."""
+
+class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
+    """A kind of change."""
+
+CHANGE_KIND_UNSPECIFIED: ChangeKind.ValueType  # 0
+"""Never sent."""
+CHANGE_KIND_REPORTS: ChangeKind.ValueType  # 1
+"""Every report of the signal in its window has one value."""
+CHANGE_KIND_WEIGHT: ChangeKind.ValueType  # 2
+"""The policy's weight of the signal is another one."""
 
 @typing.final
 class Contribution(message.Message):
@@ -115,6 +140,7 @@ class RuleExplanation(message.Message):
     ACTION_FIELD_NUMBER: builtins.int
     RATIONALE_FIELD_NUMBER: builtins.int
     SENTENCE_FIELD_NUMBER: builtins.int
+    CONDITION_FIELD_NUMBER: builtins.int
     rule: builtins.str
     """Output only. Id of the rule."""
     outcome: RuleOutcome.ValueType
@@ -129,6 +155,8 @@ class RuleExplanation(message.Message):
     """Output only. The policy's reason for the rule."""
     sentence: builtins.str
     """Output only. Why it matched or did not, in a sentence for a person."""
+    condition: builtins.str
+    """Output only. The expression as a person writes it, with shares as per cent."""
     @builtins.property
     def saw(self) -> containers.RepeatedCompositeFieldContainer[SeenValue]:
         """Output only. The values the expression names."""
@@ -144,10 +172,11 @@ class RuleExplanation(message.Message):
         action: decision_pb2.Action.ValueType = ...,
         rationale: builtins.str = ...,
         sentence: builtins.str = ...,
+        condition: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "by_hold", b"by_hold", "expression", b"expression", "outcome", b"outcome", "rationale", b"rationale", "rule", b"rule", "saw", b"saw", "sentence", b"sentence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "by_hold", b"by_hold", "condition", b"condition", "expression", b"expression", "outcome", b"outcome", "rationale", b"rationale", "rule", b"rule", "saw", b"saw", "sentence", b"sentence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,5 +267,343 @@ class Explanation(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["boundaries", b"boundaries", "contributions", b"contributions", "headline", b"headline", "paragraph", b"paragraph", "rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BucketReading(message.Message):
+    """One bucket of a signal's window, by section 4 of the kernel's page."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    BEGINS_AT_FIELD_NUMBER: builtins.int
+    AGE_FIELD_NUMBER: builtins.int
+    OBSERVATIONS_FIELD_NUMBER: builtins.int
+    SAMPLES_FIELD_NUMBER: builtins.int
+    SEVERITIES_FIELD_NUMBER: builtins.int
+    MEAN_PPM_FIELD_NUMBER: builtins.int
+    PEAK_PPM_FIELD_NUMBER: builtins.int
+    DECAY_FIELD_NUMBER: builtins.int
+    IS_BREACH_FIELD_NUMBER: builtins.int
+    age: builtins.int
+    """Output only. Buckets between it and the evaluation."""
+    observations: builtins.int
+    """Output only. Observations in it."""
+    samples: builtins.int
+    """Output only. Samples that count, `n`."""
+    severities: builtins.str
+    """Output only. Samples times severity, `s`, as decimal text."""
+    mean_ppm: builtins.int
+    """Output only. Mean severity, in ppm."""
+    peak_ppm: builtins.int
+    """Output only. Peak, in ppm."""
+    decay: builtins.str
+    """Output only. The decay of its age, in units of 2^-62, as decimal text."""
+    is_breach: builtins.bool
+    """Output only. True if its mean reaches the policy's breach."""
+    @builtins.property
+    def begins_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When the bucket begins."""
+
+    def __init__(
+        self,
+        *,
+        begins_at: timestamp_pb2.Timestamp | None = ...,
+        age: builtins.int = ...,
+        observations: builtins.int = ...,
+        samples: builtins.int = ...,
+        severities: builtins.str = ...,
+        mean_ppm: builtins.int = ...,
+        peak_ppm: builtins.int = ...,
+        decay: builtins.str = ...,
+        is_breach: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["begins_at", b"begins_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["age", b"age", "begins_at", b"begins_at", "decay", b"decay", "is_breach", b"is_breach", "mean_ppm", b"mean_ppm", "observations", b"observations", "peak_ppm", b"peak_ppm", "samples", b"samples", "severities", b"severities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CountedReport(message.Message):
+    """One observation that counted, as it was recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    OBSERVED_AT_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    SAMPLE_SIZE_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Output only. Position of its event."""
+    value: builtins.str
+    """Output only. Its value, a decimal."""
+    sample_size: builtins.int
+    """Output only. Samples behind it."""
+    source: builtins.str
+    """Output only. The actor that submitted it."""
+    @builtins.property
+    def observed_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When it was observed."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        observed_at: timestamp_pb2.Timestamp | None = ...,
+        value: builtins.str = ...,
+        sample_size: builtins.int = ...,
+        source: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["observed_at", b"observed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["observed_at", b"observed_at", "position", b"position", "sample_size", b"sample_size", "source", b"source", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SignalGrounds(message.Message):
+    """How the kernel's numbers for one signal came about."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: builtins.int
+    UNIT_FIELD_NUMBER: builtins.int
+    BASELINE_FIELD_NUMBER: builtins.int
+    CRITICAL_FIELD_NUMBER: builtins.int
+    BUCKETS_FIELD_NUMBER: builtins.int
+    DECAYED_SAMPLES_FIELD_NUMBER: builtins.int
+    DECAYED_SEVERITIES_FIELD_NUMBER: builtins.int
+    BELIEVED_PPM_FIELD_NUMBER: builtins.int
+    GAIN_PPM_FIELD_NUMBER: builtins.int
+    MASS_FIELD_NUMBER: builtins.int
+    REPORTS_FIELD_NUMBER: builtins.int
+    REPORTS_COUNTED_FIELD_NUMBER: builtins.int
+    BOUND_FIELD_NUMBER: builtins.int
+    signal: builtins.str
+    """Output only. Name of the signal."""
+    unit: builtins.str
+    """Output only. Its unit as it was defined then; empty where that is not known."""
+    baseline: builtins.str
+    """Output only. The value that is healthy by the policy, a decimal."""
+    critical: builtins.str
+    """Output only. The value that must not be by the policy, a decimal."""
+    decayed_samples: builtins.str
+    """Output only. Sum of decay times samples, as decimal text."""
+    decayed_severities: builtins.str
+    """Output only. Sum of decay times samples times severity, as decimal text."""
+    believed_ppm: builtins.int
+    """Output only. Severity that is believed, in ppm."""
+    gain_ppm: builtins.int
+    """Output only. The share of belief that counts: 1000000 while sustained, else the policy's transient share."""
+    mass: builtins.str
+    """Output only. Weight times effective severity, as decimal text."""
+    reports_counted: builtins.int
+    """Output only. How many observations counted."""
+    bound: builtins.str
+    """Output only. How far one source alone moves the signal, in a sentence."""
+    @builtins.property
+    def buckets(self) -> containers.RepeatedCompositeFieldContainer[BucketReading]:
+        """Output only. The buckets of its window, newest first."""
+
+    @builtins.property
+    def reports(self) -> containers.RepeatedCompositeFieldContainer[CountedReport]:
+        """Output only. The newest observations that counted, newest first; at most 5."""
+
+    def __init__(
+        self,
+        *,
+        signal: builtins.str = ...,
+        unit: builtins.str = ...,
+        baseline: builtins.str = ...,
+        critical: builtins.str = ...,
+        buckets: abc.Iterable[BucketReading] | None = ...,
+        decayed_samples: builtins.str = ...,
+        decayed_severities: builtins.str = ...,
+        believed_ppm: builtins.int = ...,
+        gain_ppm: builtins.int = ...,
+        mass: builtins.str = ...,
+        reports: abc.Iterable[CountedReport] | None = ...,
+        reports_counted: builtins.int = ...,
+        bound: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["baseline", b"baseline", "believed_ppm", b"believed_ppm", "bound", b"bound", "buckets", b"buckets", "critical", b"critical", "decayed_samples", b"decayed_samples", "decayed_severities", b"decayed_severities", "gain_ppm", b"gain_ppm", "mass", b"mass", "reports", b"reports", "reports_counted", b"reports_counted", "signal", b"signal", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Counterfactual(message.Message):
+    """The smallest change of one signal's reports, or of its weight, that leads to another outcome."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    SIGNAL_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    NEEDED_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    RULE_FIELD_NUMBER: builtins.int
+    SENTENCE_FIELD_NUMBER: builtins.int
+    TIER_FIELD_NUMBER: builtins.int
+    HELD_BACK_FIELD_NUMBER: builtins.int
+    kind: ChangeKind.ValueType
+    """Output only. The kind of the change."""
+    signal: builtins.str
+    """Output only. Name of the signal."""
+    value: builtins.str
+    """Output only. The value as it was: a decimal in the signal's unit, or the weight as a share of 1."""
+    needed: builtins.str
+    """Output only. The nearest value with another outcome."""
+    action: decision_pb2.Action.ValueType
+    """Output only. The action it would have led to."""
+    rule: builtins.str
+    """Output only. The rule that would have given it; empty for the policy's `otherwise`."""
+    sentence: builtins.str
+    """Output only. The same in a sentence for a person."""
+    tier: builtins.str
+    """Output only. The tier it would have led to."""
+    held_back: decision_pb2.HeldBack.ValueType
+    """Output only. The mechanism that would hold that action back."""
+    def __init__(
+        self,
+        *,
+        kind: ChangeKind.ValueType = ...,
+        signal: builtins.str = ...,
+        value: builtins.str = ...,
+        needed: builtins.str = ...,
+        action: decision_pb2.Action.ValueType = ...,
+        rule: builtins.str = ...,
+        sentence: builtins.str = ...,
+        tier: builtins.str = ...,
+        held_back: decision_pb2.HeldBack.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "held_back", b"held_back", "kind", b"kind", "needed", b"needed", "rule", b"rule", "sentence", b"sentence", "signal", b"signal", "tier", b"tier", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Grounds(message.Message):
+    """How a score came about, computed again from observations."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SIGNALS_FIELD_NUMBER: builtins.int
+    MASS_FIELD_NUMBER: builtins.int
+    WEIGHT_PPM_FIELD_NUMBER: builtins.int
+    WEIGHT_PRESENT_PPM_FIELD_NUMBER: builtins.int
+    LIFT_PPM_FIELD_NUMBER: builtins.int
+    LIFT_MAX_PPM_FIELD_NUMBER: builtins.int
+    LIFT_FIELD_NUMBER: builtins.int
+    COUNTERFACTUALS_FIELD_NUMBER: builtins.int
+    mass: builtins.str
+    """Output only. Sum of the masses, as decimal text."""
+    weight_ppm: builtins.int
+    """Output only. Sum of the weights, in ppm."""
+    weight_present_ppm: builtins.int
+    """Output only. Sum of the weights of signals that are present, in ppm."""
+    lift_ppm: builtins.int
+    """Output only. How much impact and risk lift the degradation, in ppm."""
+    lift_max_ppm: builtins.int
+    """Output only. The lift of a model whose impact and risk are 100%, in ppm."""
+    lift: builtins.str
+    """Output only. Impact, risk and the priority they lead to, in a sentence."""
+    @builtins.property
+    def signals(self) -> containers.RepeatedCompositeFieldContainer[SignalGrounds]:
+        """Output only. Every signal of the policy, in ascending order of name."""
+
+    @builtins.property
+    def counterfactuals(self) -> containers.RepeatedCompositeFieldContainer[Counterfactual]:
+        """Output only. Changes that lead to another outcome, nearest first."""
+
+    def __init__(
+        self,
+        *,
+        signals: abc.Iterable[SignalGrounds] | None = ...,
+        mass: builtins.str = ...,
+        weight_ppm: builtins.int = ...,
+        weight_present_ppm: builtins.int = ...,
+        lift_ppm: builtins.int = ...,
+        lift_max_ppm: builtins.int = ...,
+        lift: builtins.str = ...,
+        counterfactuals: abc.Iterable[Counterfactual] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["counterfactuals", b"counterfactuals", "lift", b"lift", "lift_max_ppm", b"lift_max_ppm", "lift_ppm", b"lift_ppm", "mass", b"mass", "signals", b"signals", "weight_ppm", b"weight_ppm", "weight_present_ppm", b"weight_present_ppm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PolicyStanding(message.Message):
+    """By whose act the policy of a decision was in force."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    DRAFTED_BY_FIELD_NUMBER: builtins.int
+    DRAFTED_AT_FIELD_NUMBER: builtins.int
+    DRAFTED_POSITION_FIELD_NUMBER: builtins.int
+    DRAFTED_BECAUSE_FIELD_NUMBER: builtins.int
+    ACTIVATED_BY_FIELD_NUMBER: builtins.int
+    ACTIVATED_AT_FIELD_NUMBER: builtins.int
+    ACTIVATED_POSITION_FIELD_NUMBER: builtins.int
+    ACTIVATED_BECAUSE_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
+    policy: builtins.str
+    """Output only. Id of the policy."""
+    version: builtins.int
+    """Output only. Number of the version."""
+    title: builtins.str
+    """Output only. Title of the version."""
+    drafted_by: builtins.str
+    """Output only. The person who drafted it."""
+    drafted_position: builtins.int
+    """Output only. Position of the draft."""
+    drafted_because: builtins.str
+    """Output only. Why it was drafted."""
+    activated_by: builtins.str
+    """Output only. The person who activated it."""
+    activated_position: builtins.int
+    """Output only. Position of the activation."""
+    activated_because: builtins.str
+    """Output only. Why it was activated."""
+    @builtins.property
+    def drafted_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When it was drafted."""
+
+    @builtins.property
+    def activated_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When it came into force."""
+
+    @builtins.property
+    def scope(self) -> policy_pb2.PolicyScope:
+        """Output only. The models that it is in force for."""
+
+    def __init__(
+        self,
+        *,
+        policy: builtins.str = ...,
+        version: builtins.int = ...,
+        title: builtins.str = ...,
+        drafted_by: builtins.str = ...,
+        drafted_at: timestamp_pb2.Timestamp | None = ...,
+        drafted_position: builtins.int = ...,
+        drafted_because: builtins.str = ...,
+        activated_by: builtins.str = ...,
+        activated_at: timestamp_pb2.Timestamp | None = ...,
+        activated_position: builtins.int = ...,
+        activated_because: builtins.str = ...,
+        scope: policy_pb2.PolicyScope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "drafted_at", b"drafted_at", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "activated_because", b"activated_because", "activated_by", b"activated_by", "activated_position", b"activated_position", "drafted_at", b"drafted_at", "drafted_because", b"drafted_because", "drafted_by", b"drafted_by", "drafted_position", b"drafted_position", "policy", b"policy", "scope", b"scope", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -47,7 +47,7 @@ def evaluated(world: World, at: int, present: int) -> tuple[ScoreComputed, Recor
     head = world.store.events.head(ORIGIN)
     history, policy = world.ledger.decisions.decidable("m1", head)
     inputs = AssessmentInputs(history, policy, at, "schedule", is_historical=False)
-    assessment, _ = world.ledger.replayer.assess_cold(inputs)
+    assessment = world.ledger.replayer.assess_cold(inputs).assessment
     return assessment.score, assessment.environment
 
 

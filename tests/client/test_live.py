@@ -120,6 +120,11 @@ def test_decisions_are_made_listed_explained_and_replayed(ledger: LedgerClient) 
     explained = ledger.explain_decision(decision.name)
     assert explained.decision == decision
     assert explained.explanation.paragraph
+    assert explained.standing is not None
+    assert explained.grounds is None
+    grounds = ledger.explain_decision(decision.name, with_grounds=True).grounds
+    assert grounds is not None
+    assert [one.signal for one in grounds.signals] == sorted(decision.environment.signals)
     assert ledger.replay(decision.name).outcome is ReplayOutcome.IDENTICAL
     assert ledger.replay(decision.score_position).outcome is ReplayOutcome.IDENTICAL
     *_, last = ledger.replay_range(verbose=True)

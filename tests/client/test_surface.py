@@ -22,6 +22,7 @@ from ledger.client import (
     LedgerClient,
     authority,
     enums,
+    grounds,
     outcomes,
     proofs,
     ranking,
@@ -137,7 +138,7 @@ ASSEMBLED = {
 }
 CLASSES = {
     name: cls
-    for module in (authority, records, outcomes, ranking, proofs)
+    for module in (authority, records, outcomes, grounds, ranking, proofs)
     for name, cls in vars(module).items()
     if dataclasses.is_dataclass(cls)
 }

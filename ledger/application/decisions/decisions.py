@@ -144,7 +144,7 @@ class Decisions:
         remedy = "List the priorities to find the model's last score."
         event = self._of(model, position, "score", {ScoreComputed.TYPE}, remedy)
         data = typed(event, ScoreComputed)
-        assessment, _ = self._replayer.assess_again(data)
+        assessment = self._replayer.assess_again(data).assessment
         policy = assessment.horizon.policy
         explanation = explain(
             score_of(data), policy.rules, assessment.environment, assessment.outcome
@@ -193,7 +193,7 @@ class Decisions:
 
     def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
         horizon = self._horizon(*self.decidable(model, head), head, at)
-        assessment, _ = self._replayer.assess_cold(horizon)
+        assessment = self._replayer.assess_cold(horizon).assessment
         return Recordable(assessment, None, is_decided=True)
 
     def _horizon(

@@ -21,6 +21,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import decode_data
 from ledger.events.values import parse_time
+from ledger.kernel.buckets import ModelState
 from ledger.kernel.scoring import KERNELS
 from ledger.storage.events import Events
 
@@ -57,6 +58,18 @@ class EventReplay:
     differences: tuple[ReplayDifference, ...] = ()
     why: str = ""
     evidence: tuple[int, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ColdAssessment:
+    """An assessment from the ledger alone, and what it was made from."""
+
+    assessment: Assessment
+    state: ModelState
+    last_priority: int | None
+    """The priority that the policy bounds the change from; None where it bounds none."""
+    evidence: list[int]
+    """The positions of the observations that counted."""
 
 
 class Replayer:
@@ -150,13 +163,14 @@ class Replayer:
 
     def _assessed(self, data: ScoreComputed | DecisionMade) -> tuple[dict[str, Any], list[int]]:
         """Return the score or decision as computed today, and the observations it rests on."""
-        assessment, evidence = self.assess_cold(self._horizon(data))
+        cold = self.assess_cold(self._horizon(data))
+        scored = cold.assessment.score.to_data()
         if isinstance(data, ScoreComputed):
-            return assessment.score.to_data(), evidence
-        decision = assessment.decision(data.score_position).to_data()
-        return decision | {"score": assessment.score.to_data()}, evidence
+            return scored, cold.evidence
+        decision = cold.assessment.decision(data.score_position).to_data()
+        return decision | {"score": scored}, cold.evidence
 
-    def assess_again(self, data: ScoreComputed) -> tuple[Assessment, list[int]]:
+    def assess_again(self, data: ScoreComputed) -> ColdAssessment:
         """Return the assessment behind a recorded score; EVENT_UNREADABLE if that cannot be had.
 
         BODY_ERASED where it rests on a body that was erased.
@@ -186,8 +200,8 @@ class Replayer:
             history, policy, parse_time(data.evaluated_at), data.trigger, data.historical
         )
 
-    def assess_cold(self, horizon: AssessmentInputs) -> tuple[Assessment, list[int]]:
-        """Return an assessment from the ledger alone, and the positions of what was observed."""
+    def assess_cold(self, horizon: AssessmentInputs) -> ColdAssessment:
+        """Return an assessment from the ledger alone."""
         scoring = horizon.policy.scoring
         first, last = window_bounds(scoring, horizon.evaluated_at)
         state, evidence = self._histories.fill(
@@ -199,7 +213,8 @@ class Replayer:
             if bounded
             else None
         )
-        return assess(horizon, state, last_score), evidence
+        last_priority = last_score[0].priority if last_score else None
+        return ColdAssessment(assess(horizon, state, last_score), state, last_priority, evidence)
 
     def _cited(self, data: DecisionMade) -> dict[str, Any]:
         """Return what the score recorded that a decision cites."""

@@ -26,7 +26,7 @@ from ledger.events.decisions import (
     ScoreComputed,
 )
 from ledger.events.envelope import RecordedEvent
-from ledger.events.fast import parse_observed
+from ledger.events.fast import Observed, parse_observed
 from ledger.events.horizons import Bearing
 from ledger.events.models import (
     DESCRIBING,
@@ -304,8 +304,22 @@ class HistoryReader(PolicyHistory):
         """Return the buckets of the selected observations between two times, and what fed them."""
         state = ModelState(scoring)
         positions: list[int] = []
+        for position, seen in self.selected(history, service, scoring, first, last):
+            state.observe(seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source)
+            positions.append(position)
+        return state, positions
+
+    def selected(
+        self,
+        history: History,
+        service: ServicePeriod | None,
+        scoring: Scoring,
+        first: int,
+        last: int,
+    ) -> Iterator[tuple[int, Observed]]:
+        """Yield the selected observations between two times, each with its position."""
         if service is None:
-            return state, positions
+            return
         events = self._events.observations(
             self._ledger,
             model_stream(history.model),
@@ -319,11 +333,7 @@ class HistoryReader(PolicyHistory):
                 continue
             seen = parse_observed(event)
             if service.selects(seen.model_version, seen.observed_at) and seen.signal in names:
-                state.observe(
-                    seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source
-                )
-                positions.append(event.position)
-        return state, positions
+                yield event.position, seen
 
     def decision_in_force(self, model: str, as_of: int) -> PriorDecision | None:
         """Return the model's newest decision up to a position that was not historical.

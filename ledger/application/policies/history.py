@@ -32,14 +32,25 @@ class PolicyHistory:
 
     def policy_in_force(self, described: ModelDescribed, as_of: int) -> CompiledPolicy | None:
         """Return the policy for a model at a position: the most specific scope, then the latest."""
-        best: tuple[int, int] | None = None
-        chosen: PolicyActivated | None = None
-        for event, activated in self._activations(as_of):
-            if is_in_scope(activated, described):
-                rank = (_SPECIFICITY[activated.scope.kind], event.position)
-                if best is None or rank > best:
-                    best, chosen = rank, activated
-        return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
+        found = self.activation_for(described, as_of)
+        if found is None:
+            return None
+        return self.compiled(found[1].policy, found[1].version, found[1].digest)
+
+    def activation_for(
+        self, described: ModelDescribed, as_of: int
+    ) -> tuple[RecordedEvent, PolicyActivated] | None:
+        """Return the activation by which a policy is in force for a model at a position."""
+        in_scope = (
+            (event, activated)
+            for event, activated in self._activations(as_of)
+            if is_in_scope(activated, described)
+        )
+        return max(
+            in_scope,
+            key=lambda found: (_SPECIFICITY[found[1].scope.kind], found[0].position),
+            default=None,
+        )
 
     def fleet_policy(self, policy: str, as_of: int) -> CompiledPolicy | None:
         """Return the version of a named policy that came into force last, and still is.

@@ -91,9 +91,16 @@ class AsyncDecisionCalls(AsyncServiceCalls):
         )
         return self._connection.items(paged(request, Decision, "decisions"))
 
-    async def explain_decision(self, name: str, *, min_position: int = 0) -> ExplainedDecision:
-        """Return why a decision came out as it did, and what would have changed it."""
-        request = pb.ExplainDecisionRequest(name=name, min_position=min_position)
+    async def explain_decision(
+        self, name: str, *, with_grounds: bool = False, min_position: int = 0
+    ) -> ExplainedDecision:
+        """Return why a decision came out as it did, and what would have changed it.
+
+        With grounds, also how each of its numbers came about: that costs what a replay costs.
+        """
+        request = pb.ExplainDecisionRequest(
+            name=name, with_grounds=with_grounds, min_position=min_position
+        )
         return await self._connection.run(Call(request, whole(ExplainedDecision)))
 
     async def replay(self, target: str | int, *, min_position: int = 0) -> ReplayResult:

@@ -92,9 +92,16 @@ class DecisionCalls(ServiceCalls):
         )
         return self._connection.items(paged(request, Decision, "decisions"))
 
-    def explain_decision(self, name: str, *, min_position: int = 0) -> ExplainedDecision:
-        """Return why a decision came out as it did, and what would have changed it."""
-        request = pb.ExplainDecisionRequest(name=name, min_position=min_position)
+    def explain_decision(
+        self, name: str, *, with_grounds: bool = False, min_position: int = 0
+    ) -> ExplainedDecision:
+        """Return why a decision came out as it did, and what would have changed it.
+
+        With grounds, also how each of its numbers came about: that costs what a replay costs.
+        """
+        request = pb.ExplainDecisionRequest(
+            name=name, with_grounds=with_grounds, min_position=min_position
+        )
         return self._connection.run(Call(request, whole(ExplainedDecision)))
 
     def replay(self, target: str | int, *, min_position: int = 0) -> ReplayResult:
