@@ -16,7 +16,7 @@ from ledger.events.fast import Observed
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
-from ledger.events.signals import SignalDefined
+from ledger.events.signals import DEFINED_TYPES, SignalDefined
 from ledger.events.values import SECOND
 from ledger.kernel.intermediates import ScoreTrace, SignalTrace, trace_score
 from ledger.rules.counterfactuals import Situation, SmallestChange, counterfactuals
@@ -134,7 +134,7 @@ class GroundsReader:
         found: dict[str, str] = {}
         for signal in signals:
             event = self._events.latest(
-                self._ledger, signal_stream(signal), (SignalDefined.TYPE,), at_or_before=as_of
+                self._ledger, signal_stream(signal), DEFINED_TYPES, at_or_before=as_of
             )
             if event is not None and event.body_bytes is not None:
                 found[signal] = typed(event, SignalDefined).unit
