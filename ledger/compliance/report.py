@@ -16,6 +16,7 @@ from ledger.compliance.decisions import (
 )
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.policies import changes_table
+from ledger.compliance.rules import rules_table
 from ledger.compliance.silent_signals import silence_table
 from ledger.compliance.tables import Table
 
@@ -25,6 +26,7 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "plan_places": plan_rows_table,
     "deployments": deployments_table,
     "policy_changes": changes_table,
+    "rules": rules_table,
     "silent_sources": silence_table,
     "refused_requests": refusals_table,
     "ledger_conduct": conduct_table,

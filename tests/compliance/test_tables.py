@@ -39,6 +39,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "plan_places": 1,
         "deployments": 1,
         "policy_changes": 4,
+        "rules": 1,
         "silent_sources": 1,
         "refused_requests": 4,
         "ledger_conduct": 8,
