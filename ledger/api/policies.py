@@ -8,6 +8,7 @@ from ledger.api.convert.policies import policy, positions_in_force, problems, sc
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import Servicer
 from ledger.application.ledger import LedgerApplication
+from ledger.application.policies.source_bounds import told_bounds
 from ledger.events.canonical import encode
 from ledger.v1 import policy_pb2, policy_service_pb2_grpc
 from ledger.v1 import policy_service_pb2 as pb
@@ -32,6 +33,7 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         )
         if result.document is not None:
             response.digest = result.digest or ""
+            response.bounds.extend(told_bounds(result.document))
             response.canonical_json = encode(result.document.model_dump(mode="json")).decode()
         return response
 

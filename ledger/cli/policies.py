@@ -8,6 +8,7 @@ import typer
 
 from ledger.cli import output, values
 from ledger.cli.session import session
+from ledger.events.inert import inert
 from ledger.limits import DOCUMENT_BYTES_MAX
 from ledger.operations.failures import MisuseError
 from ledger.operations.places import named_text
@@ -115,7 +116,8 @@ def lint(file: _File) -> None:
     chosen = session()
     found = chosen.client.lint_policy(read_document(file))
     summary = f"{file}: it can be drafted; digest {found.digest}." if found.valid else ""
-    chosen.show(found, "\n".join(filter(None, [*_told(file, found.problems), summary])))
+    said = [*_told(file, found.problems), *found.bounds, summary]
+    chosen.show(found, "\n".join(filter(None, said)))
     if not found.valid:
         raise typer.Exit(1)
 
@@ -180,6 +182,7 @@ def show(
             elif scope is not None and scope.labels:
                 for_ = "models with " + ", ".join(f"{k}={v}" for k, v in scope.labels.items())
             lines.append(f"# version {each.version} is in force for {for_}")
+    lines += [f"# {inert(each)}" for each in one.bounds]
     chosen.show(found, "\n".join([*lines, one.document.rstrip("\n")]))
 
 

@@ -259,6 +259,8 @@ class PolicyVersion:
     drafted_at: datetime | None
     position: int
     title: str
+    bounds: tuple[str, ...] = ()
+    """How far one source alone moves each signal, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +294,8 @@ class PolicyLint:
     problems: tuple[PolicyProblem, ...]
     digest: str
     canonical_json: str
+    bounds: tuple[str, ...] = ()
+    """How far one source alone moves each signal, a sentence each; empty unless valid."""
 
 
 @dataclass(frozen=True, slots=True)

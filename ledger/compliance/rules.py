@@ -38,14 +38,14 @@ class RuleRecord:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What the rules gave in one decision."""
+    """The outcome of the rules in one decision, before any override."""
 
     rule: RuleKey
     action: str
 
 
 class RuleRecords:
-    """What the facts so far tell of each rule; facts come in order of position."""
+    """The record of each rule by the facts so far; facts come in order of position."""
 
     def __init__(self, scope: FactFilter) -> None:
         self.records: dict[RuleKey, RuleRecord] = {}

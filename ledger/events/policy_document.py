@@ -23,7 +23,7 @@ from ledger.limits import (
 Action = Literal["NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"]
 Procedure = Literal["rules/1", "rules/2"]
 Format = Literal["policy/1", "policy/2"]
-Kernel = Literal["bucketed/1"]
+Kernel = Literal["bucketed/1", "bucketed/2"]
 Combination = Literal["weighted_mean", "noisy_or", "max"]
 Planner = Literal["excess/1"]
 Candidates = Literal["decided", "all"]
@@ -68,10 +68,17 @@ class TimedSignalRulePart(SignalRulePart):
     """How often the signal is reported; a version is silent only when it has served longer."""
 
 
+class CappedSignalRulePart(TimedSignalRulePart):
+    """The same under format `policy/2`, for kernel `bucketed/2`: with a quota for each source."""
+
+    source_cap: Quantity | None
+    """The samples for which one source counts in one bucket; none if it is not limited."""
+
+
 class ScoringPart(Part):
     """The kernel, how signals combine, and how impact and risk lift the result."""
 
-    kernel: Kernel
+    kernel: Literal["bucketed/1"]
     combine: Combination
     impact_gain_ppm: GainPpm
     risk_gain_ppm: GainPpm
@@ -82,6 +89,15 @@ class TimedScoringPart(ScoringPart):
     """The same for procedure `rules/2`."""
 
     signals: list[TimedSignalRulePart] = Field(  # type: ignore[assignment]  # frozen: read only
+        min_length=1, max_length=SIGNALS_PER_POLICY_MAX
+    )
+
+
+class CappedScoringPart(TimedScoringPart):
+    """The same under format `policy/2`."""
+
+    kernel: Kernel  # type: ignore[assignment]  # frozen: read only
+    signals: list[CappedSignalRulePart] = Field(  # type: ignore[assignment]  # frozen: read only
         min_length=1, max_length=SIGNALS_PER_POLICY_MAX
     )
 
@@ -217,7 +233,7 @@ class PolicyDocumentV3(PolicyDocument):
     """One version of one policy, whole, with its governance: format `policy/2`."""
 
     format: Literal["policy/2"]
-    scoring: TimedScoringPart
+    scoring: CappedScoringPart
     decision: DecisionPartV2
     tiers: list[EscalatingTierPart] = Field(max_length=TIERS_MAX)  # type: ignore[assignment]  # frozen: read only
     governance: GovernancePart

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/policy.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x0bPolicyScope\x12\x0f\n\x05model\x18\x01 \x01(\tH\x00\x12*\n\x06labels\x18\x02 \x01(\x0b\x32\x18.ledger.v1.LabelSelectorH\x00\x42\x07\n\x05scope\"t\n\rLabelSelector\x12\x34\n\x06labels\x18\x01 \x03(\x0b\x32$.ledger.v1.LabelSelector.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe2\x01\n\x10PolicyActivation\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12%\n\x05scope\x18\x04 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x11\n\trationale\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x30\n\x0c\x61\x63tivated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x08 \x01(\x03\x12\x10\n\x08in_force\x18\t \x01(\x08\"\xec\x01\n\rPolicyVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x05 \x01(\t\x12\x10\n\x08\x64ocument\x18\x06 \x01(\t\x12\x11\n\trationale\x18\x07 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12.\n\ndrafted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\n \x01(\x03\x12\r\n\x05title\x18\x0b \x01(\t\"\x7f\n\x06Policy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x16\n\x0enewest_version\x18\x04 \x01(\x05\x12\x30\n\x0b\x61\x63tivations\x18\x05 \x03(\x0b\x32\x1b.ledger.v1.PolicyActivation\"\x83\x01\n\rPolicyProblem\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\x05\x12%\n\x08severity\x18\x04 \x01(\x0e\x32\x13.ledger.v1.Severity\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t*N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x14\n\x10SEVERITY_WARNING\x10\x01\x12\x12\n\x0eSEVERITY_ERROR\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/policy.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x0bPolicyScope\x12\x0f\n\x05model\x18\x01 \x01(\tH\x00\x12*\n\x06labels\x18\x02 \x01(\x0b\x32\x18.ledger.v1.LabelSelectorH\x00\x42\x07\n\x05scope\"t\n\rLabelSelector\x12\x34\n\x06labels\x18\x01 \x03(\x0b\x32$.ledger.v1.LabelSelector.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe2\x01\n\x10PolicyActivation\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12%\n\x05scope\x18\x04 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x11\n\trationale\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x30\n\x0c\x61\x63tivated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x08 \x01(\x03\x12\x10\n\x08in_force\x18\t \x01(\x08\"\xfc\x01\n\rPolicyVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x05 \x01(\t\x12\x10\n\x08\x64ocument\x18\x06 \x01(\t\x12\x11\n\trationale\x18\x07 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12.\n\ndrafted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\n \x01(\x03\x12\r\n\x05title\x18\x0b \x01(\t\x12\x0e\n\x06\x62ounds\x18\x0c \x03(\t\"\x7f\n\x06Policy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x16\n\x0enewest_version\x18\x04 \x01(\x05\x12\x30\n\x0b\x61\x63tivations\x18\x05 \x03(\x0b\x32\x1b.ledger.v1.PolicyActivation\"\x83\x01\n\rPolicyProblem\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\x05\x12%\n\x08severity\x18\x04 \x01(\x0e\x32\x13.ledger.v1.Severity\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t*N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x14\n\x10SEVERITY_WARNING\x10\x01\x12\x12\n\x0eSEVERITY_ERROR\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LABELSELECTOR_LABELSENTRY']._loaded_options = None
   _globals['_LABELSELECTOR_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_SEVERITY']._serialized_start=1004
-  _globals['_SEVERITY']._serialized_end=1082
+  _globals['_SEVERITY']._serialized_start=1020
+  _globals['_SEVERITY']._serialized_end=1098
   _globals['_POLICYSCOPE']._serialized_start=70
   _globals['_POLICYSCOPE']._serialized_end=153
   _globals['_LABELSELECTOR']._serialized_start=155
@@ -45,9 +45,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POLICYACTIVATION']._serialized_start=274
   _globals['_POLICYACTIVATION']._serialized_end=500
   _globals['_POLICYVERSION']._serialized_start=503
-  _globals['_POLICYVERSION']._serialized_end=739
-  _globals['_POLICY']._serialized_start=741
-  _globals['_POLICY']._serialized_end=868
-  _globals['_POLICYPROBLEM']._serialized_start=871
-  _globals['_POLICYPROBLEM']._serialized_end=1002
+  _globals['_POLICYVERSION']._serialized_end=755
+  _globals['_POLICY']._serialized_start=757
+  _globals['_POLICY']._serialized_end=884
+  _globals['_POLICYPROBLEM']._serialized_start=887
+  _globals['_POLICYPROBLEM']._serialized_end=1018
 # @@protoc_insertion_point(module_scope)

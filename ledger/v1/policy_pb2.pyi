@@ -188,6 +188,7 @@ class PolicyVersion(message.Message):
     DRAFTED_AT_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
     TITLE_FIELD_NUMBER: builtins.int
+    BOUNDS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `policies/{policy}/versions/{version}`."""
     policy: builtins.str
@@ -212,6 +213,10 @@ class PolicyVersion(message.Message):
     def drafted_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When, by the ledger's clock."""
 
+    @builtins.property
+    def bounds(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. How far one source alone moves each signal, a sentence each."""
+
     def __init__(
         self,
         *,
@@ -226,10 +231,11 @@ class PolicyVersion(message.Message):
         drafted_at: timestamp_pb2.Timestamp | None = ...,
         position: builtins.int = ...,
         title: builtins.str = ...,
+        bounds: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["drafted_at", b"drafted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["author", b"author", "canonical_json", b"canonical_json", "digest", b"digest", "document", b"document", "drafted_at", b"drafted_at", "name", b"name", "policy", b"policy", "position", b"position", "rationale", b"rationale", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["author", b"author", "bounds", b"bounds", "canonical_json", b"canonical_json", "digest", b"digest", "document", b"document", "drafted_at", b"drafted_at", "name", b"name", "policy", b"policy", "position", b"position", "rationale", b"rationale", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

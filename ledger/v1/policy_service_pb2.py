@@ -26,7 +26,7 @@ from ledger.v1 import append_pb2 as ledger_dot_v1_dot_append__pb2
 from ledger.v1 import policy_pb2 as ledger_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/policy_service.proto\x12\tledger.v1\x1a\x16ledger/v1/append.proto\x1a\x16ledger/v1/policy.proto\"5\n\x11LintPolicyRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"w\n\x12LintPolicyResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12*\n\x08problems\x18\x02 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x04 \x01(\t\"k\n\x12\x44raftPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x93\x01\n\x13\x44raftPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\x12*\n\x08warnings\x18\x03 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\"\x93\x01\n\x15\x41\x63tivatePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"?\n\x16\x41\x63tivatePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"F\n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"a\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Policy\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\"b\n\x13ListPoliciesRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x14ListPoliciesResponse\x12#\n\x08policies\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x98\x03\n\rPolicyService\x12I\n\nLintPolicy\x12\x1c.ledger.v1.LintPolicyRequest\x1a\x1d.ledger.v1.LintPolicyResponse\x12L\n\x0b\x44raftPolicy\x12\x1d.ledger.v1.DraftPolicyRequest\x1a\x1e.ledger.v1.DraftPolicyResponse\x12U\n\x0e\x41\x63tivatePolicy\x12 .ledger.v1.ActivatePolicyRequest\x1a!.ledger.v1.ActivatePolicyResponse\x12\x46\n\tGetPolicy\x12\x1b.ledger.v1.GetPolicyRequest\x1a\x1c.ledger.v1.GetPolicyResponse\x12O\n\x0cListPolicies\x12\x1e.ledger.v1.ListPoliciesRequest\x1a\x1f.ledger.v1.ListPoliciesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/policy_service.proto\x12\tledger.v1\x1a\x16ledger/v1/append.proto\x1a\x16ledger/v1/policy.proto\"5\n\x11LintPolicyRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"\x87\x01\n\x12LintPolicyResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12*\n\x08problems\x18\x02 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x04 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x05 \x03(\t\"k\n\x12\x44raftPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x93\x01\n\x13\x44raftPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\x12*\n\x08warnings\x18\x03 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\"\x93\x01\n\x15\x41\x63tivatePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"?\n\x16\x41\x63tivatePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"F\n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"a\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Policy\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\"b\n\x13ListPoliciesRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x14ListPoliciesResponse\x12#\n\x08policies\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x98\x03\n\rPolicyService\x12I\n\nLintPolicy\x12\x1c.ledger.v1.LintPolicyRequest\x1a\x1d.ledger.v1.LintPolicyResponse\x12L\n\x0b\x44raftPolicy\x12\x1d.ledger.v1.DraftPolicyRequest\x1a\x1e.ledger.v1.DraftPolicyResponse\x12U\n\x0e\x41\x63tivatePolicy\x12 .ledger.v1.ActivatePolicyRequest\x1a!.ledger.v1.ActivatePolicyResponse\x12\x46\n\tGetPolicy\x12\x1b.ledger.v1.GetPolicyRequest\x1a\x1c.ledger.v1.GetPolicyResponse\x12O\n\x0cListPolicies\x12\x1e.ledger.v1.ListPoliciesRequest\x1a\x1f.ledger.v1.ListPoliciesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,24 +35,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LINTPOLICYREQUEST']._serialized_start=93
   _globals['_LINTPOLICYREQUEST']._serialized_end=146
-  _globals['_LINTPOLICYRESPONSE']._serialized_start=148
-  _globals['_LINTPOLICYRESPONSE']._serialized_end=267
-  _globals['_DRAFTPOLICYREQUEST']._serialized_start=269
-  _globals['_DRAFTPOLICYREQUEST']._serialized_end=376
-  _globals['_DRAFTPOLICYRESPONSE']._serialized_start=379
-  _globals['_DRAFTPOLICYRESPONSE']._serialized_end=526
-  _globals['_ACTIVATEPOLICYREQUEST']._serialized_start=529
-  _globals['_ACTIVATEPOLICYREQUEST']._serialized_end=676
-  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_start=678
-  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_end=741
-  _globals['_GETPOLICYREQUEST']._serialized_start=743
-  _globals['_GETPOLICYREQUEST']._serialized_end=813
-  _globals['_GETPOLICYRESPONSE']._serialized_start=815
-  _globals['_GETPOLICYRESPONSE']._serialized_end=912
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=914
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=1012
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1014
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1098
-  _globals['_POLICYSERVICE']._serialized_start=1101
-  _globals['_POLICYSERVICE']._serialized_end=1509
+  _globals['_LINTPOLICYRESPONSE']._serialized_start=149
+  _globals['_LINTPOLICYRESPONSE']._serialized_end=284
+  _globals['_DRAFTPOLICYREQUEST']._serialized_start=286
+  _globals['_DRAFTPOLICYREQUEST']._serialized_end=393
+  _globals['_DRAFTPOLICYRESPONSE']._serialized_start=396
+  _globals['_DRAFTPOLICYRESPONSE']._serialized_end=543
+  _globals['_ACTIVATEPOLICYREQUEST']._serialized_start=546
+  _globals['_ACTIVATEPOLICYREQUEST']._serialized_end=693
+  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_start=695
+  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_end=758
+  _globals['_GETPOLICYREQUEST']._serialized_start=760
+  _globals['_GETPOLICYREQUEST']._serialized_end=830
+  _globals['_GETPOLICYRESPONSE']._serialized_start=832
+  _globals['_GETPOLICYRESPONSE']._serialized_end=929
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=931
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=1029
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1031
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1115
+  _globals['_POLICYSERVICE']._serialized_start=1118
+  _globals['_POLICYSERVICE']._serialized_end=1526
 # @@protoc_insertion_point(module_scope)

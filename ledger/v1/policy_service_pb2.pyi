@@ -54,6 +54,7 @@ class LintPolicyResponse(message.Message):
     PROBLEMS_FIELD_NUMBER: builtins.int
     DIGEST_FIELD_NUMBER: builtins.int
     CANONICAL_JSON_FIELD_NUMBER: builtins.int
+    BOUNDS_FIELD_NUMBER: builtins.int
     valid: builtins.bool
     """Output only. True if it could be drafted: no problem is an error."""
     digest: builtins.str
@@ -64,6 +65,10 @@ class LintPolicyResponse(message.Message):
     def problems(self) -> containers.RepeatedCompositeFieldContainer[policy_pb2.PolicyProblem]:
         """Output only. Everything found, in the order of the text."""
 
+    @builtins.property
+    def bounds(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. How far one source alone moves each signal, a sentence each; empty unless valid."""
+
     def __init__(
         self,
         *,
@@ -71,10 +76,11 @@ class LintPolicyResponse(message.Message):
         problems: abc.Iterable[policy_pb2.PolicyProblem] | None = ...,
         digest: builtins.str = ...,
         canonical_json: builtins.str = ...,
+        bounds: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["canonical_json", b"canonical_json", "digest", b"digest", "problems", b"problems", "valid", b"valid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["bounds", b"bounds", "canonical_json", b"canonical_json", "digest", b"digest", "problems", b"problems", "valid", b"valid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

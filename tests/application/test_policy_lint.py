@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.application.policies.lint import lint
 from ledger.application.policies.source import Mapping, Scalar, place_within, read
+from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import Problem, digest, parse
 from ledger.events.policy_document import PolicyDocumentV3
 from ledger.events.signals import SignalDefined
@@ -274,6 +275,49 @@ def test_format_1_has_no_governance() -> None:
     assert _errors(GOVERNED.replace("policy/2", "policy/1")) == [
         "tiers[0].next: policy/1 has no tier after a tier",
         "governance: policy/1 has no governance",
+    ]
+
+
+CAPPED = GOVERNED.replace("scoring:\n", "scoring:\n  kernel: bucketed/2\n").replace(
+    "      min_buckets: 1\n",
+    "      min_buckets: 1\n      breach: 60%\n      sources_needed: 3\n      source_cap: 100\n",
+)
+
+
+def test_quotas_of_sources_are_of_format_2_and_of_kernel_2() -> None:
+    document = lint(CAPPED).document
+    assert isinstance(document, PolicyDocumentV3)
+    assert document.scoring.signals[0].source_cap == 100
+    assert _errors(CAPPED.replace("  kernel: bucketed/2\n", "")) == [
+        "scoring.signals[0].source_cap: the kernel bucketed/1 has no quotas for sources"
+    ]
+    assert _errors(CAPPED.replace("policy/2", "policy/1"))[0] == (
+        "scoring.kernel: policy/1 has no kernel bucketed/2"
+    )
+
+
+def test_a_quota_without_effect_is_warned_of_where_it_is_written() -> None:
+    assert [each.message for each in lint(CAPPED).problems] == []
+    for change, path, message in (
+        ("sources_needed: 1", "source_cap", "limits nothing: a bucket that one source alone fills"),
+        ("sources_needed: 3\n      sustain: 0%", "sources_needed", "one of 3 sources alone can"),
+    ):
+        text = CAPPED.replace("sources_needed: 3", change)
+        (problem,) = lint(text).problems
+        assert (problem.path, problem.severity) == (f"scoring.signals[0].{path}", "warning")
+        assert problem.message.startswith(message)
+        assert pointed_at(text, problem) in {"100", "3"}
+
+
+def test_the_bound_on_one_source_is_told_in_words() -> None:
+    document = lint(CAPPED).document
+    assert document is not None
+    assert told_bounds(document) == [
+        (
+            "One source alone moves log-loss by at most 33.3%. Where all others report it healthy, "
+            "that source raises it to 6.6% at most and does not make it sustained; where all "
+            "others report it at its worst, log-loss stays sustained."
+        )
     ]
 
 

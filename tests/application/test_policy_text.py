@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.application.policies.text import digest, parse, to_text
-from ledger.events.policy_document import DOCUMENTS, Action, PolicyDocument, Procedure
+from ledger.events.policy_document import DOCUMENTS, Action, Kernel, PolicyDocument, Procedure
 from ledger.events.values import NANO_LIMIT, format_decimal
 from ledger.limits import WINDOW_BUCKETS_MAX
 from tests.application.policy_texts import DEFAULT, MINIMAL, refused, with_signal
@@ -133,10 +133,17 @@ actions = st.sampled_from(get_args(Action))
 
 
 @st.composite
-def signal_rules(draw: st.DrawFn, name: str, procedure: Procedure) -> dict[str, Any]:
+def signal_rules(
+    draw: st.DrawFn, name: str, procedure: Procedure, kernel: str | None
+) -> dict[str, Any]:
     nanos = draw(st.lists(st.integers(1 - NANO_LIMIT, NANO_LIMIT - 1), min_size=2, unique=True))
     bucket = draw(spans)
-    reports = {} if procedure == "rules/1" else {"reports_every_seconds": draw(spans)}
+    reports: dict[str, Any] = (
+        {} if procedure == "rules/1" else {"reports_every_seconds": draw(spans)}
+    )
+    if kernel is not None:
+        caps = st.none() | st.integers(1, PPM)
+        reports["source_cap"] = draw(caps) if kernel == "bucketed/2" else None
     return reports | {
         "signal": name,
         "weight_ppm": draw(st.integers(1, PPM)),
@@ -198,6 +205,7 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
     }
     form, procedure = draw(st.sampled_from(sorted(DOCUMENTS)))
     is_governed = form == "policy/2"
+    kernel = draw(st.sampled_from(get_args(Kernel))) if is_governed else None
     return DOCUMENTS[form, procedure].model_validate(
         ({"governance": draw(governances())} if is_governed else {})
         | {
@@ -205,11 +213,11 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
             "title": draw(short),
             "rationale": draw(prose),
             "scoring": {
-                "kernel": "bucketed/1",
+                "kernel": kernel or "bucketed/1",
                 "combine": draw(st.sampled_from(["weighted_mean", "noisy_or", "max"])),
                 "impact_gain_ppm": draw(gains),
                 "risk_gain_ppm": draw(gains),
-                "signals": [draw(signal_rules(name, procedure)) for name in names],
+                "signals": [draw(signal_rules(name, procedure, kernel)) for name in names],
             },
             "decision": {
                 "procedure": procedure,

@@ -75,8 +75,8 @@ e8b7f97488908ade2295229c6b36a1a5d9f7d7d459012c43035dce36958eb805  token.revoked.
 c939bc633902c46f8bdb7828e8fe7bcde92fc6a7ae0baae6f2d7e94c70cb0634  call.represented.v1.json
 7834359358a2b705b6440dd8695b4895e9ff0df5dfa1a7b7aa228089b00c5ce4  limits.set.v1.json
 571b84e6f980d5a5749345db6dd118cda184b9c98acc837f019b1649eff8d4b3  signal.defined.v2.json
-25d7b92ad6c6480c25259d3ae8654e584ba6dd764fbfeb4e99d39047dcbee852  policy.drafted.v3.json
-f4f2bbea5da3c16fcf0cf39ba6c2490a88b3b896be78dc2a65d2bafd1f013d28  requests.refused.v2.json
+8c23a1568bb37b864aff40a2e373e285fd2828718b161e1aed72b37415ce75d1  policy.drafted.v3.json
+0a21a68461b50633befb57b610e9fa9432422074c6720ac52fc9d1d85416ff90  requests.refused.v2.json
 """.splitlines()
 )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import message_of, timestamp
 from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
+from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import Problem, to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
@@ -56,6 +57,7 @@ def version(drafted: PolicyDrafted, placed: PlacedEvent) -> policy_pb2.PolicyVer
         drafted_at=timestamp(placed.recorded_at),
         position=placed.position,
         title=drafted.document.title,
+        bounds=told_bounds(drafted.document),
     )
 
 

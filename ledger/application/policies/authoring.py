@@ -172,7 +172,11 @@ class AuthoredSignal(Authored):
     prior_samples: _Quantity = 50
     """Fresh samples that make the signal half believed; fewer count as healthier."""
     sources_needed: Annotated[int, Count(*bounds(Sources))] = 0
-    """Independent sources that must agree; 0 puts all sources together."""
+    """Independent sources that must agree; 0 puts all sources together. With `source_cap`: how many
+    must fill a bucket before it counts."""
+    source_cap: Annotated[int | None, Count(*bounds(Quantity))] = None
+    """One source never counts for more samples than this in one bucket, so one alone makes up at
+    most one part in `sources_needed` of it. Format policy/2 and kernel bucketed/2 only."""
     reports_every: Annotated[int | None, _SPAN] = Field(
         None,
         serialization_alias="reports_every_seconds",
@@ -187,7 +191,7 @@ class AuthoredScoring(Authored):
     """From observations to a priority."""
 
     kernel: Annotated[Kernel, Choice(Kernel)] = "bucketed/1"
-    """The scoring kernel."""
+    """The scoring kernel; `bucketed/2` has quotas for sources, in format policy/2."""
     combine: Annotated[Combination, Choice(Combination)] = "weighted_mean"
     """How signals become one degradation."""
     impact_gain: _Gain = Field(PPM, serialization_alias="impact_gain_ppm")
@@ -370,6 +374,8 @@ class AuthoredPolicy(Authored):
             del stored["governance"]
             for tier in stored["tiers"]:
                 del tier["next"]
+            for signal in stored["scoring"]["signals"]:
+                del signal["source_cap"]
         else:
             governance = self.governance or AuthoredGovernance()
             stored["governance"] = governance.model_dump(by_alias=True)

@@ -11,8 +11,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from ledger.application.names import did_you_mean
+from ledger.application.policies.compiled import scoring_of
 from ledger.application.policies.definition_usage import runs_against
 from ledger.application.policies.source import place_within
+from ledger.application.policies.source_bounds import bound_warnings
 from ledger.application.policies.text import (
     PolicyReading,
     Problem,
@@ -292,6 +294,11 @@ def _lint_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
         if not rule.rationale.strip():
             message = f"signal {rule.signal!r} has no rationale"
             _warn(reading, path, message, "Say why it has this weight and these limits.")
+
+    for bounded in scoring_of(document).signals:
+        index = [rule.signal for rule in document.scoring.signals].index(bounded.signal)
+        for field, message, remedy in bound_warnings(bounded):
+            _warn(reading, f"scoring.signals[{index}].{field}", message, remedy)
 
 
 def _lint_taxonomy(

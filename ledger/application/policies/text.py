@@ -35,6 +35,7 @@ from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.notation import shown
 from ledger.events.policy_document import PolicyDocument
+from ledger.kernel.scoring import KERNEL_1
 from ledger.limits import WINDOW_BUCKETS_MAX
 from ledger.rules.vocabulary import RULES_1
 
@@ -168,7 +169,7 @@ def _complete(reading: PolicyReading, policy: AuthoredPolicy) -> None:
 
 
 def _check_signals(reading: PolicyReading, policy: AuthoredPolicy) -> None:
-    """Report what `docs/spec/kernel_v1.md` excludes and no single value shows."""
+    """Report what the kernels' pages exclude and no single value shows."""
     for index, rule in enumerate(policy.scoring.signals):
         path = f"scoring.signals[{index}]"
         if rule.reports_every is not None and policy.decision.procedure == RULES_1:
@@ -177,6 +178,9 @@ def _check_signals(reading: PolicyReading, policy: AuthoredPolicy) -> None:
         if rule.baseline == rule.critical:
             message = f"critical equals the baseline, {rule.baseline}"
             reading.report(f"{path}.critical", message, "Say at which value it is at its worst.")
+        if rule.source_cap is not None and policy.scoring.kernel == KERNEL_1:
+            message = f"the kernel {KERNEL_1} has no quotas for sources"
+            reading.report(f"{path}.source_cap", message, "Write `kernel: bucketed/2`.")
         buckets, rest = divmod(rule.window, rule.bucket)
         if rest or buckets == 0:
             message = "the window is not a whole number of buckets"
@@ -194,6 +198,10 @@ def _check_format(reading: PolicyReading, policy: AuthoredPolicy) -> None:
             reading.report("decision.procedure", message, "Leave it out, or write policy/1.")
         return
     remedy = "Write `format: policy/2`, or leave it out."
+    if policy.scoring.kernel != KERNEL_1:
+        reading.report(
+            "scoring.kernel", f"{POLICY_1} has no kernel {policy.scoring.kernel}", remedy
+        )
     if policy.governance is not None:
         reading.report("governance", f"{POLICY_1} has no governance", remedy)
     for index, tier in enumerate(policy.tiers):
