@@ -24,6 +24,7 @@ from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.values import parse_time
 from ledger.export.files import EVENTS, LINE_BYTES_MAX, SCOPE, BundleError, open_bundle, read_all
 from ledger.export.scope import BundleScope, ScopeError
+from ledger.operations.explanation import changes
 from ledger.operations.failures import MisuseError
 from ledger.operations.places import named_checkpoint
 
@@ -242,6 +243,9 @@ class ServerLive:
 
     def counterfactuals(self, model: str, position: int) -> list[str]:
         """Return the smallest changes that would have changed a decision."""
-        explained = self._client.explain_decision(f"models/{model}/decisions/{position}")
-        found = [boundary.sentence for boundary in explained.explanation.boundaries]
-        return found or ["No change of a single value would have changed it."]
+        name = f"models/{model}/decisions/{position}"
+        explained = self._client.explain_decision(name, with_grounds=True)
+        found = changes(explained) or ["No change of a single value would have changed it."]
+        if explained.grounds_missing:
+            found.append(f"Reports and weights were not tried: {explained.grounds_missing}")
+        return found

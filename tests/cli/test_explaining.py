@@ -94,3 +94,22 @@ def test_without_its_reports_a_decision_is_explained_and_says_what_is_not_known(
     assert ran.code == 0
     assert "How the numbers came about is not known: " in ran.out
     assert "Reports:" not in ran.out
+
+
+def test_policies_say_in_words_what_one_source_alone_can_do(told: Run) -> None:
+    shown = told("policy", "show", "default")
+    bounds = told("policy", "show", "default", "--json").json["version"]["bounds"]
+    assert bounds
+    assert [f"# {each}" for each in bounds] == re.findall(
+        "^# One source .*$", shown.out, re.MULTILINE
+    )
+    linted = told("policy", "lint", "-", stdin=shown.out)
+    assert linted.code == 0
+    assert [each for each in bounds if each not in linted.out] == []
+
+
+def test_an_auditor_who_asks_what_if_is_told_of_reports_and_weights_too(told: Run) -> None:
+    ran = told("audit", "answer", "what-if", "--model", "fares")
+    document = told("decision", "explain", "fares", "--json").json
+    for each in document["grounds"]["counterfactuals"]:
+        assert each["sentence"] in ran.out
