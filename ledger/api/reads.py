@@ -25,6 +25,8 @@ NO_READS: Final = frozenset(
     {
         "/ledger.v1.ExportService/DeleteExport",
         "/ledger.v1.LedgerService/AddCosignature",
+        "/ledger.v1.NotificationService/ReplayDeadLetters",
+        "/ledger.v1.NotificationService/TestSubscriber",
         "/ledger.v1.PriorityService/RebuildProjection",
     }
 )

@@ -7,6 +7,7 @@ would otherwise succeed; it is refused by name, changes nothing, and succeeds fo
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -15,7 +16,9 @@ from ledger.errors import Reason
 from ledger.v1 import export_service_pb2 as export_pb
 from ledger.v1 import ledger_service_pb2 as pb
 from ledger.v1 import model_service_pb2, priority_service_pb2
+from ledger.v1 import notification_service_pb2 as notification_pb
 from ledger.v1.export_service_pb2_grpc import ExportServiceStub
+from ledger.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tests.support.served import ORIGIN, TIMEOUT, Served, deployment, observation, refused, serving
 
 STRANGER = (("ledger-actor", "services/monitor-7"),)
@@ -61,6 +64,19 @@ def delete(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
     return stub.DeleteExport(request, timeout=TIMEOUT, metadata=metadata)
 
 
+def replay(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
+    request = notification_pb.ReplayDeadLettersRequest(subscriber="pager")
+    stub = NotificationServiceStub(served.channel)
+    return stub.ReplayDeadLetters(request, timeout=TIMEOUT, metadata=metadata)
+
+
+def try_out(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
+    request = notification_pb.TestSubscriberRequest(subscriber="pager")
+    stub = NotificationServiceStub(served.channel)
+    return stub.TestSubscriber(request, timeout=TIMEOUT, metadata=metadata)
+
+
+PAGER = {"name": "pager", "kind": "command", "types": ["model.*"], "command": ["/bin/true"]}
 CALLS: dict[str, Call] = {
     "rotate a signing key": rotate,
     "revoke a signing key": revoke,
@@ -68,12 +84,15 @@ CALLS: dict[str, Call] = {
     "retire a model": retire,
     "rebuild a projection": rebuild,
     "delete an export": delete,
+    "have notifications sent again": replay,
+    "try a subscriber out": try_out,
 }
 
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path, operators__actors=("users/ops",)) as served:
+    told: dict[str, Any] = {"notifications__subscribers": (PAGER,)}
+    with serving(tmp_path, operators__actors=("users/ops",), **told) as served:
         served.service.create_ledger("ledger.example/only", clock="wall", actor="system/serve")
         yield served
 
@@ -120,7 +139,7 @@ def test_a_second_ledger_changes_nothing_for_clients_that_name_none(tmp_path: Pa
 def test_there_is_an_end_to_how_many_ledgers_a_server_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.service.LEDGERS_MAX", 2)
+    monkeypatch.setattr("ledger.application.creation.LEDGERS_MAX", 2)
     with serving(tmp_path) as served:
         request = pb.CreateLedgerRequest(origin="ledger.example/b", request_id="second")
         served.create("ledger.example/a")

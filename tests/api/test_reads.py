@@ -51,6 +51,7 @@ CHANGES = {
         "RevokeKey", "RotateKey", "SealStreams",
     },
     "ModelService": {"RecordDeployment", "RegisterModel", "RetireModel", "UpdateModel"},
+    "NotificationService": {"ReplayDeadLetters", "TestSubscriber"},
     "PolicyService": {"ActivatePolicy", "DraftPolicy"},
     "PriorityService": {"MakePlan", "RebuildProjection"},
     "SignalService": {"DefineSignal", "StreamSignals", "SubmitSignals"},

@@ -23,6 +23,7 @@ from ledger.client import (
     authority,
     enums,
     grounds,
+    notifications,
     outcomes,
     proofs,
     ranking,
@@ -53,6 +54,8 @@ from ledger.v1 import (
     ledger_service_pb2,
     model_pb2,
     model_service_pb2,
+    notification_pb2,
+    notification_service_pb2,
     plan_pb2,
     policy_pb2,
     policy_service_pb2,
@@ -75,6 +78,7 @@ MODULES = [
     export_pb2,
     ledger_pb2,
     model_pb2,
+    notification_pb2,
     plan_pb2,
     policy_pb2,
     priority_pb2,
@@ -88,6 +92,7 @@ SERVICES = [
     export_service_pb2,
     ledger_service_pb2,
     model_service_pb2,
+    notification_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
     signal_service_pb2,
@@ -120,6 +125,8 @@ RESULTS = {
     "LedgerAuthority": authority_pb2.Authority.DESCRIPTOR,
     "ListedToken": authority_pb2.Token.DESCRIPTOR,
     "RecordedGrant": authority_pb2.Grant.DESCRIPTOR,
+    "DeadNotification": notification_pb2.DeadLetter.DESCRIPTOR,
+    "SubscriberTest": notification_service_pb2.TestSubscriberResponse.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }
 ASSEMBLED = {
@@ -138,7 +145,7 @@ ASSEMBLED = {
 }
 CLASSES = {
     name: cls
-    for module in (authority, records, outcomes, grounds, ranking, proofs)
+    for module in (authority, grounds, notifications, outcomes, proofs, ranking, records)
     for name, cls in vars(module).items()
     if dataclasses.is_dataclass(cls)
 }
