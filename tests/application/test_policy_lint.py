@@ -321,6 +321,13 @@ def test_the_bound_on_one_source_is_told_in_words() -> None:
     ]
 
 
+def test_the_bound_on_one_score_is_told_in_words() -> None:
+    text = CAPPED.replace("decision:\n", "decision:\n  max_priority_step: 5%\n")
+    assert told_bounds(parse(text))[-1] == (
+        "One score moves the priority by at most 5%; each further one again."
+    )
+
+
 def test_format_2_decides_by_rules_2_alone() -> None:
     text = GOVERNED.replace("decision:\n", "decision:\n  procedure: rules/1\n")
     assert _errors(text) == ["decision.procedure: policy/2 decides by rules/2, not by rules/1"]
