@@ -16,12 +16,12 @@ DWELL = 24
 FLAPPING = signal_rule(bucket="1h", window="1h", half_life="1h", transient=1)
 
 
-def decided(path: Path, *, hold: str | None, **more: object) -> list[DecisionMade]:
+def decided(path: Path, *, hold: str | None) -> list[DecisionMade]:
     """Return what is decided about a model that flaps, after a check that all of it replays."""
     path.mkdir()
     world = World(path / "l.sqlite")
     rules = [rule("bad", "priority >= 400000", hold=hold)]
-    world.begin("m1", policy=policy_text(signals=[FLAPPING], rules=rules, **more))
+    world.begin("m1", policy=policy_text(signals=[FLAPPING], rules=rules))
     for hour in range(HOURS):
         world.see("m1", 1.4 if hour % 2 else 0.4, START + hour * HOUR)
         world.settle()
