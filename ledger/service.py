@@ -384,6 +384,9 @@ class Service:
             accounts = Accounts(self.store, ledger.info, parts, self.clock, seconds)
             begun.callback(accounts.stop)  # once nothing is done by itself any more
             accounts.start(self._workers)
+        if evaluator is not None:
+            begun.callback(ledger.governor.stop)
+            ledger.governor.start(self._workers)
         begun.callback(follower.stop)
         begun.callback(ledger.attestation.stop)
         ledger.attestation.start(self._workers)

@@ -3,6 +3,19 @@
 from typing import Final
 
 from ledger.application.policies.lint import lint
+from ledger.events.base import EventData
+from ledger.events.cases import (
+    GOVERNOR,
+    EscalationAcknowledged,
+    EscalationEnded,
+    EscalationEscalated,
+    EscalationRaised,
+    EscalationResolved,
+    TaskClosed,
+    TaskOpened,
+    TaskOverdue,
+    TaskTaken,
+)
 from tools.golden_proving import Appender
 
 POLICY: Final = """\
@@ -45,3 +58,61 @@ def draft(ledger: Appender) -> None:
     """Draft a version that says who approves the next one."""
     drafted = lint(POLICY).draft("default", 3, "Changes of it take two approvers from now on.")
     ledger.append(drafted, "policies/default", "2026-07-06T09:00:00.000000Z")
+
+
+_MODEL: Final = "fraud-eu"
+_ADA: Final = "users/ada"
+_EVALUATOR: Final = "system/evaluator"
+
+
+def ask(ledger: Appender) -> None:
+    """Raise an escalation and open a task, as a decision would, and what can come of both."""
+    days = iter(range(7, 28))
+
+    def note(data: EventData, actor: str) -> None:
+        at = f"2026-07-{next(days):02d}T09:00:00.000000Z"
+        ledger.append(data, data.stream_name, at, actor=actor)
+
+    model, decision = _MODEL, 45
+    note(
+        EscalationRaised(
+            model=model,
+            escalation=decision,
+            action="INVESTIGATE",
+            tier="data-science",
+            route="the weekly review",
+            acknowledge_until="2026-07-08T09:00:00.000000Z",
+        ),
+        _EVALUATOR,
+    )
+    note(
+        TaskOpened(
+            model=model,
+            task=decision,
+            action="INVESTIGATE",
+            owner="team-payments",
+            due_at="2026-07-14T09:00:00.000000Z",
+        ),
+        _EVALUATOR,
+    )
+    note(
+        EscalationEscalated(
+            model=model,
+            escalation=decision,
+            tier="head-of-risk",
+            route="the person on duty",
+            acknowledge_until="2026-07-08T13:00:00.000000Z",
+        ),
+        GOVERNOR,
+    )
+    note(EscalationAcknowledged(model=model, escalation=decision, note="I look into it."), _ADA)
+    note(TaskTaken(model=model, task=decision), _ADA)
+    note(
+        EscalationResolved(
+            model=model, escalation=decision, resolution="Labels arrive late; loss is as before."
+        ),
+        _ADA,
+    )
+    note(TaskOverdue(model=model, task=decision), GOVERNOR)
+    note(TaskClosed(model=model, task=decision, outcome="false_alarm", note="Late labels."), _ADA)
+    note(EscalationEnded(model=model, escalation=decision, decision=decision + 1), _EVALUATOR)

@@ -20,4 +20,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_signals.adopt,
     golden_governance.draft,
     golden_proving.count_hosts,
+    golden_governance.ask,
 )

@@ -70,6 +70,11 @@ def signal_stream(signal: str) -> str:
     return f"signals/{signal}"
 
 
+def case_streams(model: str) -> tuple[str, str]:
+    """Return the streams of what is asked of people about a model: escalations and tasks."""
+    return f"escalations/{model}", f"tasks/{model}"
+
+
 def plan_stream(plan: str) -> str:
     """Return the stream of one plan."""
     return f"plans/{plan}"

@@ -19,6 +19,8 @@ from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import ObservationIntake
 from ledger.application.fleet.repository import Aggregates
+from ledger.application.governance.cases import Cases
+from ledger.application.governance.governor import Governor
 from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.plans import Planning
@@ -61,9 +63,12 @@ class LedgerApplication:
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
         self.grounds = GroundsReader(store.events, info.origin, self.histories, self.replayer)
         self.overrides = Overrides(store, info, self.decisions)
+        self.cases = Cases(store, info)
+        self.governor = Governor(store, info, self.cases, self.histories, clock)
         self.clocks = Clocks(store, info)
         self.erasure = Erasure(store, info)
         self.erasure.on_erased(lambda position, _: self.fleet.refresh(position))
+        self.erasure.on_erased(lambda *_: self.cases.forget())
         self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
 
     def evaluator(self) -> Evaluator:

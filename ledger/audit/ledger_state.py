@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.absence import Absences
 from ledger.audit.authority import AuditedAuthority
+from ledger.audit.cases import AuditedCases
 from ledger.audit.event import AuditedEvent
 from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
@@ -165,8 +166,7 @@ class LedgerState:
         self._edge: list[Node] = []
         self.request: tuple[str, str, str, int] | None = None
         """The request of the event before: actor, method, id, and when it was recorded."""
-        self.gone: list[int] = []
-        """Events outside the models' streams whose bodies are absent."""
+        self.gone: list[int] = []  # events outside the models' streams without their bodies
         self.recorded_at = 0
         """When the event before was recorded."""
         self.horizons = Horizons()
@@ -189,6 +189,7 @@ class LedgerState:
         self.plans: list[tuple[int, str, int, int]] = []
         """(position, policy, period, next price)."""
         self.authority = AuditedAuthority()
+        self.cases = AuditedCases()
         self.observations = Observations()
         self.assessor: Assessor
         self.obligations: Obligations
@@ -234,6 +235,7 @@ class LedgerState:
         """Take in an event that the rules have looked at."""
         self.position, self.recorded_at = event.position, event.recorded_at
         self.authority.apply(event)
+        self.cases.take(event, self)
         seen = event.observation
         self.moments.take(event.position, event.recorded_at, seen.observed_at if seen else 0)
         self._streams[event.stream] = (event.stream_version, event.event_hash)
@@ -375,11 +377,10 @@ def meaning_of(data: dict[str, Any]) -> tuple[str, ...]:
 
 def versions_of(data: dict[str, Any]) -> tuple[object, ...]:
     """Return the model version and policy version that a score or decision names."""
-    return (
-        data["model_version"], data["policy"], data["policy_version"], data["policy_digest"],
-    )  # fmt: skip
+    return tuple(data[name] for name in _VERSIONS)
 
 
+_VERSIONS: Final = ("model_version", "policy", "policy_version", "policy_digest")
 _IN_FORCE: Final = ("action", "tier", "rule", "reason", "held_back", "overridden", "since")
 _APPLY: Final = {
     **dict.fromkeys(CONFIGURED, LedgerState._configured),  # noqa: SLF001 - the table of its own methods

@@ -31,6 +31,8 @@ class Parameters:
     candidates: str
     interval_seconds: int
     silence_seconds: int
+    document: dict[str, Any]
+    """The whole, as it is stored."""
 
     @property
     def reference(self) -> tuple[str, int, str]:
@@ -82,6 +84,7 @@ def parameters_of(policy: str, version: int, digest: str, document: dict[str, An
         ),
         "" if planning is None else planning["loss_signal"],
         "" if planning is None else planning["candidates"],
+        document=document,
         **document["evaluation"],
     )
 

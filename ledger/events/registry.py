@@ -9,6 +9,7 @@ from ledger.errors import event_unreadable
 from ledger.events.access import AccessRecorded, ReadsCounted
 from ledger.events.authority import AUTHORITY_CLASSES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
+from ledger.events.cases import CASE_CLASSES
 from ledger.events.decisions import (
     DecisionMadeV1,
     DecisionMadeV2,
@@ -88,6 +89,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     SignalDefinedV2,
     PolicyDraftedV3,
     RequestsRefusedV2,
+    *CASE_CLASSES,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -128,6 +128,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. The change of authority may not be made: not by this actor, not to that one, or not as things are. Do: the message says why; `authority why` says by which grants an actor may do what."""
     ERROR_REASON_SUBSCRIBER_UNKNOWN: _ErrorReason.ValueType  # 52
     """NOT_FOUND. This server has no subscriber of that name for the ledger. Do: list them; the operator names them in the settings."""
+    ERROR_REASON_CASE_NOT_OPEN: _ErrorReason.ValueType  # 60
+    """FAILED_PRECONDITION. The escalation or task is not open, or was answered so before. Do: list what is open, then answer that."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -254,3 +256,5 @@ ERROR_REASON_AUTHORITY_REFUSED: ErrorReason.ValueType  # 51
 """FAILED_PRECONDITION. The change of authority may not be made: not by this actor, not to that one, or not as things are. Do: the message says why; `authority why` says by which grants an actor may do what."""
 ERROR_REASON_SUBSCRIBER_UNKNOWN: ErrorReason.ValueType  # 52
 """NOT_FOUND. This server has no subscriber of that name for the ledger. Do: list them; the operator names them in the settings."""
+ERROR_REASON_CASE_NOT_OPEN: ErrorReason.ValueType  # 60
+"""FAILED_PRECONDITION. The escalation or task is not open, or was answered so before. Do: list what is open, then answer that."""

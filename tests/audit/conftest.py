@@ -7,6 +7,7 @@ import pytest
 
 from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
+from tests.support.governed import governed
 from tests.support.world import (
     ANA,
     DAY,
@@ -59,7 +60,39 @@ def lived(path: Path, clock: str = "data") -> World:
     world.see("alpha", 1.0, START + 23 * DAY)
     world.settle()
     world.plan(5_000_000)
+    ask_people(world)
     return world
+
+
+def ask_people(world: World) -> None:
+    """Have a model decided about by a policy that asks people, who answer late."""
+    rules = [
+        rule("bad", "priority >= 500000"),
+        rule("look", "priority >= 50000", "INVESTIGATE"),
+    ]
+    asking = governed(policy_text(rules=rules), investigate_within="3d", adjust_within="1h")
+    world.register("delta")
+    world.deploy("delta", "v1", at=START + 23 * DAY)
+    scope = ScopePart(kind="model", model="delta", labels={})
+    world.activate(asking, policy="asking", scope=scope)
+    world.see("delta", 0.6, START + 24 * DAY)
+    world.settle()
+    world.see("delta", 0.6, START + 26 * DAY)
+    world.settle()
+    world.govern()
+    cases = world.ledger.cases
+    asked = cases.open()["delta"]
+    assert asked.escalation is not None
+    cases.acknowledge(ANA, "delta", asked.escalation.escalation, "late, but seen")
+    [task] = asked.tasks.values()
+    cases.take(ANA, "delta", task.task)
+    world.see("delta", 0.6, START + 28 * DAY)
+    world.settle()
+    world.govern()
+    cases.close(ANA, "delta", task.task, "cause_found", "a broken feed")
+    cases.resolve(ANA, "delta", asked.escalation.escalation, "the feed is mended")
+    world.see("delta", 9.0, START + 29 * DAY, size=100_000)
+    world.settle()
 
 
 @pytest.fixture(scope="session")

@@ -224,7 +224,8 @@ class Paper:
 
 
 _PLACES: Final = {
-    "after", "as_of", "causation_position", "evaluated_through", "position", "score_position",
+    "after", "as_of", "causation_position", "decision", "escalation", "evaluated_through",
+    "position", "score_position", "task",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from ledger.events.values import format_time, parse_time
 from tests.audit.left_out import LEFT_OUT
 from tests.audit.misstated import MISSTATED
 from tests.audit.paper import Paper
+from tests.audit.unasked import UNASKED
 from tests.audit.unauthorised import UNAUTHORISED
 from tests.support.audits import audited
 from tests.support.world import DAY
@@ -316,6 +317,7 @@ def raise_a_price(paper: Paper) -> int:
 FORGERIES: Final[dict[str, Forge]] = (
     LEFT_OUT
     | UNAUTHORISED
+    | UNASKED
     | MISSTATED
     | {
         "bodies.present": remove_a_body,

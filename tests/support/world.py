@@ -118,6 +118,10 @@ class World:
             pass
         assert self.follower.failure is None, self.follower.failure
 
+    def govern(self) -> int:
+        """Let the governor record all that is due; return how many events that were."""
+        return self.ledger.governor.run_due()
+
     @property
     def head(self) -> int:
         """The last position."""

@@ -192,7 +192,9 @@ class Decisions:
         return history, policy
 
     def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
-        horizon = self._horizon(*self.decidable(model, head), head, at)
+        history, policy = self.decidable(model, head)
+        history.cases = self._histories.cases(model, head.position)
+        horizon = self._horizon(history, policy, head, at)
         assessment = self._replayer.assess_cold(horizon).assessment
         return Recordable(assessment, None, is_decided=True)
 
@@ -228,7 +230,9 @@ class Decisions:
             until=written.last_position,
             limit=written.last_position - written.first_position + 1,
         )
-        pairs = zip(events[::2], events[1::2], strict=True)
+        scored = [event for event in events if event.type == ScoreComputed.TYPE]
+        decided = [event for event in events if event.type in DECISION_TYPES]
+        pairs = zip(scored, decided, strict=True)
         return EvaluationResult(
             written,
             tuple(

@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ledger.application.appender import Addition, MakeData, Proposal
-from ledger.application.commands import model_stream, unbroken
+from ledger.application.commands import case_streams, model_stream, unbroken
 from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
+from ledger.events.cases import CASE_TYPES, EscalationData, TaskData
 from ledger.events.decisions import (
     MADE,
     DecisionMade,
@@ -25,8 +26,9 @@ from ledger.events.decisions import (
     SignalOutputPart,
     Trigger,
 )
-from ledger.events.policy_document import Action
+from ledger.events.policy_document import Action, PolicyDocumentV3
 from ledger.events.values import format_time, parse_time
+from ledger.governance.cases import Decided, consequences
 from ledger.kernel.bucketed import KernelScore, SignalOutput, score
 from ledger.kernel.buckets import ModelState
 from ledger.rules.procedure import (
@@ -264,6 +266,9 @@ def proposal(recordables: Sequence[Recordable], clock: Clock) -> Proposal:
             additions.append(
                 Addition(stream, type_, _decision(assessment, at), run_id=run_id, follows=at)
             )
+            following = _consequences(assessment, at + 1, run_id)
+            additions += following
+            guards |= dict.fromkeys(_unchanged_cases(horizon))
     return Proposal(additions, tuple(guards))
 
 
@@ -279,6 +284,41 @@ def _run_id(recordable: Recordable, clock: Clock) -> str | None:
         return assessment.open_run
     is_action = assessment.outcome.action != "NO_ACTION"
     return f"runs/{uuid7(clock)}" if is_action and recordable.is_decided else None
+
+
+def _consequences(assessment: Assessment, at: int, run_id: str | None) -> list[Addition]:
+    """Return what a decision asks of people; `at`: its place in the request."""
+    horizon, outcome = assessment.horizon, assessment.outcome
+    if horizon.is_historical:
+        return []
+    history = horizon.history
+    document = horizon.policy.document.model_dump(mode="json")
+
+    def made(position: int) -> list[EscalationData | TaskData]:
+        decided = Decided(
+            history.model, position, outcome.action, outcome.tier, horizon.evaluated_at
+        )
+        return consequences(history.cases, decided, document, history.described.owner)
+
+    def nth(index: int) -> MakeData:
+        return lambda first_position: made(first_position + at)[index]
+
+    return [
+        Addition(one.stream_name, one.TYPE, nth(index), run_id=run_id, follows=at)
+        for index, one in enumerate(made(1))
+    ]
+
+
+def _unchanged_cases(horizon: AssessmentInputs) -> list[Guard]:
+    """Return the guards of what a decision's consequences were made of, if it may have any."""
+    versions = horizon.history.cases.versions
+    is_governed = isinstance(horizon.policy.document, PolicyDocumentV3)
+    if horizon.is_historical or not (is_governed or versions):
+        return []
+    return [
+        Guard(stream, CASE_TYPES, expected_count=versions.get(stream.partition("/")[0], 0))
+        for stream in case_streams(horizon.history.model)
+    ]
 
 
 def _decision(assessment: Assessment, score_at: int) -> MakeData:

@@ -23,10 +23,17 @@ from ledger.application.commands import Caller
 from ledger.application.evaluation.assessments import AssessmentInputs, Recordable, assess, proposal
 from ledger.application.evaluation.due import UNKNOWN, DataTime, Moment, is_due
 from ledger.application.evaluation.tracked_model import TrackedModel
-from ledger.application.fleet.history import HistoryReader, LastScored, window_bounds
+from ledger.application.fleet.cases import with_case
+from ledger.application.fleet.history import (
+    HistoryReader,
+    LastScored,
+    window_bounds,
+)
 from ledger.application.policies.compiled import is_same_versions
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
+from ledger.events.cases import CASE_TYPES
+from ledger.events.decisions import DECISION_TYPES
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
 from ledger.events.policies import PolicyActivated
@@ -95,6 +102,8 @@ class Evaluator:
             self._position = event.position
             if event.stream.startswith("models/"):
                 self._fold(event)
+            elif event.type in CASE_TYPES:
+                self._fold_case(event)
             elif event.type == PolicyActivated.TYPE:
                 self._forget()  # scopes may have moved; state is rebuilt when it is needed
             elif event.type == BodyErased.TYPE:
@@ -108,7 +117,7 @@ class Evaluator:
         if moment is None:
             return 0  # nothing was observed yet, so a `data` ledger has no time to evaluate at
         now = moment.ledger
-        waiting: list[tuple[TrackedModel, Future[AppendResult]]] = []
+        waiting: list[tuple[TrackedModel, bool, Future[AppendResult]]] = []
         is_whole = True
         for model in list(self._tracked):
             try:
@@ -116,7 +125,9 @@ class Evaluator:
                 if tracked is None or not self._is_due(tracked, moment):
                     continue
                 proposed = self._proposal(tracked, now)
-                waiting.append((tracked, self._appender.submit(CALLER, _METHOD, proposed)))
+                is_decided = any(one.type in DECISION_TYPES for one in proposed.additions)
+                future = self._appender.submit(CALLER, _METHOD, proposed)
+                waiting.append((tracked, is_decided, future))
             except LedgerError as error:
                 if error.reason is Reason.LIMIT_REACHED:
                     self._put_first(model)
@@ -126,7 +137,7 @@ class Evaluator:
                     raise
                 self._set_aside(model, error)
         written = 0
-        for tracked, future in waiting:
+        for tracked, is_decided, future in waiting:
             try:
                 appended = future.result()
             except LedgerError as error:
@@ -136,7 +147,7 @@ class Evaluator:
                 continue  # something newer is on its way to us: fold it, then look again
             written += 1
             tracked.pending = appended.last_position
-            self.decisions += appended.last_position - appended.first_position
+            self.decisions += is_decided
             tracked.is_marked = tracked.is_changed = False
             tracked.marked_by = None
             tracked.scored = replace(moment, own=tracked.newest)
@@ -249,6 +260,13 @@ class Evaluator:
         if event.type in _RESELECTING:
             self._tracked[model] = None  # other observations are selected, or another policy fits
 
+    def _fold_case(self, event: RecordedEvent) -> None:
+        tracked = self._tracked.get(event.stream.partition("/")[2])
+        if tracked is not None:
+            tracked.history.cases = with_case(
+                tracked.history.cases, event, is_gone=event.body_bytes is None
+            )
+
     def _apply(self, tracked: TrackedModel, event: RecordedEvent) -> None:
         tracked.history.apply(event)
         score = tracked.history.score
@@ -283,6 +301,7 @@ class Evaluator:
         history = histories.history(model, self._position)
         if history is None:
             return None
+        history.cases = histories.cases(model, self._position)
         policy = histories.policy_in_force(history.described, self._position)
         tracked = TrackedModel(history, policy, None, None, None, is_marked=False, is_changed=True)
         if policy is None or history.is_retired:

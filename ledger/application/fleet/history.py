@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from ledger.application.commands import model_stream
+from ledger.application.fleet.cases import CaseReader
 from ledger.application.fleet.service_period import (
     DeployedVersion,
     ServicePeriod,
@@ -16,7 +17,6 @@ from ledger.application.fleet.service_period import (
     service_at,
 )
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions, is_version_of
-from ledger.application.policies.history import PolicyHistory
 from ledger.errors import event_unreadable
 from ledger.events.decisions import (
     DECISION_TYPES,
@@ -38,6 +38,7 @@ from ledger.events.policies import PolicyActivated
 from ledger.events.registry import BY_TYPE, decode_data, typed
 from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND, parse_time
+from ledger.governance.cases import ModelCases
 from ledger.kernel.buckets import ModelState
 from ledger.kernel.scoring import Scoring
 from ledger.rules.procedure import Override
@@ -78,6 +79,8 @@ class History:
     decision: PriorDecision | None = None
     score: tuple[ScoreComputed, int] | None = None
     is_retired: bool = False
+    cases: ModelCases = field(default_factory=ModelCases)
+    """The escalation and tasks that are open; empty unless they were read with `cases`."""
     is_version_erased: bool = False
     """Whether the newest deployment was erased; `deployments` are those that are known."""
 
@@ -131,7 +134,7 @@ def override_of(data: DecisionOverridden, position: int) -> Override:
     )
 
 
-class HistoryReader(PolicyHistory):
+class HistoryReader(CaseReader):
     """Reads histories and policies in force as of any position of one ledger.
 
     An event whose body was erased by that position counts with its header only: an erased

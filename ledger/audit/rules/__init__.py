@@ -4,6 +4,7 @@ from ledger.audit.rules import (
     access,
     authority,
     bodies,
+    cases,
     decisions,
     fleet,
     horizons,
@@ -14,7 +15,6 @@ from ledger.audit.rules import (
 )
 
 __all__ = [
-    "access", "authority", "bodies", "decisions", "fleet", "horizons", "meanings", "obligations",
-    "proving",
-    "replay",
+    "access", "authority", "bodies", "cases", "decisions", "fleet", "horizons", "meanings",
+    "obligations", "proving", "replay",
 ]  # fmt: skip

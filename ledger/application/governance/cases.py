@@ -1,0 +1,148 @@
+"""Escalations and tasks of one ledger: what is open, now or at a position, and answers by people.
+
+A decision is recorded together with what it begins and ends (`evaluation/assessments.py`), the
+governor records what time brings; here are the answers of people.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller, fields_named
+from ledger.application.erasure import Erasures
+from ledger.application.fleet.cases import with_case
+from ledger.errors import LedgerError, Reason
+from ledger.events.cases import (
+    CASE_TYPES,
+    EscalationAcknowledged,
+    EscalationData,
+    EscalationResolved,
+    TaskClosed,
+    TaskData,
+    TaskOutcome,
+    TaskTaken,
+)
+from ledger.events.envelope import RecordedEvent
+from ledger.governance.cases import ModelCases, OpenEscalation, OpenTask, case_fault
+from ledger.storage.records import AppendResult, Guard, LedgerInfo
+from ledger.storage.store import Store
+
+_TRIES: Final = 5
+_NONE: Final = ModelCases()
+
+
+class Cases:
+    """Escalations and tasks of one ledger. Safe between threads."""
+
+    def __init__(self, store: Store, info: LedgerInfo) -> None:
+        self._store = store
+        self._origin = info.origin
+        self._appender = Appender(store, info.origin)
+        self._erasures = Erasures(store.events, info.origin)
+        self._lock = threading.Lock()
+        self._models: dict[str, ModelCases] = {}
+        self._position = 0
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    def open(self, as_of: int | None = None) -> Mapping[str, ModelCases]:
+        """Return what is open for each model that ever had a case: now, or at a position."""
+        if as_of is None:
+            with self._lock:
+                self._follow()
+                return dict(self._models)
+        models: dict[str, ModelCases] = {}
+        self._fold(models, self._read(0, as_of), as_of)
+        return models
+
+    def forget(self) -> None:
+        """Fold all of it again, since bodies were erased."""
+        with self._lock:
+            self._models.clear()
+            self._position = 0
+
+    def _follow(self) -> None:
+        head = self._store.events.head(self._origin).position
+        if head > self._position:
+            self._fold(self._models, self._read(self._position, head), head)
+            self._position = head
+
+    def _read(self, after: int, until: int) -> Iterable[RecordedEvent]:
+        return self._store.events.of_types(
+            self._origin, CASE_TYPES, after=after, at_or_before=until
+        )
+
+    def _fold(
+        self, models: dict[str, ModelCases], events: Iterable[RecordedEvent], as_of: int
+    ) -> None:
+        for event in events:
+            model = event.stream.partition("/")[2]
+            is_gone = event.body_bytes is None and self._erasures.passes_over(event, as_of)
+            models[model] = with_case(models.get(model, _NONE), event, is_gone=is_gone)
+
+    # ---- answers ---------------------------------------------------------------------------------
+
+    def acknowledge(self, caller: Caller, model: str, escalation: int, note: str) -> AppendResult:
+        """Record that a person takes an escalation on; CASE_NOT_OPEN where it is not open."""
+        with fields_named():
+            data = EscalationAcknowledged(model=model, escalation=escalation, note=note)
+        return self.answer(caller, data)
+
+    def resolve(self, caller: Caller, model: str, escalation: int, resolution: str) -> AppendResult:
+        """Record how a person dealt with an escalation; CASE_NOT_OPEN where it is not open."""
+        with fields_named():
+            data = EscalationResolved(model=model, escalation=escalation, resolution=resolution)
+        return self.answer(caller, data)
+
+    def take(self, caller: Caller, model: str, task: int) -> AppendResult:
+        """Record that a person works on a task; CASE_NOT_OPEN where it is not open."""
+        with fields_named():
+            data = TaskTaken(model=model, task=task)
+        return self.answer(caller, data)
+
+    def close(
+        self, caller: Caller, model: str, task: int, outcome: TaskOutcome, note: str
+    ) -> AppendResult:
+        """Record the outcome of a task; CASE_NOT_OPEN where it is not open."""
+        with fields_named():
+            data = TaskClosed(model=model, task=task, outcome=outcome, note=note)
+        return self.answer(caller, data)
+
+    def answer(self, caller: Caller, data: EscalationData | TaskData) -> AppendResult:
+        """Record an event about what is open, guarded by what was open when it was judged."""
+
+        def decide() -> Proposal:
+            cases = self.open().get(data.model, _NONE)
+            if fault := case_fault(cases, data.TYPE, caller.actor, data.to_data()):
+                raise _refused(data, caller, fault)
+            count = cases.versions.get(data.stream_name.partition("/")[0], 0)
+            guard = Guard(data.stream_name, CASE_TYPES, expected_count=count)
+            return Proposal([Addition.of(data, cause=_cause(cases, data))], [guard])
+
+        return self._appender.append(caller, data.METHOD or "Governor", decide, tries=_TRIES)
+
+
+def _cause(cases: ModelCases, data: EscalationData | TaskData) -> int | None:
+    """Return the position of the event that opened what is answered."""
+    found: OpenEscalation | OpenTask | None = cases.escalation
+    if isinstance(data, TaskData):
+        found = cases.task(data.task)
+    return None if found is None else found.opened_at
+
+
+def _refused(data: EscalationData | TaskData, caller: Caller, fault: str) -> LedgerError:
+    if "is not a person" in fault:
+        return LedgerError(
+            Reason.ACTOR_NOT_AUTHORISED,
+            f"{fault}: only a person answers escalations and tasks.",
+            remedy="Call as the person who answers, users/NAME.",
+            metadata={"actor": caller.actor},
+        )
+    what = "task" if isinstance(data, TaskData) else "escalation"
+    return LedgerError(
+        Reason.CASE_NOT_OPEN,
+        f"The {what} of model {data.model} is not open for this: {fault}.",
+        remedy=f"List what is open: `decision-ledger {what} list`.",
+        metadata={"model": data.model, "why": fault},
+    )

@@ -1,0 +1,87 @@
+"""The governor: records what time brings, as `system/governor`, once its time has come.
+
+An escalation without an answer goes on to the next tier, and a task is overdue. All that it appends
+is judged as the auditor judges it, and guarded: several servers do the same thing once.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import structlog
+
+from ledger.application.commands import Caller, ledger_time
+from ledger.application.governance.cases import Cases
+from ledger.application.periodic_task import PeriodicTask
+from ledger.application.policies.history import PolicyHistory
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events.cases import GOVERNOR, EscalationData, TaskData, TaskOverdue
+from ledger.events.decisions import DecisionMade
+from ledger.events.registry import typed
+from ledger.governance.cases import ModelCases, OpenEscalation, passed_on
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
+
+CALLER: Final = Caller(GOVERNOR)
+_SECONDS: Final = 5.0
+_PASSED: Final = frozenset({Reason.CASE_NOT_OPEN, Reason.VERSION_CONFLICT})
+"""Another server, or a person, was sooner."""
+_UNKNOWN: Final = frozenset({Reason.BODY_ERASED, Reason.EVENT_UNREADABLE, Reason.POLICY_UNKNOWN})
+_log: Final = structlog.get_logger("ledger.governor")
+
+
+class Governor(PeriodicTask):
+    """Looks every few seconds at what is due on one ledger."""
+
+    def __init__(
+        self, store: Store, info: LedgerInfo, cases: Cases, policies: PolicyHistory, clock: Clock
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._cases = cases
+        self._policies = policies
+        super().__init__(f"governor {info.origin}", self.run_due, _SECONDS, clock)
+
+    def run_due(self) -> int:
+        """Record all that is due by the ledger's time; return how many events that were."""
+        now = ledger_time(self._info, self._store, self._store.events.head(self._info.origin))
+        written = 0
+        for model, cases in self._cases.open().items():
+            for data in self._due(model, cases, now):
+                try:
+                    self._cases.answer(CALLER, data)
+                except LedgerError as error:
+                    if error.reason not in _PASSED:
+                        raise
+                else:
+                    written += 1
+        return written
+
+    def _due(self, model: str, cases: ModelCases, now: int) -> Iterator[EscalationData | TaskData]:
+        for task in cases.tasks.values():
+            if task.due_at <= now and not task.is_overdue:
+                yield TaskOverdue(model=model, task=task.task)
+        open_ = cases.escalation
+        if open_ is not None and open_.is_due(now):
+            document = self._document(open_)
+            following = None if document is None else passed_on(open_, document)
+            if following is not None:
+                _log.warning(
+                    "escalation.escalated", ledger=self._info.origin, model=model,
+                    escalation=open_.escalation, tier=following.tier,
+                )  # fmt: skip
+                yield following
+
+    def _document(self, open_: OpenEscalation) -> Mapping[str, Any] | None:
+        """Return the policy that raised an escalation; None where it cannot be read."""
+        event = self._store.events.event(self._info.origin, open_.escalation)
+        if event is None or event.body_bytes is None:
+            return None
+        try:
+            data = typed(event, DecisionMade)
+            policy = self._policies.compiled(data.policy, data.policy_version, data.policy_digest)
+        except LedgerError as error:
+            if error.reason not in _UNKNOWN:
+                raise
+            return None
+        return policy.document.model_dump(mode="json")

@@ -1,0 +1,315 @@
+"""Cases: the escalation and the tasks that decisions have left open for each model.
+
+Folded from events in order. `consequences` says what a decision begins and ends, `passed_on` what
+follows where no answer comes, and `case_fault` whether an event may be. Times are microseconds
+since the epoch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from ledger.events.cases import (
+    GOVERNOR,
+    EscalationAcknowledged,
+    EscalationData,
+    EscalationEnded,
+    EscalationEscalated,
+    EscalationRaised,
+    EscalationResolved,
+    TaskClosed,
+    TaskData,
+    TaskOpened,
+    TaskOverdue,
+    TaskTaken,
+)
+from ledger.events.values import SECOND, format_time, parse_time
+
+_HOUR: Final = 3_600 * SECOND
+_NO_TIERS: Final = frozenset({"", "none"})
+_TASKS: Final = {
+    "INVESTIGATE": "investigate_seconds",
+    "ADJUST_DATA_COLLECTION": "adjust_seconds",
+}
+_LATEST: Final = 253_402_300_799 * SECOND  # the last time that can be written
+
+
+class Decided(NamedTuple):
+    """The part of a decision that asks something of people."""
+
+    model: str
+    position: int
+    action: str
+    tier: str
+    evaluated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEscalation:
+    """An escalation that is open."""
+
+    model: str
+    escalation: int
+    action: str
+    raised_to: str
+    """The tier that it was raised to, and `tier` the one that it has reached."""
+    tier: str
+    route: str
+    acknowledge_until: int | None
+    opened_at: int
+    """The position of the event that raised it."""
+    acknowledged_by: str | None = None
+
+    def is_due(self, now: int) -> bool:
+        """Whether it goes on to the next tier, if there is one."""
+        until = self.acknowledge_until
+        return self.acknowledged_by is None and until is not None and until <= now
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A task that is open."""
+
+    model: str
+    task: int
+    action: str
+    owner: str
+    due_at: int
+    opened_at: int
+    taken_by: str | None = None
+    is_overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCases:
+    """The cases that are open for one model; a value."""
+
+    escalation: OpenEscalation | None = None
+    tasks: Mapping[str, OpenTask] = field(default_factory=dict)
+    """By action: of each at most one is open."""
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """How many events each of the two streams has."""
+
+    def applied(
+        self, position: int, type_: str, actor: str, data: dict[str, Any] | None
+    ) -> "ModelCases":
+        """Return what is open after an event of the model; `data` None where they are erased."""
+        changed = _CHANGES[type_](self, position, actor, data)
+        kind = "escalations" if type_.startswith("escalation.") else "tasks"
+        versions = {**self.versions, kind: self.versions.get(kind, 0) + 1}
+        return replace(changed, versions=versions)
+
+    def task(self, task: int) -> OpenTask | None:
+        """Return the open task that is named by a decision's position."""
+        return next((one for one in self.tasks.values() if one.task == task), None)
+
+
+# ---- what follows --------------------------------------------------------------------------------
+
+
+def consequences(
+    cases: ModelCases, decided: Decided, document: Mapping[str, Any] | None, owner: str
+) -> list[EscalationData | TaskData]:
+    """Return the events that are recorded with a decision, in order.
+
+    `document`: of the policy that decided, as stored; one without governance begins nothing. An
+    escalation stays open while action and tier stay what they are, a task until a person closes it.
+    """
+    found: list[EscalationData | TaskData] = []
+    open_ = cases.escalation
+    is_governed = document is not None and "governance" in document
+    is_reached = is_governed and decided.tier not in _NO_TIERS
+    goes_on = (
+        open_ is not None
+        and is_reached
+        and (open_.action, open_.raised_to) == (decided.action, decided.tier)
+    )
+    if goes_on:
+        is_reached, open_ = False, None
+    if open_ is not None:
+        found.append(
+            EscalationEnded(
+                model=decided.model, escalation=open_.escalation, decision=decided.position
+            )
+        )
+    if document is None or not is_governed:
+        return found
+    if is_reached:
+        tier = tier_of(document, decided.tier)
+        found.append(
+            EscalationRaised.from_data(
+                {
+                    "model": decided.model,
+                    "escalation": decided.position,
+                    "action": decided.action,
+                    "tier": decided.tier,
+                    "route": tier.get("route", ""),
+                    "acknowledge_until": _until(decided.evaluated_at, tier),
+                }
+            )
+        )
+    if decided.action in _TASKS and decided.action not in cases.tasks:
+        due_at = decided.evaluated_at + document["governance"][_TASKS[decided.action]] * SECOND
+        found.append(
+            TaskOpened.from_data(
+                {
+                    "model": decided.model,
+                    "task": decided.position,
+                    "action": decided.action,
+                    "owner": owner,
+                    "due_at": format_time(min(due_at, _LATEST)),
+                }
+            )
+        )
+    return found
+
+
+def passed_on(open_: OpenEscalation, document: Mapping[str, Any]) -> EscalationEscalated | None:
+    """Return how an escalation without an answer goes on; None where no tier follows.
+
+    `document`: of the policy by which it was raised.
+    """
+    name = tier_of(document, open_.tier).get("next", "")
+    if name in _NO_TIERS or open_.acknowledge_until is None:
+        return None
+    tier = tier_of(document, name)
+    return EscalationEscalated.from_data(
+        {
+            "model": open_.model,
+            "escalation": open_.escalation,
+            "tier": name,
+            "route": tier.get("route", ""),
+            "acknowledge_until": _until(open_.acknowledge_until, tier),
+        }
+    )
+
+
+def tier_of(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a tier as a stored document declares it; nothing where it does not."""
+    found: dict[str, Any] = next((one for one in document["tiers"] if one["name"] == name), {})
+    return found
+
+
+def _until(begins_at: int, tier: Mapping[str, Any]) -> str | None:
+    hours = tier.get("acknowledge_hours", 0)
+    return format_time(min(begins_at + hours * _HOUR, _LATEST)) if hours else None
+
+
+# ---- judging -------------------------------------------------------------------------------------
+
+
+def case_fault(cases: ModelCases, type_: str, actor: str, data: Mapping[str, Any]) -> str:
+    """Return why an event about what is open cannot be; empty where it may.
+
+    Not judged here: what a decision begins or ends, and whether the time has come.
+    """
+    by_time = type_ in (EscalationEscalated.TYPE, TaskOverdue.TYPE)
+    if by_time and actor != GOVERNOR:
+        return f"{actor} recorded it, and {GOVERNOR} does"
+    if not by_time and not actor.startswith("users/"):
+        return f"{actor} is not a person"
+    judge = _escalation_fault if type_.startswith("escalation.") else _task_fault
+    return judge(cases, type_, actor, data)
+
+
+def _escalation_fault(cases: ModelCases, type_: str, _: str, data: Mapping[str, Any]) -> str:
+    open_ = cases.escalation
+    if open_ is None or open_.escalation != data["escalation"]:
+        return f"no escalation of position {data['escalation']} is open for the model"
+    if open_.acknowledged_by is not None and type_ != EscalationResolved.TYPE:
+        return f"it was acknowledged by {open_.acknowledged_by or 'a person'} before"
+    return ""
+
+
+def _task_fault(cases: ModelCases, type_: str, actor: str, data: Mapping[str, Any]) -> str:
+    task = cases.task(data["task"])
+    if task is None:
+        return f"no task of position {data['task']} is open for the model"
+    if type_ == TaskOverdue.TYPE and task.is_overdue:
+        return "it is overdue already"
+    if type_ == TaskTaken.TYPE and task.taken_by == actor:
+        return f"{actor} has taken it already"
+    return ""
+
+
+# ---- folding -------------------------------------------------------------------------------------
+
+
+def _raised(cases: ModelCases, position: int, _: str, data: dict[str, Any] | None) -> ModelCases:
+    if data is None:
+        return replace(cases, escalation=None)
+    opened = OpenEscalation(
+        data["model"], data["escalation"], data["action"], data["tier"], data["tier"],
+        data["route"], _time(data["acknowledge_until"]), position,
+    )  # fmt: skip
+    return replace(cases, escalation=opened)
+
+
+def _escalated(cases: ModelCases, _: int, __: str, data: dict[str, Any] | None) -> ModelCases:
+    if data is None or cases.escalation is None:
+        return cases
+    until = _time(data["acknowledge_until"])
+    reached = replace(
+        cases.escalation, tier=data["tier"], route=data["route"], acknowledge_until=until
+    )
+    return replace(cases, escalation=reached)
+
+
+def _acknowledged(cases: ModelCases, _: int, actor: str, data: dict[str, Any] | None) -> ModelCases:
+    if cases.escalation is None:
+        return cases
+    by = actor if data is not None else ""
+    return replace(cases, escalation=replace(cases.escalation, acknowledged_by=by))
+
+
+def _over(cases: ModelCases, *_: object) -> ModelCases:
+    return replace(cases, escalation=None)
+
+
+def _opened(cases: ModelCases, position: int, _: str, data: dict[str, Any] | None) -> ModelCases:
+    if data is None:
+        return cases
+    task = OpenTask(
+        data["model"], data["task"], data["action"], data["owner"], parse_time(data["due_at"]),
+        position,
+    )  # fmt: skip
+    return _with(cases, task)
+
+
+def _taken(cases: ModelCases, _: int, actor: str, data: dict[str, Any] | None) -> ModelCases:
+    task = None if data is None else cases.task(data["task"])
+    return cases if task is None else _with(cases, replace(task, taken_by=actor))
+
+
+def _overdue(cases: ModelCases, _: int, __: str, data: dict[str, Any] | None) -> ModelCases:
+    task = None if data is None else cases.task(data["task"])
+    return cases if task is None else _with(cases, replace(task, is_overdue=True))
+
+
+def _closed(cases: ModelCases, _: int, __: str, data: dict[str, Any] | None) -> ModelCases:
+    if data is None:
+        return replace(cases, tasks={})
+    left = {name: one for name, one in cases.tasks.items() if one.task != data["task"]}
+    return replace(cases, tasks=left)
+
+
+def _with(cases: ModelCases, task: OpenTask) -> ModelCases:
+    return replace(cases, tasks={**cases.tasks, task.action: task})
+
+
+def _time(text: str | None) -> int | None:
+    return None if text is None else parse_time(text)
+
+
+_Change = Callable[[ModelCases, int, str, dict[str, Any] | None], ModelCases]
+_CHANGES: Final[dict[str, _Change]] = {
+    EscalationRaised.TYPE: _raised,
+    EscalationEscalated.TYPE: _escalated,
+    EscalationAcknowledged.TYPE: _acknowledged,
+    EscalationResolved.TYPE: _over,
+    EscalationEnded.TYPE: _over,
+    TaskOpened.TYPE: _opened,
+    TaskTaken.TYPE: _taken,
+    TaskOverdue.TYPE: _overdue,
+    TaskClosed.TYPE: _closed,
+}
