@@ -615,11 +615,15 @@ SHAPES: dict[str, dict[str, str]] = {
 """The members of each object, in order, with the pattern of each."""
 READ_TYPES = {name.encode() for name in SHAPES if "." in name}
 """Types whose data is read here. All of them are of stream `ledger`."""
-KEPT_NAMES = {type_.rpartition(b".")[0] for type_ in READ_TYPES} | {
+AUTHORITY_NAMES = {
     b"administrator.named", b"actor.registered", b"identity.bound", b"identity.unbound",
     b"token.issued", b"token.revoked", b"role.defined", b"role.granted", b"grant.withdrawn",
     b"authority.proposed", b"limits.set",
 }  # fmt: skip
+"""Names of types by which authority changes."""
+SHOWING_NAMES = AUTHORITY_NAMES | {b"credential.used"}
+"""Names of types that are there only once authority is in force."""
+KEPT_NAMES = {type_.rpartition(b".")[0] for type_ in READ_TYPES} | AUTHORITY_NAMES
 """Names of types whose bodies, in any version, are neither erased nor withheld."""
 
 
@@ -1105,6 +1109,8 @@ class Walk:
         """Line and event, of those whose data says something of keys and erasures."""
         self.missing: list[int] = []
         """Positions of events without a body."""
+        self.in_force_from = 0
+        """Where authority is first seen to be in force; 0 for nowhere."""
 
     def take(self, line: int, event: Event) -> None:
         """Go on by one event, which must fit."""
@@ -1117,6 +1123,8 @@ class Walk:
         self.recorded_at = event.recorded_at
         self.heads[event.stream] = event.version, event.hash
         self.counts[event.type] += 1
+        if not self.in_force_from and event.type.rpartition(b".")[0] in SHOWING_NAMES:
+            self.in_force_from = event.position
         if self.view.is_full:
             push(self.peaks, bytes.fromhex(event.hash.decode()))
         if event.type == b"streams.sealed.v1":
@@ -1125,6 +1133,17 @@ class Walk:
             self.told.append((line, event))
         if event.position in self.sealed_at:
             self.seals[event.position] = self.seal()
+
+    def believed_up_to(self) -> int | None:
+        """Return up to where callers were believed, not authenticated; None where it is not shown.
+
+        0 where an administrator was named with the ledger. That a caller without a credential was
+        let in later, bodies tell: the product's `verify` reads them.
+        """
+        if self.view.stream is not None or self.first != 1:
+            return None
+        until = self.in_force_from - 1 if self.in_force_from else self.position
+        return until if until > 2 else 0
 
     def seal(self) -> Json:
         """Return what a seal as of the last event states."""
@@ -1672,6 +1691,7 @@ def verify(
         "complete up to": reach.position,
         "recorded at": reach.recorded_at,
         "events newer": signed.size - reach.position,
+        "callers believed up to": walk.believed_up_to(),
         "manifest": hashlib.sha256(manifest).hexdigest(),
         "not signed": unsigned_of(scope, note, keys),
     }

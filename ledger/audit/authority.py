@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ledger.audit.event import AuditedEvent
-from ledger.authority.believed import SHOWING_TYPES, SeenCallers
+from ledger.authority.believed import SeenCallers, shows_callers
 from ledger.authority.state import AuthorityState
 from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
 
@@ -21,7 +21,7 @@ class AuditedAuthority:
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event."""
-        if event.type in SHOWING_TYPES:
+        if shows_callers(event.type):
             self._callers.take(event.position, event.type, event.data)
         if event.type == CredentialUsed.TYPE:
             if event.data is None:

@@ -12,6 +12,8 @@ from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
 
 SHOWING_TYPES: Final = AUTHORITY_TYPES | {CredentialUsed.TYPE}
 """The events that show it. None of them is there before authority is in force."""
+_USED: Final = CredentialUsed.TYPE.rpartition(".")[0]
+_SHOWING_NAMES: Final = frozenset(type_.rpartition(".")[0] for type_ in SHOWING_TYPES)
 
 UNSHOWN: Final = (
     "Whether callers were authenticated or believed is not shown here; `audit run` of the ledger "
@@ -21,6 +23,11 @@ UNSHOWN: Final = (
 
 _WITH_LEDGER: Final = 2
 """A ledger that begins with an administrator has these events before that one."""
+
+
+def shows_callers(type_: str) -> bool:
+    """Whether a type is one of those, in any version: a later release may have another."""
+    return type_.rpartition(".")[0] in _SHOWING_NAMES
 
 
 class BelievedCallers(NamedTuple):
@@ -58,13 +65,14 @@ class SeenCallers:
     """How many uses of credentials have no body that says which."""
 
     def take(self, position: int, type_: str, data: dict[str, Any] | None) -> None:
-        """Take an event of `SHOWING_TYPES`; `data` is None where its body is not there."""
+        """Take an event that `shows_callers`; `data` is None where its body is not there."""
         self.in_force_from = self.in_force_from or position
-        if type_ != CredentialUsed.TYPE:
+        if type_.rpartition(".")[0] != _USED:
             return
-        if data is None:
+        method = None if data is None else data.get("method")
+        if method is None:
             self.unread_uses += 1
-        elif data.get("method") == "development":
+        elif method == "development":
             self.development_from = self.development_from or position
 
     @property

@@ -11,7 +11,7 @@ from ledger.export.facts import ReportFacts
 from ledger.export.scope import BundleScope
 
 
-def shows_callers(scope: BundleScope, facts: ReportFacts) -> bool:
+def are_callers_shown(scope: BundleScope, facts: ReportFacts) -> bool:
     """Whether the events of a bundle show all of it by themselves."""
     return scope.is_from_start and not facts.callers.unread_uses
 
@@ -35,7 +35,7 @@ def callers_in_words(
 ) -> Iterator[str]:
     """Yield what is to be said of a bundle's callers; nothing where none was believed."""
     span = scope.first_position, scope.last_position
-    if shows_callers(scope, facts):
+    if are_callers_shown(scope, facts):
         yield from facts.callers.believed.sentences(*span)
     elif stated is None:
         yield UNSHOWN

@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from ledger.authority.believed import SHOWING_TYPES, SeenCallers
+from ledger.authority.believed import SeenCallers, shows_callers
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.link import EventRow, Link
 from ledger.events.canonical import decode, encode
@@ -80,7 +80,7 @@ class ReportFacts:
             self.first, self.first_time = position, time
         if not self.first_data_time and time != _UNSET:
             self.first_data_time = time
-        if type_ in SHOWING_TYPES:
+        if shows_callers(type_):
             self.callers.take(position, type_, _data(body) if has_body and body else None)
         if has_body and body is not None and type_ in _READ:
             self._keep(position, time, type_, body)

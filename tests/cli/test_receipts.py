@@ -30,6 +30,7 @@ def test_a_receipt_is_fetched_and_verifies_offline(
     assert verified.json == made.json
     text = run("verify", str(out), "--vkey", key).out
     assert f"the decision about fares at position {decision['position']} is proven." in text
+    assert "Whether callers were authenticated or believed is not shown here" in text
 
 
 def test_a_changed_receipt_ends_with_4(told: Run, run: Run, tmp_path: Path) -> None:

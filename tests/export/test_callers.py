@@ -162,3 +162,13 @@ def test_an_issuer_who_denies_what_the_events_show_is_refused(
 ) -> None:
     with pytest.raises(BundleError, match=why):
         written(made, tmp_path / "b", made.plan("range", first=4), stated)
+
+
+def test_an_event_of_a_later_release_shows_that_authority_is_in_force(
+    made: LedgerInMemory, tmp_path: Path
+) -> None:
+    ledger = LedgerInMemory()
+    ledger.observe("fares")
+    ledger.add("administrator.named.v9", {"of": "a later release"}, "authority/changes")
+    ledger.observe("fares")
+    assert written(ledger, tmp_path / "b").callers == (BELIEVED.format(3),)

@@ -93,6 +93,12 @@ def compare(
             reach.recorded_at,
             reach.events_newer,
         ], what
+        if mine["callers believed up to"] is not None:
+            last = theirs.scope.last_position
+            said = " ".join(theirs.subject.facts.callers.believed.sentences(1, last))
+            until = mine["callers believed up to"]
+            assert (f"events up to position {until} were believed" in said) == bool(until), what
+            assert ("not authenticated" in said) == bool(until), what
         assert mine["not signed"] == list(theirs.unsigned), what
         assert mine["manifest"] == theirs.manifest_digest.hex(), what
         return True

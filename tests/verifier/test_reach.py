@@ -20,6 +20,7 @@ from ledger.chain.policy import parse_policy
 from ledger.export.files import BundleError, open_bundle
 from ledger.export.reach import AgeBound, BundleReach
 from ledger.export.verify import VerifiedBundle, verify_opened
+from tests.support.bundles import LedgerInMemory
 from tests.support.chained import Chained, Signer, log_key, witness_key
 from tests.verifier.conftest import KINDS, POLICY, TOOL, write_kind
 from tests.verifier.editing import SCOPE, edit_json
@@ -270,3 +271,27 @@ def test_a_bundles_own_words_do_not_act_upon_a_terminal(
     shown = capsys.readouterr().out
     assert shown.isascii()
     assert "\\u202eregulator.example.com" in shown
+
+
+@pytest.mark.parametrize("at", [0, 3, 5])
+def test_both_say_up_to_where_callers_were_believed_and_neither_of_a_part(
+    tmp_path: Path, at: int
+) -> None:
+    ledger = LedgerInMemory()
+    for position in range(3, 8):
+        if position == at:
+            ledger.add("administrator.named.v1", {}, "authority/changes")
+        else:
+            ledger.observe("fares")
+    ledger.seal()
+    expected = {0: 8, 3: 0, 5: 4}[at]
+    for kind, shown in (("full", expected), ("range", None), ("stream", None)):
+        stream = "models/fares" if kind == "stream" else None
+        plan = ledger.plan(kind, first=1 if kind == "full" else 4, stream=stream)
+        ledger.write(tmp_path / kind, plan)
+        policy = f"log {ledger.vkey}\nquorum none\n".encode()
+        found = both(tmp_path / kind, policy)
+        assert found.alone["callers believed up to"] == shown
+        if shown is not None:
+            said = " ".join(found.product.subject.facts.callers.believed.sentences(1, 8))
+            assert (f"up to position {shown} were believed" in said) == bool(shown)

@@ -26,7 +26,7 @@ from ledger.events.proving import ExportIssued, StreamsSealed
 from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.export.bundle import BundleWriter, FinishedBundle
-from ledger.export.callers import shows_callers
+from ledger.export.callers import are_callers_shown
 from ledger.export.facts import ReportFacts, ReportSubject
 from ledger.export.lines import checked_line
 from ledger.export.proofs import TileProver
@@ -173,7 +173,7 @@ class ExportWriting:
     def _stated(self, plan: BundlePlan, subject: ReportSubject) -> IssuerStatements:
         """Return what the report says that the bundle does not show."""
         callers = None
-        if not shows_callers(subject.scope, subject.facts):
+        if not are_callers_shown(subject.scope, subject.facts):
             callers = self._ledger.authority.believed(subject.checkpoint.size)
         return IssuerStatements(plan.purpose, self._replays(subject.facts), callers)
 
