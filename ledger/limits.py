@@ -11,6 +11,7 @@ SAMPLE_SIZE_MAX: Final = 1_000_000_000_000  # well inside 2^53 - 1, so it stays 
 TEXT_CHARS_MAX: Final = 2_000  # rationales and meanings: enough to explain, short enough to list
 LABELS_MAX: Final = 32
 LABEL_CHARS_MAX: Final = 128
+DRILL_ITEMS_MAX: Final = 100  # participants, findings, follow-ups of one drill
 PURPOSE_CHARS_MAX: Final = 200  # of a read, as its caller states it; the rest is cut off
 DOCUMENT_BYTES_MAX: Final = 512 * 1024  # a policy's text as sent
 MONEY_MICROS_MAX: Final = 10**21  # a thousand million million: more is a mistake, and would make

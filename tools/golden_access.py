@@ -1,7 +1,8 @@
-"""The golden instances of what reads leave behind, and of an account that counts them."""
+"""The golden instances of what reads leave behind, of an account of them, and of a drill."""
 
 from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadPart, ReadsCounted
 from ledger.events.base import EventData
+from ledger.events.drills import DrillRecorded, FollowUpPart
 from ledger.events.proving import ServiceAccountedV2
 from tools.golden_proving import Appender
 
@@ -69,3 +70,27 @@ def _account(size: int) -> ServiceAccountedV2:
         accesses=1,
         accesses_recorded=list(ACCESS_KINDS),
     )
+
+
+def drill(ledger: Appender) -> None:
+    """Record a drill of people: a backup was put back, and the server refused to start on it."""
+    held = DrillRecorded(
+        drill="restored-backup",
+        kind="red_team",
+        scenario="The backup of last night is put in the place of the database.",
+        held_at="2026-08-03T09:00:00.000000Z",
+        participants=["users/ops", "staff-17"],
+        program="",
+        detected=True,
+        detected_by=["LEDGER_BEHIND", "users/ops"],
+        micros_to_detect=4_500_000,
+        findings=["The server named both sizes; the page on call did not say whom to ask."],
+        follow_ups=[
+            FollowUpPart(
+                what="Say in the page on call who restores the database.",
+                owner="users/ops",
+                due_at="2026-08-17T00:00:00.000000Z",
+            )
+        ],
+    )
+    ledger.append(held, "ledger", "2026-08-03T10:30:00.000000Z", actor="users/auditor")

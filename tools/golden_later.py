@@ -21,4 +21,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_governance.draft,
     golden_proving.count_hosts,
     golden_governance.ask,
+    golden_access.drill,
 )

@@ -1,4 +1,4 @@
-"""LedgerService, how a ledger proves itself: checkpoints, proofs, keys, seals, audits."""
+"""LedgerService, how a ledger proves itself: checkpoints, proofs, keys, seals, audits, drills."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ import grpc
 from ledger.api.checks import Checks
 from ledger.api.convert import ledgers as convert
 from ledger.api.convert.basics import appended
+from ledger.api.convert.drills import drill_of
 from ledger.api.paging import page_of
 from ledger.api.server_context import Servicer
 from ledger.application.signing.key_commands import OVERLAP_DEFAULT, OVERLAP_MAX
@@ -132,7 +133,7 @@ class AttestationMethods(Servicer):
             appended=appended(changed.written), key=convert.key(changed.key)
         )
 
-    # ---- seals and audits ------------------------------------------------------------------------
+    # ---- seals, audits, drills -------------------------------------------------------------------
 
     def SealStreams(
         self, request: pb.SealStreamsRequest, context: grpc.ServicerContext
@@ -155,6 +156,16 @@ class AttestationMethods(Servicer):
         return pb.RecordAuditResponse(
             appended=appended(ledger.attestation.record_audit(caller, audit))
         )
+
+    def RecordDrill(
+        self, request: pb.RecordDrillRequest, context: grpc.ServicerContext
+    ) -> pb.RecordDrillResponse:
+        """Record that a drill was held, and what came of it."""
+        checks = Checks()
+        checks.present("drill", request.HasField("drill"))
+        drill = drill_of(request.drill, checks)
+        ledger, caller = self._server.append(request, context, checks)
+        return pb.RecordDrillResponse(appended=appended(ledger.drills.record(caller, drill)))
 
 
 def _verifier_key(checks: Checks, text: str) -> None:

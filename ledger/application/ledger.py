@@ -11,6 +11,7 @@ from ledger.application.decisions.decisions import Decisions
 from ledger.application.decisions.grounds import GroundsReader
 from ledger.application.decisions.overrides import Overrides
 from ledger.application.decisions.replay import Replayer
+from ledger.application.drills import Drills
 from ledger.application.erasure import Erasure
 from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.fleet.commands import FleetCommands
@@ -66,6 +67,7 @@ class LedgerApplication:
         self.cases = Cases(store, info)
         self.governor = Governor(store, info, self.cases, self.histories, clock)
         self.clocks = Clocks(store, info)
+        self.drills = Drills(store, info)
         self.erasure = Erasure(store, info)
         self.erasure.on_erased(lambda position, _: self.fleet.refresh(position))
         self.erasure.on_erased(lambda *_: self.cases.forget())

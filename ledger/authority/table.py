@@ -12,6 +12,7 @@ _SEEING: Final = frozenset({"authority.read", "decisions.replay", "fleet.read", 
 _OF_ADMINISTRATION: Final = frozenset(
     {
         "actors.register",
+        "drills.record",
         "identities.bind",
         "keys.revoke",
         "keys.rotate",
@@ -31,6 +32,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "checkpoints.cosign",
         "clock.confirm",
         "decisions.evaluate",
+        "drills.record",
         "exports.create",
         "exports.delete",
         "exports.read",
@@ -57,15 +59,16 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "policy-approver": _SEEING | {"policies.activate"},
     "budget-owner": _SEEING | {"plans.make"},
     "executor": frozenset({"fleet.read", "models.deploy", "proofs.read"}),
-    "auditor": _SEEING | {"audits.record", "events.read", "exports.create", "exports.read"},
+    "auditor": _SEEING
+    | {"audits.record", "drills.record", "events.read", "exports.create", "exports.read"},
     "data-protection-officer": _SEEING | {"bodies.erase", "events.read", "exports.read"},
     ADMINISTRATOR: _SEEING | _OF_ADMINISTRATION,
 }
 """The built-in roles. A team defines others from the same actions, under other names."""
 
 REPORTING: Final = _SEEING | {
-    "audits.record", "checkpoints.cosign", "events.read", "exports.create", "exports.read",
-    "models.deploy", "notifications.read", "notifications.send", "signals.submit",
+    "audits.record", "checkpoints.cosign", "drills.record", "events.read", "exports.create",
+    "exports.read", "models.deploy", "notifications.read", "notifications.send", "signals.submit",
 }  # fmt: skip
 """Actions that see, or state what is so elsewhere: by them no one decides."""
 
@@ -120,6 +123,7 @@ METHODS: Final[dict[str, str]] = {
     "RebuildProjection": "projections.rebuild",
     "RecordAudit": "audits.record",
     "RecordDeployment": "models.deploy",
+    "RecordDrill": "drills.record",
     "RegisterActor": "actors.register",
     "RegisterModel": "models.register",
     "ReplayDeadLetters": "notifications.send",

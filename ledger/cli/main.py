@@ -103,6 +103,7 @@ TREE: Final[dict[str, str | Group]] = {
         ("run", "answer"),
         "audits",
     ),
+    "drill": Group("Drills, and what came of them.", ("record", "list", "run"), "drills"),
     "compliance": Group("Tables for auditors and regulators.", ("export",), "compliance"),
     "certificate": Group("Certificates for trying TLS out.", ("dev",), "certificates"),
     "witness": Group(

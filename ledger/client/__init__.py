@@ -10,6 +10,7 @@ carry the ledger's reason and remedy; nothing of protobuf or gRPC shows.
 from ledger.client.aio.client import AsyncLedgerClient
 from ledger.client.authority import Administrator, AuthorityScope, CallerIdentity, LimitedActor
 from ledger.client.blocking.client import LedgerClient
+from ledger.client.drills import Drill, DrillFollowUp
 from ledger.client.enums import AuditSource
 from ledger.client.errors import (
     BusyError,
@@ -62,6 +63,8 @@ __all__ = [
     "ClientError",
     "ConflictError",
     "DeadlineError",
+    "Drill",
+    "DrillFollowUp",
     "FirstUseWarning",
     "ForkError",
     "IdentityError",

@@ -49,6 +49,14 @@ class Severity(StrEnum):
     ERROR = "ERROR"
 
 
+class DrillKind(StrEnum):
+    """How a drill was held: by people talking, by people attacking, or by a program."""
+
+    TABLETOP = "TABLETOP"
+    RED_TEAM = "RED_TEAM"
+    BUILT_IN = "BUILT_IN"
+
+
 class Action(StrEnum):
     """The action for a model."""
 

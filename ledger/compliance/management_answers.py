@@ -5,10 +5,12 @@ from typing import Any
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.conduct import conduct_of
 from ledger.compliance.decisions import plan_rows_table
+from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.tables import Cell
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.drills import DrillRecorded
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import counted
 from ledger.events.signals import DEFINED_TYPES
@@ -88,11 +90,17 @@ def reviewed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # n
 
 
 def audits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
-    """List audits with their findings."""
+    """List audits with their findings, and drills with what came of them."""
     table = conduct_of(source, "audit completed", "audits", "Audits")
-    answer.say(f"On record: {counted(len(table.rows), 'audit')}.")
-    answer.tables.append(table)
-    answer.how = ["decision-ledger audit run --record"]
+    drills = drills_table(source, FactFilter())
+    held = [data for _, data in readable(source.facts((DrillRecorded.TYPE,)))]
+    missed = sum(data["detected"] is False for data in held)
+    answer.say(
+        f"On record: {counted(len(table.rows), 'audit')} and {counted(len(held), 'drill')}; "
+        f"what was tried was not detected in {missed} of the drills."
+    )
+    answer.tables += [table, drills]
+    answer.how = ["decision-ledger audit run --record", "decision-ledger drill list"]
 
 
 def limits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all

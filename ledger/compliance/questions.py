@@ -170,7 +170,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "audits": Question(
         "Drills, red-team runs and audits: scope, findings, closure.",
         management.audits,
-        "Drills, red-team runs and the closure of findings are not recorded.",
+        "Whether a follow-up was done is not recorded: a later drill of the same name shows it.",
     ),
     "limits": Question(
         "Limits of the method as told to users.",

@@ -14,6 +14,7 @@ from ledger.compliance.decisions import (
     overrides_table,
     plan_rows_table,
 )
+from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.policies import changes_table
 from ledger.compliance.rules import rules_table
@@ -33,6 +34,7 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "believed_callers": callers_table,
     "accesses": accesses_table,
     "ordinary_reads": reads_table,
+    "drills": drills_table,
 }
 """Name → what makes it, in the order of reports."""
 

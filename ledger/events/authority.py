@@ -42,6 +42,7 @@ ACTIONS: Final[dict[str, str]] = {
     "decisions.evaluate": "score a model and decide, besides the schedule",
     "decisions.override": "override a decision",
     "decisions.replay": "replay decisions",
+    "drills.record": "record that a drill was held",
     "events.read": "read events as hashed",
     "exports.create": "create an export",
     "exports.delete": "delete the files of an export",

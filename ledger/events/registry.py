@@ -16,6 +16,7 @@ from ledger.events.decisions import (
     DecisionOverridden,
     ScoreComputed,
 )
+from ledger.events.drills import DrillRecorded
 from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
@@ -90,6 +91,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     PolicyDraftedV3,
     RequestsRefusedV2,
     *CASE_CLASSES,
+    DrillRecorded,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

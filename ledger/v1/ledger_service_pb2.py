@@ -27,87 +27,92 @@ from ledger.v1 import append_pb2 as ledger_dot_v1_dot_append__pb2
 from ledger.v1 import audit_pb2 as ledger_dot_v1_dot_audit__pb2
 from ledger.v1 import authority_pb2 as ledger_dot_v1_dot_authority__pb2
 from ledger.v1 import checkpoint_pb2 as ledger_dot_v1_dot_checkpoint__pb2
+from ledger.v1 import drill_pb2 as ledger_dot_v1_dot_drill__pb2
 from ledger.v1 import event_pb2 as ledger_dot_v1_dot_event__pb2
 from ledger.v1 import ledger_pb2 as ledger_dot_v1_dot_ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/ledger_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x15ledger/v1/audit.proto\x1a\x19ledger/v1/authority.proto\x1a\x1aledger/v1/checkpoint.proto\x1a\x15ledger/v1/event.proto\x1a\x16ledger/v1/ledger.proto\"\xff\x01\n\x13\x43reateLedgerRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12%\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x16.ledger.v1.LedgerClock\x12\x19\n\x0cskew_seconds\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x14\n\x0cunit_of_cost\x18\x05 \x01(\t\x12\x19\n\x0cleap_seconds\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12/\n\radministrator\x18\x07 \x01(\x0b\x32\x18.ledger.v1.AdministratorB\x0f\n\r_skew_secondsB\x0f\n\r_leap_seconds\"`\n\x14\x43reateLedgerResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12!\n\x06ledger\x18\x02 \x01(\x0b\x32\x11.ledger.v1.Ledger\"8\n\x10GetLedgerRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\"6\n\x11GetLedgerResponse\x12!\n\x06ledger\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Ledger\";\n\x12ListLedgersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x13ListLedgersResponse\x12\"\n\x07ledgers\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Ledger\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb0\x01\n\x11ListEventsRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x12\x16\n\x0euntil_position\x18\x02 \x01(\x03\x12\r\n\x05types\x18\x03 \x03(\t\x12\x0f\n\x07streams\x18\x04 \x03(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x14\n\x0cmin_position\x18\x06 \x01(\x03\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\"f\n\x12ListEventsResponse\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rhead_position\x18\x03 \x01(\x03\"\\\n\x12WatchEventsRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x12\r\n\x05types\x18\x02 \x03(\t\x12\x0f\n\x07streams\x18\x03 \x03(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\"\xa4\x01\n\x13WatchEventsResponse\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.Event\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x15\n\rhead_position\x18\x03 \x01(\x03\x12\x11\n\tcaught_up\x18\x04 \x01(\x08\x12/\n\x0brecorded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x14GetCheckpointRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x0c\n\x04size\x18\x03 \x01(\x03\"B\n\x15GetCheckpointResponse\x12)\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"c\n\x16ListCheckpointsRequest\x12\x12\n\nafter_size\x18\x01 \x01(\x03\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x17ListCheckpointsResponse\x12*\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x15.ledger.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x15ProveInclusionRequest\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0e\n\x06ledger\x18\x03 \x01(\t\"B\n\x16ProveInclusionResponse\x12(\n\x05proof\x18\x01 \x01(\x0b\x32\x19.ledger.v1.InclusionProof\"M\n\x17ProveConsistencyRequest\x12\x11\n\tfrom_size\x18\x01 \x01(\x03\x12\x0f\n\x07to_size\x18\x02 \x01(\x03\x12\x0e\n\x06ledger\x18\x03 \x01(\t\"F\n\x18ProveConsistencyResponse\x12*\n\x05proof\x18\x01 \x01(\x0b\x32\x1b.ledger.v1.ConsistencyProof\"C\n\x15\x41\x64\x64\x43osignatureRequest\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\"C\n\x16\x41\x64\x64\x43osignatureResponse\x12)\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"!\n\x0fListKeysRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\"P\n\x10ListKeysResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.ledger.v1.SigningKey\x12\x17\n\x0fnext_key_digest\x18\x02 \x01(\x0c\"X\n\x10RotateKeyRequest\x12\x14\n\x07overlap\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\tB\n\n\x08_overlap\"^\n\x11RotateKeyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\"\n\x03key\x18\x02 \x01(\x0b\x32\x15.ledger.v1.SigningKey\"s\n\x10RevokeKeyRequest\x12\x14\n\x0cverifier_key\x18\x01 \x01(\t\x12\x15\n\rfrom_position\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"^\n\x11RevokeKeyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\"\n\x03key\x18\x02 \x01(\x0b\x32\x15.ledger.v1.SigningKey\"8\n\x12SealStreamsRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"j\n\x13SealStreamsResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\r\n\x05\x61s_of\x18\x02 \x01(\x03\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x0f\n\x07streams\x18\x04 \x01(\x03\",\n\rPositionRange\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\"\x88\x01\n\x12\x45raseBodiesRequest\x12+\n\tpositions\x18\x01 \x03(\x0b\x32\x18.ledger.v1.PositionRange\x12\x0e\n\x06ground\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"L\n\x13\x45raseBodiesResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x0e\n\x06\x65rased\x18\x02 \x01(\x03\"I\n\x13\x43onfirmClockRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"=\n\x14\x43onfirmClockResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"`\n\x12RecordAuditRequest\x12&\n\x06report\x18\x01 \x01(\x0b\x32\x16.ledger.v1.AuditReport\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"<\n\x13RecordAuditResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended2\xda\n\n\rLedgerService\x12O\n\x0c\x43reateLedger\x12\x1e.ledger.v1.CreateLedgerRequest\x1a\x1f.ledger.v1.CreateLedgerResponse\x12\x46\n\tGetLedger\x12\x1b.ledger.v1.GetLedgerRequest\x1a\x1c.ledger.v1.GetLedgerResponse\x12L\n\x0bListLedgers\x12\x1d.ledger.v1.ListLedgersRequest\x1a\x1e.ledger.v1.ListLedgersResponse\x12I\n\nListEvents\x12\x1c.ledger.v1.ListEventsRequest\x1a\x1d.ledger.v1.ListEventsResponse\x12N\n\x0bWatchEvents\x12\x1d.ledger.v1.WatchEventsRequest\x1a\x1e.ledger.v1.WatchEventsResponse0\x01\x12R\n\rGetCheckpoint\x12\x1f.ledger.v1.GetCheckpointRequest\x1a .ledger.v1.GetCheckpointResponse\x12X\n\x0fListCheckpoints\x12!.ledger.v1.ListCheckpointsRequest\x1a\".ledger.v1.ListCheckpointsResponse\x12U\n\x0eProveInclusion\x12 .ledger.v1.ProveInclusionRequest\x1a!.ledger.v1.ProveInclusionResponse\x12[\n\x10ProveConsistency\x12\".ledger.v1.ProveConsistencyRequest\x1a#.ledger.v1.ProveConsistencyResponse\x12U\n\x0e\x41\x64\x64\x43osignature\x12 .ledger.v1.AddCosignatureRequest\x1a!.ledger.v1.AddCosignatureResponse\x12\x43\n\x08ListKeys\x12\x1a.ledger.v1.ListKeysRequest\x1a\x1b.ledger.v1.ListKeysResponse\x12\x46\n\tRotateKey\x12\x1b.ledger.v1.RotateKeyRequest\x1a\x1c.ledger.v1.RotateKeyResponse\x12\x46\n\tRevokeKey\x12\x1b.ledger.v1.RevokeKeyRequest\x1a\x1c.ledger.v1.RevokeKeyResponse\x12L\n\x0bSealStreams\x12\x1d.ledger.v1.SealStreamsRequest\x1a\x1e.ledger.v1.SealStreamsResponse\x12L\n\x0b\x45raseBodies\x12\x1d.ledger.v1.EraseBodiesRequest\x1a\x1e.ledger.v1.EraseBodiesResponse\x12O\n\x0c\x43onfirmClock\x12\x1e.ledger.v1.ConfirmClockRequest\x1a\x1f.ledger.v1.ConfirmClockResponse\x12L\n\x0bRecordAudit\x12\x1d.ledger.v1.RecordAuditRequest\x1a\x1e.ledger.v1.RecordAuditResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/ledger_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x15ledger/v1/audit.proto\x1a\x19ledger/v1/authority.proto\x1a\x1aledger/v1/checkpoint.proto\x1a\x15ledger/v1/drill.proto\x1a\x15ledger/v1/event.proto\x1a\x16ledger/v1/ledger.proto\"\xff\x01\n\x13\x43reateLedgerRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12%\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x16.ledger.v1.LedgerClock\x12\x19\n\x0cskew_seconds\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x14\n\x0cunit_of_cost\x18\x05 \x01(\t\x12\x19\n\x0cleap_seconds\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12/\n\radministrator\x18\x07 \x01(\x0b\x32\x18.ledger.v1.AdministratorB\x0f\n\r_skew_secondsB\x0f\n\r_leap_seconds\"`\n\x14\x43reateLedgerResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12!\n\x06ledger\x18\x02 \x01(\x0b\x32\x11.ledger.v1.Ledger\"8\n\x10GetLedgerRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\"6\n\x11GetLedgerResponse\x12!\n\x06ledger\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Ledger\";\n\x12ListLedgersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x13ListLedgersResponse\x12\"\n\x07ledgers\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Ledger\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb0\x01\n\x11ListEventsRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x12\x16\n\x0euntil_position\x18\x02 \x01(\x03\x12\r\n\x05types\x18\x03 \x03(\t\x12\x0f\n\x07streams\x18\x04 \x03(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x14\n\x0cmin_position\x18\x06 \x01(\x03\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\"f\n\x12ListEventsResponse\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rhead_position\x18\x03 \x01(\x03\"\\\n\x12WatchEventsRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x12\r\n\x05types\x18\x02 \x03(\t\x12\x0f\n\x07streams\x18\x03 \x03(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\"\xa4\x01\n\x13WatchEventsResponse\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.ledger.v1.Event\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x15\n\rhead_position\x18\x03 \x01(\x03\x12\x11\n\tcaught_up\x18\x04 \x01(\x08\x12/\n\x0brecorded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x14GetCheckpointRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x0c\n\x04size\x18\x03 \x01(\x03\"B\n\x15GetCheckpointResponse\x12)\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"c\n\x16ListCheckpointsRequest\x12\x12\n\nafter_size\x18\x01 \x01(\x03\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x17ListCheckpointsResponse\x12*\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x15.ledger.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x15ProveInclusionRequest\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0e\n\x06ledger\x18\x03 \x01(\t\"B\n\x16ProveInclusionResponse\x12(\n\x05proof\x18\x01 \x01(\x0b\x32\x19.ledger.v1.InclusionProof\"M\n\x17ProveConsistencyRequest\x12\x11\n\tfrom_size\x18\x01 \x01(\x03\x12\x0f\n\x07to_size\x18\x02 \x01(\x03\x12\x0e\n\x06ledger\x18\x03 \x01(\t\"F\n\x18ProveConsistencyResponse\x12*\n\x05proof\x18\x01 \x01(\x0b\x32\x1b.ledger.v1.ConsistencyProof\"C\n\x15\x41\x64\x64\x43osignatureRequest\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\"C\n\x16\x41\x64\x64\x43osignatureResponse\x12)\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"!\n\x0fListKeysRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\"P\n\x10ListKeysResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.ledger.v1.SigningKey\x12\x17\n\x0fnext_key_digest\x18\x02 \x01(\x0c\"X\n\x10RotateKeyRequest\x12\x14\n\x07overlap\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\tB\n\n\x08_overlap\"^\n\x11RotateKeyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\"\n\x03key\x18\x02 \x01(\x0b\x32\x15.ledger.v1.SigningKey\"s\n\x10RevokeKeyRequest\x12\x14\n\x0cverifier_key\x18\x01 \x01(\t\x12\x15\n\rfrom_position\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"^\n\x11RevokeKeyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\"\n\x03key\x18\x02 \x01(\x0b\x32\x15.ledger.v1.SigningKey\"8\n\x12SealStreamsRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"j\n\x13SealStreamsResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\r\n\x05\x61s_of\x18\x02 \x01(\x03\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x0f\n\x07streams\x18\x04 \x01(\x03\",\n\rPositionRange\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\"\x88\x01\n\x12\x45raseBodiesRequest\x12+\n\tpositions\x18\x01 \x03(\x0b\x32\x18.ledger.v1.PositionRange\x12\x0e\n\x06ground\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"L\n\x13\x45raseBodiesResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x0e\n\x06\x65rased\x18\x02 \x01(\x03\"I\n\x13\x43onfirmClockRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"=\n\x14\x43onfirmClockResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"`\n\x12RecordAuditRequest\x12&\n\x06report\x18\x01 \x01(\x0b\x32\x16.ledger.v1.AuditReport\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"<\n\x13RecordAuditResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"Y\n\x12RecordDrillRequest\x12\x1f\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x10.ledger.v1.Drill\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"<\n\x13RecordDrillResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended2\xa8\x0b\n\rLedgerService\x12O\n\x0c\x43reateLedger\x12\x1e.ledger.v1.CreateLedgerRequest\x1a\x1f.ledger.v1.CreateLedgerResponse\x12\x46\n\tGetLedger\x12\x1b.ledger.v1.GetLedgerRequest\x1a\x1c.ledger.v1.GetLedgerResponse\x12L\n\x0bListLedgers\x12\x1d.ledger.v1.ListLedgersRequest\x1a\x1e.ledger.v1.ListLedgersResponse\x12I\n\nListEvents\x12\x1c.ledger.v1.ListEventsRequest\x1a\x1d.ledger.v1.ListEventsResponse\x12N\n\x0bWatchEvents\x12\x1d.ledger.v1.WatchEventsRequest\x1a\x1e.ledger.v1.WatchEventsResponse0\x01\x12R\n\rGetCheckpoint\x12\x1f.ledger.v1.GetCheckpointRequest\x1a .ledger.v1.GetCheckpointResponse\x12X\n\x0fListCheckpoints\x12!.ledger.v1.ListCheckpointsRequest\x1a\".ledger.v1.ListCheckpointsResponse\x12U\n\x0eProveInclusion\x12 .ledger.v1.ProveInclusionRequest\x1a!.ledger.v1.ProveInclusionResponse\x12[\n\x10ProveConsistency\x12\".ledger.v1.ProveConsistencyRequest\x1a#.ledger.v1.ProveConsistencyResponse\x12U\n\x0e\x41\x64\x64\x43osignature\x12 .ledger.v1.AddCosignatureRequest\x1a!.ledger.v1.AddCosignatureResponse\x12\x43\n\x08ListKeys\x12\x1a.ledger.v1.ListKeysRequest\x1a\x1b.ledger.v1.ListKeysResponse\x12\x46\n\tRotateKey\x12\x1b.ledger.v1.RotateKeyRequest\x1a\x1c.ledger.v1.RotateKeyResponse\x12\x46\n\tRevokeKey\x12\x1b.ledger.v1.RevokeKeyRequest\x1a\x1c.ledger.v1.RevokeKeyResponse\x12L\n\x0bSealStreams\x12\x1d.ledger.v1.SealStreamsRequest\x1a\x1e.ledger.v1.SealStreamsResponse\x12L\n\x0b\x45raseBodies\x12\x1d.ledger.v1.EraseBodiesRequest\x1a\x1e.ledger.v1.EraseBodiesResponse\x12O\n\x0c\x43onfirmClock\x12\x1e.ledger.v1.ConfirmClockRequest\x1a\x1f.ledger.v1.ConfirmClockResponse\x12L\n\x0bRecordAudit\x12\x1d.ledger.v1.RecordAuditRequest\x1a\x1e.ledger.v1.RecordAuditResponse\x12L\n\x0bRecordDrill\x12\x1d.ledger.v1.RecordDrillRequest\x1a\x1e.ledger.v1.RecordDrillResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.ledger_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATELEDGERREQUEST']._serialized_start=228
-  _globals['_CREATELEDGERREQUEST']._serialized_end=483
-  _globals['_CREATELEDGERRESPONSE']._serialized_start=485
-  _globals['_CREATELEDGERRESPONSE']._serialized_end=581
-  _globals['_GETLEDGERREQUEST']._serialized_start=583
-  _globals['_GETLEDGERREQUEST']._serialized_end=639
-  _globals['_GETLEDGERRESPONSE']._serialized_start=641
-  _globals['_GETLEDGERRESPONSE']._serialized_end=695
-  _globals['_LISTLEDGERSREQUEST']._serialized_start=697
-  _globals['_LISTLEDGERSREQUEST']._serialized_end=756
-  _globals['_LISTLEDGERSRESPONSE']._serialized_start=758
-  _globals['_LISTLEDGERSRESPONSE']._serialized_end=840
-  _globals['_LISTEVENTSREQUEST']._serialized_start=843
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1019
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1021
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1123
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=1125
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=1217
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1220
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1384
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=1386
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1460
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=1462
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=1528
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=1530
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=1629
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=1631
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=1725
-  _globals['_PROVEINCLUSIONREQUEST']._serialized_start=1727
-  _globals['_PROVEINCLUSIONREQUEST']._serialized_end=1798
-  _globals['_PROVEINCLUSIONRESPONSE']._serialized_start=1800
-  _globals['_PROVEINCLUSIONRESPONSE']._serialized_end=1866
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=1868
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=1945
-  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=1947
-  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=2017
-  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=2019
-  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=2086
-  _globals['_ADDCOSIGNATURERESPONSE']._serialized_start=2088
-  _globals['_ADDCOSIGNATURERESPONSE']._serialized_end=2155
-  _globals['_LISTKEYSREQUEST']._serialized_start=2157
-  _globals['_LISTKEYSREQUEST']._serialized_end=2190
-  _globals['_LISTKEYSRESPONSE']._serialized_start=2192
-  _globals['_LISTKEYSRESPONSE']._serialized_end=2272
-  _globals['_ROTATEKEYREQUEST']._serialized_start=2274
-  _globals['_ROTATEKEYREQUEST']._serialized_end=2362
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=2364
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=2458
-  _globals['_REVOKEKEYREQUEST']._serialized_start=2460
-  _globals['_REVOKEKEYREQUEST']._serialized_end=2575
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=2577
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=2671
-  _globals['_SEALSTREAMSREQUEST']._serialized_start=2673
-  _globals['_SEALSTREAMSREQUEST']._serialized_end=2729
-  _globals['_SEALSTREAMSRESPONSE']._serialized_start=2731
-  _globals['_SEALSTREAMSRESPONSE']._serialized_end=2837
-  _globals['_POSITIONRANGE']._serialized_start=2839
-  _globals['_POSITIONRANGE']._serialized_end=2883
-  _globals['_ERASEBODIESREQUEST']._serialized_start=2886
-  _globals['_ERASEBODIESREQUEST']._serialized_end=3022
-  _globals['_ERASEBODIESRESPONSE']._serialized_start=3024
-  _globals['_ERASEBODIESRESPONSE']._serialized_end=3100
-  _globals['_CONFIRMCLOCKREQUEST']._serialized_start=3102
-  _globals['_CONFIRMCLOCKREQUEST']._serialized_end=3175
-  _globals['_CONFIRMCLOCKRESPONSE']._serialized_start=3177
-  _globals['_CONFIRMCLOCKRESPONSE']._serialized_end=3238
-  _globals['_RECORDAUDITREQUEST']._serialized_start=3240
-  _globals['_RECORDAUDITREQUEST']._serialized_end=3336
-  _globals['_RECORDAUDITRESPONSE']._serialized_start=3338
-  _globals['_RECORDAUDITRESPONSE']._serialized_end=3398
-  _globals['_LEDGERSERVICE']._serialized_start=3401
-  _globals['_LEDGERSERVICE']._serialized_end=4771
+  _globals['_CREATELEDGERREQUEST']._serialized_start=251
+  _globals['_CREATELEDGERREQUEST']._serialized_end=506
+  _globals['_CREATELEDGERRESPONSE']._serialized_start=508
+  _globals['_CREATELEDGERRESPONSE']._serialized_end=604
+  _globals['_GETLEDGERREQUEST']._serialized_start=606
+  _globals['_GETLEDGERREQUEST']._serialized_end=662
+  _globals['_GETLEDGERRESPONSE']._serialized_start=664
+  _globals['_GETLEDGERRESPONSE']._serialized_end=718
+  _globals['_LISTLEDGERSREQUEST']._serialized_start=720
+  _globals['_LISTLEDGERSREQUEST']._serialized_end=779
+  _globals['_LISTLEDGERSRESPONSE']._serialized_start=781
+  _globals['_LISTLEDGERSRESPONSE']._serialized_end=863
+  _globals['_LISTEVENTSREQUEST']._serialized_start=866
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1042
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1044
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1146
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=1148
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=1240
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1243
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1407
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=1409
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1483
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=1485
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=1551
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=1553
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=1652
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=1654
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=1748
+  _globals['_PROVEINCLUSIONREQUEST']._serialized_start=1750
+  _globals['_PROVEINCLUSIONREQUEST']._serialized_end=1821
+  _globals['_PROVEINCLUSIONRESPONSE']._serialized_start=1823
+  _globals['_PROVEINCLUSIONRESPONSE']._serialized_end=1889
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=1891
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=1968
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=1970
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=2040
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=2042
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=2109
+  _globals['_ADDCOSIGNATURERESPONSE']._serialized_start=2111
+  _globals['_ADDCOSIGNATURERESPONSE']._serialized_end=2178
+  _globals['_LISTKEYSREQUEST']._serialized_start=2180
+  _globals['_LISTKEYSREQUEST']._serialized_end=2213
+  _globals['_LISTKEYSRESPONSE']._serialized_start=2215
+  _globals['_LISTKEYSRESPONSE']._serialized_end=2295
+  _globals['_ROTATEKEYREQUEST']._serialized_start=2297
+  _globals['_ROTATEKEYREQUEST']._serialized_end=2385
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=2387
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=2481
+  _globals['_REVOKEKEYREQUEST']._serialized_start=2483
+  _globals['_REVOKEKEYREQUEST']._serialized_end=2598
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=2600
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=2694
+  _globals['_SEALSTREAMSREQUEST']._serialized_start=2696
+  _globals['_SEALSTREAMSREQUEST']._serialized_end=2752
+  _globals['_SEALSTREAMSRESPONSE']._serialized_start=2754
+  _globals['_SEALSTREAMSRESPONSE']._serialized_end=2860
+  _globals['_POSITIONRANGE']._serialized_start=2862
+  _globals['_POSITIONRANGE']._serialized_end=2906
+  _globals['_ERASEBODIESREQUEST']._serialized_start=2909
+  _globals['_ERASEBODIESREQUEST']._serialized_end=3045
+  _globals['_ERASEBODIESRESPONSE']._serialized_start=3047
+  _globals['_ERASEBODIESRESPONSE']._serialized_end=3123
+  _globals['_CONFIRMCLOCKREQUEST']._serialized_start=3125
+  _globals['_CONFIRMCLOCKREQUEST']._serialized_end=3198
+  _globals['_CONFIRMCLOCKRESPONSE']._serialized_start=3200
+  _globals['_CONFIRMCLOCKRESPONSE']._serialized_end=3261
+  _globals['_RECORDAUDITREQUEST']._serialized_start=3263
+  _globals['_RECORDAUDITREQUEST']._serialized_end=3359
+  _globals['_RECORDAUDITRESPONSE']._serialized_start=3361
+  _globals['_RECORDAUDITRESPONSE']._serialized_end=3421
+  _globals['_RECORDDRILLREQUEST']._serialized_start=3423
+  _globals['_RECORDDRILLREQUEST']._serialized_end=3512
+  _globals['_RECORDDRILLRESPONSE']._serialized_start=3514
+  _globals['_RECORDDRILLRESPONSE']._serialized_end=3574
+  _globals['_LEDGERSERVICE']._serialized_start=3577
+  _globals['_LEDGERSERVICE']._serialized_end=5025
 # @@protoc_insertion_point(module_scope)

@@ -12,6 +12,7 @@ from ledger.v1 import append_pb2 as append_pb2
 from ledger.v1 import audit_pb2 as audit_pb2
 from ledger.v1 import authority_pb2 as authority_pb2
 from ledger.v1 import checkpoint_pb2 as checkpoint_pb2
+from ledger.v1 import drill_pb2 as drill_pb2
 from ledger.v1 import event_pb2 as event_pb2
 from ledger.v1 import ledger_pb2 as ledger_pb2
 import builtins as builtins
@@ -1052,6 +1053,60 @@ class RecordAuditResponse(message.Message):
     @builtins.property
     def appended(self) -> append_pb2.Appended:
         """Output only. Where the `audit.completed` event is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordDrillRequest(message.Message):
+    """A drill to record."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DRILL_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    @builtins.property
+    def drill(self) -> drill_pb2.Drill:
+        """Required. The drill. Its texts can be erased, and should name people by pseudonyms."""
+
+    def __init__(
+        self,
+        *,
+        drill: drill_pb2.Drill | None = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["drill", b"drill"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["drill", b"drill", "ledger", b"ledger", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordDrillResponse(message.Message):
+    """The drill as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where the `drill.recorded` event is."""
 
     def __init__(
         self,

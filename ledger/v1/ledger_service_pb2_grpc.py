@@ -121,6 +121,11 @@ class LedgerServiceStub:
                 request_serializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditResponse.FromString,
                 _registered_method=True)
+        self.RecordDrill = channel.unary_unary(
+                '/ledger.v1.LedgerService/RecordDrill',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.RecordDrillRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RecordDrillResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -309,6 +314,16 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordDrill(self, request, context):
+        """Records that a drill was held, and what came of it: the caller's word.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -396,6 +411,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.RecordAudit,
                     request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditResponse.SerializeToString,
+            ),
+            'RecordDrill': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordDrill,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RecordDrillRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.RecordDrillResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -859,6 +879,33 @@ class LedgerService:
             '/ledger.v1.LedgerService/RecordAudit',
             ledger_dot_v1_dot_ledger__service__pb2.RecordAuditRequest.SerializeToString,
             ledger_dot_v1_dot_ledger__service__pb2.RecordAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordDrill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/RecordDrill',
+            ledger_dot_v1_dot_ledger__service__pb2.RecordDrillRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.RecordDrillResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -143,6 +143,12 @@ class LedgerServiceStub:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also where size and root are
       not those of this ledger.
     """
+    RecordDrill: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.RecordDrillRequest, _ledger_service_pb2.RecordDrillResponse]
+    """Records that a drill was held, and what came of it: the caller's word.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    """
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -258,6 +264,12 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also where size and root are
       not those of this ledger.
+    """
+    RecordDrill: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.RecordDrillRequest, _ledger_service_pb2.RecordDrillResponse]  # type: ignore[assignment]
+    """Records that a drill was held, and what came of it: the caller's word.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -473,6 +485,18 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also where size and root are
           not those of this ledger.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordDrill(
+        self,
+        request: _ledger_service_pb2.RecordDrillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.RecordDrillResponse, _abc.Awaitable[_ledger_service_pb2.RecordDrillResponse]]:
+        """Records that a drill was held, and what came of it: the caller's word.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -48,7 +48,7 @@ CHANGES = {
     "ExportService": {"CreateExport", "DeleteExport"},
     "LedgerService": {
         "AddCosignature", "ConfirmClock", "CreateLedger", "EraseBodies", "RecordAudit",
-        "RevokeKey", "RotateKey", "SealStreams",
+        "RecordDrill", "RevokeKey", "RotateKey", "SealStreams",
     },
     "ModelService": {"RecordDeployment", "RegisterModel", "RetireModel", "UpdateModel"},
     "NotificationService": {"ReplayDeadLetters", "TestSubscriber"},

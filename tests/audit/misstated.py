@@ -1,4 +1,4 @@
-"""Forgeries of what a service says of its calls: counts that do not add up, reads to come."""
+"""Forgeries of what was done about a ledger: wrong counts, reads to come, drills of none."""
 
 from collections.abc import Callable
 from typing import Final
@@ -47,9 +47,26 @@ def read_what_was_to_come(paper: Paper) -> int:
     return paper.append("ledger", "access.recorded.v1", data, actor="system/access")
 
 
+def drill(paper: Paper, **changes: object) -> int:
+    """Record a drill that was held when the event before was recorded."""
+    actor = str(changes.pop("actor", "users/ana"))
+    data = {
+        "drill": "lost-key", "kind": "tabletop", "scenario": "The key is lost.",
+        "held_at": format_time(paper.events[-1].recorded_at), "participants": ["staff-1"],
+        "program": "", "detected": None, "detected_by": [], "micros_to_detect": None,
+        "findings": [], "follow_ups": [],
+    } | changes  # fmt: skip
+    return paper.append("ledger", "drill.recorded.v1", data, actor=actor)
+
+
+def hold_a_drill_by_itself(paper: Paper) -> int:
+    return drill(paper, actor="system/evaluator")
+
+
 MISSTATED: Final[dict[str, Callable[[Paper], int]]] = {
     "refusals": miscount_refusals,
     "refusals.rows": tell_too_many_hosts_apart,
     "reads": miscount_reads,
     "accesses": read_what_was_to_come,
+    "drills": hold_a_drill_by_itself,
 }

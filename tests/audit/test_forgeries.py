@@ -382,6 +382,7 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     assert report.gaps == ()
     applied = {one.rule for one in report.rules if one.checked}
     absent = {"seals", "erasures", "audits", "exports", "refusals", "clocks", "memory", "witnesses"}
+    absent |= {"drills"}
     absent |= {"accounts", "seals.due", "refusals.due", "authority.changes"}
     absent |= {"authority.credentials", "accesses.due", "accesses", "reads"}
     absent |= {"authority.claims", "meanings.standard", "refusals.rows"}

@@ -21,6 +21,7 @@ from ledger.client import (
     AsyncLedgerClient,
     LedgerClient,
     authority,
+    drills,
     enums,
     grounds,
     notifications,
@@ -45,6 +46,7 @@ from ledger.v1 import (
     checkpoint_pb2,
     decision_pb2,
     decision_service_pb2,
+    drill_pb2,
     errors_pb2,
     event_pb2,
     explanation_pb2,
@@ -73,6 +75,7 @@ MODULES = [
     authority_pb2,
     checkpoint_pb2,
     decision_pb2,
+    drill_pb2,
     event_pb2,
     explanation_pb2,
     export_pb2,
@@ -145,7 +148,7 @@ ASSEMBLED = {
 }
 CLASSES = {
     name: cls
-    for module in (authority, grounds, notifications, outcomes, proofs, ranking, records)
+    for module in (authority, drills, grounds, notifications, outcomes, proofs, ranking, records)
     for name, cls in vars(module).items()
     if dataclasses.is_dataclass(cls)
 }

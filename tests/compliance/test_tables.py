@@ -46,6 +46,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "believed_callers": 1,
         "accesses": 1,
         "ordinary_reads": 3,
+        "drills": 1,
     }
 
 

@@ -86,6 +86,7 @@ d67ab39bdb3e7502708333c0651fd0f6a38462fdb0df95a5a6579c1d3c4d0c0b  task.opened.v1
 d70d0cc5a1df439b09974cb2d299af97ab3ba2b6e78ff181ee9499a6c740748f  task.overdue.v1.json
 a5a8b956a7ed9b9cf2b0de87eee5289a444c67dfd19c762eb9bed8e11a16e0c9  task.closed.v1.json
 fcabaa5e6e191139a5177dd9cfa071835b216e0af574d2474869ef960b94ff1e  escalation.ended.v1.json
+7be345d5e6cbb597c4c94b5d7bc35077b40b1a43fa6b36f1371599444c2e1a5f  drill.recorded.v1.json
 """.splitlines()
 )
 

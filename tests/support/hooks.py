@@ -357,3 +357,8 @@ def replace_hash(counted: Callable[[bytes], object], patch: pytest.MonkeyPatch) 
     """Replace the hash function of trees and tiles."""
     patch.setattr("ledger.chain.merkle._sha256", counted)
     patch.setattr("ledger.chain.tiles._sha256", counted)
+
+
+def believe_any_clock(patch: pytest.MonkeyPatch) -> None:
+    """Let every store believe the machine's clock, whatever it says."""
+    patch.setattr("ledger.storage.wall_clock.WallClock._step", lambda *_: None)

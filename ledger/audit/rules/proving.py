@@ -8,6 +8,7 @@ from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.chain.transcript import transcript_fault
+from ledger.events.drills import DrillRecorded
 from ledger.events.proving import (
     AUDITED,
     OTHER_ADDRESSES,
@@ -170,4 +171,18 @@ def refusals_rows(event: AuditedEvent, _fold: LedgerState) -> Verdict:
         if count > REFUSED_HOSTS_MAX:
             most = REFUSED_HOSTS_MAX
             return f"it tells {count} hosts of {actor} apart, not {most} at most"
+    return None
+
+
+@rule("drills", DrillRecorded.TYPE)
+def drills(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every drill is the word of a person or service, and was held before it was recorded."""
+    data = event.known
+    if event.actor.startswith("system/"):
+        return f"{event.actor} cannot say that a drill was held"
+    if not fold.clock:
+        return Unchecked("how this ledger tells time is not on record")
+    held_at = parse_time(data["held_at"])
+    if fold.clock == "wall" and held_at > event.recorded_at + fold.skew_micros:
+        return f"it was held at {data['held_at']}, after it was recorded"
     return None

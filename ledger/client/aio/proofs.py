@@ -1,10 +1,11 @@
-"""How the ledger proves itself, for asyncio: checkpoints, proofs, keys, seals, audits."""
+"""How the ledger proves itself, for asyncio: checkpoints, proofs, keys, seals, audits, drills."""
 
 from collections.abc import AsyncIterator
 
 from ledger.client.aio.connection import AsyncServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import one, whole
+from ledger.client.drills import Drill, drill_message
 from ledger.client.inputs import audit_message
 from ledger.client.proofs import AuditReport, ChangedKey, ConsistencyProof, Seal, SigningKeys
 from ledger.client.records import Appended, Checkpoint
@@ -101,4 +102,9 @@ class AsyncProofCalls(AsyncServiceCalls):
     async def record_audit(self, report: AuditReport, *, request_id: str | None = None) -> Appended:
         """Record that an audit was completed, and what it found."""
         request = pb.RecordAuditRequest(report=audit_message(report))
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    async def record_drill(self, drill: Drill, *, request_id: str | None = None) -> Appended:
+        """Record that a drill was held, and what came of it."""
+        request = pb.RecordDrillRequest(drill=drill_message(drill))
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))

@@ -1,11 +1,12 @@
 # Generated from ledger/client/aio/proofs.py by `tools/dev.py proto`; do not edit.
-"""How the ledger proves itself, for threads: checkpoints, proofs, keys, seals, audits."""
+"""How the ledger proves itself, for threads: checkpoints, proofs, keys, seals, audits, drills."""
 
 from collections.abc import Iterator
 
 from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import one, whole
+from ledger.client.drills import Drill, drill_message
 from ledger.client.inputs import audit_message
 from ledger.client.proofs import AuditReport, ChangedKey, ConsistencyProof, Seal, SigningKeys
 from ledger.client.records import Appended, Checkpoint
@@ -100,4 +101,9 @@ class ProofCalls(ServiceCalls):
     def record_audit(self, report: AuditReport, *, request_id: str | None = None) -> Appended:
         """Record that an audit was completed, and what it found."""
         request = pb.RecordAuditRequest(report=audit_message(report))
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def record_drill(self, drill: Drill, *, request_id: str | None = None) -> Appended:
+        """Record that a drill was held, and what came of it."""
+        request = pb.RecordDrillRequest(drill=drill_message(drill))
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
