@@ -1,5 +1,6 @@
 """`decision-ledger notification …`."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,7 +68,7 @@ def dead(
         )
         for name, letter in found
     ]
-    letters = [{"subscriber": name, "letter": letter} for name, letter in found]
+    letters = [{"subscriber": name, **asdict(letter)} for name, letter in found]
     chosen.show({"dead_letters": letters}, output.table(headings, rows))
 
 

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable
 from http.client import HTTPException
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from ledger.clock import Clock
 from ledger.notifications.allow_list import DeliveryError
 from ledger.notifications.notification import Notification
 from ledger.secrecy import ExposedError
+
+T = TypeVar("T")
 
 
 class Attempt:
@@ -55,6 +57,28 @@ class Attempt:
             self.is_late = True
             raise DeliveryError("its time is over")
         return left
+
+    def apart(self, do: Callable[[], T]) -> T:
+        """Return what a call gives that knows no bound of its own; it is left behind when late."""
+        found: list[T] = []
+        failed: list[Exception] = []
+        is_done = threading.Event()
+
+        def run() -> None:
+            try:
+                found.append(do())
+            except Exception as error:  # noqa: BLE001 - raised by the thread that waits
+                failed.append(error)
+            is_done.set()
+
+        self.ends_by(is_done.set)
+        threading.Thread(target=run, name="notification look-up", daemon=True).start()
+        is_done.wait(self.seconds_left)
+        if failed:
+            raise failed[0]
+        if not found:
+            raise TimeoutError
+        return found[0]
 
     def ends_by(self, end: Callable[[], None]) -> None:
         """Call this when the time is over, or when it is aborted; at once where it was."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -43,7 +44,7 @@ class Mail:
         subscriber, parts = self._subscriber, self._parts
         message = self._message(notification)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-        places = self._allow_list.places(host, port)
+        places = attempt.apart(partial(self._allow_list.places, host, port))
         context = ssl.create_default_context(cafile=subscriber.ca or None)
         link: socket.socket
         if parts.scheme == "smtps":

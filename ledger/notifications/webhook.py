@@ -46,7 +46,7 @@ class Webhook:
         headers = self._headers(notification)
         parts = self._parts
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-        places = self._allow_list.places(host, port)
+        places = attempt.apart(partial(self._allow_list.places, host, port))
         with closing(self._connected(host, places, attempt)) as link:
             attempt.ends_by(partial(cut, link))
             if isinstance(link, ssl.SSLSocket):

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tests.support.receivers import (
     Receiver,
     receiver,
     secret_file,
+    speaking,
     status,
     webhook,
 )
@@ -49,29 +50,6 @@ def sent(stated: dict[str, Any], hosts: tuple[str, ...] = HOSTS, seconds: float 
     except DeliveryError as error:
         return str(error)
     return ""
-
-
-@contextmanager
-def speaking(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve one connection at a time with raw bytes; yield the URL."""
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while not over.is_set():
-                link, _ = listener.accept()
-                with link, suppress(OSError):  # the sender has had enough
-                    talk(link)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        host, port = listener.getsockname()
-        try:
-            yield f"http://{host}:{port}/"
-        finally:
-            over.set()
-            socket.create_connection((host, port)).close()
-            thread.join()
 
 
 def dripping(link: socket.socket) -> None:
@@ -120,7 +98,8 @@ def cut_short(link: socket.socket) -> None:
 def test_a_receiver_that_is_slow_gets_no_more_than_its_time(
     talk: Callable[[socket.socket], None], tmp_path: Path
 ) -> None:
-    with speaking(talk) as url:
+    with speaking(talk) as place:
+        url = f"http://{place}/"
         assert sent(webhook(tmp_path, url), seconds=SHORT) == "it had not answered after 0.3 s"
 
 
@@ -128,7 +107,8 @@ def test_a_receiver_that_is_slow_gets_no_more_than_its_time(
 def test_an_answer_that_is_not_one_is_no_success(
     talk: Callable[[socket.socket], None], tmp_path: Path
 ) -> None:
-    with speaking(talk) as url:
+    with speaking(talk) as place:
+        url = f"http://{place}/"
         said = sent(webhook(tmp_path, url))
     assert said == "its answer is not HTTP, or was cut short" or "reset" in said
 
@@ -136,8 +116,8 @@ def test_an_answer_that_is_not_one_is_no_success(
 def test_of_an_answer_the_status_counts_and_a_body_without_an_end_is_not_read(
     tmp_path: Path,
 ) -> None:
-    with speaking(body_without_end) as url:
-        assert sent(webhook(tmp_path, url)) == ""
+    with speaking(body_without_end) as place:
+        assert sent(webhook(tmp_path, f"http://{place}/")) == ""
 
 
 def lying(handler: BaseHTTPRequestHandler) -> None:
@@ -277,6 +257,18 @@ def test_http_is_for_this_machine_only(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_name_without_an_address_is_said_to_have_none(tmp_path: Path) -> None:
     said = sent(webhook(tmp_path, "https://hooks.invalid/"), hosts=("hooks.invalid",))
     assert said == "its host hooks.invalid has no address"
+
+
+def test_names_that_are_resolved_slowly_get_no_more_than_their_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(LONG))
+    try:
+        said = sent(webhook(tmp_path, "https://localhost/"), seconds=SHORT)
+    finally:
+        over.set()
+    assert said == "it had not answered after 0.3 s"
 
 
 # ---- secrets -------------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ are of one line. Each is one attempt of a sender, as a subscriber makes it.
 """
 
 import json
+import socket
 import ssl
 import sys
 from asyncio import Server
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -26,7 +27,7 @@ from ledger.notifications.allow_list import AllowList, DeliveryError
 from ledger.notifications.attempt import Attempt
 from ledger.notifications.notification import of_test
 from ledger.notifications.senders import sender_of
-from tests.support.receivers import secret_file
+from tests.support.receivers import secret_file, speaking
 from tests.support.served import ORIGIN
 from tests.support.server_process import is_running, until
 from tests.support.trial import trial
@@ -167,6 +168,33 @@ def test_of_a_refusal_the_code_is_repeated_and_not_the_words() -> None:
     with mail_server() as (box, port):
         box.answer = f"554 no: {PASSWORD}"
         assert sent(by_mail(port)) == "it refused with SMTP code 554"
+
+
+def silent(link: socket.socket) -> None:
+    """Say nothing."""
+    while link.recv(65_536):
+        pass
+
+
+def endless(link: socket.socket) -> None:
+    """Greet without an end."""
+    while True:
+        link.sendall(b"220-" + b"z" * 4_000 + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("talk", "seconds", "said"),
+    [
+        (silent, 0.3, "it had not answered after 0.3 s"),
+        (endless, LONG, "its replies have more than 262144 bytes"),
+    ],
+    ids=["silent", "endless"],
+)
+def test_a_mail_server_that_is_slow_or_says_too_much_is_left(
+    talk: Callable[[socket.socket], None], seconds: float, said: str
+) -> None:
+    with speaking(talk) as place:
+        assert sent(by_mail(int(place.rpartition(":")[2])), seconds) == said
 
 
 # ---- programs ------------------------------------------------------------------------------------

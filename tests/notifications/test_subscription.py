@@ -13,6 +13,7 @@ import pytest
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import SECOND
+from ledger.notifications.lease import LEASE, LEASE_SECONDS
 from ledger.notifications.outbox import LedgerNotifications, SubscriberStatus
 from tests.support.receivers import TAKEN, Receiver, receiver, status, told, webhook
 from tests.support.stepped import SteppedWorld
@@ -156,6 +157,18 @@ def test_the_pauses_double_up_to_their_bound_and_news_do_not_shorten_them(tmp_pa
         one.close()
 
 
+def test_a_turn_for_a_replay_does_not_bring_the_next_attempt_forward(tmp_path: Path) -> None:
+    with receiver(status(500)) as hook:
+        one = world(tmp_path, webhook(tmp_path, hook.url, **PATIENT))
+        one.add("fares")
+        one.let_pass(0.5)
+        assert len(hook.received) == 1
+        (task,) = [each for each in one.turns.tasks if each.name.startswith("subscriber")]
+        assert 0 < task.do().least < 0.6
+        assert len(hook.received) == 1
+        one.close()
+
+
 def test_a_subscriber_that_is_down_holds_up_no_other_one(hook: Receiver, tmp_path: Path) -> None:
     with receiver(status(503)) as down:
         subscribers = [webhook(tmp_path, down.url, "down"), webhook(tmp_path, hook.url)]
@@ -166,6 +179,19 @@ def test_a_subscriber_that_is_down_holds_up_no_other_one(hook: Receiver, tmp_pat
         assert set(down.positions()) == {positions[0]}
         assert one.of().cursor.position == one.head > one.of("down").cursor.position
         one.close()
+
+
+def test_a_server_without_the_lease_delivers_nothing_until_that_has_run_out(
+    hook: Receiver, tmp_path: Path
+) -> None:
+    one = world(tmp_path, webhook(tmp_path, hook.url))
+    assert one.store.leases.take(one.ledger.info.origin, LEASE, "another server", LEASE_SECONDS)
+    positions = one.add(*named(2))
+    one.let_pass(LEASE_SECONDS - 2)
+    assert hook.received == []
+    one.let_pass(10)
+    assert hook.positions() == positions
+    one.close()
 
 
 # ---- dead letters --------------------------------------------------------------------------------

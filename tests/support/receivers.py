@@ -5,10 +5,11 @@ by libraries that others wrote: `standardwebhooks` for signatures, `cloudevents`
 """
 
 import base64
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -127,6 +128,29 @@ def receiver(
             yield served
         finally:
             server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def speaking(talk: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Serve one connection at a time with raw bytes; yield host and port."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while not over.is_set():
+                link, _ = listener.accept()
+                with link, suppress(OSError):  # the sender has had enough
+                    talk(link)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        host, port = listener.getsockname()
+        try:
+            yield f"{host}:{port}"
+        finally:
+            over.set()
+            socket.create_connection((host, port)).close()
             thread.join()
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ledger.client import ClientError, LedgerClient
 
 _LAG_WARN_EVENTS: Final = 50_000
+_BEHIND_WARN_EVENTS: Final = 1_000  # of a subscriber, which is told of one after the other
 _SERVER_DEADLINE_SECONDS: Final = 3.0
 _TRY_OUT: Final = "Correct it there or in the settings; `notification test` tries it out."
 
@@ -168,8 +169,8 @@ def _notifications(client: "LedgerClient", origin: str) -> Iterator[Check]:
         yield Check(name, "ok", f"not looked at: {_said(error)[0]}")
         return
     for one in found:
-        lag = counted(one.head_position - one.cursor_position, "event")
-        said = f"{one.name}: {lag} behind"
+        behind = one.head_position - one.cursor_position
+        said = f"{one.name}: {counted(behind, 'event')} behind"
         if one.problem:
             tried = counted(one.attempts, "attempt")
             yield Check(name, "warn", f"{said}, {one.problem} ({tried})", _TRY_OUT)
@@ -181,5 +182,7 @@ def _notifications(client: "LedgerClient", origin: str) -> Iterator[Check]:
                 "List them with `decision-ledger notification dead`; `notification replay` sends "
                 "them again.",
             )
+        elif behind > _BEHIND_WARN_EVENTS:
+            yield Check(name, "warn", said, "It takes events more slowly than they are recorded.")
         else:
             yield Check(name, "ok", said)
