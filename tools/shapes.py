@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from ledger.audit.report import Report, UncheckedCount
 from ledger.audit.source import Finding
-from ledger.client import authority, notifications, outcomes, proofs, ranking, records
+from ledger.client import authority, cases, notifications, outcomes, proofs, ranking, records
 from ledger.client.trust import results
 from ledger.events.standard_signals import StandardSignal
 from ledger.export.publishing import PublicationResult
@@ -72,6 +72,12 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision replay": outcomes.ReplayResult,
     "decision replay --all": ("progress",),
     "decision receipt": Report,
+    "escalation list": cases.Escalations,
+    "escalation acknowledge": records.Appended,
+    "escalation resolve": records.Appended,
+    "task list": cases.ModelTasks,
+    "task take": records.Appended,
+    "task close": records.Appended,
     "log tail": EVENT_FIELDS,
     "log access": ("accesses", "reads", "refusals"),
     "log checkpoint": results.VerifiedCheckpoint,
@@ -140,6 +146,8 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "plans": ranking.Plan,
     "priorities": ranking.Priority,
     "decisions": outcomes.Decision,
+    "escalations": cases.Escalation,
+    "tasks": cases.ModelTask,
     "exports": proofs.Export,
     "checkpoints": records.Checkpoint,
     "keys": proofs.SigningKey,

@@ -16,6 +16,7 @@ from ledger.api.authentication.authenticator import build_authenticator
 from ledger.api.authority import AuthorityServicer
 from ledger.api.call_limits import CallLimits
 from ledger.api.calls import Admission, methods_of
+from ledger.api.cases import CaseServicer
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
     "ledger.v1.AuthorityService": AuthorityServicer,
+    "ledger.v1.CaseService": CaseServicer,
     "ledger.v1.DecisionService": DecisionServicer,
     "ledger.v1.ExportService": ExportServicer,
     "ledger.v1.LedgerService": LedgerServicer,

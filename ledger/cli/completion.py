@@ -65,6 +65,7 @@ def _signals(client: "LedgerClient") -> Iterable[str]:
 # By the name of a parameter, in any command.
 IDS: Final[dict[str, Callable[["LedgerClient"], Iterable[str]]]] = {
     "decision": _models,
+    "escalation": lambda client: (one.model for one in client.list_escalations().escalations),
     "export": lambda client: (one.name for one in client.list_exports()),
     "ledger": lambda client: (one.origin for one in client.list_ledgers()),
     "model": _models,
@@ -75,6 +76,7 @@ IDS: Final[dict[str, Callable[["LedgerClient"], Iterable[str]]]] = {
     "signal": _signals,
     "slo_signal": _signals,
     "subscriber": lambda client: (one.name for one in client.list_subscribers()),
+    "task": lambda client: (one.model for one in client.list_tasks().tasks),
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ledger.cli import output, values
+from ledger.cli.open_cases import open_facts
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, given_or_own
 from ledger.cli.values import POSITION_DIGITS_MAX, parse_time
@@ -100,7 +101,10 @@ def show(decision: _Name) -> None:
             for one in found.score.signals
         ],
     )
-    facts = output.table(("FIELD", "VALUE"), _facts(found.decision))
+    told = _facts(found.decision)
+    if not chosen.as_json:
+        told += open_facts(found.decision.model, found.decision.position)
+    facts = output.table(("FIELD", "VALUE"), told)
     chosen.show(found, f"{facts}\n\n{signals}")
 
 

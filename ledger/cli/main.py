@@ -67,6 +67,12 @@ TREE: Final[dict[str, str | Group]] = {
         ("list", "show", "explain", "override", "replay", "receipt"),
         "decisions",
     ),
+    "escalation": Group(
+        "Escalations of decisions to the people of a tier, and their answers.",
+        ("list", "acknowledge", "resolve"),
+        "escalations",
+    ),
+    "task": Group("The work that decisions ask for.", ("list", "take", "close"), "tasks"),
     "log": Group(
         "The events themselves, their proofs and their publication.",
         ("tail", "access", "checkpoint", "prove", "consistency", "seal", "publish"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output, values
+from ledger.cli.open_cases import open_facts
 from ledger.cli.session import session
 from ledger.cli.values import AllowLeap, parse_time
 from ledger.events import notation
@@ -193,7 +194,7 @@ def show(model: _Id) -> None:
     """Show a model and its deployments."""
     chosen = session()
     one = chosen.client.get_model(model)
-    facts = (
+    facts: tuple[tuple[str, object], ...] = (
         ("model", one.model),
         ("owner", one.owner),
         ("tier", one.tier),
@@ -221,6 +222,8 @@ def show(model: _Id) -> None:
             for each in one.deployments
         ],
     )
+    if not chosen.as_json:
+        facts += tuple(open_facts(model))
     chosen.show(one, f"{output.table(('FIELD', 'VALUE'), facts)}\n\n{deployed}")
 
 

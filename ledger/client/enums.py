@@ -57,6 +57,15 @@ class DrillKind(StrEnum):
     BUILT_IN = "BUILT_IN"
 
 
+class TaskOutcome(StrEnum):
+    """How a task ended."""
+
+    CAUSE_FOUND = "CAUSE_FOUND"
+    SIGNAL_FIXED = "SIGNAL_FIXED"
+    FALSE_ALARM = "FALSE_ALARM"
+    RETRAIN_AFTER_ALL = "RETRAIN_AFTER_ALL"
+
+
 class Action(StrEnum):
     """The action for a model."""
 

@@ -43,6 +43,7 @@ ACTIONS: Final[dict[str, str]] = {
     "decisions.override": "override a decision",
     "decisions.replay": "replay decisions",
     "drills.record": "record that a drill was held",
+    "escalations.answer": "acknowledge and resolve escalations",
     "events.read": "read events as hashed",
     "exports.create": "create an export",
     "exports.delete": "delete the files of an export",
@@ -69,6 +70,7 @@ ACTIONS: Final[dict[str, str]] = {
     "signals.define": "define a signal",
     "signals.submit": "submit observations",
     "streams.seal": "seal all streams",
+    "tasks.work": "take and close tasks",
     "tokens.issue": "issue a token to a service, and revoke it",
 }
 """Every action there is, with its meaning. A later release may add some, and takes none away."""

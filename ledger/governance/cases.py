@@ -65,6 +65,11 @@ class OpenEscalation:
         until = self.acknowledge_until
         return self.acknowledged_by is None and until is not None and until <= now
 
+    def is_overdue(self, now: int) -> bool:
+        """Whether it was not answered in time: it went on, or the time of its last tier is over."""
+        went_on = self.acknowledged_by is None and self.tier != self.raised_to
+        return went_on or self.is_due(now)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:

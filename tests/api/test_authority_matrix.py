@@ -50,9 +50,10 @@ SCOPES: Final[dict[str, dict[str, Any]]] = {
 """Every request that names a model or a signal names `fares` of region east, and `psi`."""
 
 MODEL: Final = {
-    "Evaluate", "ExplainAuthority", "ExplainDecision", "GetDecision", "GetModel", "ListDecisions",
-    "ListSignalStates", "OverrideDecision", "RecordDeployment", "RegisterModel", "ReplayDecision",
-    "RetireModel", "StreamSignals", "SubmitSignals", "UpdateModel",
+    "AcknowledgeEscalation", "CloseTask", "Evaluate", "ExplainAuthority", "ExplainDecision",
+    "GetDecision", "GetModel", "ListDecisions", "ListEscalations", "ListSignalStates", "ListTasks",
+    "OverrideDecision", "RecordDeployment", "RegisterModel", "ReplayDecision", "ResolveEscalation",
+    "RetireModel", "StreamSignals", "SubmitSignals", "TakeTask", "UpdateModel",
 }  # fmt: skip
 """The methods whose request names a model, and below those whose request names a signal."""
 SIGNAL: Final = {"DefineSignal", "StreamSignals", "SubmitSignals"}
@@ -70,6 +71,8 @@ PLACES: Final = {
     "ReadExport": "exports/none",
     "RebuildProjection": "projections/none",
     **dict.fromkeys(("ExplainDecision", "GetDecision", "ReplayDecision"), DECISION),
+    **dict.fromkeys(("AcknowledgeEscalation", "ResolveEscalation"), "models/fares/escalations/9"),
+    **dict.fromkeys(("CloseTask", "TakeTask"), "models/fares/tasks/9"),
     **dict.fromkeys(("OverrideDecision", "RecordDeployment", "RetireModel"), "models/fares"),
     "GetModel": "models/fares",
 }  # fmt: skip

@@ -21,6 +21,7 @@ from ledger.client import (
     AsyncLedgerClient,
     LedgerClient,
     authority,
+    cases,
     drills,
     enums,
     grounds,
@@ -43,6 +44,8 @@ from ledger.v1 import (
     audit_pb2,
     authority_pb2,
     authority_service_pb2,
+    case_pb2,
+    case_service_pb2,
     checkpoint_pb2,
     decision_pb2,
     decision_service_pb2,
@@ -73,6 +76,7 @@ MODULES = [
     append_pb2,
     audit_pb2,
     authority_pb2,
+    case_pb2,
     checkpoint_pb2,
     decision_pb2,
     drill_pb2,
@@ -91,6 +95,7 @@ MODULES = [
 ]
 SERVICES = [
     authority_service_pb2,
+    case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
     ledger_service_pb2,
@@ -130,6 +135,7 @@ RESULTS = {
     "RecordedGrant": authority_pb2.Grant.DESCRIPTOR,
     "DeadNotification": notification_pb2.DeadLetter.DESCRIPTOR,
     "SubscriberTest": notification_service_pb2.TestSubscriberResponse.DESCRIPTOR,
+    "ModelTask": case_pb2.Task.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }
 ASSEMBLED = {
@@ -138,7 +144,9 @@ ASSEMBLED = {
     "AuthorityChange",
     "Defined",
     "Deployed",
+    "Escalations",
     "IssuedToken",
+    "ModelTasks",
     "PolicyReplacement",  # sent only, with an id in place of a resource name
     "PolicyScope",
     "Priorities",
@@ -148,7 +156,17 @@ ASSEMBLED = {
 }
 CLASSES = {
     name: cls
-    for module in (authority, drills, grounds, notifications, outcomes, proofs, ranking, records)
+    for module in (
+        authority,
+        cases,
+        drills,
+        grounds,
+        notifications,
+        outcomes,
+        proofs,
+        ranking,
+        records,
+    )
     for name, cls in vars(module).items()
     if dataclasses.is_dataclass(cls)
 }

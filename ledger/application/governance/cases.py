@@ -49,12 +49,16 @@ class Cases:
     def open(self, as_of: int | None = None) -> Mapping[str, ModelCases]:
         """Return what is open for each model that ever had a case: now, or at a position."""
         if as_of is None:
-            with self._lock:
-                self._follow()
-                return dict(self._models)
+            return self.now()[1]
         models: dict[str, ModelCases] = {}
         self._fold(models, self._read(0, as_of), as_of)
         return models
+
+    def now(self) -> tuple[int, Mapping[str, ModelCases]]:
+        """Return the position of the head, and what is open there."""
+        with self._lock:
+            self._follow()
+            return self._position, dict(self._models)
 
     def forget(self) -> None:
         """Fold all of it again, since bodies were erased."""

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS
 from ledger.client.aio.authority import AsyncAuthorityCalls
+from ledger.client.aio.cases import AsyncCaseCalls
 from ledger.client.aio.connection import AsyncClientConnection
 from ledger.client.aio.decisions import AsyncDecisionCalls
 from ledger.client.aio.exports import AsyncExportCalls
@@ -37,6 +38,7 @@ class AsyncLedgerClient(
     AsyncExportCalls,
     AsyncAuthorityCalls,
     AsyncNotificationCalls,
+    AsyncCaseCalls,
 ):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS
 from ledger.client.blocking.authority import AuthorityCalls
+from ledger.client.blocking.cases import CaseCalls
 from ledger.client.blocking.connection import ClientConnection
 from ledger.client.blocking.decisions import DecisionCalls
 from ledger.client.blocking.exports import ExportCalls
@@ -38,6 +39,7 @@ class LedgerClient(
     ExportCalls,
     AuthorityCalls,
     NotificationCalls,
+    CaseCalls,
 ):
     """A connection to one ledger of a decision-ledger server; a context manager.
 
