@@ -6,6 +6,8 @@ from typing import Final
 MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024  # gRPC's own default; larger batches gain nothing
 RECEIVED_BYTES_MAX: Final = 4 * MESSAGE_BYTES_MAX  # above it, so that a request a little too large
 # is refused by name
+INDICATORS_MAX: Final = 16  # of one observation, beside its value
+REPORT_URI_CHARS_MAX: Final = 1_000
 BATCH_OBSERVATIONS_MAX: Final = 5_000  # keeps one refused batch cheap to send again
 SAMPLE_SIZE_MAX: Final = 1_000_000_000_000  # well inside 2^53 - 1, so it stays a JSON integer
 TEXT_CHARS_MAX: Final = 2_000  # rationales and meanings: enough to explain, short enough to list

@@ -15,7 +15,8 @@ from projections.projection import EventReader, ProjectionFactory
 from projections.ranking import Order, RankedModel, ranked
 from projections.rebuild import RebuildResult, rebuild
 from projections.runner import CATCH_UP_EVENTS, Runner
-from projections.signals import SignalRow, SignalsProjection, signal_rows
+from projections.signal_rows import SignalRow, signal_rows
+from projections.signals import SignalsProjection
 from projections.store import ProjectionStore
 from projections.watch import Watch
 

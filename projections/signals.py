@@ -5,80 +5,24 @@ score that is not historical: only a score knows the policy. Two kinds of rows: 
 what `signal_rows` returns; `model` keeps which version is in service, so that shadow observations
 of other versions are counted without passing for the latest value.
 
-An erased observation is not there, whichever signal it was of. An erased score leaves the model's
+A correction takes the place of what it corrects, and is counted with it. An erased observation is
+not there, whichever signal it was of. An erased score leaves the model's
 signals unscored, an erased deployment leaves unknown which version is in service, until the next.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, Literal, NamedTuple, TypedDict, cast
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple, cast
 
+from ledger.events.corrections import correction_of
 from ledger.events.decisions import ScoreComputed
 from ledger.events.envelope import RecordedEvent
-from ledger.events.fast import parse_observed
+from ledger.events.fast import Observed, parse_observed
 from ledger.events.models import ModelDeployed, ModelRetired
 from ledger.events.registry import typed
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import NANO, format_time, parse_decimal, parse_time
 from projections.projection import Row, model_of, model_stream
-
-BreachState = Literal["unscored", "silent", "ok", "breaching", "sustained"]
-"""The state of a signal in the last score.
-
-`unscored`: no score has covered it; `silent`: no observation in the policy's window; `breaching`:
-the newest bucket breaches; `sustained`: enough buckets of the window do, the newest or not.
-"""
-
-
-class ObservationPart(TypedDict):
-    """One observation: `value` a decimal, `observed_at` a time, `source` the submitting actor."""
-
-    value: str
-    observed_at: str
-    position: int
-    sample_size: int
-    source: str
-    model_version: str
-    deployment: int
-    """Position of the deployment event by which was known what served when it was recorded; 0 if
-    there was none."""
-
-
-class SignalScorePart(TypedDict):
-    """The signal in the model's last non-historical score; ratios in ppm."""
-
-    position: int
-    evaluated_at: str
-    policy: str
-    policy_version: int
-    magnitude: int
-    persistence: int
-    freshness: int
-    trend: int
-    streak: int
-    sustained: bool
-    effective: int
-    share: int
-    weight: int
-    observations: int
-    buckets: int
-
-
-class SignalRow(TypedDict):
-    """One signal of one model."""
-
-    model: str
-    signal: str
-    latest: ObservationPart | None
-    """Newest by deployment, then observed_at, then position; None where only a score names it."""
-    previous: ObservationPart | None
-    change: str | None
-    """latest minus previous, a decimal; None without a previous one."""
-    count: int
-    """Observations of versions in service when they were recorded."""
-    shadow_count: int
-    """Observations of other versions."""
-    score: SignalScorePart | None
-    state: BreachState
+from projections.signal_rows import BreachState, ObservationPart, SignalRow, SignalScorePart
 
 
 class _Entry(NamedTuple):
@@ -121,6 +65,25 @@ class _Series:
         elif self.previous is None or entry > self.previous:
             self.previous = entry
 
+    def correct(self, target: int, position: int, observed: Observed) -> bool:
+        """Put a correction in the place of what it corrects; False where that is not shown."""
+        for name in ("latest", "previous"):
+            entry: _Entry | None = getattr(self, name)
+            if entry is not None and entry.position == target:
+                value, size = observed.value, observed.sample_size
+                setattr(
+                    self, name, entry._replace(position=position, value=value, sample_size=size)
+                )
+                return True
+        return False
+
+    def would_show(self, deployment: int, observed_at: int) -> bool:
+        """Whether an observation of a time would be one of the two that are shown."""
+        previous = self.previous
+        if previous is None:
+            return True
+        return previous.deployment == deployment and observed_at > previous.observed_at
+
 
 class _Model:
     """A model's version in service and its series by signal."""
@@ -143,9 +106,9 @@ class SignalsProjection:
     """Folds observations, scores, deployments and retirements."""
 
     name: ClassVar[str] = "signals"
-    version: ClassVar[int] = 4  # 4: what is in service after one that was erased, by stated time
+    version: ClassVar[int] = 5  # 5: corrections of observations
     handles: ClassVar[frozenset[str]] = frozenset(
-        {SignalObserved.TYPE, ScoreComputed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE}
+        {*OBSERVED_TYPES, ScoreComputed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE}
     )
 
     def __init__(self) -> None:
@@ -159,7 +122,7 @@ class SignalsProjection:
         kind = event.type
         if event.body_bytes is None:
             self._erased(event)
-        elif kind == SignalObserved.TYPE:
+        elif kind in OBSERVED_TYPES:
             self._observed(event)
         elif kind == ScoreComputed.TYPE:
             self._scored(event, typed(event, ScoreComputed))
@@ -222,7 +185,14 @@ class SignalsProjection:
         if series is None:
             series = model.series[observed.signal] = _Series(model.name, observed.signal)
         self._dirty_series.add(series)
-        if model.version is not None and observed.model_version != model.version:
+        is_shadow = model.version is not None and observed.model_version != model.version
+        if (corrected := correction_of(event)) is not None:
+            if series.correct(corrected.position, event.position, observed) or is_shadow:
+                return
+            if not series.would_show(model.deployment, observed.observed_at):
+                return
+            # Were the one that it corrects not erased, it would be shown: this counts in its stead.
+        if is_shadow:
             series.shadow_count += 1
             return
         series.add(
@@ -303,14 +273,6 @@ class SignalsProjection:
         if model is None:
             model = self._models[event.stream] = _Model(model_of(event))
         return model
-
-
-def signal_rows(rows: Mapping[str, Row], model: str | None = None) -> list[SignalRow]:
-    """Return the rows of signals, of one model or of all, by model and signal."""
-    wanted: Iterable[str] = (key for key in rows if "/" in key)
-    if model is not None:
-        wanted = (key for key in wanted if key.startswith(f"{model}/"))
-    return [cast("SignalRow", rows[key]) for key in sorted(wanted, key=lambda key: key.split("/"))]
 
 
 def _model_row(model: _Model) -> Row:

@@ -22,4 +22,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_proving.count_hosts,
     golden_governance.ask,
     golden_access.drill,
+    golden_signals.correct,
 )

@@ -10,7 +10,7 @@ what was decided before it cannot be computed again. `Erasures.passes_over` is w
 """
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -199,6 +199,14 @@ class Erasures:
         if erased_by is None or erased_by > as_of:
             raise self.refusal(event.position)
         return True
+
+    def known(self, events: Iterable[RecordedEvent], as_of: int) -> list[RecordedEvent]:
+        """Return those of some events whose bodies a fold as of a position has."""
+        return [
+            event
+            for event in events
+            if event.body_bytes is not None or not self.passes_over(event, as_of)
+        ]
 
     def _read(self) -> Sequence[tuple[int, PositionSet]]:
         """Return all erasures, with those that are new."""

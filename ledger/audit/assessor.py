@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import AuditedDecision, AuditedModel, LedgerState, versions_of
-from ledger.audit.observations import IndexedObservation
+from ledger.audit.observations import IndexedObservation, uncorrected
 from ledger.audit.outcome import DerivedOutcome
 from ledger.audit.parameters import Parameters
 from ledger.audit.service_period import AuditedService, serving_of
@@ -53,6 +53,12 @@ class CachedBuckets:
     """The earliest time of evaluation that the buckets still serve."""
     news: deque[IndexedObservation] = field(default_factory=deque)
 
+    def serves(self, key: tuple[object, ...], as_of: int, at: int) -> bool:
+        """Whether the buckets lead to a horizon: a correction takes back what they hold."""
+        if self.key != key or as_of < self.through or at < self.floor:
+            return False
+        return not any(one.first and one.position <= as_of for one in self.news)
+
 
 class Assessor:
     """Derives scores and decisions in the order in which they were recorded."""
@@ -81,6 +87,7 @@ class Assessor:
                 event.actor,
                 seen.sample_size,
                 seen.value,
+                seen.first,
             )
         )
 
@@ -196,7 +203,8 @@ class Assessor:
         stream = f"models/{facts.name}"
         key = (*parameters.reference, serving.version, serving.since, serving.until)
         warm = self._warm.get(stream)
-        if warm is None or warm.key != key or as_of < warm.through or at < warm.floor:
+        is_warm = warm is not None and warm.serves(key, as_of, at)
+        if warm is None or not is_warm:
             if data["historical"]:
                 widest = max(rule.bucket_seconds for rule in parameters.scoring.signals)
                 span = bounds(parameters, at), at + widest * SECOND
@@ -225,15 +233,12 @@ class Assessor:
         """Return the buckets filled up to a position from the index, and what came after it."""
         state = ModelState(parameters.scoring)
         first, last = max(span[0], serving.since), span[1]
-        news: list[IndexedObservation] = []
         kept = self._fold.observations.between(
             stream, first, last, self._fold.position, serving.version
         )
-        for one in kept:
-            if one.position <= as_of:
-                _feed(state, one, serving)
-            else:
-                news.append(one)
+        for one in uncorrected([one for one in kept if one.position <= as_of]):
+            _feed(state, one, serving)
+        news = [one for one in kept if one.position > as_of]
         return state, deque(sorted(news))
 
     def _environment(

@@ -20,7 +20,7 @@ from ledger.chain.link import DIGEST_BYTES
 from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.tiles import TILE_BYTES
 from ledger.events.canonical import CanonicalError, decode
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.system import LedgerCreated
 from ledger.events.values import format_time
 
@@ -55,7 +55,7 @@ _COSIGNATURES: Final = (
 
 _PAGE: Final = 5_000
 _FORGOTTEN_MAX: Final = 100
-_OBSERVED: Final = SignalObserved.TYPE
+_OBSERVED: Final = frozenset(OBSERVED_TYPES)
 
 _TIMES: Final = (
     "SELECT position, type, observed_at, body FROM events WHERE ledger_id = ? AND position > ?"
@@ -124,7 +124,7 @@ def _observed_at(
             count += 1
             if body is not None:
                 cover.note(position, _bytes(body))
-            if type_ != _OBSERVED:
+            if type_ not in _OBSERVED:
                 if observed_at is not None:
                     found.fail(rule, position, f"a {type_} is indexed as an observation")
                 continue

@@ -21,7 +21,7 @@ from ledger.chain.merkle import SIZE_MAX
 from ledger.database_url import shown
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.inert import inert
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 
 PAGE: Final = 8_192
 _TABLES: Final = (
@@ -46,7 +46,7 @@ _LINES: Final = (
 )
 _MISINDEXED: Final = (
     "SELECT position FROM events WHERE ledger_id = ? AND position <= ? AND"
-    " (observed_at IS NULL) = (type = ?) ORDER BY position LIMIT 1"
+    " (observed_at IS NULL) = (type IN (?, ?)) ORDER BY position LIMIT 1"
 )
 _TILES: Final = (
     "SELECT number, hashes FROM tiles WHERE ledger_id = ? AND level = ? AND number BETWEEN ? AND ?"
@@ -151,7 +151,7 @@ class DatabaseSource:
 
     def misindexed(self) -> int:
         """Return the first position whose row is not found as what it is; 0 where all are."""
-        found = self._query(_MISINDEXED, self._ledger_id, self._size, SignalObserved.TYPE)
+        found = self._query(_MISINDEXED, self._ledger_id, self._size, *OBSERVED_TYPES)
         return int(found[0][0]) if found else 0
 
     def tiles(self, level: int, first: int, last: int) -> dict[int, bytes] | None:

@@ -122,7 +122,7 @@ class DueScores:
             self._begin_again(event)
         elif event.observation is not None:
             self._observed(event)
-        elif event.stream in self._fold.models and event.type != OBSERVED:
+        elif event.stream in self._fold.models and event.type not in OBSERVED:
             self._changed(event)
         while self._alarms and self._alarms[0][0] <= self._time.now:
             model = self._models[heappop(self._alarms)[1]]
@@ -336,7 +336,7 @@ class DueScores:
         is_whole = all(
             position < model.as_of and not self._fold.absences.needed(position, model.as_of)
             for type_, gone in facts.gone_by_type.items()
-            if type_ != OBSERVED
+            if type_ not in OBSERVED
             for position in gone
         )
         return "" if is_whole else _GONE

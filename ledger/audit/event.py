@@ -10,10 +10,11 @@ from ledger.audit.source import Row
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.registry import BY_TYPE
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES, SignalObserved, SignalObservedV2
 from ledger.events.values import ACTOR, REQUEST_ID, RUN_ID, SEGMENT_FORM, parse_time
 
-OBSERVED: Final = SignalObserved.TYPE
+OBSERVED: Final = frozenset(OBSERVED_TYPES)
+_PLAIN: Final = SignalObserved.TYPE
 
 _SEGMENT: Final = SEGMENT_FORM.encode()
 _OBSERVATION: Final = re.compile(
@@ -35,6 +36,10 @@ class StatedObservation(NamedTuple):
     sample_size: int
     signal: str
     value: str
+    corrects: int = 0
+    """The observation that it takes the place of; 0 for none."""
+    first: int = 0
+    """The one that the chain of corrections begins with; 0 where it corrects none."""
 
 
 @dataclass(slots=True)
@@ -55,7 +60,7 @@ class AuditedEvent:
     run_id: str | None = None
     observation: StatedObservation | None = None
     data: dict[str, Any] | None = None
-    """The body's data where its type is known and fits it; None for observations."""
+    """The body's data where its type is known and fits it; None for `signal.observed.v1`."""
     fault: str = ""
     """The fault of the body's envelope."""
     data_fault: str = ""
@@ -79,7 +84,7 @@ def read(row: Row) -> AuditedEvent:
     event = AuditedEvent(position, stream, version, type_, recorded_at, body, event_hash, salt)
     if body is None:
         return event
-    if type_ == OBSERVED and (match := _OBSERVATION.fullmatch(body)) is not None:
+    if type_ == _PLAIN and (match := _OBSERVATION.fullmatch(body)) is not None:
         actor, cause, model_version, at, size, signal, value, request_id, run_id = match.groups()
         try:
             observed_at = parse_time(at.decode())
@@ -95,7 +100,22 @@ def read(row: Row) -> AuditedEvent:
         event.run_id = None if run_id is None else run_id.decode()
         return event
     _read_plainly(event, body)
+    if type_ == SignalObservedV2.TYPE and event.data is not None:
+        event.observation = _observation(event.data)
     return event
+
+
+def _observation(data: dict[str, Any]) -> StatedObservation:
+    corrected = data["corrects"] or {"position": 0, "first": 0}
+    return StatedObservation(
+        data["model_version"],
+        parse_time(data["observed_at"]),
+        data["sample_size"],
+        data["signal"],
+        data["value"],
+        corrected["position"],
+        corrected["first"],
+    )
 
 
 _KEYS: Final = {"actor", "causation_position", "data", "request_id", "run_id"}

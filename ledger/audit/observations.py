@@ -26,6 +26,24 @@ class IndexedObservation(NamedTuple):
     source: str
     sample_size: int
     value: str
+    first: int = 0
+    """The one that the chain of corrections begins with; 0 where it corrects none."""
+
+
+def uncorrected(known: list[IndexedObservation]) -> list[IndexedObservation]:
+    """Return those that count of the observations of a stretch of time: the newest of each chain.
+
+    A correction has the time of what it corrects, so chains are whole.
+    """
+    newest: dict[int, int] = {}
+    for one in known:
+        if one.first:
+            newest[one.first] = max(one.position, newest.get(one.first, 0))
+    if not newest:
+        return known
+    return [
+        one for one in known if newest.get(one.first or one.position, one.position) == one.position
+    ]
 
 
 class Observations:
@@ -40,7 +58,7 @@ class Observations:
         run(f"PRAGMA cache_size=-{_CACHE_KIB}")
         run(
             "CREATE TABLE seen (model INTEGER, at INTEGER, position INTEGER, version INTEGER,"
-            " signal INTEGER, source INTEGER, size INTEGER, value TEXT,"
+            " signal INTEGER, source INTEGER, size INTEGER, value TEXT, first INTEGER,"
             " PRIMARY KEY (model, at, position)) WITHOUT ROWID"
         )
         run("CREATE TABLE asked (key BLOB, position INTEGER, allowed INTEGER)")
@@ -64,6 +82,7 @@ class Observations:
                 number(event.actor),
                 observation.sample_size,
                 observation.value,
+                observation.first,
             )
         )
         if len(self._seen) >= _BATCH:
@@ -81,21 +100,22 @@ class Observations:
     ) -> list[IndexedObservation]:
         """Return a model's observations between two times, both included, up to a position.
 
-        Of one model version, or of all.
+        Of one model version, or of all; corrected ones too.
         """
         self._flush()
         names = self._names
         wanted = None if version is None else self._number(version)
         rows = self._database.execute(
-            "SELECT position, at, version, signal, source, size, value FROM seen WHERE model = ?"
-            " AND at BETWEEN ? AND ? AND position <= ? AND (? IS NULL OR version = ?)",
+            "SELECT position, at, version, signal, source, size, value, first FROM seen"
+            " WHERE model = ? AND at BETWEEN ? AND ? AND position <= ?"
+            " AND (? IS NULL OR version = ?)",
             (self._number(stream), first, last, at_or_before, wanted, wanted),
         )
         return [
             IndexedObservation(
-                position, at, names[version_], names[signal], names[source], size, value
+                position, at, names[version_], names[signal], names[source], size, value, first_
             )
-            for position, at, version_, signal, source, size, value in rows
+            for position, at, version_, signal, source, size, value, first_ in rows
         ]
 
     def newest(self, stream: str, version: str, since: int, at_or_before: int) -> int | None:
@@ -143,7 +163,7 @@ class Observations:
             return
         run = self._database
         run.execute("BEGIN")
-        run.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._seen)
+        run.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._seen)
         run.executemany("INSERT INTO asked VALUES (?, ?, ?)", self._asked)
         run.executemany("INSERT INTO salted VALUES (?, ?)", self._salted)
         run.execute("COMMIT")

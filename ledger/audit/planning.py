@@ -9,6 +9,7 @@ from typing import Any
 
 from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.ledger_state import AuditedDeployment, AuditedModel, LedgerState
+from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.audit.service_period import serving_of
 from ledger.events.models import DESCRIBING
@@ -181,9 +182,10 @@ def _periods(
         serving: dict[int, AuditedDeployment | None] = {
             now_period: _serving(facts, parameters, as_of, at)
         }
-        for one in fold.observations.between(
+        seen = fold.observations.between(
             f"models/{facts.name}", first * micros, (now_period + 1) * micros - 1, as_of
-        ):
+        )
+        for one in uncorrected(seen):
             if one.signal != parameters.loss_signal:
                 continue
             period = one.observed_at // micros

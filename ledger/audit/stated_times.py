@@ -8,7 +8,7 @@ from ledger.events.models import ModelDeployed
 from ledger.events.recorder import RecorderEvent
 from ledger.events.values import format_time, parse_time
 
-_STATING: Final = frozenset({OBSERVED, ModelDeployed.TYPE})
+_STATING: Final = OBSERVED | {ModelDeployed.TYPE}
 
 
 class StatedTimes:
@@ -39,7 +39,7 @@ class StatedTimes:
         if event.type == RecorderEvent.TYPE:
             return Unchecked("a bare recorder may state any time")
         stated = _stated(event)
-        if event.type == OBSERVED and stated is not None and stated < event.recorded_at:
+        if event.type in OBSERVED and stated is not None and stated < event.recorded_at:
             self._waiting = event
             return None
         is_derived = stated is None and event.type in _STATING  # unreadable: another rule's
@@ -53,7 +53,7 @@ class StatedTimes:
 
 def _is_of_batch(event: AuditedEvent, first: AuditedEvent) -> bool:
     """Whether an event can be of the request of the one right before it."""
-    if event.type != OBSERVED or event.recorded_at != first.recorded_at:
+    if event.type not in OBSERVED or event.recorded_at != first.recorded_at:
         return False
     return event.raw is None or (event.actor, event.request_id) == (first.actor, first.request_id)
 

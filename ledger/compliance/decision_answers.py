@@ -14,7 +14,7 @@ from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.notation import counted
 from ledger.events.plans import PlanMade
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import parse_time
 
 _NEIGHBOURS: Final = 3
@@ -187,7 +187,7 @@ def knew(asked: _Asked, answer: Answer) -> None:
     stream, at = f"models/{data['model']}", parse_time(data["evaluated_at"])
     known = 0
     later: list[dict[str, Any]] = []
-    for seen, observed in readable(source.facts((SignalObserved.TYPE,))):
+    for seen, observed in readable(source.facts(OBSERVED_TYPES)):
         if seen.stream != stream or parse_time(observed["observed_at"]) > at:
             continue
         if seen.position <= data["as_of"]:

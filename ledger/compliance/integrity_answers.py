@@ -13,7 +13,7 @@ from ledger.events.authority import CredentialUsed
 from ledger.events.keys import KeyRevoked, KeyRotated
 from ledger.events.notation import counted
 from ledger.events.proving import AUDITED, BodyErased
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import SECOND, parse_time
 
@@ -187,12 +187,12 @@ def clocks(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say which clock gave the times, and list late observations by source."""
     late: dict[tuple[str, str], list[int]] = {}
     newest: dict[tuple[str, str], int] = {}
-    types = (*CONFIGURED, SignalObserved.TYPE)
+    types = (*CONFIGURED, *OBSERVED_TYPES)
     for fact in source.facts(types):
         data = fact.data
-        if data is None:
-            continue
-        if fact.type != SignalObserved.TYPE:
+        if data is None or data.get("corrects"):
+            continue  # a correction is late by its nature
+        if fact.type not in OBSERVED_TYPES:
             clock = {
                 "wall": "the server's clock at commit, never running backwards",
                 "data": "the newest time stated to the ledger, so history has its own times",

@@ -13,11 +13,11 @@ from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Cell, Table, table_of
 from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, parse_time
 
 TYPES: Final = (
-    SignalObserved.TYPE,
+    *OBSERVED_TYPES,
     ModelRegistered.TYPE,
     ModelUpdated.TYPE,
     ModelRetired.TYPE,
@@ -75,7 +75,7 @@ def silence_table(source: FactSource, scope: FactFilter) -> Table:
         if scope.until is not None and fact.recorded_at >= scope.until:
             break
         now = max(now, fact.recorded_at)
-        if fact.type == SignalObserved.TYPE:
+        if fact.type in OBSERVED_TYPES:
             _observe(reports, fact, scope)
         else:
             fleet.apply(fact)
@@ -121,8 +121,8 @@ def _observe(
     reports: dict[tuple[str, str], ReportingRecord], fact: Fact, scope: FactFilter
 ) -> None:
     data = fact.data
-    if data is None:
-        return
+    if data is None or data.get("corrects"):
+        return  # a correction is no further report
     model = fact.stream.partition("/")[2]
     report = reports.setdefault((model, data["signal"]), ReportingRecord())
     at = parse_time(data["observed_at"])

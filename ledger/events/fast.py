@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from ledger.errors import body_erased, event_unreadable
 from ledger.events.envelope import RecordedEvent
+from ledger.events.registry import typed
+from ledger.events.signals import SignalObservedV2
 from ledger.events.values import ACTOR_FORM, SEGMENT_FORM
 
 _ACTOR = ACTOR_FORM.encode()
@@ -20,6 +22,9 @@ _OBSERVED: Final = re.compile(
     rb'"value":"((?!-0")-?(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{0,8}[1-9])?)"\},'
     rb'"request_id":(?:null|"[A-Za-z0-9._:-]{1,128}"),"run_id":(?:null|"runs/' + _SEGMENT + rb'")\}'
 )
+
+
+_REQUEST: Final = b',"request_id":'
 
 
 class Observed(NamedTuple):
@@ -60,11 +65,11 @@ def observed_body(
 def repeated_part(body: bytes) -> bytes:
     """Return what two bodies of a stream share if one repeats the other: all but size and ids.
 
-    A body of another form is returned whole: it repeats only its very own bytes.
+    A body of another form is returned up to its request id: it repeats no other size either.
     """
     match = _OBSERVED.fullmatch(body)
     if match is None:
-        return body
+        return body.rpartition(_REQUEST)[0] or body
     source, version, observed_at, _, signal, value = match.groups()
     return b"\n".join((source, version, observed_at, signal, value))
 
@@ -80,8 +85,9 @@ def identity(stream: str, signal: str, observed_at: int, value: str) -> int:
 def identity_of(stream: str, observed_at: int, body: bytes) -> int:
     """Return the identity of an observation by its body."""
     match = _OBSERVED.fullmatch(body)
-    signal, value = ("", "") if match is None else (match[5].decode(), match[6].decode())
-    return identity(stream, signal, observed_at, value)
+    if match is None:
+        return hash((stream, observed_at, repeated_part(body)))
+    return identity(stream, match[5].decode(), observed_at, match[6].decode())
 
 
 def nano(text: bytes | str) -> int:
@@ -104,6 +110,8 @@ def parse_observed(event: RecordedEvent) -> Observed:
         raise event_unreadable(event.position, "it has no time of observation")
     match = _OBSERVED.fullmatch(event.body_bytes)
     if match is None:
+        if event.type == SignalObservedV2.TYPE:
+            return _plainly(event, event.observed_at)
         raise event_unreadable(
             event.position, "its body is not the canonical form of signal.observed.v1"
         )
@@ -115,4 +123,17 @@ def parse_observed(event: RecordedEvent) -> Observed:
         int(size),
         signal.decode("ascii"),
         nano(value),
+    )
+
+
+def _plainly(event: RecordedEvent, observed_at: int) -> Observed:
+    """Return the observation in an event that says more than its value."""
+    data = typed(event, SignalObservedV2)
+    return Observed(
+        event.body.actor,
+        data.model_version,
+        observed_at,
+        data.sample_size,
+        data.signal,
+        nano(data.value),
     )

@@ -16,7 +16,7 @@ from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.registry import EVENT_CLASSES
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 
 EVALUATOR: Final = "system/evaluator"
 
@@ -27,7 +27,7 @@ _ERASED: Final = BodyErased.TYPE
 _SCORED: Final = frozenset({_SCORE, *DECISION_TYPES})
 _OF_A_MODEL: Final = frozenset(
     cls.TYPE for cls in EVENT_CLASSES if cls.STREAM.startswith("models/")
-) - {SignalObserved.TYPE}
+) - {*OBSERVED_TYPES}
 DERIVED_TYPES: Final = _SCORED | {_PLAN}
 CONCERNED_TYPES: Final = _OF_A_MODEL | {_PLAN, _ACTIVATED, _ERASED}
 """Types that have a horizon, or bear on one."""

@@ -39,7 +39,12 @@ from ledger.events.proving import (
     StreamsSealed,
 )
 from ledger.events.recorder import RecorderEvent
-from ledger.events.signals import SignalDefined, SignalDefinedV2, SignalObserved
+from ledger.events.signals import (
+    SignalDefined,
+    SignalDefinedV2,
+    SignalObserved,
+    SignalObservedV2,
+)
 from ledger.events.system import (
     ClockStepped,
     LedgerConfigured,
@@ -92,6 +97,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     RequestsRefusedV2,
     *CASE_CLASSES,
     DrillRecorded,
+    SignalObservedV2,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -7,13 +7,16 @@ from pydantic import Field
 from ledger.events.base import (
     Decimal,
     EventData,
+    Hex32,
     Part,
+    Position,
     SampleSize,
     Segment,
     ShortText,
     Text,
     Time,
 )
+from ledger.limits import INDICATORS_MAX, REPORT_URI_CHARS_MAX
 
 SignalKind = Literal[
     "performance", "drift", "data_quality", "latency", "fairness", "cost", "custom"
@@ -78,3 +81,45 @@ class SignalObserved(EventData):
     sample_size: SampleSize
     signal: Segment
     value: Decimal
+
+
+class CorrectionPart(Part):
+    """The observation that another one takes the place of, and where the first of them is."""
+
+    position: Position
+    """The one that it takes the place of: until then the newest of its chain."""
+    first: Position
+    """The observation that the chain of corrections begins with."""
+
+
+class ReportPart(Part):
+    """A raw report: where it lies, and the digest by which it is known again."""
+
+    uri: Annotated[
+        str, Field(max_length=REPORT_URI_CHARS_MAX, pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+\z")
+    ]
+    sha256: Hex32
+
+
+class SignalObservedV2(SignalObserved):
+    """One observation that says more than its value, or takes the place of an earlier one.
+
+    A correction has the model, version, time, signal and source of what it corrects, which is known
+    then and was not corrected before.
+    """
+
+    TYPE: ClassVar[str] = "signal.observed.v2"
+    ONCE_ERASED: ClassVar[str] = "what they corrected counts again"
+
+    corrects: CorrectionPart | None
+    """From here on the other one no longer counts; null for an observation of its own."""
+    estimated: bool
+    """Whether the value is an estimate of what is not known yet, such as labels."""
+    indicators: Annotated[dict[Segment, Decimal], Field(max_length=INDICATORS_MAX)]
+    """Further values derived from the raw one, by name; they move no score."""
+    raw: Decimal | None
+    """The measured value, where `value` is derived from it."""
+    report: ReportPart | None
+
+
+OBSERVED_TYPES: Final = (SignalObserved.TYPE, SignalObservedV2.TYPE)

@@ -6,7 +6,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 from ledger.client.enums import SignalDirection, SignalKind
-from ledger.events.signals import SignalDefined, SignalDefinedV2, SignalObserved
+from ledger.events.signals import OBSERVED_TYPES, SignalDefined, SignalDefinedV2
 from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.operations import Move
 from ledger.operations.failures import MisuseError
@@ -24,19 +24,24 @@ def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = N
 
     head = client.get_ledger().head_position
     start = max(head - events_max, 0)
-    history: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    seen: dict[int, tuple[str, tuple[int, int, int]]] = {}
     times: dict[tuple[str, str], set[int]] = defaultdict(set)
     for event in client.list_events(
-        after_position=start, until_position=head, types=[SignalObserved.TYPE]
+        after_position=start, until_position=head, types=OBSERVED_TYPES
     ):
         if not event.body:
             continue  # erased
         data = event.data
         signal, at = data["signal"], parse_time(data["observed_at"])
-        history[signal].append((parse_decimal(data["value"]), at, data["sample_size"]))
+        if corrected := data.get("corrects"):
+            seen.pop(corrected["position"], None)
+        seen[event.position] = signal, (parse_decimal(data["value"]), at, data["sample_size"])
         times[event.stream, signal].add(at)
         if move is not None:
             move(event.position - start, head - start)
+    history: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for signal, reading in seen.values():
+        history[signal].append(reading)
     return fit_policy(history, _definitions(client), _gaps(times))
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, select
 
 from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE
 from ledger.storage.records import (
     AppendRequest,
@@ -71,7 +71,7 @@ def check_request(request: AppendRequest) -> None:
             )
         if TYPE.fullmatch(event.type) is None:
             raise invalid_field(f"events[{index}].type", f"{event.type[:140]!r} is not a type")
-        assert (event.observed_at is None) == (event.type != SignalObserved.TYPE)
+        assert (event.observed_at is None) == (event.type not in OBSERVED_TYPES)
         checked.add(shape)
 
 

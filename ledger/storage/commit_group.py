@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select
 from ledger.chain.link import GENESIS, SALT_BYTES, header_bytes
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field, request_id_reused
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import format_time
 from ledger.storage.chains import Chain, load_chain
 from ledger.storage.checks import (
@@ -224,7 +224,12 @@ class CommitGroup:
     def _check_guard(self, chain: Chain, guard: Guard) -> None:
         """Refuse unless the guard holds, counting what this group has placed already."""
         ledger_id = chain.info.ledger_id
-        assert guard.types is None or SignalObserved.TYPE not in guard.types, "not indexed by type"
+        if guard.observed_at is not None and guard.stream is not None:
+            newest = self._repeats.newest_of_time(ledger_id, guard.stream, guard.observed_at)
+            if newest > (guard.after_position or 0):
+                raise conflict(guard, f"an observation of that time at position {newest}", newest)
+            return
+        assert guard.types is None or not guard.types & {*OBSERVED_TYPES}, "not indexed by type"
         fresh = [
             position
             for type_, position in self._placed_in(ledger_id, guard.stream)

@@ -16,7 +16,7 @@ from ledger.chain.link import EventRow, Link
 from ledger.errors import LedgerError, chain_broken, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.horizons import Bearing
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import TIME_LIMIT, format_time
 from ledger.storage.database import EVENT_COLUMNS, damaged
 from ledger.storage.read_connections import ReadConnections
@@ -97,7 +97,7 @@ class Events:
         streams: Collection[str] | None = None,
     ) -> list[RecordedEvent]:
         """Return at most `limit` events with after < position <= until, ascending."""
-        if streams is None and types is not None and SignalObserved.TYPE not in types:
+        if streams is None and types is not None and not _has_observations(types):
             return self.of_types(ledger, types, after=after, at_or_before=until, limit=limit)
         statement = _EVENT.where(
             events.c.ledger_id == self._view.id_of(ledger), events.c.position > after
@@ -163,7 +163,7 @@ class Events:
         descending: bool = False,
     ) -> list[RecordedEvent]:
         """Return events of these types, in one stream or in all. Not for `signal.observed`."""
-        assert SignalObserved.TYPE not in types, "observations are found by their time"
+        assert not _has_observations(types), "observations are found by their time"
         statement = (_BY_TYPE if stream is None else _BY_STREAM_TYPE).where(
             events.c.ledger_id == self._view.id_of(ledger),
             events.c.observed_at.is_(None),
@@ -343,6 +343,10 @@ class Events:
         return found
 
 
+def _has_observations(types: Collection[str]) -> bool:
+    return any(type_ in types for type_ in OBSERVED_TYPES)
+
+
 def timed(rows: Iterable[RawEvent]) -> Iterator[EventRow]:
     """Yield rows as the chain sees them, with their time as text; CHAIN_BROKEN if it is none."""
     micros, text = None, ""
@@ -380,7 +384,7 @@ def _checked(found: Iterable[RecordedEvent]) -> list[RecordedEvent]:
     checked = []
     for event in found:
         body = event.body_bytes
-        if event.type != SignalObserved.TYPE or event.observed_at is None:
+        if event.type not in OBSERVED_TYPES or event.observed_at is None:
             raise event_unreadable(event.position, "it has a time of observation but is none")
         if body is not None and time_member(event.observed_at) not in body:
             raise event_unreadable(event.position, "its indexed observed_at is not its body's")

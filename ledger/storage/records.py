@@ -35,6 +35,7 @@ class Guard(NamedTuple):
     takes types and `after_position`. Guards see what other requests of the same group appended.
     `is_passing`: the same request may well succeed when it is sent again; then the refusal is
     STORE_UNAVAILABLE, which clients do by themselves.
+    `observed_at`: no observation of that time came after `after_position`.
     """
 
     stream: str | None
@@ -42,6 +43,7 @@ class Guard(NamedTuple):
     after_position: int | None = None
     expected_count: int | None = None
     is_passing: bool = False
+    observed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

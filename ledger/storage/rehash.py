@@ -22,7 +22,7 @@ from ledger.events.horizons import (
     Horizons,
     facts_of,
 )
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.storage.database import beyond_head, misindexed, open_database, unavailable
 from ledger.storage.events import Events, timed
 from ledger.storage.read_connections import ReadConnections
@@ -32,7 +32,7 @@ from ledger.worker_process import WorkerDiedError, WorkerProcess
 
 INLINE_EVENTS_MAX: Final = 2_000  # above: cheaper to ask the other process than to hash here
 _PAGE: Final = 1_000
-_OBSERVATIONS: Final = Bearing(None, frozenset({SignalObserved.TYPE}))
+_OBSERVATIONS: Final = Bearing(None, frozenset(OBSERVED_TYPES))
 NICENESS: Final = 5  # the process gives way to the server that appends meanwhile
 
 
@@ -64,7 +64,7 @@ def rehash(
             if row[4] < recorded_at:
                 raise chain_broken(row[0], "it was recorded before the event before it")
             recorded_at = row[4]
-            if (row[5] is None) == (row[3] == SignalObserved.TYPE):
+            if (row[5] is None) == (row[3] in OBSERVED_TYPES):
                 raise misindexed(row[0], is_observation=row[5] is None)
             if row[3] in CONCERNED_TYPES:
                 _refuse_broken(horizons, facts_of(row[0], row[1], row[3], row[6]))

@@ -32,6 +32,16 @@ _NEWEST: Final = select(func.max(events.c.observed_at)).where(
     events.c.stream == bindparam("stream_"),
     events.c.observed_at.is_not(None),
 )
+_NEWEST_OF_TIME: Final = (
+    select(func.max(events.c.position))
+    .where(
+        events.c.ledger_id == bindparam("ledger_id_"),
+        events.c.stream == bindparam("stream_"),
+        events.c.observed_at.is_not(None),
+        events.c.observed_at == bindparam("at_"),
+    )
+    .with_hint(events, "INDEXED BY events_observed", "sqlite")
+)
 _AT_TIMES: Final = (
     select(events.c.position, events.c.body)
     .where(
@@ -221,6 +231,15 @@ class RepeatFinder:
             else:
                 found[index] = original
         return found
+
+    def newest_of_time(self, ledger_id: int, stream: str, observed_at: int) -> int:
+        """Return the position of a stream's newest observation of a time; 0 for none."""
+        self._index_placed()
+        placed = self._placed.get((ledger_id, stream, observed_at))
+        if placed:
+            return placed[-1][0]
+        values = {"ledger_id_": ledger_id, "stream_": stream, "at_": observed_at}
+        return self._connection.execute(_NEWEST_OF_TIME, values).scalar() or 0
 
     def _index_placed(self) -> None:
         """Take note of the observations that the group has placed since the last look."""

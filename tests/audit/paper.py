@@ -19,6 +19,7 @@ from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import CompactRange, root_of
 from ledger.chain.tiles import RightEdge
 from ledger.events.canonical import encode
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import format_time, parse_time
 from tests.support.chained import Chained, body_of, hashes_of, rehash
 
@@ -144,7 +145,7 @@ class Paper:
                 made["salt"] = event.salt.hex()
                 rehash(made)
             version, salt = made["header"]["stream_version"], bytes.fromhex(made["salt"])
-            is_observed = event.type == "signal.observed.v1"
+            is_observed = event.type in OBSERVED_TYPES
             observed_at = parse_time(event.data["observed_at"]) if is_observed else None
             kept = (None, None) if event.is_gone else (raw, salt)
             row = (1, position, event.stream, version, event.type, at, observed_at)

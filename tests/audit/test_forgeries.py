@@ -13,8 +13,8 @@ import pytest
 
 from ledger.audit.registry import RULES
 from ledger.audit.report import Report
-from ledger.events.standard_signals import standard
 from ledger.events.values import format_time, parse_time
+from tests.audit.corrected import CORRECTED, MORE
 from tests.audit.left_out import LEFT_OUT
 from tests.audit.misstated import MISSTATED
 from tests.audit.paper import Paper
@@ -194,20 +194,6 @@ def activate_the_undrafted(paper: Paper) -> int:
     return paper.append("policies/main", "policy.activated.v1", data | {"version": 9})
 
 
-def adopt_a_standard_turned_round(paper: Paper) -> int:
-    entry = standard("psi", 1)
-    assert entry is not None
-    data = paper.at(paper.find("signal.defined.v1", signal="loss")[-1]).data
-    of_entry: dict[str, Any] = {
-        "signal": "psi",
-        "kind": entry.kind,
-        "unit": entry.unit,
-        "owner": "team",
-    }
-    of_entry |= {"standard": {"name": "psi", "version": 1}, "direction": "lower_is_worse"}
-    return paper.append("signals/psi", "signal.defined.v2", data | of_entry)
-
-
 def turn_a_direction(paper: Paper) -> int:
     data = paper.at(paper.find("signal.defined.v1", signal="loss")[-1]).data
     turned = data | {"direction": "lower_is_worse"}
@@ -315,7 +301,8 @@ def raise_a_price(paper: Paper) -> int:
 
 
 FORGERIES: Final[dict[str, Forge]] = (
-    LEFT_OUT
+    CORRECTED
+    | LEFT_OUT
     | UNAUTHORISED
     | UNASKED
     | MISSTATED
@@ -343,7 +330,6 @@ FORGERIES: Final[dict[str, Forge]] = (
         "policies.drafted": draft_under_another_digest,
         "policies.activated": activate_the_undrafted,
         "meanings.pinned": turn_a_direction,
-        "meanings.standard": adopt_a_standard_turned_round,
         "overrides": override_by_machine,
         "overrides.follow": override_what_was_over,
         "horizons": look_at_itself,
@@ -374,6 +360,16 @@ def test_a_forgery_is_seen_by_its_rule_alone_at_its_position(
     assert not report.passed
 
 
+@pytest.mark.parametrize("how", MORE)
+def test_every_condition_on_a_correction_is_seen_by_its_rule(
+    paper: Paper, tmp_path: Path, how: str
+) -> None:
+    rule, forge = MORE[how]
+    position = forge(paper)
+    report = audit_of(paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [(rule, position)]
+
+
 def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothing_to_look_at(
     paper: Paper, tmp_path: Path
 ) -> None:
@@ -386,6 +382,7 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     absent |= {"accounts", "seals.due", "refusals.due", "authority.changes"}
     absent |= {"authority.credentials", "accesses.due", "accesses", "reads"}
     absent |= {"authority.claims", "meanings.standard", "refusals.rows"}
+    absent |= {"corrections.present", "corrections.alike", "corrections.newest"}
     assert set(RULES) - applied <= absent
 
 

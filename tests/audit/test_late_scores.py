@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit.event import OBSERVED
 from ledger.audit.gaps import GAPS_MAX
 from ledger.audit.late_scores import LateScore, late_remarks
 from ledger.events.values import SECOND
@@ -76,7 +75,8 @@ def forge(paper: Paper) -> tuple[int, int]:
     what is left allows.
     """
     bad, good = (at - 1 for at in paper.find(DECISION, model="beta")[-2:])
-    observed = [at for at in paper.find(OBSERVED) if paper.at(at).stream == "models/beta"]
+    seen = paper.find("signal.observed.v1")
+    observed = [at for at in seen if paper.at(at).stream == "models/beta"]
     due = max(at for at in observed if at < bad)
     paper.remove(bad, bad + 1, good + 1)
     paid = good - 2

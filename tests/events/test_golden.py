@@ -87,6 +87,7 @@ d70d0cc5a1df439b09974cb2d299af97ab3ba2b6e78ff181ee9499a6c740748f  task.overdue.v
 a5a8b956a7ed9b9cf2b0de87eee5289a444c67dfd19c762eb9bed8e11a16e0c9  task.closed.v1.json
 fcabaa5e6e191139a5177dd9cfa071835b216e0af574d2474869ef960b94ff1e  escalation.ended.v1.json
 7be345d5e6cbb597c4c94b5d7bc35077b40b1a43fa6b36f1371599444c2e1a5f  drill.recorded.v1.json
+1fb0dc1b05d4a75daa1d5b9be523923b5bb695630170d353dc869e70ef2ab87f  signal.observed.v2.json
 """.splitlines()
 )
 

@@ -1,10 +1,10 @@
 """Warm equals cold: goal: whatever happens in whatever order, all that was derived replays.
 
 Method: hypothesis draws the life of a small fleet (late and early observations of several versions
-and sources, deployments back and forth and out of order, new descriptions, policies of every scope
-and of both procedures, overrides, restarts, a second server, evaluations on request and in the
-past, plans), on both clocks. The evaluator goes through it warm; replay reads everything cold, and
-so does the auditor, which shares none of that code.
+and sources, corrections of them, deployments back and forth and out of order, new descriptions,
+policies of every scope and of both procedures, overrides, restarts, a second server, evaluations on
+request and in the past, plans), on both clocks. The evaluator goes through it warm; replay reads
+everything cold, and so does the auditor, which shares none of that code.
 """
 
 import tempfile
@@ -23,6 +23,8 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DecisionMade, ScoreComputed
 from ledger.events.policies import ScopePart
 from ledger.events.registry import typed
+from ledger.events.signals import OBSERVED_TYPES
+from tests.support.correcting import correct
 from tests.support.world import (
     ANA,
     DAY,
@@ -94,6 +96,12 @@ class Life:
         moved = [(*row[:4], max(0, self.now + row[4] * HOUR), row[5]) for row in rows]
         self.world.observe(*moved, caller=Caller(f"services/{source}"))
 
+    def correct(self, place: int, value: float, size: int) -> None:
+        """Correct one of the observations there are; refused where that was corrected before."""
+        seen = self.world.events(*OBSERVED_TYPES)
+        if seen:
+            correct(self.world, seen[place % len(seen)].position, value, size=size)
+
     def wait(self, hours: int) -> None:
         self.now += hours * HOUR
         self.world.clock.advance(hours * HOUR)
@@ -139,6 +147,12 @@ _observe = st.builds(
     st.lists(_row, min_size=1, max_size=4),
     st.sampled_from(["a", "b", "c"]),
 )
+_correct = st.builds(
+    lambda place, value, size: lambda life: life.correct(place, value, size),
+    st.one_of(st.integers(-5, -1), st.integers(0, 200)),
+    st.sampled_from([0.1, 0.5, 0.9, 1.3]),
+    st.sampled_from([1, 100, 20_000]),
+)
 _settle = st.just(lambda life: life.world.settle())
 _wait = st.builds(lambda hours: lambda life: life.wait(hours), st.sampled_from([1, 5, 13, 30, 80]))
 # What makes warm state: something is seen, time passes, it is scored; again and again.
@@ -151,6 +165,8 @@ _turn = st.builds(
 STEPS: Final[st.SearchStrategy[Step]] = st.one_of(
     *[_turn] * 8,
     _observe,
+    _correct,
+    _correct,
     _settle,
     _wait,
     st.builds(

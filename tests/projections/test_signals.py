@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.signals import SignalRow, SignalsProjection, signal_rows
+from projections.signal_rows import SignalRow, signal_rows
+from projections.signals import SignalsProjection
 from tests.support.builders import HOUR, START, Story, signal_score
 from tests.support.folds import folded
 

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from ledger.application.exports.jobs import ExportRequest
 from ledger.application.fleet.definitions import Replacement
-from ledger.errors import LedgerError
 from ledger.events.policies import ScopePart
 from ledger.events.policy_document import Action
 from ledger.events.registry import BY_TYPE
-from ledger.events.signals import SignalDefined, SignalObserved
+from ledger.events.signals import OBSERVED_TYPES, SignalDefined
 from tests.support.audits import audit_event
 from tests.support.hooks import join_export
 from tests.support.life_authority import begin_authority
+from tests.support.life_signals import adopt_standard, correct, observe_nonsense
 from tests.support.lives import Life, Steps
 from tests.support.world import (
     ANA,
@@ -96,7 +96,7 @@ def describe(life: Life) -> None:
     life.world.update(life.a_model(), **changes)
 
 
-@step(0.3)
+@step(0.7)
 def retire(life: Life) -> None:
     life.world.ledger.commands.retire_model(ANA, life.a_model(), "replaced")
 
@@ -205,23 +205,6 @@ def leave_out_repeats(life: Life) -> None:
     submit(life.caller("services/a"), rows, leave_out_duplicates=True).result()
 
 
-@step(0.5)
-def observe_nonsense(life: Life) -> None:
-    """Send what is refused."""
-    wrong: list[Row] = [
-        ("none", "loss", "", 0.5, life.now, 1),
-        (NAMES[0], "none", "", 0.5, life.now, 1),
-        (NAMES[0], "loss", "", 0.5, -1, 1),
-        (NAMES[0], "loss", "", "much", life.now, 1),
-    ]
-    try:
-        life.world.ledger.intake.submit(life.caller("services/b"), [life.any_of(wrong)])
-    except LedgerError as error:
-        life.refused("observe_nonsense", error.reason)
-    else:
-        raise AssertionError("it was not refused")
-
-
 @step(8)
 def turn(life: Life) -> None:
     """Let time pass, observe every model, and let the evaluator see it."""
@@ -258,6 +241,11 @@ def send(life: Life, rows: list[Row]) -> None:
     life.world.ledger.intake.submit(caller, rows).result()
     if caller.request_id is not None:
         life.sent.append((caller, rows))
+
+
+step(0.5)(adopt_standard)
+step(2)(correct)
+step(0.5)(observe_nonsense)
 
 
 # ---- time and the server -------------------------------------------------------------------------
@@ -344,7 +332,7 @@ def plan(life: Life) -> None:
 @step(0.7)
 def erase(life: Life) -> None:
     """Erase a few bodies: mostly observations, now and then anything that may go."""
-    types = (SignalObserved.TYPE,) if life.happens(0.8) else ()
+    types = OBSERVED_TYPES if life.happens(0.8) else ()
     events = life.world.events(*types)
     found = [one.position for one in events if one.body_bytes and one.type not in KEPT]
     if found:

@@ -1,11 +1,13 @@
 """Whole ledgers drawn by hypothesis: a small fleet through everything that can happen to it."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
 from ledger.events.policy_document import Action
+from ledger.events.signals import OBSERVED_TYPES, SignalObservedV2
+from ledger.events.values import format_decimal
 from tests.support.builders import HOUR, START, Story, signal_score
 
 MODELS: Final = ("alpha", "beta", "gamma")
@@ -35,6 +37,25 @@ def _observed(model: str, signal: str, nano: int, hour: int, version: str) -> St
     return lambda story: story.observed(
         model, signal, nano, at=START + hour * HOUR, version=version
     )
+
+
+def _corrected(place: int, nano: int) -> Step:
+    return lambda story: correct(story, place, nano)
+
+
+def correct(story: Story, place: int, nano: int) -> None:
+    """Have a monitor correct one of the observations there are, if it was not corrected before."""
+    seen = [event for event in story.events if event.type in OBSERVED_TYPES]
+    replaced = {event.data["corrects"]["position"] for event in seen if event.data.get("corrects")}
+    if not seen or seen[place % len(seen)].position in replaced:
+        return
+    target = seen[place % len(seen)]
+    first = (target.data.get("corrects") or {}).get("first", target.position)
+    more: dict[str, Any] = {"estimated": False, "indicators": {}, "raw": None, "report": None}
+    more |= {"corrects": {"position": target.position, "first": first}}
+    data = SignalObservedV2.from_data(target.data | more | {"value": format_decimal(nano)})
+    at, actor = target.observed_at, target.body.actor
+    story.write(target.stream, data, actor=actor, observed_at=at)
 
 
 def _scored(model: str, priority: int, signals: list[str], streak: int, *, past: bool) -> Step:
@@ -73,6 +94,7 @@ STEPS: Final[st.SearchStrategy[Step]] = st.one_of(
         st.integers(0, 5),
         _VERSION,
     ),
+    st.builds(_corrected, st.integers(-4, 20), st.integers(-(10**20), 10**20)),
     st.builds(
         _scored,
         _MODEL,

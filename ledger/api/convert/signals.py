@@ -27,7 +27,7 @@ from ledger.events.standard_signals import StandardSignal, standard, standards
 from ledger.events.values import SECOND
 from ledger.limits import BATCH_OBSERVATIONS_MAX, LABEL_CHARS_MAX
 from ledger.v1 import signal_pb2, signal_service_pb2
-from projections.signals import SignalRow
+from projections.signal_rows import SignalRow
 
 _KINDS: Final = numbers(signal_pb2.SignalKind, SignalKind)
 _KIND_NAMES: Final = inverse(_KINDS)

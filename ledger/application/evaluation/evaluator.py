@@ -33,12 +33,13 @@ from ledger.application.policies.compiled import is_same_versions
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
 from ledger.events.cases import CASE_TYPES
+from ledger.events.corrections import correction_of
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, TIME_LIMIT, parse_time
 from ledger.kernel.buckets import ModelState
 from ledger.limits import LEAP_SECONDS_DEFAULT
@@ -250,10 +251,12 @@ class Evaluator:
         if tracked is None:
             return
         try:
-            if event.type == SignalObserved.TYPE:
+            if event.type not in OBSERVED_TYPES:
+                self._apply(tracked, event)
+            elif correction_of(event) is None:
                 tracked.observe(event)
             else:
-                self._apply(tracked, event)
+                self._tracked[model] = None  # the buckets still hold what it corrects
         except LedgerError as error:  # what the cold read makes of it decides
             _log.warning("evaluator.event_unreadable", model=model, message=error.message)
             self._tracked[model] = None

@@ -18,6 +18,7 @@ from ledger.application.fleet.service_period import (
 )
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions, is_version_of
 from ledger.errors import event_unreadable
+from ledger.events.corrections import uncorrected
 from ledger.events.decisions import (
     DECISION_TYPES,
     DecisionMade,
@@ -36,7 +37,7 @@ from ledger.events.models import (
 )
 from ledger.events.policies import PolicyActivated
 from ledger.events.registry import BY_TYPE, decode_data, typed
-from ledger.events.signals import SignalObserved
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, parse_time
 from ledger.governance.cases import ModelCases
 from ledger.kernel.buckets import ModelState
@@ -181,7 +182,7 @@ class HistoryReader(CaseReader):
         Also one with an observation among what is found by type: its row has lost its time.
         """
         for type_ in self._events.types_of(self._ledger, stream):
-            is_observation = type_ == SignalObserved.TYPE
+            is_observation = type_ in OBSERVED_TYPES
             if type_ in BY_TYPE and not is_observation:
                 continue
             found = Bearing(stream, frozenset({type_}))
@@ -250,7 +251,7 @@ class HistoryReader(CaseReader):
             after=position,
             until=history.as_of,
             limit=_LOOK_MAX,
-            types=(SignalObserved.TYPE,),
+            types=OBSERVED_TYPES,
             streams=(model_stream(history.model),),
         )
         for event in events:
@@ -331,9 +332,7 @@ class HistoryReader(CaseReader):
             at_or_before=history.as_of,
         )
         names = {rule.signal for rule in scoring.signals}
-        for event in events:
-            if event.body_bytes is None and self.erasures.passes_over(event, history.as_of):
-                continue
+        for event in uncorrected(self.erasures.known(events, history.as_of)):
             seen = parse_observed(event)
             if service.selects(seen.model_version, seen.observed_at) and seen.signal in names:
                 yield event.position, seen

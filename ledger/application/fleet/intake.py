@@ -5,7 +5,7 @@ and looked at again item by item only where something was wrong, to say what and
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, TypeAlias
@@ -13,10 +13,17 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller, model_stream
 from ledger.application.fleet.fleet import Fleet, ModelRecord, SignalRecord
+from ledger.application.fleet.observation_details import (
+    CheckedDetails,
+    DetailChecks,
+    ObservationDetail,
+    detailed,
+)
 from ledger.application.names import nearest
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import notation, values
+from ledger.events.corrections import correction_of
 from ledger.events.fast import observed_body, observed_body_parts, parse_observed
 from ledger.events.signals import SignalObserved
 from ledger.limits import (
@@ -85,6 +92,7 @@ class ObservationIntake:
         self._clock = clock
         self._appender = Appender(store, info.origin)
         self._fleet = fleet
+        self._details = DetailChecks(store.events, info.origin)
 
     def submit(
         self,
@@ -93,14 +101,26 @@ class ObservationIntake:
         method: str = "SubmitSignals",
         *,
         leave_out_duplicates: bool = False,
+        details: Mapping[int, ObservationDetail] | None = None,
     ) -> PendingBatch:
         """Check a batch now and append it soon: the submission answers once it is durable.
 
         All rows or none are appended, apart from duplicates that are to be left out. A
-        LedgerError names every bad field (the first ten) as `observations[i].field`.
+        LedgerError names every bad field (the first ten) as `observations[i].field`. `details`:
+        what rows say more, by index; a row that corrects another may have UNSTATED as its time.
         """
         if not 1 <= len(rows) <= BATCH_OBSERVATIONS_MAX:
             raise _count_refused(len(rows))
+        checked = None
+        if details:
+            try:
+                checked = self._details.checked(caller, rows, details)
+            except LedgerError:
+                # A repeat gets its first answer: it corrected then what is corrected now.
+                if (answered := self._appender.answered(caller, method)) is None:
+                    raise
+                return self._repeated(answered, rows)
+            rows = checked.rows
         encoded = self._encode(caller, rows)
         if encoded is None:
             self._fleet.refresh()  # what is unknown here may have been registered elsewhere
@@ -110,8 +130,9 @@ class ObservationIntake:
             answered = self._appender.answered(caller, method)
             if answered is None:
                 raise self._refusal(rows)
-            left_out = len(rows) - (answered.last_position - answered.first_position + 1)
-            return _answered(answered, left_out, rows)
+            return self._repeated(answered, rows)
+        if checked is not None:
+            encoded = _with_details(encoded, checked, caller)
         request = replace(
             self._appender.request(
                 caller, method, Proposal((), stated_time=max(row[4] for row in rows))
@@ -120,7 +141,14 @@ class ObservationIntake:
             identities=encoded.identities,
             leave_out_duplicates=leave_out_duplicates,
         )
+        if checked is not None:
+            request = replace(request, guards=(*request.guards, *checked.guards))
         return PendingBatch(self._store.requests.submit(request), encoded.rounded, encoded.vanished)
+
+    @staticmethod
+    def _repeated(answered: AppendResult, rows: Sequence[ObservationRow]) -> PendingBatch:
+        left_out = len(rows) - (answered.last_position - answered.first_position + 1)
+        return _answered(answered, left_out, rows)
 
     def unstated_time(self) -> int | None:
         """Return the time of an observation that states none: now, or None where data tell it."""
@@ -141,7 +169,7 @@ class ObservationIntake:
         counted = Counter(
             parse_observed(event)._replace(sample_size=0)
             for event in newest
-            if event.body_bytes is not None
+            if event.body_bytes is not None and correction_of(event) is None
         )
         repeats: Counter[str] = Counter()
         for observed, count in counted.items():
@@ -292,6 +320,13 @@ class ObservationIntake:
                 "in; name the version or record a deployment",
                 Reason.MODEL_NOT_DEPLOYED,
             )
+
+
+def _with_details(encoded: _Encoded, details: CheckedDetails, caller: Caller) -> _Encoded:
+    """Return a batch in which those observations say more that do."""
+    events, identities = detailed(encoded.events, encoded.identities, details, caller)
+    rounded, vanished = encoded.rounded + details.rounded, encoded.vanished + details.vanished
+    return _Encoded(events, identities, rounded, vanished)
 
 
 def latest_statable(info: LedgerInfo, store: Store) -> int:

@@ -16,6 +16,7 @@ from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
+from ledger.events.corrections import uncorrected
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
@@ -172,12 +173,7 @@ class Planning:
                 observed_until=(now_period + 1) * micros - 1,
                 at_or_before=history.as_of,
             )
-            known = (
-                event
-                for event in events
-                if event.body_bytes is not None
-                or not self._histories.erasures.passes_over(event, history.as_of)
-            )
+            known = uncorrected(self._histories.erasures.known(events, history.as_of))
             cells = _cells(candidate, known, request, now_period, micros)
             for period, cell in cells.items():
                 periods.setdefault(period, {})[history.model] = cell

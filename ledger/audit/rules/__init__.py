@@ -5,6 +5,7 @@ from ledger.audit.rules import (
     authority,
     bodies,
     cases,
+    corrections,
     decisions,
     fleet,
     horizons,
@@ -15,6 +16,6 @@ from ledger.audit.rules import (
 )
 
 __all__ = [
-    "access", "authority", "bodies", "cases", "decisions", "fleet", "horizons", "meanings",
-    "obligations", "proving", "replay",
+    "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "horizons",
+    "meanings", "obligations", "proving", "replay",
 ]  # fmt: skip

@@ -68,7 +68,7 @@ def types_data(event: AuditedEvent, _fold: LedgerState) -> Verdict:
 def types_stream(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every event is in the stream of what it is about."""
     stream = event.stream
-    if event.observation is not None or event.type == OBSERVED:
+    if event.observation is not None or event.type in OBSERVED:
         return None if stream.startswith("models/") else f"an observation is in {stream}"
     cls = BY_TYPE.get(event.type)
     if cls is None or event.data is None:
@@ -114,13 +114,13 @@ def requests_unique(event: AuditedEvent, fold: LedgerState) -> Verdict:
     asked = event.actor, method, event.request_id, event.recorded_at
     if fold.request != asked:
         # An observation comes by one of two methods, and each has its own ids.
-        allowed = 2 if event.type == OBSERVED else 1
+        allowed = 2 if event.type in OBSERVED else 1
         fold.observations.ask("\n".join(asked[:3]), event.position, allowed)
         fold.request = asked
     return None
 
 
-@rule("times.stated", OBSERVED, ModelDeployed.TYPE)
+@rule("times.stated", *sorted(OBSERVED), ModelDeployed.TYPE)
 def times_stated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """No stated time lies further ahead of its record than the ledger's clock allows."""
     if event.observation is not None:

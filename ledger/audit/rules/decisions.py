@@ -64,7 +64,8 @@ def citations(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR09
         facts = fold.models.get(event.stream)
         if facts is not None and event.cause in facts.observed:
             return None
-        if fold.source_of(event.cause) not in {(event.stream, OBSERVED), None}:
+        source = fold.source_of(event.cause)
+        if source is not None and (source[0] != event.stream or source[1] not in OBSERVED):
             return f"its cause at position {event.cause} is not an observation of the model"
         return None
     cited = fold.scored

@@ -13,7 +13,7 @@ from ledger.events.values import parse_decimal, parse_time
 
 _REGISTERED: Final = ModelRegistered.TYPE
 _OF_A_MODEL: Final = (
-    OBSERVED,
+    *sorted(OBSERVED),
     _REGISTERED,
     ModelUpdated.TYPE,
     ModelDeployed.TYPE,
@@ -22,7 +22,7 @@ _OF_A_MODEL: Final = (
     *DECISION_TYPES,
     DecisionOverridden.TYPE,
 )
-_AFTER_RETIREMENT: Final = frozenset({OBSERVED, _REGISTERED})
+_AFTER_RETIREMENT: Final = OBSERVED | {_REGISTERED}
 """An observation may have been on its way; a second registration is another rule's business."""
 
 
@@ -87,7 +87,7 @@ def _in_service(facts: AuditedModel, at: int) -> str | None:
     return max(begun, key=lambda one: (one.in_service_at, one.position)).version
 
 
-@rule("signals.defined", OBSERVED)
+@rule("signals.defined", *sorted(OBSERVED))
 def signals_defined(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A signal is defined before it is observed."""
     seen = event.observation

@@ -20,7 +20,7 @@ from ledger.limits import CLOCK_STEP_SECONDS_MIN
 
 _SCORE: Final = ScoreComputed.TYPE
 _PLAN: Final = PlanMade.TYPE
-_SELECTED_BY: Final = (OBSERVED, ModelDeployed.TYPE)
+_SELECTED_BY: Final = (*sorted(OBSERVED), ModelDeployed.TYPE)
 
 
 @rule("horizons", _SCORE, *DECISION_TYPES, _PLAN)
@@ -163,7 +163,11 @@ def _missed_observation(fold: LedgerState, as_of: int) -> str:
 
     Empty where all are there.
     """
-    gone = (facts.gone_by_type.get(OBSERVED) for facts in fold.models.values())
+    gone = (
+        facts.gone_by_type.get(type_)
+        for facts in fold.models.values()
+        for type_ in sorted(OBSERVED)
+    )
     first = next((places[0] for places in gone if places and places[0] <= as_of), 0)
     return fold.absences.reason(first) if first else ""
 
