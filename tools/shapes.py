@@ -110,6 +110,8 @@ SHAPES: Final[dict[str, Shape]] = {
     "drill record": records.Appended,
     "drill list": ("drills",),
     "drill run": ("drills",),
+    "audit answer --all": ("ledger", "answers"),
+    "audit controls": ("frameworks",),
     "compliance export": ComplianceFiles,
     "certificate dev": ("certificates",),
     "witness serve": ("address", "port", "verifier_key", "origins"),

@@ -1,5 +1,6 @@
 """`decision-ledger compliance …`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,9 @@ def export(
     ] = "",
     since: Since = None,
     until: Until = None,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Write `answers.html` too: `audit answer --all`.")
+    ] = False,
     form: Annotated[
         str, typer.Option("--format", help="`csv` or `parquet` (a file a table), or `html`.")
     ] = "csv",
@@ -46,8 +50,9 @@ def export(
     does not hold.
     """
     from ledger.compliance.files import FORMS
+    from ledger.compliance.inquiry import Inquiry
     from ledger.compliance.report import MISSING
-    from ledger.operations.compliance import write_compliance
+    from ledger.operations.compliance import ServerLive, write_answers, write_compliance
 
     chosen = session("compliance tables")
     chosen_form = next((one for one in FORMS if one == form), None)
@@ -56,6 +61,11 @@ def export(
     scope = scoped(model, by, since, until)
     source = source_of(bundle, vkey, policy)
     written, tables = write_compliance(source, _explainer(bundle), scope, folder, chosen_form)
+    if answers:
+        live = ServerLive(session().client) if bundle is None else None
+        page = folder / "answers.html"
+        write_answers(source, Inquiry(model=scope.model, live=live), page)
+        written = replace(written, files=(*written.files, str(page)))
     lines = [f"{table.title}: {notation.counted(len(table.rows), 'row')}" for table in tables]
     said = [*written.callers, MISSING]
     chosen.show(written, "\n".join([*lines, "", *written.files, "", *said]))

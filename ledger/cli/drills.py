@@ -103,7 +103,7 @@ def list_(since: Since = None, until: Until = None) -> None:
             one["drill"],
             one["kind"],
             _detected(one["detected"], str(one["detected_by"])),
-            notation.short_span(notation.scaled(str(one["seconds"]), 6)) if one["seconds"] else "-",
+            _took(one["detection_micros"]),
             one["follow_ups"] or "-",
         )
         for one in found
@@ -116,3 +116,7 @@ def _detected(detected: object, by: str) -> str:
     if detected is None:
         return "-"
     return f"by {by}" if detected else "NO"
+
+
+def _took(micros: object) -> str:
+    return notation.short_span(micros) if isinstance(micros, int) else "-"

@@ -106,7 +106,7 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "audit": Group(
         "An audit of the ledger that trusts none of its parts.",
-        ("run", "answer"),
+        ("run", "answer", "controls"),
         "audits",
     ),
     "drill": Group("Drills, and what came of them.", ("record", "list", "run"), "drills"),

@@ -23,8 +23,8 @@ def drills_table(source: FactSource, scope: FactFilter) -> Table:
             ("participants", "prose", "who took part"),
             ("program", "text", "what carried it out, if a program did"),
             ("detected", "boolean", "whether it was detected; empty if there was nothing to"),
-            ("detected_by", "prose", "by which checks, reasons or people"),
-            ("seconds", "decimal", "how many seconds that took"),
+            ("detected_by", "text", "by which checks, reasons or people"),
+            ("detection_micros", "brief", "how long that took"),
             ("findings", "prose", "what was found"),
             ("follow_ups", "prose", "what follows, by whom, until when"),
             ("actor", "text", "who recorded it"),
@@ -38,16 +38,14 @@ def drills_table(source: FactSource, scope: FactFilter) -> Table:
         page=(
             ("Held", ("held_at", "position", "actor")),
             ("Drill", ("drill", "kind", "program")),
-            ("Scenario", ("scenario", "participants")),
-            ("Detected", ("detected", "detected_by", "seconds")),
-            ("Findings", ("findings", "follow_ups")),
+            ("Scenario", ("scenario", "participants", "findings", "follow_ups")),
+            ("Detected", ("detected", "detected_by", "detection_micros")),
         ),
     )
 
 
 def _record(fact: Fact, data: dict[str, Any]) -> dict[str, Any]:
     """Return a row's values; lists become text."""
-    took = data["micros_to_detect"]
     follow_ups = (
         f"{one['what']} ({one['owner']}, by {notation.shown_time(one['due_at'])})"
         for one in data["follow_ups"]
@@ -56,7 +54,7 @@ def _record(fact: Fact, data: dict[str, Any]) -> dict[str, Any]:
         "kind": data["kind"].replace("_", " "),
         "participants": ", ".join(data["participants"]),
         "detected_by": ", ".join(data["detected_by"]),
-        "seconds": None if took is None else notation.decimal_seconds(took),
+        "detection_micros": data["micros_to_detect"],
         "findings": "; ".join(data["findings"]),
         "follow_ups": "; ".join(follow_ups),
     }

@@ -6,10 +6,14 @@ header says is known; folds count such facts instead of guessing.
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.events.canonical import CanonicalError, decode
+from ledger.events.registry import BY_TYPE
+from ledger.events.signals import SignalObserved
 from ledger.events.system import CONFIGURED
+
+_BUT_OBSERVATIONS: Final = frozenset(BY_TYPE) - {SignalObserved.TYPE}
 
 
 class Fact(NamedTuple):
@@ -95,6 +99,23 @@ class FactFilter:
         for fact, data in readable(source.facts((type_,))):
             if self.takes(fact) and self.has_model(data["model"]):
                 yield fact, data
+
+
+class KeptFacts:
+    """Facts that are read once for many folds; observations, which are most, are read each time."""
+
+    def __init__(self, source: FactSource) -> None:
+        self._source = source
+        self.origin = source.origin
+        self.last_position = source.last_position
+        self.is_whole = source.is_whole
+        self._kept = list(source.facts(_BUT_OBSERVATIONS))
+
+    def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
+        """Yield the facts of these types, or all, in order of position."""
+        if types is None or not _BUT_OBSERVATIONS.issuperset(types):
+            return self._source.facts(types)
+        return (fact for fact in self._kept if fact.type in types)
 
 
 def fact_of(position: int, stream: str, type_: str, recorded_at: int, body: bytes | None) -> Fact:

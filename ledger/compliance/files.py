@@ -65,6 +65,7 @@ def parquet_bytes(table: Table) -> bytes:
         "integer": pa.int64(),
         "share": pa.int64(),
         "span": pa.int64(),
+        "brief": pa.int64(),
         "money": pa.string(),
         "decimal": pa.string(),
         "ratio": pa.string(),

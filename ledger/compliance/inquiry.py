@@ -5,11 +5,12 @@ what is not on record.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol, get_args
 
 from ledger.compliance.tables import Described, Records, Table, table_of
 
 State = Literal["answered", "partly", "not answered"]
+STATES: Final[tuple[State, ...]] = get_args(State)
 
 
 class QuestionError(ValueError):

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ledger.compliance import access
+from ledger.compliance import controls as catalogues
 from ledger.compliance import decision_answers as decisions
 from ledger.compliance import fleet_answers as fleet
 from ledger.compliance import integrity_answers as integrity
 from ledger.compliance import management_answers as management
 from ledger.compliance.callers import callers_in_words
-from ledger.compliance.facts import FactFilter, FactSource
+from ledger.compliance.facts import FactFilter, FactSource, KeptFacts
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
 
 
@@ -183,8 +184,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "controls": Question(
         "Map of these answers to the control catalogue in force.",
-        None,
-        "Control catalogues are not recorded.",
+        catalogues.controls,
     ),
 }
 
@@ -199,4 +199,16 @@ def answer(name: str, source: FactSource, inquiry: Inquiry) -> Answer:
         question.answer(source, inquiry, given)
         given.callers = callers_in_words(source, FactFilter())
     given.missing = given.missing or question.missing
+    return given
+
+
+def answer_all(source: FactSource, inquiry: Inquiry) -> dict[str, Answer]:
+    """Return the answer to every question; one that needs particulars says which it lacks."""
+    kept = KeptFacts(source)
+    given: dict[str, Answer] = {}
+    for name in QUESTIONS:
+        try:
+            given[name] = answer(name, kept, inquiry)
+        except QuestionError as error:
+            given[name] = Answer(missing=str(error))
     return given

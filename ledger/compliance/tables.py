@@ -8,12 +8,13 @@ from ledger.events import notation
 from ledger.events.values import format_time, parse_time
 
 Kind = Literal[
-    "text", "prose", "integer", "decimal", "time", "boolean", "share", "ratio", "money", "span"
-]
+    "text", "prose", "integer", "decimal", "time", "boolean", "share", "ratio", "money", "span",
+    "brief",
+]  # fmt: skip
 Cell: TypeAlias = str | int | bool | None
 """Times are micros since the epoch, shares parts per million, money text of millionths, spans
-seconds, decimals text in the ledger's spelling, ratios text of parts per million; prose is text of
-any length, None is not known."""
+seconds, brief ones micros, decimals text in the ledger's spelling, ratios text of parts per
+million; prose is text of any length, None is not known."""
 
 Described: TypeAlias = Sequence[tuple[str, Kind, str]]
 """Columns by name, kind and meaning."""
@@ -149,6 +150,8 @@ def cell_text(cell: Cell, kind: Kind, unit: str = "") -> str:
         return notation.rounded_money(int(cell), unit)
     if kind == "span":
         return notation.duration(int(cell))
+    if kind == "brief":
+        return notation.short_span(int(cell))
     return shown(cell, kind)
 
 

@@ -117,22 +117,14 @@ def duration(seconds: int) -> str:
     return "".join(parts) or "0s"
 
 
-def decimal_seconds(micros: int) -> str:
-    """Return a short span as a decimal of seconds: `0.25`, `12`."""
-    whole, fraction = divmod(micros, MICROS)
-    digits = f"{fraction:06d}".rstrip("0")
-    return f"{whole}.{digits}" if digits else str(whole)
-
-
 def short_span(micros: int) -> str:
     """Return how long something took, for people: `under 1 ms`, `54 ms`, `1.25 s`."""
     if micros < 1_000:
         return "under 1 ms"
-    return (
-        f"{micros // 1_000} ms"
-        if micros < MICROS
-        else f"{decimal_seconds(micros // 10_000 * 10_000)} s"
-    )
+    if micros < MICROS:
+        return f"{micros // 1_000} ms"
+    hundredths = f"{micros % MICROS // 10_000:02d}".rstrip("0")
+    return f"{micros // MICROS}{hundredths and '.' + hundredths} s"
 
 
 # ---- plans ---------------------------------------------------------------------------------------

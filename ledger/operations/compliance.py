@@ -11,10 +11,13 @@ from typing import Any
 
 from ledger.client import LedgerClient, LedgerRefusedError, VerifiedCheckpoint
 from ledger.client.inputs import micros_of_datetime
+from ledger.compliance.answer_page import answers_page
 from ledger.compliance.callers import callers_in_words
 from ledger.compliance.decisions import Explainer
 from ledger.compliance.facts import Fact, FactFilter, FactSource, fact_of, unit_of_cost
 from ledger.compliance.files import Form, ParquetMissingError, write_tables
+from ledger.compliance.inquiry import STATES, Answer, Inquiry
+from ledger.compliance.questions import answer_all
 from ledger.compliance.report import MISSING, tables_of
 from ledger.compliance.tables import Table
 from ledger.events import notation
@@ -24,9 +27,11 @@ from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.values import parse_time
 from ledger.export.files import EVENTS, LINE_BYTES_MAX, SCOPE, BundleError, open_bundle, read_all
 from ledger.export.scope import BundleScope, ScopeError
+from ledger.operations import PROGRAM
 from ledger.operations.explanation import changes
 from ledger.operations.failures import MisuseError
 from ledger.operations.places import named_checkpoint
+from ledger.private import make_folder, write_whole
 
 
 class ServerFacts:
@@ -197,6 +202,37 @@ def write_compliance(
     rows = {table.name: len(table.rows) for table in tables}
     files = tuple(map(str, paths))
     return ComplianceFiles(source.origin, files, rows, tuple(callers)), tables
+
+
+def _extent(source: FactSource) -> str:
+    """Return which events a source has, for the head of a page."""
+    if source.is_whole:
+        return f"1 to {source.last_position}"
+    return f"some of those up to {source.last_position}"
+
+
+def write_answers(source: FactSource, inquiry: Inquiry, path: Path) -> dict[str, Answer]:
+    """Write every answer as one page, and return them; MisuseError where it cannot be written."""
+    given = answer_all(source, inquiry)
+    states = [one.state for one in given.values()]
+    told = ", ".join(f"{states.count(state)} {state}" for state in STATES)
+    facts = [
+        ("Ledger", source.origin),
+        ("Events", _extent(source)),
+        ("Model", inquiry.model or "none was named"),
+        ("Callers", " ".join(callers_in_words(source, FactFilter())) or "none was believed"),
+        ("Program", PROGRAM),
+        ("Questions", f"{len(given)}: {told}"),
+    ]
+    page = answers_page(
+        given, title=f"Answers about {source.origin}", facts=facts, unit=unit_of_cost(source)
+    )
+    try:
+        make_folder(path.parent)
+        write_whole(path, page)
+    except OSError as error:
+        raise MisuseError(f"{path} cannot be written: {error.strerror}.") from error
+    return given
 
 
 class ServerLive:

@@ -309,3 +309,63 @@ def test_a_checkpoint_of_another_tree_or_ledger_is_not_continued(told: Run, tmp_
     assert (ran.code, f"is of {other}" in ran.err) == (Exit.MISUSE, True)
     kept.write_text("no note")
     assert told(*asked).code == Exit.MISUSE
+
+
+def test_all_answers_are_one_page_from_a_server_or_a_bundle(told: Run, tmp_path: Path) -> None:
+    page = tmp_path / "made" / "page.html"
+    ran = told("audit", "answer", "--all", "--html", str(page), "--model", "fares")
+    assert ran.code == 0, ran.err
+    assert f"{len(QUESTIONS)} answers are in {page}." in ran.out
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    text = unescape(page.read_text("utf-8"))
+    assert all(question.text in text for question in QUESTIONS.values())
+    assert text.count("were believed, not authenticated") == 1
+    assert f"<title>Answers about {ORIGIN}</title>" in text
+    bundle = tmp_path / "bundle"
+    assert told("export", "create", str(bundle)).code == 0
+    other = tmp_path / "other.html"
+    ran = told("audit", "answer", "--all", "--html", str(other), "--bundle", str(bundle))
+    assert ran.code == 0, ran.err
+    assert f"Answers about {ORIGIN}" in other.read_text("utf-8")
+
+
+def test_a_compliance_export_holds_the_page_of_answers(told: Run, tmp_path: Path) -> None:
+    out = tmp_path / "tables"
+    done = told("compliance", "export", str(out), "--format", "html", "--answers", "--json")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in out.iterdir()) == ["answers.html", "compliance.html"]
+    assert str(out / "answers.html") in done.json["files"]
+
+
+def test_all_answers_are_told_and_the_callers_once(told: Run) -> None:
+    ran = told("audit", "answer", "--all", "--model", "fares")
+    assert ran.code == 0, ran.err
+    assert all(question.text in ran.out for question in QUESTIONS.values())
+    assert ran.out.count("were believed, not authenticated") == 1
+    listed = told("audit", "answer", "--all", "--json").json["answers"]
+    assert [one["name"] for one in listed] == list(QUESTIONS)
+
+
+def test_the_control_map_is_shown_without_a_server(run: Run) -> None:
+    shown = run("audit", "controls", "eu-ai-act")
+    assert shown.code == 0, shown.err
+    assert "12(1): The system can record events by itself" in shown.out
+    assert "NIST" not in shown.out
+    everything = run("audit", "controls", "--json").json["frameworks"]
+    assert len(everything) == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (("audit", "answer", "why", "--all"), "ask for one question and for all of them"),
+        (("audit", "answer", "--html", "x.html"), "--html is the page of all answers"),
+        (("audit", "controls", "gdpr"), "There is no map of 'gdpr'"),
+    ],
+)
+def test_a_question_that_is_not_clear_is_refused(
+    run: Run, line: tuple[str, ...], what: str
+) -> None:
+    ran = run(*line)
+    assert ran.code == 2
+    assert what in ran.err

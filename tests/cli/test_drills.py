@@ -33,7 +33,7 @@ def test_a_drill_that_people_held_is_recorded_and_listed(cli: Run, served: Serve
     assert "lost-key  red team  by KEY_MISSING   90 s" in listed.out
     assert "Keep the spare key: apart. (users/ops, by 2026-04-01T00:00:00Z)" in listed.out
     (row,) = cli("drill", "list", "--json").json["drills"]
-    assert (row["participants"], row["seconds"]) == ("users/ops, staff-7", "90")
+    assert (row["participants"], row["detection_micros"]) == ("users/ops, staff-7", 90_000_000)
     answered = cli("audit", "answer", "audits")
     assert "On record: 0 audits and 1 drill" in answered.out
 

@@ -27,6 +27,7 @@ WHOLE = {
     "queue",
     "what-if",
     "policy-history",
+    "controls",
     "evenness",
     "export",
 }
@@ -57,7 +58,6 @@ UNANSWERED = {
     "false-alerts",
     "change-envelope",
     "estimates",
-    "controls",
 }
 
 

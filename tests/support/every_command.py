@@ -67,6 +67,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "token list": (),
     "audit run": (),
     "audit answer": ("why", "--model", "fares"),
+    "audit answer --all": (),
+    "audit controls": (),
     "drill record": ("lost-key", "--scenario", "The key is lost.", "--by", "staff-1"),
     "drill list": (),
     "drill run": ("lost-key",),

@@ -57,7 +57,7 @@ def poisoned_source(scene: Scene) -> Detection:
     else:
         found.said.append(
             f"One source changed the action for model {target.model} from {before} to {after}: "
-            f"bound it by `sources_needed` and `max_priority_step` in {policy}."
+            f"bound it by `sources_needed`, `source_cap` or `max_priority_step` in {policy}."
         )
     return found
 
@@ -95,4 +95,6 @@ def _bound_of(policy: CompiledPolicy) -> str:
     """Return the part of a policy that bounds what one source can do."""
     if all(rule.sources_needed > 1 for rule in policy.scoring.signals):
         return "sources_needed"
+    if any(rule.source_cap is not None for rule in policy.scoring.signals):
+        return "source_cap"
     return "max_priority_step" if policy.rules.max_priority_step else "rules"
