@@ -23,6 +23,7 @@ RULES_MAX: Final = 100
 SIGNALS_PER_POLICY_MAX: Final = 100
 APPROVALS_MAX: Final = 10
 APPROVERS_MAX: Final = 10
+APPROVALS_CITED_MAX: Final = 200  # by one activation; ten roles of ten persons need 100
 TIERS_MAX: Final = 32
 WINDOW_BUCKETS_MAX: Final = 512  # of one signal, by docs/spec/kernel_v1.md
 EXPRESSION_CHARS_MAX: Final = 2_000  # of a rule's condition, as it is stored

@@ -23,7 +23,7 @@ from ledger.events.canonical import encode
 from ledger.events.decisions import DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import DRAFTED, PolicyActivated, PolicyDrafted, ScopePart
+from ledger.events.policies import DRAFTED, PolicyActivatedV1, PolicyDrafted, ScopePart
 from ledger.events.recorder import RecorderEvent
 from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
@@ -241,7 +241,7 @@ def _begin(ledger: GoldenLedger) -> None:
     document = parse(POLICY)
     drafted = _drafted(1, POLICY, "The first policy of this ledger.")
     ledger.append(drafted, "policies/default", _minute(3), request_id="draft-1")
-    activated = PolicyActivated(
+    activated = PolicyActivatedV1(
         policy="default",
         version=1,
         digest=digest(document),

@@ -7,6 +7,7 @@ from tools import (
     golden_access,
     golden_authority,
     golden_governance,
+    golden_policies,
     golden_proving,
     golden_signals,
 )
@@ -23,4 +24,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_governance.ask,
     golden_access.drill,
     golden_signals.correct,
+    golden_policies.steps,
 )

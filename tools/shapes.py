@@ -10,7 +10,16 @@ from pydantic import BaseModel
 
 from ledger.audit.report import Report, UncheckedCount
 from ledger.audit.source import Finding
-from ledger.client import authority, cases, notifications, outcomes, proofs, ranking, records
+from ledger.client import (
+    authority,
+    cases,
+    notifications,
+    outcomes,
+    policy_status,
+    proofs,
+    ranking,
+    records,
+)
 from ledger.client.trust import results
 from ledger.events.standard_signals import StandardSignal
 from ledger.export.publishing import PublicationResult
@@ -59,7 +68,14 @@ SHAPES: Final[dict[str, Shape]] = {
     "policy init": ("document",),
     "policy lint": records.PolicyLint,
     "policy draft": records.DraftedPolicy,
+    "policy submit": records.Appended,
+    "policy approve": records.Appended,
+    "policy withdraw": records.Appended,
+    "policy reject": records.Appended,
     "policy activate": records.Appended,
+    "policy rollback": records.Appended,
+    "policy retire": records.Appended,
+    "policy status": policy_status.PolicyStatus,
     "policy show": records.PolicyView,
     "policy list": ("policies",),
     "plan make": ranking.MadePlan,

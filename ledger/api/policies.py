@@ -4,16 +4,26 @@ import grpc
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
-from ledger.api.convert.policies import policy, positions_in_force, problems, scope_of, version
+from ledger.api.convert.policies import (
+    policy,
+    positions_in_force,
+    problems,
+    scope_of,
+    status,
+    version,
+)
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import Servicer
+from ledger.application.commands import Caller
 from ledger.application.ledger import LedgerApplication
 from ledger.application.policies.source_bounds import told_bounds
+from ledger.application.policies.steps import ChosenVersion
 from ledger.events.canonical import encode
 from ledger.v1 import policy_pb2, policy_service_pb2_grpc
 from ledger.v1 import policy_service_pb2 as pb
 
 _DIGEST_CHARS = 64
+_Step = pb.WithdrawApprovalRequest | pb.RejectPolicyRequest | pb.RetirePolicyRequest
 
 
 class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
@@ -60,13 +70,98 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         checks = Checks()
         name, number = checks.version_name("name", request.name)
         rationale = checks.text("rationale", request.rationale)
-        digest = request.digest
-        if digest and len(digest) != _DIGEST_CHARS:
-            checks.refuse("digest", "must be 64 hexadecimal digits, or empty")
+        digest = _digest(request.digest, checks)
         scope = scope_of(request.scope, checks)
         ledger, caller = self._server.append(request, context, checks)
         written = ledger.commands.activate_policy(caller, name, number, digest, scope, rationale)
         return pb.ActivatePolicyResponse(appended=appended(written))
+
+    def RollBackPolicy(
+        self, request: pb.RollBackPolicyRequest, context: grpc.ServicerContext
+    ) -> pb.RollBackPolicyResponse:
+        """Put a version back in force."""
+        checks = Checks()
+        name, number = checks.version_name("name", request.name)
+        reason = checks.text("reason", request.reason)
+        digest = _digest(request.digest, checks)
+        scope = scope_of(request.scope, checks)
+        ledger, caller = self._server.append(request, context, checks)
+        written = ledger.commands.roll_back_policy(caller, name, number, digest, scope, reason)
+        return pb.RollBackPolicyResponse(appended=appended(written))
+
+    def SubmitPolicy(
+        self, request: pb.SubmitPolicyRequest, context: grpc.ServicerContext
+    ) -> pb.SubmitPolicyResponse:
+        """Submit a version for approval."""
+        checks = Checks()
+        name, number = checks.version_name("name", request.name)
+        rationale = checks.text("rationale", request.rationale)
+        chosen = ChosenVersion(name, number, _digest(request.digest, checks))
+        scope = scope_of(request.scope, checks)
+        ledger, caller = self._server.append(request, context, checks)
+        written = ledger.policy_steps.submit(caller, chosen, scope, rationale)
+        return pb.SubmitPolicyResponse(appended=appended(written))
+
+    def ApprovePolicy(
+        self, request: pb.ApprovePolicyRequest, context: grpc.ServicerContext
+    ) -> pb.ApprovePolicyResponse:
+        """Approve a version as it was submitted."""
+        checks = Checks()
+        name, number = checks.version_name("name", request.name)
+        if checks.present("digest", request.digest):
+            _digest(request.digest, checks)
+        checks.identifier("role", request.role, optional=True)
+        if request.comment:
+            checks.text("comment", request.comment)
+        ledger, caller = self._server.append(request, context, checks)
+        chosen = ChosenVersion(name, number, request.digest)
+        written = ledger.policy_steps.approve(caller, chosen, request.role, request.comment)
+        return pb.ApprovePolicyResponse(appended=appended(written))
+
+    def WithdrawApproval(
+        self, request: pb.WithdrawApprovalRequest, context: grpc.ServicerContext
+    ) -> pb.WithdrawApprovalResponse:
+        """Take the caller's approval back."""
+        ledger, caller, chosen = self._step(request, context)
+        written = ledger.policy_steps.withdraw(caller, chosen, request.reason)
+        return pb.WithdrawApprovalResponse(appended=appended(written))
+
+    def RejectPolicy(
+        self, request: pb.RejectPolicyRequest, context: grpc.ServicerContext
+    ) -> pb.RejectPolicyResponse:
+        """Reject a version."""
+        ledger, caller, chosen = self._step(request, context)
+        written = ledger.policy_steps.reject(caller, chosen, request.reason)
+        return pb.RejectPolicyResponse(appended=appended(written))
+
+    def RetirePolicy(
+        self, request: pb.RetirePolicyRequest, context: grpc.ServicerContext
+    ) -> pb.RetirePolicyResponse:
+        """Retire a version."""
+        ledger, caller, chosen = self._step(request, context)
+        written = ledger.policy_steps.retire(caller, chosen, request.reason)
+        return pb.RetirePolicyResponse(appended=appended(written))
+
+    def _step(
+        self, request: _Step, context: grpc.ServicerContext
+    ) -> tuple[LedgerApplication, Caller, ChosenVersion]:
+        """Return ledger, caller and version of a step that has a reason."""
+        checks = Checks()
+        chosen = ChosenVersion(*checks.version_name("name", request.name))
+        checks.text("reason", request.reason)
+        return *self._server.append(request, context, checks), chosen
+
+    def GetPolicyStatus(
+        self, request: pb.GetPolicyStatusRequest, context: grpc.ServicerContext
+    ) -> pb.GetPolicyStatusResponse:
+        """Return the state of a version, now or as of a position."""
+        checks = Checks()
+        name, number = checks.version_name("name", request.name, version_optional=True)
+        checks.position("as_of", request.as_of)
+        scope = scope_of(request.scope, checks)
+        ledger = self._server.read(request, context, checks)
+        found = ledger.governance.status(name, number, scope, request.as_of)
+        return pb.GetPolicyStatusResponse(status=status(found))
 
     def GetPolicy(
         self, request: pb.GetPolicyRequest, context: grpc.ServicerContext
@@ -95,6 +190,13 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         return pb.ListPoliciesResponse(
             policies=[policy(view, in_force) for view in views], next_page_token=token
         )
+
+
+def _digest(digest: str, checks: Checks) -> str:
+    """Return a digest, which is whole or empty."""
+    if digest and len(digest) != _DIGEST_CHARS:
+        checks.refuse("digest", "must be 64 hexadecimal digits, or empty")
+    return digest
 
 
 def _version(ledger: LedgerApplication, name: str, number: int) -> policy_pb2.PolicyVersion:

@@ -26,6 +26,8 @@ from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.plans import Planning
 from ledger.application.policies.compiled import PolicyCache
+from ledger.application.policies.governance import PolicyGovernance
+from ledger.application.policies.steps import PolicySteps
 from ledger.clock import Clock
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
@@ -54,10 +56,14 @@ class LedgerApplication:
         planning = Planning(store.events, info.origin, self.histories)
         self.fleet = Fleet(store.events, info.origin, on_erasure=policies.clear)
         aggregates = Aggregates(recorder, Appender(store, info.origin))
-        self.definitions = Definitions(store, info, self.fleet, aggregates, self.histories)
-        self.commands = FleetCommands(
-            store, info, self.fleet, aggregates, self.histories, self.definitions
+        self.governance = PolicyGovernance(store, info, self.authority, clock)
+        self.definitions = Definitions(
+            store, info, self.fleet, aggregates, self.histories, self.governance
         )
+        self.commands = FleetCommands(
+            store, info, self.fleet, aggregates, self.histories, self.definitions, self.governance
+        )
+        self.policy_steps = PolicySteps(store, info, self.governance)
         self.intake = ObservationIntake(store, info, self.fleet, clock)
         self.plans = PlanCommands(store, info, self.fleet, self.histories, planning, clock)
         self.replayer = Replayer(store.events, info.origin, self.histories, planning)

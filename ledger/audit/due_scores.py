@@ -22,7 +22,7 @@ from ledger.audit.service_accounts import EVALUATOR, UNLANDED
 from ledger.audit.service_period import AuditedService, serving_of
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
-from ledger.events.policies import PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import BodyErased
 from ledger.events.system import CONFIGURED, ClockStepped
 from ledger.events.values import SECOND, parse_time
@@ -118,7 +118,7 @@ class DueScores:
         if event.type in CONFIGURED and event.data is not None:
             data = event.data
             self._time.configure(data["clock"], data["skew_seconds"], data.get("leap_seconds", 0))
-        elif event.type in (PolicyActivated.TYPE, BodyErased.TYPE, ClockStepped.TYPE):
+        elif event.type in (*ACTIVATED_TYPES, BodyErased.TYPE, ClockStepped.TYPE):
             self._begin_again(event)
         elif event.observation is not None:
             self._observed(event)
@@ -196,7 +196,7 @@ class DueScores:
         if event.type == ClockStepped.TYPE:
             self._rest_from(event)
         for model in self._models.values():
-            if event.type == PolicyActivated.TYPE:
+            if event.type in ACTIVATED_TYPES:
                 model.changed_at = event.position
             self._settle(model, event.position)
 

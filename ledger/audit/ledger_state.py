@@ -25,11 +25,12 @@ from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreCom
 from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, Horizons, part_of
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
-from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import DEFINED_TYPES
 from ledger.events.system import CONFIGURED
 from ledger.events.values import SECOND, parse_decimal, parse_time
+from ledger.governance.lifecycle import LifecycleState
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.rules.procedure import Override
 
@@ -183,13 +184,12 @@ class LedgerState:
         self.drafts: dict[tuple[str, int], str] = {}
         self.drafted_at: dict[tuple[str, int], int] = {}
         """(policy, version) → its digest, and where it was drafted."""
-        self.drafted: dict[str, int] = {}
-        """Policy → its newest version."""
         self.activations: list[tuple[int, dict[str, Any]]] = []
         self.plans: list[tuple[int, str, int, int]] = []
         """(position, policy, period, next price)."""
         self.authority = AuditedAuthority()
         self.cases = AuditedCases()
+        self.lifecycle = LifecycleState()
         self.observations = Observations()
         self.assessor: Assessor
         self.obligations: Obligations
@@ -236,6 +236,7 @@ class LedgerState:
         self.position, self.recorded_at = event.position, event.recorded_at
         self.authority.apply(event)
         self.cases.take(event, self)
+        self.lifecycle.apply(event.position, event.stream, event.type, event.actor, event.data)
         seen = event.observation
         self.moments.take(event.position, event.recorded_at, seen.observed_at if seen else 0)
         self._streams[event.stream] = (event.stream_version, event.event_hash)
@@ -300,7 +301,6 @@ class LedgerState:
         policy, version, digest = data["policy"], data["version"], data["digest"]
         self.drafted_at.setdefault((policy, version), event.position)
         self.drafts.setdefault((policy, version), digest)
-        self.drafted[policy] = max(self.drafted.get(policy, 0), version)
         if digest_of(data["document"]) == digest:
             self._parameters.setdefault(
                 (policy, version, digest), parameters_of(policy, version, digest, data["document"])
@@ -386,7 +386,7 @@ _APPLY: Final = {
     **dict.fromkeys(CONFIGURED, LedgerState._configured),  # noqa: SLF001 - the table of its own methods
     **dict.fromkeys(DEFINED_TYPES, LedgerState._defined),  # noqa: SLF001
     **dict.fromkeys(DRAFTED_TYPES, LedgerState._drafted),  # noqa: SLF001
-    PolicyActivated.TYPE: LedgerState._activated,  # noqa: SLF001
+    **dict.fromkeys(ACTIVATED_TYPES, LedgerState._activated),  # noqa: SLF001
     PlanMade.TYPE: LedgerState._planned,  # noqa: SLF001
 }
 _APPLY_TO_MODEL: Final = {

@@ -33,6 +33,8 @@ class Group(NamedTuple):
     meaning: str
     names: tuple[str, ...]
     module: str
+    elsewhere: Mapping[str, str] = {}
+    """The modules of those that are in another one."""
 
 
 # A command by itself is in the module that is named; its function has the command's own name.
@@ -58,8 +60,26 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "policy": Group(
         "The rules in force, every version of them.",
-        ("init", "lint", "draft", "activate", "show", "list"),
+        (
+            "init",
+            "lint",
+            "draft",
+            "submit",
+            "approve",
+            "withdraw",
+            "reject",
+            "activate",
+            "rollback",
+            "retire",
+            "status",
+            "show",
+            "list",
+        ),
         "policies",
+        dict.fromkeys(
+            ("submit", "approve", "withdraw", "reject", "rollback", "retire", "status"),
+            "policy_life",
+        ),
     ),
     "plan": Group("Which models to retrain within a budget.", ("make", "show", "list"), "plans"),
     "decision": Group(
@@ -220,7 +240,7 @@ def _made(name: str, entry: str | Group) -> Any:  # noqa: ANN401 - as above
             help=entry.meaning,
             no_args_is_help=True,
             rich_markup_mode=None,
-            commands=Commands(dict.fromkeys(entry.names, entry.module)),  # type: ignore[arg-type]
+            commands=Commands(dict.fromkeys(entry.names, entry.module) | dict(entry.elsewhere)),  # type: ignore[arg-type]
         )
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     function = name.replace("-", "_")

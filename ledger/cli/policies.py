@@ -14,7 +14,7 @@ from ledger.operations.failures import MisuseError
 from ledger.operations.places import named_text
 
 if TYPE_CHECKING:
-    from ledger.client.records import PolicyProblem
+    from ledger.client.records import PolicyProblem, PolicyScope
 
 _Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.")]
 _File = Annotated[str, typer.Argument(metavar="FILE", help="YAML or JSON; `-` for standard input.")]
@@ -148,16 +148,30 @@ def activate(
     digest: Annotated[str, typer.Option(help="Refuse unless the version has this digest.")] = "",
 ) -> None:
     """Bring a version into force: for the whole ledger, one model, or models with labels."""
-    from ledger.client import PolicyScope
-
-    if model and label:
-        raise MisuseError("--model and --label exclude each other: a scope is one or the other.")
     chosen = session()
-    scope = PolicyScope(model=model, labels=values.labels(label))
+    scope = scope_of(model, label)
     appended = chosen.client.activate_policy(policy, version, rationale, scope=scope, digest=digest)
     chosen.show(
         appended, f"{policy} version {version} is in force, at position {appended.position}."
     )
+
+
+def scope_of(model: str, label: list[str] | None) -> "PolicyScope":
+    """Return the scope that options name; the whole ledger for none."""
+    from ledger.client import PolicyScope
+
+    if model and label:
+        raise MisuseError("--model and --label exclude each other: a scope is one or the other.")
+    return PolicyScope(model=model, labels=values.labels(label))
+
+
+def scope_text(scope: "PolicyScope | None") -> str:
+    """Return a scope as sentences name it."""
+    if scope is not None and scope.model:
+        return f"model {scope.model}"
+    if scope is not None and scope.labels:
+        return "models with " + ", ".join(f"{k}={v}" for k, v in scope.labels.items())
+    return "the whole ledger"
 
 
 def show(
@@ -173,15 +187,11 @@ def show(
         f"# digest {one.digest}",
         f"# drafted {output.when(one.drafted_at)} by {one.author}: {one.rationale}",
     ]
-    for each in found.policy.activations:
-        if each.in_force:
-            scope = each.scope
-            for_ = "the whole ledger"
-            if scope is not None and scope.model:
-                for_ = f"model {scope.model}"
-            elif scope is not None and scope.labels:
-                for_ = "models with " + ", ".join(f"{k}={v}" for k, v in scope.labels.items())
-            lines.append(f"# version {each.version} is in force for {for_}")
+    lines += [
+        f"# version {each.version} is in force for {scope_text(each.scope)}"
+        for each in found.policy.activations
+        if each.in_force
+    ]
     lines += [f"# {inert(each)}" for each in one.bounds]
     chosen.show(found, "\n".join([*lines, one.document.rstrip("\n")]))
 

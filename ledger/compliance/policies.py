@@ -8,9 +8,9 @@ from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.canonical import encode
-from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 
-TYPES: Final = (*DRAFTED_TYPES, PolicyActivated.TYPE)
+TYPES: Final = (*DRAFTED_TYPES, *ACTIVATED_TYPES)
 _CHANGES_SHOWN: Final = 20
 _ABSENT: Final = object()
 

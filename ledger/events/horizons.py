@@ -13,7 +13,7 @@ from ledger.events.canonical import CanonicalError, decode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import DESCRIBING
 from ledger.events.plans import PlanMade
-from ledger.events.policies import PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import BodyErased
 from ledger.events.registry import EVENT_CLASSES
 from ledger.events.signals import OBSERVED_TYPES
@@ -22,14 +22,14 @@ EVALUATOR: Final = "system/evaluator"
 
 _SCORE: Final = ScoreComputed.TYPE
 _PLAN: Final = PlanMade.TYPE
-_ACTIVATED: Final = PolicyActivated.TYPE
+_ACTIVATED: Final = frozenset(ACTIVATED_TYPES)
 _ERASED: Final = BodyErased.TYPE
 _SCORED: Final = frozenset({_SCORE, *DECISION_TYPES})
 _OF_A_MODEL: Final = frozenset(
     cls.TYPE for cls in EVENT_CLASSES if cls.STREAM.startswith("models/")
 ) - {*OBSERVED_TYPES}
 DERIVED_TYPES: Final = _SCORED | {_PLAN}
-CONCERNED_TYPES: Final = _OF_A_MODEL | {_PLAN, _ACTIVATED, _ERASED}
+CONCERNED_TYPES: Final = _OF_A_MODEL | _ACTIVATED | {_PLAN, _ERASED}
 """Types that have a horizon, or bear on one."""
 
 # Bodies are canonical, so their members have one order; the actor's name needs no escape.
@@ -49,7 +49,7 @@ class Bearing(NamedTuple):
 
 
 PLANS: Final = Bearing(None, frozenset({_PLAN}))
-ACTIVATIONS: Final = Bearing(None, frozenset({_ACTIVATED}))
+ACTIVATIONS: Final = Bearing(None, _ACTIVATED)
 ERASURES: Final = Bearing(BodyErased.STREAM, frozenset({_ERASED}))
 
 
@@ -105,9 +105,9 @@ def facts_of(position: int, stream: str, type_: str, body: bytes | None) -> Hori
 
 def part_of(type_: str, data: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """Return what of an event's data decides on which model an activation bears."""
-    if data is None or (type_ != _ACTIVATED and type_ not in DESCRIBING):
+    if data is None or (type_ not in _ACTIVATED and type_ not in DESCRIBING):
         return None
-    part = data.get("scope" if type_ == _ACTIVATED else "labels")
+    part = data.get("scope" if type_ in _ACTIVATED else "labels")
     return part if isinstance(part, dict) else None
 
 
@@ -215,7 +215,7 @@ class Horizons:
         if self._newest_earlier(ACTIVATIONS, facts.as_of) <= above:
             return 0
         for position, body in self._earlier(ACTIVATIONS, above, self._after, None):
-            part = None if body is None else part_of(_ACTIVATED, _data_of(body))
+            part = None if body is None else part_of(ACTIVATED_TYPES[0], _data_of(body))
             if part is not None and self._is_for(part, facts):
                 return position
         return 0

@@ -4,15 +4,17 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
-from ledger.events.base import EventData, Hex32, Labels, Part, Segment, Text
+from ledger.events.base import EventData, Hex32, Labels, Part, Position, Segment, Text, Time
 from ledger.events.policy_document import (
     PolicyDocument,
     PolicyDocumentV1,
     PolicyDocumentV2,
     PolicyDocumentV3,
 )
+from ledger.limits import APPROVALS_CITED_MAX
 
 PolicyVersion = int
+Basis = Literal["approved", "roll_back", "emergency", "reverted", "scheduled"]
 
 
 class PolicyDrafted(EventData):
@@ -77,7 +79,7 @@ class ScopePart(Part):
 class PolicyActivated(EventData):
     """A version came into force for a scope, and replaces what was in force for that very scope."""
 
-    TYPE: ClassVar[str] = "policy.activated.v1"
+    TYPE: ClassVar[str] = "policy.activated"
     STREAM: ClassVar[str] = "policies/{policy}"
     CAUSE: ClassVar[str] = "the caller of ActivatePolicy, or of DefineSignal with a replacement"
     METHOD: ClassVar[str] = "ActivatePolicy"
@@ -89,3 +91,114 @@ class PolicyActivated(EventData):
     digest: Hex32
     scope: ScopePart
     rationale: Text
+
+
+class PolicyActivatedV1(PolicyActivated):
+    """A version came into force for a scope, and replaces what was in force for that very scope."""
+
+    TYPE: ClassVar[str] = "policy.activated.v1"
+
+
+class PolicyActivatedV2(PolicyActivated):
+    """A version came into force for a scope under governance: by approvals, or instead of them."""
+
+    TYPE: ClassVar[str] = "policy.activated.v2"
+    CAUSE: ClassVar[str] = (
+        "the caller of ActivatePolicy, ActivateInEmergency or RollBackPolicy; the service, when "
+        "the time of an activation has come, or that of an emergency is over"
+    )
+
+    basis: Basis
+    approvals: list[Position] = Field(max_length=APPROVALS_CITED_MAX)
+    """The approvals that it rests on, by position."""
+    replaces: Position | None
+    """The activation that was in force for that very scope; null where none was."""
+    scheduled: Position | None
+    """The event that set its time; null unless its basis is `scheduled`."""
+    ratify_until: Time | None
+    """Until when it must be ratified; null unless its basis is `emergency`."""
+
+
+ACTIVATED_TYPES: Final = (PolicyActivatedV1.TYPE, PolicyActivatedV2.TYPE)
+
+
+class PolicyStep(EventData):
+    """A step of people in the life of a version; a later activation is judged by it."""
+
+    STREAM: ClassVar[str] = "policies/{policy}"
+    IS_OF_AGGREGATE: ClassVar[bool] = True
+    KEEPS_BODY: ClassVar[bool] = True
+
+    policy: Segment
+    version: int = Field(ge=1, le=1_000_000)
+
+
+class PolicySubmitted(PolicyStep):
+    """A version was submitted for approval, for a scope. Approvals of it begin again."""
+
+    TYPE: ClassVar[str] = "policy.submitted.v1"
+    CAUSE: ClassVar[str] = "the caller of SubmitPolicy"
+    METHOD: ClassVar[str] = "SubmitPolicy"
+
+    digest: Hex32
+    scope: ScopePart
+    rationale: Text
+
+
+class PolicyApproved(PolicyStep):
+    """A person approved a version as it was submitted, in a role and for a time."""
+
+    TYPE: ClassVar[str] = "policy.approved.v1"
+    CAUSE: ClassVar[str] = "the caller of ApprovePolicy"
+    METHOD: ClassVar[str] = "ApprovePolicy"
+
+    digest: Hex32
+    submission: Position
+    """The submission that it approves, or the activation in an emergency that is one."""
+    role: Segment
+    meaning: Literal["reviewed_and_approved"]
+    """The meaning of the signature: 21 CFR 11.50."""
+    expires_at: Time
+    """Until when it counts, by the policies then in force."""
+    comment: Text
+
+
+class PolicyApprovalWithdrawn(PolicyStep):
+    """A person took back an approval, before anything came into force by it."""
+
+    TYPE: ClassVar[str] = "policy.approval_withdrawn.v1"
+    CAUSE: ClassVar[str] = "the caller of WithdrawApproval: the person who gave it"
+    METHOD: ClassVar[str] = "WithdrawApproval"
+
+    approval: Position
+    reason: Text
+
+
+class PolicyRejected(PolicyStep):
+    """A version was rejected: its approvals count no more until it is submitted again."""
+
+    TYPE: ClassVar[str] = "policy.rejected.v1"
+    CAUSE: ClassVar[str] = "the caller of RejectPolicy"
+    METHOD: ClassVar[str] = "RejectPolicy"
+
+    submission: Position
+    reason: Text
+
+
+class PolicyRetired(PolicyStep):
+    """A version was retired: it cannot come into force any more."""
+
+    TYPE: ClassVar[str] = "policy.retired.v1"
+    CAUSE: ClassVar[str] = "the caller of RetirePolicy"
+    METHOD: ClassVar[str] = "RetirePolicy"
+
+    reason: Text
+
+
+STEP_CLASSES: Final[tuple[type[PolicyStep], ...]] = (
+    PolicySubmitted,
+    PolicyApproved,
+    PolicyApprovalWithdrawn,
+    PolicyRejected,
+    PolicyRetired,
+)

@@ -22,7 +22,9 @@ from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
 from ledger.events.policies import (
-    PolicyActivated,
+    STEP_CLASSES,
+    PolicyActivatedV1,
+    PolicyActivatedV2,
     PolicyDraftedV1,
     PolicyDraftedV2,
     PolicyDraftedV3,
@@ -68,7 +70,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     DecisionMadeV1,
     DecisionOverridden,
     PolicyDraftedV1,
-    PolicyActivated,
+    PolicyActivatedV1,
     PlanMade,
     RecorderEvent,
     LedgerConfiguredV2,
@@ -98,6 +100,8 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     *CASE_CLASSES,
     DrillRecorded,
     SignalObservedV2,
+    PolicyActivatedV2,
+    *STEP_CLASSES,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

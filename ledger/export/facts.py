@@ -14,7 +14,7 @@ from ledger.chain.link import EventRow, Link
 from ledger.events.canonical import decode, encode
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.plans import PlanMade
-from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyActivated
 from ledger.events.system import CONFIGURED
 from ledger.events.values import format_time
 from ledger.export.scope import BundleScope
@@ -28,10 +28,12 @@ _KEPT: Final = {
     PlanMade.TYPE: OTHERS_SHOWN // 4,
     PolicyActivated.TYPE: OTHERS_SHOWN,
 }
-_KINDS: Final = {type_: type_ for type_ in _KEPT if type_ != DecisionMade.TYPE} | dict.fromkeys(
-    DECISION_TYPES, DecisionMade.TYPE
+_KINDS: Final = (
+    {type_: type_ for type_ in (DecisionOverridden.TYPE, PlanMade.TYPE)}
+    | dict.fromkeys(DECISION_TYPES, DecisionMade.TYPE)
+    | dict.fromkeys(ACTIVATED_TYPES, PolicyActivated.TYPE)
 )
-"""The kind that each type is kept under; decisions of every procedure together."""
+"""The kind that each type is kept under; all versions of one together."""
 _READ: Final = frozenset({*_KINDS, ScoreComputed.TYPE, *DRAFTED_TYPES, *CONFIGURED})
 _UNSET: Final = format_time(0)
 _BODY_BYTES_MAX: Final = 1 << 18  # far more than any of these has; signed nonsense must not fill

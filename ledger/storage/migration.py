@@ -206,15 +206,30 @@ def _to_version_3(connection: Connection, _: SealedKeys) -> None:
 
 def _to_version_4(connection: Connection, _: SealedKeys) -> None:
     """Keep the bodies of events of authority, as every later event is judged by them."""
+    _renew_triggers(connection)
+    _log.info("the database has schema version 4")
+
+
+# ---- from version 4 to version 5 -----------------------------------------------------------------
+
+
+def _to_version_5(connection: Connection, _: SealedKeys) -> None:
+    """Keep the bodies of the steps of people in the life of a policy, which are signatures."""
+    _renew_triggers(connection)
+    _log.info("the database has schema version 5")
+
+
+def _renew_triggers(connection: Connection) -> None:
+    """Have the triggers know the types whose bodies are kept."""
     for action in ("update", "delete", "truncate"):
         _drop_trigger(connection, events.name, f"{events.name}_no_{action}")
     create_triggers(connection, events.name)
-    _log.info("the database has schema version 4")
 
 
 _MIGRATIONS: Final[dict[int, Callable[[Connection, SealedKeys], None]]] = {
     2: _to_version_2,
     3: _to_version_3,
     4: _to_version_4,
+    5: _to_version_5,
 }
 """Version → the step that leads to it from the version before."""

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import LargeBinary
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 metadata: Final = MetaData()
 

@@ -130,6 +130,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """NOT_FOUND. This server has no subscriber of that name for the ledger. Do: list them; the operator names them in the settings."""
     ERROR_REASON_CASE_NOT_OPEN: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION. The escalation or task is not open, or was answered so before. Do: list what is open, then answer that."""
+    ERROR_REASON_APPROVAL_MISSING: _ErrorReason.ValueType  # 53
+    """FAILED_PRECONDITION. The policies in force ask for approvals that the version has not, or it asks itself for some that could not be given. Do: `policy status` says what is missing and who could give it."""
+    ERROR_REASON_GOVERNANCE_REFUSED: _ErrorReason.ValueType  # 54
+    """FAILED_PRECONDITION. The step in the life of a policy may not be taken: not by this person, or not as things are. Do: the message says why; `policy status` says what may be done next."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -258,3 +262,7 @@ ERROR_REASON_SUBSCRIBER_UNKNOWN: ErrorReason.ValueType  # 52
 """NOT_FOUND. This server has no subscriber of that name for the ledger. Do: list them; the operator names them in the settings."""
 ERROR_REASON_CASE_NOT_OPEN: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. The escalation or task is not open, or was answered so before. Do: list what is open, then answer that."""
+ERROR_REASON_APPROVAL_MISSING: ErrorReason.ValueType  # 53
+"""FAILED_PRECONDITION. The policies in force ask for approvals that the version has not, or it asks itself for some that could not be given. Do: `policy status` says what is missing and who could give it."""
+ERROR_REASON_GOVERNANCE_REFUSED: ErrorReason.ValueType  # 54
+"""FAILED_PRECONDITION. The step in the life of a policy may not be taken: not by this person, or not as things are. Do: the message says why; `policy status` says what may be done next."""

@@ -316,3 +316,149 @@ class PolicyProblem(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["column", b"column", "line", b"line", "message", b"message", "path", b"path", "remedy", b"remedy", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PolicyStatus(message.Message):
+    """The state of a version in its life, and the approvals that it takes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    AUTHOR_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
+    SUBMISSION_FIELD_NUMBER: builtins.int
+    NEEDS_FIELD_NUMBER: builtins.int
+    APPROVALS_FIELD_NUMBER: builtins.int
+    IN_FORCE_FIELD_NUMBER: builtins.int
+    policy: builtins.str
+    """Output only. Id of the policy."""
+    version: builtins.int
+    """Output only. Number of the version."""
+    state: builtins.str
+    """Output only. One of: draft, submitted, approved, rejected, active, superseded, rolled back,
+    retired.
+    """
+    author: builtins.str
+    """Output only. The actor that drafted it, who does not approve it by any account."""
+    digest: builtins.str
+    """Output only. SHA-256 of its document, 64 hexadecimal digits."""
+    submission: builtins.int
+    """Output only. Where it was submitted; 0 while it waits for no approvals."""
+    @builtins.property
+    def scope(self) -> PolicyScope:
+        """Output only. The scope that it is submitted for, else the one that was asked about."""
+
+    @builtins.property
+    def needs(self) -> containers.RepeatedCompositeFieldContainer[ApprovalNeed]:
+        """Output only. The approvals that it takes, by the version in force that asks for them."""
+
+    @builtins.property
+    def approvals(self) -> containers.RepeatedCompositeFieldContainer[PolicyApproval]:
+        """Output only. The approvals that it has."""
+
+    @builtins.property
+    def in_force(self) -> containers.RepeatedCompositeFieldContainer[PolicyScope]:
+        """Output only. The scopes that it is in force for."""
+
+    def __init__(
+        self,
+        *,
+        policy: builtins.str = ...,
+        version: builtins.int = ...,
+        state: builtins.str = ...,
+        author: builtins.str = ...,
+        digest: builtins.str = ...,
+        scope: PolicyScope | None = ...,
+        submission: builtins.int = ...,
+        needs: abc.Iterable[ApprovalNeed] | None = ...,
+        approvals: abc.Iterable[PolicyApproval] | None = ...,
+        in_force: abc.Iterable[PolicyScope] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["approvals", b"approvals", "author", b"author", "digest", b"digest", "in_force", b"in_force", "needs", b"needs", "policy", b"policy", "scope", b"scope", "state", b"state", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ApprovalNeed(message.Message):
+    """Approvals in one role that a version in force asks for."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    GIVEN_FIELD_NUMBER: builtins.int
+    COULD_FIELD_NUMBER: builtins.int
+    policy: builtins.str
+    """Output only. The policy that asks for them."""
+    version: builtins.int
+    """Output only. Its version."""
+    role: builtins.str
+    """Output only. The role."""
+    count: builtins.int
+    """Output only. How many persons."""
+    given: builtins.int
+    """Output only. How many of them have approved."""
+    @builtins.property
+    def could(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. Actors who could give another one, one for each person."""
+
+    def __init__(
+        self,
+        *,
+        policy: builtins.str = ...,
+        version: builtins.int = ...,
+        role: builtins.str = ...,
+        count: builtins.int = ...,
+        given: builtins.int = ...,
+        could: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["could", b"could", "count", b"count", "given", b"given", "policy", b"policy", "role", b"role", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PolicyApproval(message.Message):
+    """An approval of a version."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    ACTOR_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    EXPIRES_AT_FIELD_NUMBER: builtins.int
+    FAULT_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Output only. Where the event is."""
+    actor: builtins.str
+    """Output only. The actor that gave it."""
+    role: builtins.str
+    """Output only. The role that it was given in."""
+    fault: builtins.str
+    """Output only. Why it does not count; empty where it does."""
+    @builtins.property
+    def expires_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. Until when it counts."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        actor: builtins.str = ...,
+        role: builtins.str = ...,
+        expires_at: timestamp_pb2.Timestamp | None = ...,
+        fault: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actor", b"actor", "expires_at", b"expires_at", "fault", b"fault", "position", b"position", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -223,6 +223,434 @@ class ActivatePolicyResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class SubmitPolicyRequest(message.Message):
+    """A version to submit."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    RATIONALE_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
+    rationale: builtins.str
+    """Required. Why this version, in 1 to 2000 characters. Recorded as written and for good."""
+    digest: builtins.str
+    """Optional. The digest the caller expects, 64 hexadecimal digits, so that nothing else is meant."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    @builtins.property
+    def scope(self) -> policy_pb2.PolicyScope:
+        """Optional. The scope that it is for; the whole ledger if not given."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        rationale: builtins.str = ...,
+        scope: policy_pb2.PolicyScope | None = ...,
+        digest: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "ledger", b"ledger", "name", b"name", "rationale", b"rationale", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SubmitPolicyResponse(message.Message):
+    """The submission as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ApprovePolicyRequest(message.Message):
+    """A version to approve."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
+    digest: builtins.str
+    """Required. The digest of what was read, 64 hexadecimal digits."""
+    role: builtins.str
+    """Optional. The role to approve in; may be empty where the caller holds one of those asked for."""
+    comment: builtins.str
+    """Optional. The findings of the approver, in up to 2000 characters. Recorded as written and for good."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        digest: builtins.str = ...,
+        role: builtins.str = ...,
+        comment: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comment", b"comment", "digest", b"digest", "ledger", b"ledger", "name", b"name", "request_id", b"request_id", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ApprovePolicyResponse(message.Message):
+    """The approval as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WithdrawApprovalRequest(message.Message):
+    """A version whose approval the caller takes back."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
+    reason: builtins.str
+    """Required. Why, in 1 to 2000 characters. Recorded as written and for good."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        reason: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WithdrawApprovalResponse(message.Message):
+    """The withdrawal as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RejectPolicyRequest(message.Message):
+    """A version to reject."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
+    reason: builtins.str
+    """Required. Why, in 1 to 2000 characters. Recorded as written and for good."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        reason: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RejectPolicyResponse(message.Message):
+    """The rejection as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RetirePolicyRequest(message.Message):
+    """A version to retire."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
+    reason: builtins.str
+    """Required. Why, in 1 to 2000 characters. Recorded as written and for good."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        reason: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RetirePolicyResponse(message.Message):
+    """The retirement as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RollBackPolicyRequest(message.Message):
+    """A version to put back in force."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
+    reason: builtins.str
+    """Required. Why, in 1 to 2000 characters. Recorded as written and for good."""
+    digest: builtins.str
+    """Optional. The digest the caller expects, 64 hexadecimal digits, so that nothing else is meant."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    @builtins.property
+    def scope(self) -> policy_pb2.PolicyScope:
+        """Optional. The scope that it is for; the whole ledger if not given."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        reason: builtins.str = ...,
+        scope: policy_pb2.PolicyScope | None = ...,
+        digest: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RollBackPolicyResponse(message.Message):
+    """The activation as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetPolicyStatusRequest(message.Message):
+    """Which version to tell the state of."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    MIN_POSITION_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
+    AS_OF_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of a policy, for its newest version, or of a version. Format:
+    `policies/{policy}` or `policies/{policy}/versions/{version}`.
+    """
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    min_position: builtins.int
+    """Optional. Answer only once this position is reached."""
+    as_of: builtins.int
+    """Optional. Answer as of this position; 0 for the head."""
+    @builtins.property
+    def scope(self) -> policy_pb2.PolicyScope:
+        """Optional. The scope to ask about, where the version is submitted for none; the whole ledger if
+        not given.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        ledger: builtins.str = ...,
+        min_position: builtins.int = ...,
+        scope: policy_pb2.PolicyScope | None = ...,
+        as_of: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "ledger", b"ledger", "min_position", b"min_position", "name", b"name", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetPolicyStatusResponse(message.Message):
+    """The state of the version."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def status(self) -> policy_pb2.PolicyStatus:
+        """Output only. The state."""
+
+    def __init__(
+        self,
+        *,
+        status: policy_pb2.PolicyStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class GetPolicyRequest(message.Message):
     """Which policy to return."""
 

@@ -50,6 +50,41 @@ class PolicyServiceStub:
                 request_serializer=ledger_dot_v1_dot_policy__service__pb2.ActivatePolicyRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_policy__service__pb2.ActivatePolicyResponse.FromString,
                 _registered_method=True)
+        self.SubmitPolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/SubmitPolicy',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.SubmitPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.SubmitPolicyResponse.FromString,
+                _registered_method=True)
+        self.ApprovePolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/ApprovePolicy',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyResponse.FromString,
+                _registered_method=True)
+        self.WithdrawApproval = channel.unary_unary(
+                '/ledger.v1.PolicyService/WithdrawApproval',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawApprovalRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawApprovalResponse.FromString,
+                _registered_method=True)
+        self.RejectPolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/RejectPolicy',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.RejectPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.RejectPolicyResponse.FromString,
+                _registered_method=True)
+        self.RetirePolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/RetirePolicy',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.RetirePolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.RetirePolicyResponse.FromString,
+                _registered_method=True)
+        self.RollBackPolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/RollBackPolicy',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.RollBackPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.RollBackPolicyResponse.FromString,
+                _registered_method=True)
+        self.GetPolicyStatus = channel.unary_unary(
+                '/ledger.v1.PolicyService/GetPolicyStatus',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusResponse.FromString,
+                _registered_method=True)
         self.GetPolicy = channel.unary_unary(
                 '/ledger.v1.PolicyService/GetPolicy',
                 request_serializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyRequest.SerializeToString,
@@ -93,7 +128,93 @@ class PolicyServiceServicer:
         not that of the version.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
         * `MODEL_UNKNOWN` (NOT_FOUND): the scope names a model that does not exist.
+        * `APPROVAL_MISSING` (FAILED_PRECONDITION): a policy in force asks for approvals that it has not.
         * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitPolicy(self, request, context):
+        """Submits a version for approval in a scope. Approvals that it had before count no more.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `APPROVAL_MISSING` (FAILED_PRECONDITION): the version asks for approvals that could not be given.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApprovePolicy(self, request, context):
+        """Approves a version as it was submitted, by a person in a role; neither its author's nor that of
+        the person who submitted it, and once by each person.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawApproval(self, request, context):
+        """Takes back the caller's own approval, before the version is in force by it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectPolicy(self, request, context):
+        """Rejects a version: it has to be submitted again, and approved again.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetirePolicy(self, request, context):
+        """Retires a version, which is in force nowhere: it cannot come into force any more.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBackPolicy(self, request, context):
+        """Puts a version back that was in force for that very scope before. It takes no approvals; those
+        that were asked for before are asked for again of what follows.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolicyStatus(self, request, context):
+        """Returns the state of a version, what approvals it takes and has, and who could give others: now,
+        or as of an earlier position.
+
+        Errors, by `ErrorInfo.reason`:
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,6 +254,41 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ActivatePolicy,
                     request_deserializer=ledger_dot_v1_dot_policy__service__pb2.ActivatePolicyRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_policy__service__pb2.ActivatePolicyResponse.SerializeToString,
+            ),
+            'SubmitPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitPolicy,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.SubmitPolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.SubmitPolicyResponse.SerializeToString,
+            ),
+            'ApprovePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApprovePolicy,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyResponse.SerializeToString,
+            ),
+            'WithdrawApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawApproval,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawApprovalRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawApprovalResponse.SerializeToString,
+            ),
+            'RejectPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectPolicy,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.RejectPolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.RejectPolicyResponse.SerializeToString,
+            ),
+            'RetirePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetirePolicy,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.RetirePolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.RetirePolicyResponse.SerializeToString,
+            ),
+            'RollBackPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBackPolicy,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.RollBackPolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.RollBackPolicyResponse.SerializeToString,
+            ),
+            'GetPolicyStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicyStatus,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusResponse.SerializeToString,
             ),
             'GetPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPolicy,
@@ -227,6 +383,195 @@ class PolicyService:
             '/ledger.v1.PolicyService/ActivatePolicy',
             ledger_dot_v1_dot_policy__service__pb2.ActivatePolicyRequest.SerializeToString,
             ledger_dot_v1_dot_policy__service__pb2.ActivatePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/SubmitPolicy',
+            ledger_dot_v1_dot_policy__service__pb2.SubmitPolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.SubmitPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApprovePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/ApprovePolicy',
+            ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/WithdrawApproval',
+            ledger_dot_v1_dot_policy__service__pb2.WithdrawApprovalRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.WithdrawApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/RejectPolicy',
+            ledger_dot_v1_dot_policy__service__pb2.RejectPolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.RejectPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetirePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/RetirePolicy',
+            ledger_dot_v1_dot_policy__service__pb2.RetirePolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.RetirePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBackPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/RollBackPolicy',
+            ledger_dot_v1_dot_policy__service__pb2.RollBackPolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.RollBackPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicyStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/GetPolicyStatus',
+            ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

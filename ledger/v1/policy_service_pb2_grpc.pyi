@@ -51,7 +51,65 @@ class PolicyServiceStub:
       not that of the version.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
     * `MODEL_UNKNOWN` (NOT_FOUND): the scope names a model that does not exist.
+    * `APPROVAL_MISSING` (FAILED_PRECONDITION): a policy in force asks for approvals that it has not.
     * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+    """
+    SubmitPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.SubmitPolicyRequest, _policy_service_pb2.SubmitPolicyResponse]
+    """Submits a version for approval in a scope. Approvals that it had before count no more.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `APPROVAL_MISSING` (FAILED_PRECONDITION): the version asks for approvals that could not be given.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    ApprovePolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ApprovePolicyRequest, _policy_service_pb2.ApprovePolicyResponse]
+    """Approves a version as it was submitted, by a person in a role; neither its author's nor that of
+    the person who submitted it, and once by each person.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    WithdrawApproval: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.WithdrawApprovalRequest, _policy_service_pb2.WithdrawApprovalResponse]
+    """Takes back the caller's own approval, before the version is in force by it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    RejectPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.RejectPolicyRequest, _policy_service_pb2.RejectPolicyResponse]
+    """Rejects a version: it has to be submitted again, and approved again.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    RetirePolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.RetirePolicyRequest, _policy_service_pb2.RetirePolicyResponse]
+    """Retires a version, which is in force nowhere: it cannot come into force any more.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    RollBackPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.RollBackPolicyRequest, _policy_service_pb2.RollBackPolicyResponse]
+    """Puts a version back that was in force for that very scope before. It takes no approvals; those
+    that were asked for before are asked for again of what follows.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+    """
+    GetPolicyStatus: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyStatusRequest, _policy_service_pb2.GetPolicyStatusResponse]
+    """Returns the state of a version, what approvals it takes and has, and who could give others: now,
+    or as of an earlier position.
+
+    Errors, by `ErrorInfo.reason`:
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
     """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]
     """Returns one version of a policy and where it is in force.
@@ -85,7 +143,65 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
       not that of the version.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
     * `MODEL_UNKNOWN` (NOT_FOUND): the scope names a model that does not exist.
+    * `APPROVAL_MISSING` (FAILED_PRECONDITION): a policy in force asks for approvals that it has not.
     * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+    """
+    SubmitPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.SubmitPolicyRequest, _policy_service_pb2.SubmitPolicyResponse]  # type: ignore[assignment]
+    """Submits a version for approval in a scope. Approvals that it had before count no more.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `APPROVAL_MISSING` (FAILED_PRECONDITION): the version asks for approvals that could not be given.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    ApprovePolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ApprovePolicyRequest, _policy_service_pb2.ApprovePolicyResponse]  # type: ignore[assignment]
+    """Approves a version as it was submitted, by a person in a role; neither its author's nor that of
+    the person who submitted it, and once by each person.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    WithdrawApproval: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.WithdrawApprovalRequest, _policy_service_pb2.WithdrawApprovalResponse]  # type: ignore[assignment]
+    """Takes back the caller's own approval, before the version is in force by it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    RejectPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.RejectPolicyRequest, _policy_service_pb2.RejectPolicyResponse]  # type: ignore[assignment]
+    """Rejects a version: it has to be submitted again, and approved again.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    RetirePolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.RetirePolicyRequest, _policy_service_pb2.RetirePolicyResponse]  # type: ignore[assignment]
+    """Retires a version, which is in force nowhere: it cannot come into force any more.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    RollBackPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.RollBackPolicyRequest, _policy_service_pb2.RollBackPolicyResponse]  # type: ignore[assignment]
+    """Puts a version back that was in force for that very scope before. It takes no approvals; those
+    that were asked for before are asked for again of what follows.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+    """
+    GetPolicyStatus: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyStatusRequest, _policy_service_pb2.GetPolicyStatusResponse]  # type: ignore[assignment]
+    """Returns the state of a version, what approvals it takes and has, and who could give others: now,
+    or as of an earlier position.
+
+    Errors, by `ErrorInfo.reason`:
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
     """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """Returns one version of a policy and where it is in force.
@@ -134,7 +250,107 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
           not that of the version.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
         * `MODEL_UNKNOWN` (NOT_FOUND): the scope names a model that does not exist.
+        * `APPROVAL_MISSING` (FAILED_PRECONDITION): a policy in force asks for approvals that it has not.
         * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitPolicy(
+        self,
+        request: _policy_service_pb2.SubmitPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.SubmitPolicyResponse, _abc.Awaitable[_policy_service_pb2.SubmitPolicyResponse]]:
+        """Submits a version for approval in a scope. Approvals that it had before count no more.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `APPROVAL_MISSING` (FAILED_PRECONDITION): the version asks for approvals that could not be given.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+
+    @_abc_1.abstractmethod
+    def ApprovePolicy(
+        self,
+        request: _policy_service_pb2.ApprovePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.ApprovePolicyResponse, _abc.Awaitable[_policy_service_pb2.ApprovePolicyResponse]]:
+        """Approves a version as it was submitted, by a person in a role; neither its author's nor that of
+        the person who submitted it, and once by each person.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawApproval(
+        self,
+        request: _policy_service_pb2.WithdrawApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.WithdrawApprovalResponse, _abc.Awaitable[_policy_service_pb2.WithdrawApprovalResponse]]:
+        """Takes back the caller's own approval, before the version is in force by it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectPolicy(
+        self,
+        request: _policy_service_pb2.RejectPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.RejectPolicyResponse, _abc.Awaitable[_policy_service_pb2.RejectPolicyResponse]]:
+        """Rejects a version: it has to be submitted again, and approved again.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+
+    @_abc_1.abstractmethod
+    def RetirePolicy(
+        self,
+        request: _policy_service_pb2.RetirePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.RetirePolicyResponse, _abc.Awaitable[_policy_service_pb2.RetirePolicyResponse]]:
+        """Retires a version, which is in force nowhere: it cannot come into force any more.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+
+    @_abc_1.abstractmethod
+    def RollBackPolicy(
+        self,
+        request: _policy_service_pb2.RollBackPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.RollBackPolicyResponse, _abc.Awaitable[_policy_service_pb2.RollBackPolicyResponse]]:
+        """Puts a version back that was in force for that very scope before. It takes no approvals; those
+        that were asked for before are asked for again of what follows.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPolicyStatus(
+        self,
+        request: _policy_service_pb2.GetPolicyStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.GetPolicyStatusResponse, _abc.Awaitable[_policy_service_pb2.GetPolicyStatusResponse]]:
+        """Returns the state of a version, what approvals it takes and has, and who could give others: now,
+        or as of an earlier position.
+
+        Errors, by `ErrorInfo.reason`:
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
         """
 
     @_abc_1.abstractmethod

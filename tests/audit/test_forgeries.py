@@ -20,6 +20,7 @@ from tests.audit.misstated import MISSTATED
 from tests.audit.paper import Paper
 from tests.audit.unasked import UNASKED
 from tests.audit.unauthorised import UNAUTHORISED
+from tests.audit.ungoverned import UNGOVERNED
 from tests.support.audits import audited
 from tests.support.world import DAY
 
@@ -306,6 +307,7 @@ FORGERIES: Final[dict[str, Forge]] = (
     | UNAUTHORISED
     | UNASKED
     | MISSTATED
+    | UNGOVERNED
     | {
         "bodies.present": remove_a_body,
         "bodies.canonical": add_white_space,
@@ -383,6 +385,7 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     absent |= {"authority.credentials", "accesses.due", "accesses", "reads"}
     absent |= {"authority.claims", "meanings.standard", "refusals.rows"}
     absent |= {"corrections.present", "corrections.alike", "corrections.newest"}
+    absent |= {"policies.steps"}
     assert set(RULES) - applied <= absent
 
 

@@ -14,6 +14,7 @@ import ledger
 from ledger.chain.link import PERMANENT
 from ledger.events.authority import AUTHORITY_TYPES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
+from ledger.events.policies import STEP_CLASSES
 from ledger.events.recorder import RecorderEvent
 from ledger.events.registry import (
     BY_TYPE,
@@ -75,6 +76,7 @@ def test_golden_events_are_in_the_stream_that_their_data_name(cls: type[EventDat
 def test_what_the_format_calls_permanent_keeps_its_body_and_so_do_keys_and_configuration() -> None:
     kept = PERMANENT | {"key.committed", "key.revoked", "ledger.configured"}
     kept |= {type_.rpartition(".")[0] for type_ in AUTHORITY_TYPES}
+    kept |= {cls.TYPE.rpartition(".")[0] for cls in STEP_CLASSES}
     assert kept == KEPT_NAMES
     assert keeps_body("key.revoked.v9")
     assert not keeps_body("key.v1")

@@ -36,6 +36,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "policy lint": ("-",),
     "policy draft": ("other", "-", "--rationale", "why"),
     "policy activate": ("default", "1", "--rationale", "why", "--model", "hotels"),
+    "policy status": ("default",),
     "policy show": ("default",),
     "policy list": (),
     "plan make": ("--budget", "75.50"),
@@ -100,6 +101,12 @@ ELSEWHERE = {
     "export delete",
     "notification replay",
     "notification test",
+    "policy submit",
+    "policy approve",
+    "policy withdraw",
+    "policy reject",
+    "policy rollback",
+    "policy retire",
 }
 """What servers print, and what needs a file first, is run where that is tested."""
 

@@ -9,6 +9,8 @@ from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import Problem, to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
+from ledger.governance.lifecycle import ScopeKey
+from ledger.governance.status import VersionStatus
 from ledger.v1 import policy_pb2
 
 
@@ -74,6 +76,39 @@ def policy(view: PolicyRecord, in_force: frozenset[int]) -> policy_pb2.Policy:
             _activation(activated, placed, is_in_force=placed.position in in_force)
             for activated, placed in zip(known.activations, view.activated, strict=True)
         ],
+    )
+
+
+def status(found: VersionStatus) -> policy_pb2.PolicyStatus:
+    """Return the state of a version."""
+    return policy_pb2.PolicyStatus(
+        policy=found.policy,
+        version=found.version,
+        state=found.state,
+        author=found.author,
+        digest=found.digest,
+        scope=_of_key(found.scope),
+        submission=0 if found.submission is None else found.submission.position,
+        needs=[
+            message_of(
+                policy_pb2.ApprovalNeed,
+                one,
+                policy=one.requirement.policy,
+                version=one.requirement.version,
+            )
+            for one in found.roles
+        ],
+        approvals=[
+            message_of(policy_pb2.PolicyApproval, one.approval, fault=one.fault)
+            for one in found.approvals
+        ],
+        in_force=[_of_key(one) for one in found.in_force],
+    )
+
+
+def _of_key(key: ScopeKey) -> policy_pb2.PolicyScope:
+    return scope(
+        ScopePart.model_validate({"kind": key.kind, "model": key.model, "labels": dict(key.labels)})
     )
 
 

@@ -37,7 +37,7 @@ from ledger.events.corrections import correction_of
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
-from ledger.events.policies import PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import BodyErased
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, TIME_LIMIT, parse_time
@@ -105,7 +105,7 @@ class Evaluator:
                 self._fold(event)
             elif event.type in CASE_TYPES:
                 self._fold_case(event)
-            elif event.type == PolicyActivated.TYPE:
+            elif event.type in ACTIVATED_TYPES:
                 self._forget()  # scopes may have moved; state is rebuilt when it is needed
             elif event.type == BodyErased.TYPE:
                 self._forget()  # nothing stays of what was erased

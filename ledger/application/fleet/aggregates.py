@@ -130,7 +130,7 @@ def evolve_policy(
     if data.TYPE in DRAFTED_TYPES:
         draft = data if isinstance(data, PolicyDrafted) else None
         return replace(policy, drafts=(*policy.drafts, draft))
-    if data.TYPE != PolicyActivated.TYPE:
+    if data.TYPE not in POLICY_TYPES:
         raise _out_of_place(stream, data.TYPE)
     if isinstance(data, PolicyActivated):
         return replace(policy, activations=(*policy.activations, data))

@@ -5,6 +5,7 @@ Each checks the state that it is about and decides the next event of an aggregat
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ledger.application.appender import Proposal
 from ledger.application.commands import (
@@ -25,6 +26,7 @@ from ledger.application.policies.definition_usage import (
     outdated,
     signals_of,
 )
+from ledger.application.policies.governance import ActivationSpec, PolicyGovernance
 from ledger.application.policies.lint import LintResult
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
@@ -33,6 +35,9 @@ from ledger.events.registry import typed
 from ledger.limits import MONEY_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
+
+MakeActivation: TypeAlias = Callable[[str, ActivationSpec], tuple[PolicyActivated, list[Guard]]]
+"""Makes the activation that an actor wants, and the guards of what it rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class FleetCommands:
         aggregates: Aggregates,
         histories: HistoryReader,
         definitions: Definitions,
+        governance: PolicyGovernance,
     ) -> None:
         self._store = store
         self._info = info
@@ -63,6 +69,7 @@ class FleetCommands:
         self._aggregates = aggregates
         self._histories = histories
         self._definitions = definitions
+        self._governance = governance
 
     def register_model(self, caller: Caller, described: ModelRegistered) -> AppendResult:
         """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
@@ -145,20 +152,48 @@ class FleetCommands:
         scope: ScopePart,
         rationale: str,
     ) -> AppendResult:
-        """Record that a version came into force; `digest`, where given, must be that version's."""
+        """Record that a version came into force; `digest`, where given, must be that version's.
 
+        APPROVAL_MISSING where the policies in force ask for approvals that it has not.
+        """
+        return self._activate(
+            caller, policy, version, digest, scope, rationale, self._governance.activated
+        )
+
+    def roll_back_policy(
+        self,
+        caller: Caller,
+        policy: str,
+        version: int,
+        digest: str,
+        scope: ScopePart,
+        reason: str,
+    ) -> AppendResult:
+        """Record that a version is in force again that was before, in that very scope.
+
+        GOVERNANCE_REFUSED where it was not, or is now.
+        """
+        return self._activate(
+            caller, policy, version, digest, scope, reason, self._governance.rolled_back
+        )
+
+    def _activate(
+        self,
+        caller: Caller,
+        policy: str,
+        version: int,
+        digest: str,
+        scope: ScopePart,
+        rationale: str,
+        make: MakeActivation,
+    ) -> AppendResult:
         def decide() -> Proposal:
             self._check_scope(scope)
             known, draft = self._draft(policy, version, digest)
             guards = self._check_meaning(policy, version, draft.digest)
-            data = PolicyActivated(
-                policy=policy,
-                version=version,
-                digest=draft.digest,
-                scope=scope,
-                rationale=rationale,
-            )
-            return next_event(known.version, data, guards=guards)
+            wanted = ActivationSpec(policy, version, draft.digest, scope, rationale)
+            data, judged = make(caller.actor, wanted)
+            return next_event(known.version, data, guards=[*guards, *judged])
 
         return self._save(caller, PolicyActivated.METHOD, decide)
 

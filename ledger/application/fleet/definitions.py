@@ -34,10 +34,16 @@ from ledger.application.policies.definition_usage import (
     pinned,
     signals_of,
 )
+from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.history import PolicyHistory
 from ledger.application.policies.lint import LintResult, lint
 from ledger.errors import invalid_field
-from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.policies import (
+    ACTIVATED_TYPES,
+    PolicyActivated,
+    PolicyActivatedV1,
+    PolicyDrafted,
+)
 from ledger.events.signals import SignalDefined, SignalDefinedV2, StandardPart
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
@@ -65,10 +71,12 @@ class Definitions:
         fleet: Fleet,
         aggregates: Aggregates,
         policies: PolicyHistory,
+        governance: PolicyGovernance,
     ) -> None:
         self._fleet = fleet
         self._aggregates = aggregates
         self._policies = policies
+        self._governance = governance
         self.usage = DefinitionUsage(store.events, info.origin, policies)
 
     def define(
@@ -88,7 +96,8 @@ class Definitions:
         A version in force is touched if it reads the signal and kind, unit or direction become
         others, or if its limits run against a first definition. MEANING_PINNED where one is touched
         and nothing replaces it, FIELD_INVALID where a replacement is for one that is not,
-        POLICY_INVALID where a document does not fit the definitions as they will be.
+        APPROVAL_MISSING where approvals are asked for in a scope of one, POLICY_INVALID where a
+        document does not fit the definitions as they will be.
         """
         # A caller that replaces policies has not seen what came between, so must decide itself.
         tries = 1 if replacements else _TRIES
@@ -152,7 +161,7 @@ class Definitions:
         guards = [unchanged(signal.stream_name, version)]
         if said or known is None:
             # In all streams: a policy that is not known yet may come into force meanwhile.
-            guards.append(none_after(head, None, PolicyActivated.TYPE))
+            guards += [none_after(head, None, type_) for type_ in ACTIVATED_TYPES]
         additions = [Addition.of(signal)]
         if replaced:
             with fields_named():
@@ -185,24 +194,34 @@ class Definitions:
             Guard(policy_stream(policy), POLICY_TYPES, after_position=head) for policy in numbers
         ]
         guards.append(no_erasure_after(head))
+        guards += self._governance.check_free(one.scope for one in activations)
         return [*drafts.values(), *activations], guards
 
-    def _activations(self, drafts: dict[Named, PolicyDrafted], head: int) -> list[PolicyActivated]:
+    def _activations(
+        self, drafts: dict[Named, PolicyDrafted], head: int
+    ) -> list[PolicyActivatedV1]:
         """Return an activation for each scope of a replaced version, in the order of those.
 
         Of versions in force for one model the latest activated counts. So that it stays the same
         one, what was activated after a replaced version and ranks with it is activated again.
         """
-        again: list[PolicyActivated] = []
+        again: list[PolicyActivatedV1] = []
         for one in self._policies.activations_in_force(head):
-            draft = drafts.get((one.policy, one.version))
-            if draft is not None:
-                change = {"version": draft.version, "digest": draft.digest}
-                change |= {"rationale": draft.rationale}
-                again.append(one.model_copy(update=change))
-            elif any(_ranks_with(one, other) for other in again):
+            draft: PolicyDrafted | PolicyActivated | None = drafts.get((one.policy, one.version))
+            if draft is None:
+                if not any(_ranks_with(one, other) for other in again):
+                    continue
                 self._check_current(one, head)
-                again.append(one)
+                draft = one
+            again.append(
+                PolicyActivatedV1(
+                    policy=one.policy,
+                    version=draft.version,
+                    digest=draft.digest,
+                    scope=one.scope,
+                    rationale=draft.rationale,
+                )
+            )
         return again
 
     def _check_current(self, activated: PolicyActivated, head: int) -> None:

@@ -35,7 +35,7 @@ from ledger.events.models import (
     ModelDescribed,
     ModelRetired,
 )
-from ledger.events.policies import PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.registry import BY_TYPE, decode_data, typed
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, parse_time
@@ -271,8 +271,10 @@ class HistoryReader(CaseReader):
             ledger, facts, stream=stream, after=position, at_or_before=as_of, limit=1
         ):
             return True
-        activated = (PolicyActivated.TYPE,)
-        return bool(reader.of_types(ledger, activated, after=position, at_or_before=as_of, limit=1))
+        activated = reader.of_types(
+            ledger, ACTIVATED_TYPES, after=position, at_or_before=as_of, limit=1
+        )
+        return bool(activated)
 
     def newest_selected(
         self, history: History, service: ServicePeriod | None

@@ -13,7 +13,7 @@ from ledger.application.policies.text import digest as policy_digest
 from ledger.errors import LedgerError, Reason, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDescribed
-from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyActivated, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.storage.events import Events
@@ -82,7 +82,7 @@ class PolicyHistory:
         return list(latest.values())
 
     def _activations(self, as_of: int) -> list[tuple[RecordedEvent, PolicyActivated]]:
-        events = self._events.of_types(self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of)
+        events = self._events.of_types(self._ledger, ACTIVATED_TYPES, at_or_before=as_of)
         return [
             (event, typed(event, PolicyActivated))
             for event in events

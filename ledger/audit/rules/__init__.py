@@ -8,6 +8,7 @@ from ledger.audit.rules import (
     corrections,
     decisions,
     fleet,
+    governance,
     horizons,
     meanings,
     obligations,
@@ -16,6 +17,6 @@ from ledger.audit.rules import (
 )
 
 __all__ = [
-    "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "horizons",
-    "meanings", "obligations", "proving", "replay",
+    "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "governance",
+    "horizons", "meanings", "obligations", "proving", "replay",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from ledger.audit.parameters import digest_of, parameters_of, problem_of
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.values import parse_decimal, parse_time
 
 _REGISTERED: Final = ModelRegistered.TYPE
@@ -102,7 +102,7 @@ def signals_defined(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def policies_drafted(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A policy's versions count up, their digests are their documents', and kernels take them."""
     data = event.known
-    expected = fold.drafted.get(data["policy"], 0) + 1
+    expected = fold.lifecycle.newest.get(data["policy"], 0) + 1
     if data["version"] != expected and not fold.has_gaps:
         return f"it is called version {data['version']}, and the next one is {expected}"
     digest = digest_of(data["document"])
@@ -112,7 +112,7 @@ def policies_drafted(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return f"the kernels refuse it: {problem}" if problem else None
 
 
-@rule("policies.activated", PolicyActivated.TYPE)
+@rule("policies.activated", *ACTIVATED_TYPES)
 def policies_activated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A policy in force was drafted before, under that digest, for a scope that exists."""
     data = event.known

@@ -6,18 +6,18 @@ from ledger.audit.event import AuditedEvent, read
 from ledger.audit.ledger_state import LedgerState, meaning_of, scope_of
 from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.signals import DEFINED_TYPES, SignalDefinedV2
 from ledger.events.standard_signals import standard
 
 _DEFINED: Final = frozenset(DEFINED_TYPES)
 _DRAFTED: Final = frozenset(DRAFTED_TYPES)
-_ACTIVATED: Final = PolicyActivated.TYPE
+_ACTIVATED: Final = frozenset(ACTIVATED_TYPES)
 _NAMES: Final = ("kind", "unit", "direction")
 _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
-@rule("meanings.pinned", *DEFINED_TYPES, _ACTIVATED)
+@rule("meanings.pinned", *DEFINED_TYPES, *ACTIVATED_TYPES)
 def meanings_pinned(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A signal under a policy by `rules/2` is redefined only if the policy is replaced with it.
 
@@ -83,7 +83,7 @@ def _replaced_with(
     until = min(defined.position + most, fold.source.size)
     for row in fold.source.rows(defined.position, until):
         event = read(row)
-        if event.type != _ACTIVATED and event.type not in _DRAFTED:
+        if event.type not in _ACTIVATED and event.type not in _DRAFTED:
             break
         if event.raw is None:
             return None

@@ -7,6 +7,7 @@ from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import one, paged, whole
 from ledger.client.inputs import in_collection, scope_message, version_name
+from ledger.client.policy_status import PolicyStatus
 from ledger.client.records import (
     Appended,
     DraftedPolicy,
@@ -52,6 +53,100 @@ class PolicyCalls(ServiceCalls):
             digest=digest,
         )
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def submit_policy(
+        self,
+        policy: str,
+        version: int,
+        rationale: str,
+        *,
+        scope: PolicyScope | None = None,
+        digest: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Submit a version for approval in a scope, or without one in the whole ledger."""
+        request = pb.SubmitPolicyRequest(
+            name=version_name(policy, version),
+            rationale=rationale,
+            scope=scope_message(scope),
+            digest=digest,
+        )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def approve_policy(
+        self,
+        policy: str,
+        version: int,
+        digest: str,
+        *,
+        role: str = "",
+        comment: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Approve a version as it was submitted; `digest` is that of what was read."""
+        request = pb.ApprovePolicyRequest(
+            name=version_name(policy, version), digest=digest, role=role, comment=comment
+        )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def withdraw_approval(
+        self, policy: str, version: int, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """Take back the caller's own approval, before the version is in force by it."""
+        name = version_name(policy, version)
+        request = pb.WithdrawApprovalRequest(name=name, reason=reason)
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def reject_policy(
+        self, policy: str, version: int, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """Reject a version: it has to be submitted again, and approved again."""
+        request = pb.RejectPolicyRequest(name=version_name(policy, version), reason=reason)
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def retire_policy(
+        self, policy: str, version: int, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """Retire a version, which is in force nowhere: it comes into force no more."""
+        request = pb.RetirePolicyRequest(name=version_name(policy, version), reason=reason)
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def roll_back_policy(
+        self,
+        policy: str,
+        version: int,
+        reason: str,
+        *,
+        scope: PolicyScope | None = None,
+        digest: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Put a version back that was in force for that very scope before."""
+        request = pb.RollBackPolicyRequest(
+            name=version_name(policy, version),
+            reason=reason,
+            scope=scope_message(scope),
+            digest=digest,
+        )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def get_policy_status(
+        self,
+        policy: str,
+        version: int = 0,
+        *,
+        scope: PolicyScope | None = None,
+        as_of: int = 0,
+        min_position: int = 0,
+    ) -> PolicyStatus:
+        """Return the state of a version, the newest if none is named, and its approvals."""
+        request = pb.GetPolicyStatusRequest(
+            name=version_name(policy, version) if version else in_collection("policies", policy),
+            scope=scope_message(scope),
+            as_of=as_of,
+            min_position=min_position,
+        )
+        return self._connection.run(Call(request, one(PolicyStatus, "status")))
 
     def get_policy(self, policy: str, version: int = 0, *, min_position: int = 0) -> PolicyView:
         """Return a version of a policy, the newest if none is named, and its activations."""

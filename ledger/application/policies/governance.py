@@ -1,0 +1,299 @@
+"""The governance of one ledger's policies: followed event by event, asked at any position.
+
+A state is never changed once it is shown. A step that is judged by one is appended under `guards`,
+which hold while nothing that it was judged by has changed.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.application.authority.authority import Authority, unchanged
+from ledger.application.commands import (
+    ledger_time,
+    model_stream,
+    no_erasure_after,
+)
+from ledger.authority.state import AuthorityState
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
+from ledger.events.models import DESCRIBING
+from ledger.events.policies import (
+    Basis,
+    PolicyActivated,
+    PolicyActivatedV1,
+    PolicyActivatedV2,
+    ScopePart,
+)
+from ledger.events.proving import BodyErased
+from ledger.governance.activations import activation_fault, standing
+from ledger.governance.lifecycle import (
+    FOLDED_TYPES,
+    LIFECYCLE_TYPES,
+    LifecycleState,
+    ScopeKey,
+    scope_key,
+)
+from ledger.governance.requirements import requirement_of, requirements, unreachable
+from ledger.governance.status import VersionStatus, status_of
+from ledger.governance.steps import StepTimes
+from ledger.storage.records import Guard, Head, LedgerInfo
+from ledger.storage.store import Store
+
+_READ: Final = FOLDED_TYPES | {BodyErased.TYPE}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All by which a step is judged: the life of policies, authority, the times, and the head."""
+
+    state: LifecycleState
+    authority: AuthorityState
+    moment: StepTimes
+    head: Head
+
+    def guards(self, scope: ScopePart | None = None) -> list[Guard]:
+        """Return the guards that all of it is still so when a step is appended."""
+        at = self.head.position
+        found = [Guard(None, LIFECYCLE_TYPES, after_position=at), no_erasure_after(at)]
+        found.append(unchanged(self.authority))
+        if scope is not None and scope.model is not None:
+            stream = model_stream(scope.model)
+            found.append(Guard(stream, frozenset(DESCRIBING), after_position=at))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationSpec:
+    """The statement of a person: a version by its digest, its scope, and why."""
+
+    policy: str
+    version: int
+    digest: str
+    scope: ScopePart
+    rationale: str
+
+    @property
+    def named(self) -> tuple[str, int]:
+        """The version as one looks it up."""
+        return self.policy, self.version
+
+    @property
+    def key(self) -> ScopeKey:
+        """The scope as the fold has it."""
+        return scope_key(self.scope.model_dump())
+
+    def direct(self) -> PolicyActivatedV1:
+        """Return its activation where no governance asks for anything."""
+        return PolicyActivatedV1(
+            policy=self.policy,
+            version=self.version,
+            digest=self.digest,
+            scope=self.scope,
+            rationale=self.rationale,
+        )
+
+    def governed(
+        self, state: LifecycleState, basis: Basis, approvals: Sequence[int] = ()
+    ) -> PolicyActivatedV2:
+        """Return its activation in place of what is in force for its very scope."""
+        current = state.in_force.get(self.key)
+        return PolicyActivatedV2(
+            policy=self.policy,
+            version=self.version,
+            digest=self.digest,
+            scope=self.scope,
+            rationale=self.rationale,
+            basis=basis,
+            approvals=list(approvals),
+            replaces=None if current is None else current.position,
+            scheduled=None,
+            ratify_until=None,
+        )
+
+
+class PolicyGovernance:
+    """Follows the life of policies. Safe between threads; a state is a value."""
+
+    def __init__(self, store: Store, info: LedgerInfo, authority: Authority, clock: Clock) -> None:
+        self._store = store
+        self._info = info
+        self._authority = authority
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state = LifecycleState()
+        self._through = 0
+
+    def judged(self) -> Judged:
+        """Return all by which a step is judged, at the head."""
+        head = self._store.events.head(self._info.origin)
+        self._authority.refresh()
+        now = ledger_time(self._info, self._store, head)
+        moment = StepTimes(now, self._clock.now_micros(), now)
+        return Judged(self._at(head.position), self._authority.state, moment, head)
+
+    def as_of(self, position: int) -> LifecycleState:
+        """Return the life of policies at an earlier position, by the bodies that are there."""
+        state = LifecycleState()
+        _fold(state, self._events(0, position))
+        return state
+
+    def status(self, policy: str, version: int, scope: ScopePart, position: int) -> VersionStatus:
+        """Return the status of a version, at the head or, where it is not 0, an earlier position.
+
+        POLICY_UNKNOWN where it was not drafted by then; `version` 0 is the newest one.
+        """
+        judged = self.judged() if not position else self._judged_at(position)
+        named = policy, version or judged.state.newest.get(policy, 0)
+        if named not in judged.state.drafts:
+            raise unknown(policy, version)
+        key = scope_key(scope.model_dump())
+        return status_of(judged.state, judged.authority, named, key, judged.moment)
+
+    def _judged_at(self, position: int) -> Judged:
+        """Return what a step was judged by at an earlier position; POSITION_BEYOND_HEAD."""
+        head = self._store.events.head(self._info.origin)
+        event = self._store.events.event(self._info.origin, position)
+        if event is None:
+            raise LedgerError(
+                Reason.POSITION_BEYOND_HEAD,
+                f"as_of: position {position} lies beyond the head, {head.position}.",
+                remedy="Ask for an earlier position.",
+                metadata={
+                    "field": "as_of", "position": str(position), "head": str(head.position),
+                },
+            )  # fmt: skip
+        at = event.recorded_at
+        moment = StepTimes(at, at if self._info.clock == "wall" else 0, at)
+        return Judged(self.as_of(position), self._authority.as_of(position), moment, head)
+
+    def _at(self, head: int) -> LifecycleState:
+        """Return the state at a head, or a later one that another thread has read."""
+        with self._lock:
+            if head > self._through:
+                news = self._events(self._through, head)
+                if any(event.type == BodyErased.TYPE for event in news):
+                    state, news = LifecycleState(), self._events(0, head)
+                else:
+                    state = self._state.copy() if news else self._state
+                _fold(state, news)
+                self._state, self._through = state, head
+            return self._state
+
+    def _events(self, after: int, until: int) -> list[RecordedEvent]:
+        origin = self._info.origin
+        return self._store.events.of_types(origin, _READ, after=after, at_or_before=until)
+
+    # ---- activations -----------------------------------------------------------------------------
+
+    def activated(self, actor: str, wanted: ActivationSpec) -> tuple[PolicyActivated, list[Guard]]:
+        """Return an activation by the approvals that it takes, and what it rests on.
+
+        APPROVAL_MISSING where it lacks some, or asks itself for some that could not be given.
+        """
+        judged = self.judged()
+        state, key = judged.state, wanted.key
+        self.check_reachable(judged, wanted.named)
+        submission = state.submissions.get(wanted.named)
+        made: PolicyActivated = wanted.direct()
+        if requirements(state, key) or (submission is not None and submission.scope == key):
+            approvals = standing(state, judged.authority, wanted.named, judged.moment)
+            positions = [one.position for one in approvals]
+            made = wanted.governed(state, "approved", approvals=positions)
+        if fault := _activation_fault(judged, actor, made):
+            raise not_activated(wanted, fault)
+        return made, judged.guards(wanted.scope)
+
+    def rolled_back(
+        self, actor: str, wanted: ActivationSpec
+    ) -> tuple[PolicyActivated, list[Guard]]:
+        """Return the activation of a version that was in force for a scope before, and its guards.
+
+        GOVERNANCE_REFUSED says why it cannot be put back.
+        """
+        judged = self.judged()
+        made = wanted.governed(judged.state, "roll_back")
+        if fault := _activation_fault(judged, actor, made):
+            raise refused(fault)
+        return made, judged.guards(wanted.scope)
+
+    def check_free(self, scopes: Iterable[ScopePart]) -> list[Guard]:
+        """Refuse to activate past approvals; return the guards that none are asked for."""
+        judged = self.judged()
+        for scope in scopes:
+            if asked := requirements(judged.state, scope_key(scope.model_dump())):
+                raise LedgerError(
+                    Reason.APPROVAL_MISSING,
+                    f"A definition cannot replace what is in force for {_said(scope)}: {asked[0]}.",
+                    remedy="Define the new meaning under a name of its own. Then draft a version "
+                    "that reads it, and have it submitted, approved and activated.",
+                    metadata={"policy": asked[0].policy},
+                )
+        return judged.guards()
+
+    def check_reachable(self, judged: Judged, named: tuple[str, int]) -> None:
+        """Refuse a version that asks for approvals that no person could give."""
+        own = requirement_of(judged.state, named)
+        if own is None:
+            return
+        if why := unreachable(judged.authority, own, judged.moment.grants_at):
+            raise LedgerError(
+                Reason.APPROVAL_MISSING,
+                f"Nothing could follow {own.policy} version {own.version}, for the approvals that "
+                f"it asks for could not be given: {why}.",
+                remedy="Have an administrator named (`authority begin`) and the roles granted "
+                "(`authority grant`), or draft a version that asks for less.",
+                metadata={"policy": own.policy, "version": str(own.version)},
+            )
+
+
+def unknown(policy: str, version: int) -> LedgerError:
+    """Return the refusal of a version that was never drafted; 0 means any version."""
+    which = f"version {version} of policy {policy}" if version else f"policy {policy}"
+    return LedgerError(
+        Reason.POLICY_UNKNOWN,
+        f"No {which} was drafted.",
+        remedy="List the policies and their versions.",
+        metadata={"policy": policy, "version": str(version) if version else ""},
+    )
+
+
+def refused(fault: str) -> LedgerError:
+    """Return the refusal of a step in the life of a policy."""
+    return LedgerError(
+        Reason.GOVERNANCE_REFUSED,
+        f"The step was refused: {fault}.",
+        remedy="Nothing was recorded. `policy status POLICY` says what may be done with it next.",
+        metadata={"why": fault},
+    )
+
+
+def not_activated(wanted: ActivationSpec, fault: str) -> LedgerError:
+    """Return the refusal of an activation that lacks approvals."""
+    policy, version = wanted.named
+    return LedgerError(
+        Reason.APPROVAL_MISSING,
+        f"Version {version} of {policy} cannot come into force: {fault}.",
+        remedy=f"`policy status {policy}` says which approvals are missing and who could give "
+        "them: `policy submit`, then `policy approve`.",
+        metadata={"policy": policy, "version": str(version), "why": fault},
+    )
+
+
+def _activation_fault(judged: Judged, actor: str, made: PolicyActivated) -> str:
+    data, moment = made.to_data(), judged.moment
+    return activation_fault(judged.state, judged.authority, actor, data, moment)
+
+
+def _said(scope: ScopePart) -> str:
+    return str(scope_key(scope.model_dump()))
+
+
+def _fold(state: LifecycleState, events: Iterable[RecordedEvent]) -> None:
+    for event in events:
+        if event.type != BodyErased.TYPE:
+            body = None if event.body_bytes is None else event.body
+            actor, data = ("", None) if body is None else (body.actor, body.data)
+            state.apply(event.position, event.stream, event.type, actor, data)

@@ -1,0 +1,189 @@
+"""Steps of people in the life of a version: it is submitted, approved or rejected, and retired.
+
+Each is judged at the head as an auditor judges it, and recorded if nothing has changed since.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller, fields_named
+from ledger.application.policies.governance import Judged, PolicyGovernance, refused, unknown
+from ledger.events.policies import (
+    PolicyApprovalWithdrawn,
+    PolicyApproved,
+    PolicyRejected,
+    PolicyRetired,
+    PolicyStep,
+    PolicySubmitted,
+    ScopePart,
+)
+from ledger.events.values import SECOND, format_time
+from ledger.governance.requirements import holds
+from ledger.governance.steps import asked_of, step_fault
+from ledger.storage.records import AppendResult, LedgerInfo
+from ledger.storage.store import Store
+
+_TRIES: Final = 5
+_MEANING: Final = "reviewed_and_approved"
+
+_Make = Callable[[Judged], PolicyStep]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenVersion:
+    """A version of a policy, with the digest that the caller saw; empty where it names none."""
+
+    policy: str
+    number: int
+    digest: str = ""
+
+    @property
+    def named(self) -> tuple[str, int]:
+        """The version as one looks it up."""
+        return self.policy, self.number
+
+
+class PolicySteps:
+    """Records steps in the life of one ledger's policies. Safe between threads."""
+
+    def __init__(self, store: Store, info: LedgerInfo, governance: PolicyGovernance) -> None:
+        self._appender = Appender(store, info.origin)
+        self._governance = governance
+
+    def submit(
+        self, caller: Caller, version: ChosenVersion, scope: ScopePart, rationale: str
+    ) -> AppendResult:
+        """Record that a version waits for approvals in a scope; GOVERNANCE_REFUSED says why not."""
+
+        def make(judged: Judged) -> PolicyStep:
+            self._governance.check_reachable(judged, version.named)
+            return PolicySubmitted(
+                policy=version.policy,
+                version=version.number,
+                digest=_digest(judged, version),
+                scope=scope,
+                rationale=rationale,
+            )
+
+        return self._record(caller, PolicySubmitted.METHOD, make, scope)
+
+    def approve(
+        self, caller: Caller, version: ChosenVersion, role: str, comment: str
+    ) -> AppendResult:
+        """Record a person's approval in a role; without one, in the one role that the person holds.
+
+        GOVERNANCE_REFUSED says why it would not count.
+        """
+
+        def make(judged: Judged) -> PolicyStep:
+            submission = judged.state.submissions.get(version.named)
+            if submission is None:
+                raise refused(f"{_said(version)} does not wait for approvals: submit it first")
+            asked = asked_of(judged.state, version.named, submission.scope)
+            seconds = min((one.approval_seconds for one in asked), default=0)
+            until = judged.moment.at + seconds * SECOND
+            return PolicyApproved(
+                policy=version.policy,
+                version=version.number,
+                digest=_digest(judged, version),
+                submission=submission.position,
+                role=role or self._role_of(judged, caller.actor, version),
+                meaning=_MEANING,
+                expires_at=format_time(until),
+                comment=comment,
+            )
+
+        return self._record(caller, PolicyApproved.METHOD, make)
+
+    def withdraw(self, caller: Caller, version: ChosenVersion, reason: str) -> AppendResult:
+        """Record that a person takes back the newest approval; GOVERNANCE_REFUSED says why not."""
+
+        def make(judged: Judged) -> PolicyStep:
+            state, authority = judged.state, judged.authority
+            person = authority.persons.get(caller.actor, caller.actor)
+            own = [
+                one.position
+                for one in state.approvals.values()
+                if (one.policy, one.version) == version.named
+                and authority.persons.get(one.actor, one.actor) == person
+                and not one.withdrawn_at
+            ]
+            if not own:
+                raise refused(f"{person} has given no approval of {_said(version)}")
+            return PolicyApprovalWithdrawn(
+                policy=version.policy, version=version.number, approval=own[-1], reason=reason
+            )
+
+        return self._record(caller, PolicyApprovalWithdrawn.METHOD, make)
+
+    def reject(self, caller: Caller, version: ChosenVersion, reason: str) -> AppendResult:
+        """Record that a version was rejected; GOVERNANCE_REFUSED where it waits for nothing."""
+
+        def make(judged: Judged) -> PolicyStep:
+            submission = judged.state.submissions.get(version.named)
+            if submission is None:
+                raise refused(f"{_said(version)} does not wait for approvals")
+            return PolicyRejected(
+                policy=version.policy,
+                version=version.number,
+                submission=submission.position,
+                reason=reason,
+            )
+
+        return self._record(caller, PolicyRejected.METHOD, make)
+
+    def retire(self, caller: Caller, version: ChosenVersion, reason: str) -> AppendResult:
+        """Record that a version comes into force no more; GOVERNANCE_REFUSED while it is."""
+
+        def make(_: Judged) -> PolicyStep:
+            return PolicyRetired(policy=version.policy, version=version.number, reason=reason)
+
+        return self._record(caller, PolicyRetired.METHOD, make)
+
+    def _record(
+        self, caller: Caller, method: str, make: _Make, scope: ScopePart | None = None
+    ) -> AppendResult:
+        def decide() -> Proposal:
+            judged = self._governance.judged()
+            with fields_named():
+                made = make(judged)
+            fault = step_fault(
+                judged.state,
+                judged.authority,
+                made.TYPE,
+                caller.actor,
+                made.to_data(),
+                judged.moment,
+            )
+            if fault:
+                raise refused(fault)
+            return Proposal([Addition.of(made)], judged.guards(scope))
+
+        return self._appender.append(caller, method, decide, tries=_TRIES)
+
+    def _role_of(self, judged: Judged, actor: str, version: ChosenVersion) -> str:
+        """Return the one role in which an actor can approve; GOVERNANCE_REFUSED for several."""
+        submission = judged.state.submissions[version.named]
+        asked = asked_of(judged.state, version.named, submission.scope)
+        roles = {role for requirement in asked for role, _ in requirement.approvals}
+        at = judged.moment.grants_at
+        held = sorted(role for role in roles if holds(judged.authority, actor, role, at))
+        if len(held) == 1:
+            return held[0]
+        if not held:
+            raise refused(f"{actor} holds none of the roles asked for: {', '.join(sorted(roles))}")
+        raise refused(f"{actor} holds several of the roles asked for: name {' or '.join(held)}")
+
+
+def _digest(judged: Judged, version: ChosenVersion) -> str:
+    """Return the digest that a caller named, else that of the version; POLICY_UNKNOWN."""
+    draft = judged.state.drafts.get(version.named)
+    if draft is None:
+        raise unknown(version.policy, version.number)
+    return version.digest or draft.digest
+
+
+def _said(version: ChosenVersion) -> str:
+    return f"version {version.number} of {version.policy}"

@@ -1,0 +1,47 @@
+"""The state of a policy's version in its life, and the approvals that it takes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.client.records import PolicyScope
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalNeed:
+    """Approvals in one role that a version in force asks for."""
+
+    policy: str
+    version: int
+    role: str
+    count: int
+    given: int
+    could: tuple[str, ...]
+    """Actors who could give another one, one for each person."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyApproval:
+    """An approval of a version; `fault` says why it does not count."""
+
+    position: int
+    actor: str
+    role: str
+    expires_at: datetime
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyStatus:
+    """The state of a version in its life, and the approvals that it takes."""
+
+    policy: str
+    version: int
+    state: str
+    author: str
+    digest: str
+    scope: PolicyScope | None
+    submission: int
+    """Where it was submitted; 0 while it waits for no approvals."""
+    needs: tuple[ApprovalNeed, ...]
+    approvals: tuple[PolicyApproval, ...]
+    in_force: tuple[PolicyScope, ...]

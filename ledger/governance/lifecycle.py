@@ -1,0 +1,272 @@
+"""The life of policies as their own events have made it: versions, approvals, what is in force.
+
+Pure: it is folded from events in order. Times are microseconds since the epoch. Nothing here
+believes an event; `steps` and `activations` say whether one may be.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from ledger.events.models import DESCRIBING
+from ledger.events.policies import (
+    ACTIVATED_TYPES,
+    DRAFTED_TYPES,
+    STEP_CLASSES,
+    PolicyApprovalWithdrawn,
+    PolicyApproved,
+    PolicyDraftedV1,
+    PolicyDraftedV2,
+    PolicyRejected,
+    PolicyRetired,
+    PolicySubmitted,
+)
+from ledger.events.values import parse_time
+
+LIFECYCLE_TYPES: Final = frozenset(
+    {*DRAFTED_TYPES, *ACTIVATED_TYPES, *(cls.TYPE for cls in STEP_CLASSES)}
+)
+"""Types of the events of policies."""
+FOLDED_TYPES: Final = LIFECYCLE_TYPES | frozenset(DESCRIBING)
+"""Types that the fold takes in: the labels of models decide which scopes hold one."""
+
+_RANKS: Final = {"ledger": 0, "labels": 1, "model": 2}
+_ASKING_NOTHING: Final = frozenset({PolicyDraftedV1.TYPE, PolicyDraftedV2.TYPE})
+"""Types of drafts whose documents have no governance."""
+_DIRECT: Final = "direct"
+"""The basis of an activation that no governance asked for."""
+
+
+class ScopeKey(NamedTuple):
+    """The scope of an activation: one model, the models with all these labels, or all."""
+
+    kind: str
+    model: str | None
+    labels: tuple[tuple[str, str], ...]
+
+    @property
+    def rank(self) -> int:
+        """How specific it is: of versions in force for a model the most specific counts."""
+        return _RANKS[self.kind]
+
+    def __str__(self) -> str:
+        """Return it as sentences name it."""
+        if self.kind == "model":
+            return f"model {self.model}"
+        if self.kind == "labels":
+            return "models with " + ", ".join(f"{name}={value}" for name, value in self.labels)
+        return "the whole ledger"
+
+
+class Draft(NamedTuple):
+    """A version that was written down."""
+
+    position: int
+    author: str
+    digest: str
+    """Empty where its body is gone."""
+    governance: Mapping[str, Any] | None
+    """That of its document; None where it has none."""
+    is_lost: bool = False
+    """Whether its body is gone and what it asks of the next version with it."""
+
+
+class ActivationFact(NamedTuple):
+    """A version that came into force."""
+
+    position: int
+    actor: str
+    policy: str
+    version: int
+    digest: str
+    scope: ScopeKey
+    basis: str
+    approvals: tuple[int, ...]
+    replaces: int | None
+    ratify_until: int
+
+    @property
+    def named(self) -> tuple[str, int]:
+        """The version as one looks it up."""
+        return self.policy, self.version
+
+    def __str__(self) -> str:
+        """Return its version as sentences name it."""
+        return f"{self.policy} version {self.version}"
+
+
+class OpenSubmission(NamedTuple):
+    """A version as it waits for approvals."""
+
+    position: int
+    actor: str
+    digest: str
+    scope: ScopeKey
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An approval of a version as it was submitted."""
+
+    position: int
+    actor: str
+    role: str
+    policy: str
+    version: int
+    digest: str
+    submission: int
+    expires_at: int
+    withdrawn_at: int = 0
+    cited_at: int = 0
+    """The first activation that rests on it; 0 while none does."""
+
+
+@dataclass(slots=True)
+class LifecycleState:
+    """The life of policies after the events that were applied."""
+
+    position: int = 0
+    drafts: dict[tuple[str, int], Draft] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
+    """The number of each policy's newest version."""
+    activations: dict[int, ActivationFact] = field(default_factory=dict)
+    in_force: dict[ScopeKey, ActivationFact] = field(default_factory=dict)
+    """The latest activation of each scope, in order of position."""
+    submissions: dict[tuple[str, int], OpenSubmission] = field(default_factory=dict)
+    """The open submission of each version."""
+    approvals: dict[int, Approval] = field(default_factory=dict)
+    rejected: dict[tuple[str, int], int] = field(default_factory=dict)
+    retired: dict[tuple[str, int], int] = field(default_factory=dict)
+    labels: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """The labels of each model."""
+
+    def copy(self) -> "LifecycleState":
+        """Return an equal state, which goes its own way."""
+        return replace(
+            self,
+            drafts=dict(self.drafts),
+            newest=dict(self.newest),
+            activations=dict(self.activations),
+            in_force=dict(self.in_force),
+            submissions=dict(self.submissions),
+            approvals=dict(self.approvals),
+            rejected=dict(self.rejected),
+            retired=dict(self.retired),
+            labels=dict(self.labels),
+        )
+
+    # ---- questions -------------------------------------------------------------------------------
+
+    def approvals_of(self, submission: int) -> list[Approval]:
+        """Return the approvals of a submission that were not withdrawn, by position."""
+        return [
+            one
+            for one in self.approvals.values()
+            if one.submission == submission and not one.withdrawn_at
+        ]
+
+    def may_share(self, one: ScopeKey, other: ScopeKey) -> bool:
+        """Whether two scopes can hold one model: a model by the labels that it has now."""
+        if "ledger" in {one.kind, other.kind}:
+            return True
+        if one.kind == other.kind == "model":
+            return one.model == other.model
+        if one.kind == other.kind == "labels":
+            others = dict(other.labels)
+            return all(others.get(name, value) == value for name, value in one.labels)
+        by_label, by_name = (one, other) if one.kind == "labels" else (other, one)
+        known = self.labels.get(by_name.model or "", {})
+        return all(known.get(name) == value for name, value in by_label.labels)
+
+    # ---- folding ---------------------------------------------------------------------------------
+
+    def apply(
+        self, position: int, stream: str, type_: str, actor: str, data: Mapping[str, Any] | None
+    ) -> None:
+        """Take in an event, of any type; `data` is None where its body is gone."""
+        if type_ not in FOLDED_TYPES:
+            return
+        self.position = position
+        if type_ in DRAFTED_TYPES:
+            self._draft(position, stream.partition("/")[2], type_, actor, data)
+        elif data is None:
+            return  # nothing is in force by an activation whose body is gone
+        elif type_ in ACTIVATED_TYPES:
+            self._activate(position, actor, data)
+        elif type_ in DESCRIBING:
+            self.labels[data["model"]] = data["labels"]
+        elif type_ == PolicySubmitted.TYPE:
+            named, scope = _named(data), scope_key(data["scope"])
+            self.submissions[named] = OpenSubmission(position, actor, data["digest"], scope)
+            self.rejected.pop(named, None)
+        elif type_ == PolicyApproved.TYPE:
+            self.approvals[position] = Approval(
+                position,
+                actor,
+                data["role"],
+                *_named(data),
+                data["digest"],
+                data["submission"],
+                parse_time(data["expires_at"]),
+            )
+        elif type_ == PolicyApprovalWithdrawn.TYPE:
+            if (approval := self.approvals.get(data["approval"])) is not None:
+                self.approvals[approval.position] = replace(approval, withdrawn_at=position)
+        elif type_ == PolicyRejected.TYPE:
+            self.submissions.pop(_named(data), None)
+            self.rejected[_named(data)] = position
+        elif type_ == PolicyRetired.TYPE:
+            self.submissions.pop(_named(data), None)
+            self.retired.setdefault(_named(data), position)
+
+    def _draft(
+        self,
+        position: int,
+        policy: str,
+        type_: str,
+        actor: str,
+        data: Mapping[str, Any] | None,
+    ) -> None:
+        # Versions count the drafts of their policy, so one without a body has its number too.
+        version = self.newest.get(policy, 0) + 1 if data is None else data["version"]
+        self.newest[policy] = max(version, self.newest.get(policy, 0))
+        draft = (
+            Draft(position, "", "", None, is_lost=type_ not in _ASKING_NOTHING)
+            if data is None
+            else Draft(position, actor, data["digest"], data["document"].get("governance"))
+        )
+        self.drafts.setdefault((policy, version), draft)
+
+    def _activate(self, position: int, actor: str, data: Mapping[str, Any]) -> None:
+        scope = scope_key(data["scope"])
+        until = data.get("ratify_until")
+        made = ActivationFact(
+            position,
+            actor,
+            *_named(data),
+            data["digest"],
+            scope,
+            data.get("basis", _DIRECT),
+            tuple(data.get("approvals", ())),
+            data.get("replaces"),
+            0 if until is None else parse_time(until),
+        )
+        self.activations[position] = made
+        self.in_force.pop(scope, None)  # so that the order is that of the activations that count
+        self.in_force[scope] = made
+        for one in made.approvals:
+            approval = self.approvals.get(one)
+            if approval is not None and not approval.cited_at:
+                self.approvals[one] = replace(approval, cited_at=position)
+        open_ = self.submissions.get(made.named)
+        if open_ is not None and open_.scope == scope:
+            del self.submissions[made.named]
+
+
+def scope_key(data: Mapping[str, Any]) -> ScopeKey:
+    """Return the scope that an event names."""
+    return ScopeKey(data["kind"], data["model"], tuple(sorted(data["labels"].items())))
+
+
+def _named(data: Mapping[str, Any]) -> tuple[str, int]:
+    return data["policy"], data["version"]

@@ -1,0 +1,122 @@
+"""The approvals that a scope takes: those of every version in force whose place could be taken.
+
+A version in force counts if it is no more specific than the scope that is asked for, and both can
+hold one model: then the new version would decide where that one does. Each is satisfied by itself.
+A roll-back and an emergency that waits for ratification do not end what was asked for before them,
+or they would be a way around it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ledger.authority.state import AuthorityState
+from ledger.governance.lifecycle import ActivationFact, LifecycleState, ScopeKey
+
+
+class Requirement(NamedTuple):
+    """The approvals that a version in force asks for."""
+
+    policy: str
+    version: int
+    approvals: tuple[tuple[str, int], ...]
+    """(role, count), in the order of the document."""
+    approval_seconds: int
+    ratify_seconds: int
+
+    def __str__(self) -> str:
+        """Return it as sentences say it."""
+        said = ", ".join(f"{count} {role}" for role, count in self.approvals)
+        return f"{self.policy} version {self.version} asks for {said}"
+
+
+def requirements(state: LifecycleState, scope: ScopeKey) -> list[Requirement]:
+    """Return what an activation for a scope takes; empty where no version asks for approvals."""
+    found: dict[tuple[str, int], Requirement] = {}
+    for one in state.in_force.values():
+        if one.scope.rank <= scope.rank and state.may_share(one.scope, scope):
+            for asking in _carried(state, one):
+                requirement = requirement_of(state, asking.named)
+                if requirement is not None:
+                    found[asking.named] = requirement
+    return list(found.values())
+
+
+def requirement_of(state: LifecycleState, named: tuple[str, int]) -> Requirement | None:
+    """Return what a version asks of what follows it; None where it asks for nothing."""
+    draft = state.drafts.get(named)
+    governance = None if draft is None else draft.governance
+    if governance is None or not governance["approvals"]:
+        return None
+    return Requirement(
+        *named,
+        tuple((one["role"], one["count"]) for one in governance["approvals"]),
+        governance["approval_seconds"],
+        governance["ratify_seconds"],
+    )
+
+
+def lost(state: LifecycleState, scope: ScopeKey) -> list[ActivationFact]:
+    """Return the activations in force there whose documents, and so what they ask, are gone."""
+    return [
+        one
+        for one in state.in_force.values()
+        if one.scope.rank <= scope.rank
+        and state.may_share(one.scope, scope)
+        and is_gone(state, one)
+    ]
+
+
+def is_gone(state: LifecycleState, activation: ActivationFact) -> bool:
+    """Whether the document of an activation was erased that may have asked for approvals."""
+    draft = state.drafts.get(activation.named)
+    return draft is not None and draft.is_lost
+
+
+def _carried(state: LifecycleState, activation: ActivationFact) -> Iterator[ActivationFact]:
+    """Yield the activations whose versions ask for approvals where one is in force."""
+    one: ActivationFact | None = activation
+    while one is not None:
+        yield one
+        if one.basis != "roll_back":
+            return
+        one = state.activations.get(one.replaces or 0)
+
+
+# ---- persons -------------------------------------------------------------------------------------
+
+
+def person_of(authority: AuthorityState, actor: str) -> str:
+    """Return the person behind an actor; an actor that was never registered is its own."""
+    return authority.persons.get(actor, actor)
+
+
+def holds(authority: AuthorityState, actor: str, role: str, at: int) -> bool:
+    """Whether an actor holds a role for the whole ledger, as a policy is not of a part of it."""
+    return any(one.role == role and one.scope.is_whole for one in authority.held(actor, at))
+
+
+def holders(authority: AuthorityState, role: str, at: int) -> dict[str, str]:
+    """Return the persons who hold a role for the whole ledger, each with one of their accounts."""
+    return {
+        person_of(authority, actor): actor
+        for actor in sorted(authority.grants_of, reverse=True)
+        if actor.startswith("users/") and holds(authority, actor, role, at)
+    }
+
+
+def unreachable(authority: AuthorityState, requirement: Requirement, at: int) -> str:
+    """Return why the approvals of a requirement could not be given; empty where they could."""
+    if not authority.began_at:
+        return "no administrator of the ledger is named, so no role is held"
+    everyone: set[str] = set()
+    for role, count in requirement.approvals:
+        if role not in authority.roles:
+            return f"there is no role {role}"
+        held = set(holders(authority, role, at))
+        everyone |= held
+        if len(held) < count:
+            return f"{count} persons in the role {role} are asked for, and {len(held)} hold it"
+    asked = sum(count for _, count in requirement.approvals)
+    if len(everyone) < asked:
+        return f"{asked} persons are asked for, and {len(everyone)} hold the roles"
+    return ""

@@ -1,0 +1,119 @@
+"""Answers about one version of a policy: its state, what it lacks, and who could give it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ledger.authority.state import AuthorityState
+from ledger.governance.activations import approval_fault, missing
+from ledger.governance.lifecycle import Approval, LifecycleState, OpenSubmission, ScopeKey
+from ledger.governance.requirements import Requirement, holders, person_of
+from ledger.governance.steps import StepTimes, asked_of
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedApproval:
+    """An approval, and why it does not count; empty where it does."""
+
+    approval: Approval
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleStatus:
+    """The approvals in one role that a requirement asks for, and who could give another."""
+
+    requirement: Requirement
+    role: str
+    count: int
+    given: int
+    could: tuple[str, ...]
+    """Actors who hold the role and may still approve, by name; one for each person."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """The state of a version, what approvals it takes, and which it has."""
+
+    policy: str
+    version: int
+    state: str
+    author: str
+    digest: str
+    scope: ScopeKey
+    submission: OpenSubmission | None
+    roles: tuple[RoleStatus, ...]
+    approvals: tuple[JudgedApproval, ...]
+    in_force: tuple[ScopeKey, ...]
+
+    @property
+    def missing(self) -> tuple[RoleStatus, ...]:
+        """The roles in which approvals are missing."""
+        return tuple(one for one in self.roles if one.given < one.count)
+
+
+def status_of(
+    state: LifecycleState,
+    authority: AuthorityState,
+    named: tuple[str, int],
+    scope: ScopeKey,
+    moment: StepTimes,
+) -> VersionStatus:
+    """Return the status of a version that was drafted, for the scope that it is submitted for.
+
+    `scope` is the one that is asked about where it is submitted for none.
+    """
+    draft, submission = state.drafts[named], state.submissions.get(named)
+    scope = scope if submission is None else submission.scope
+    approvals = [] if submission is None else state.approvals_of(submission.position)
+    judged = tuple(
+        JudgedApproval(one, approval_fault(state, authority, one, scope, draft.digest, moment))
+        for one in approvals
+    )
+    counting = [one.approval for one in judged if not one.fault]
+    barred = {person_of(authority, one.actor) for one in counting}
+    barred |= {person_of(authority, draft.author)}
+    barred |= set() if submission is None else {person_of(authority, submission.actor)}
+    asked = asked_of(state, named, scope)
+    return VersionStatus(
+        *named,
+        _state(state, named, is_approved=bool(counting) and not missing(asked, counting)),
+        draft.author,
+        draft.digest,
+        scope,
+        submission,
+        tuple(_roles(authority, asked, counting, barred, moment.grants_at)),
+        judged,
+        tuple(one.scope for one in state.in_force.values() if one.named == named),
+    )
+
+
+def _roles(
+    authority: AuthorityState,
+    asked: list[Requirement],
+    counting: list[Approval],
+    barred: set[str],
+    at: int,
+) -> Iterator[RoleStatus]:
+    for requirement in asked:
+        for role, count in requirement.approvals:
+            given = sum(one.role == role for one in counting)
+            held = holders(authority, role, at)
+            could = sorted(actor for person, actor in held.items() if person not in barred)
+            yield RoleStatus(requirement, role, count, given, tuple(could))
+
+
+def _state(state: LifecycleState, named: tuple[str, int], *, is_approved: bool) -> str:
+    """Return a version's state in one word or two; the latest event that changed it decides."""
+    if named in state.retired:
+        return "retired"
+    if any(one.named == named for one in state.in_force.values()):
+        return "active"
+    if named in state.submissions:
+        return "approved" if is_approved else "submitted"
+    if named in state.rejected:
+        return "rejected"
+    was = [one for one in state.activations.values() if one.named == named]
+    if not was:
+        return "draft"
+    after = [one for one in state.activations.values() if one.replaces == was[-1].position]
+    return "rolled back" if after and after[0].basis in {"roll_back", "reverted"} else "superseded"

@@ -1,0 +1,190 @@
+"""Whether a step of people in the life of a version may be: submitted, approved, taken back.
+
+Judged the same before it is recorded and in an audit. A fault is a sentence without its full stop.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from ledger.authority.state import AuthorityState
+from ledger.events.policies import (
+    PolicyApprovalWithdrawn,
+    PolicyApproved,
+    PolicyRejected,
+    PolicyRetired,
+    PolicySubmitted,
+)
+from ledger.events.values import SECOND, parse_time
+from ledger.governance.lifecycle import LifecycleState, OpenSubmission, ScopeKey, scope_key
+from ledger.governance.requirements import (
+    Requirement,
+    holds,
+    person_of,
+    requirement_of,
+    requirements,
+)
+
+Data = Mapping[str, Any]
+
+
+class StepTimes(NamedTuple):
+    """The times by which a step is judged, in microseconds; 0 where one is not judged.
+
+    The service knows the one time at which it decides. An auditor knows that it lay between `at`
+    and `latest`. `grants_at` is the machine's time, which a ledger of data does not tell.
+    """
+
+    at: int
+    grants_at: int
+    latest: int
+
+
+def step_fault(
+    state: LifecycleState,
+    authority: AuthorityState,
+    type_: str,
+    actor: str,
+    data: Data,
+    moment: StepTimes,
+) -> str:
+    """Return why a step may not be taken; empty where it may."""
+    if type_ != PolicyApprovalWithdrawn.TYPE and (fault := _version_fault(state, data)):
+        return fault
+    return _JUDGES[type_](state, authority, actor, data, moment)
+
+
+def asked_of(state: LifecycleState, named: tuple[str, int], scope: ScopeKey) -> list[Requirement]:
+    """Return what approvals a version takes for a scope.
+
+    Where nothing in force asks for any, that is what the version itself will ask of the next one.
+    """
+    own = requirement_of(state, named)
+    return requirements(state, scope) or ([] if own is None else [own])
+
+
+def open_submission(
+    state: LifecycleState, authority: AuthorityState, named: tuple[str, int], position: int
+) -> tuple[OpenSubmission | None, frozenset[str]]:
+    """Return what can be approved at a position, and the persons who may not approve it.
+
+    Those are its author and the person who submitted it.
+    """
+    submission = state.submissions.get(named)
+    if submission is None or submission.position != position:
+        return None, frozenset()
+    draft = state.drafts[named]
+    both = draft.author, submission.actor
+    return submission, frozenset(person_of(authority, one) for one in both)
+
+
+def _version_fault(state: LifecycleState, data: Data) -> str:
+    policy, version = data["policy"], data["version"]
+    draft = state.drafts.get((policy, version))
+    if draft is None:
+        return f"{policy} has no version {version}"
+    if not draft.digest:
+        return f"the document of version {version} of {policy} was erased"
+    if data.get("digest", draft.digest) != draft.digest:
+        return f"version {version} of {policy} has digest {draft.digest}, and not {data['digest']}"
+    if retired := state.retired.get((policy, version)):
+        return f"version {version} of {policy} was retired at position {retired}"
+    return ""
+
+
+def _submitted_fault(
+    state: LifecycleState, authority: AuthorityState, _actor: str, data: Data, _moment: StepTimes
+) -> str:
+    scope = scope_key(data["scope"])
+    if fault := scope_fault(state, scope):
+        return fault
+    known = state.submissions.get((data["policy"], data["version"]))
+    if known is not None and known.scope == scope:
+        return f"it waits for approvals there already, since position {known.position}"
+    if not authority.began_at:
+        return "no administrator of the ledger is named, so no role is held to approve it in"
+    if not asked_of(state, (data["policy"], data["version"]), scope):
+        return f"no approvals are asked for there: it can be activated for {scope} as it is"
+    return ""
+
+
+def scope_fault(state: LifecycleState, scope: ScopeKey) -> str:
+    """Return what is wrong with a scope by itself, or with the model that it names."""
+    if (scope.kind == "model") != (scope.model is not None) or (scope.kind == "labels") != bool(
+        scope.labels
+    ):
+        return "its scope says one kind and names another"
+    if scope.model is not None and scope.model not in state.labels:
+        return f"no model is registered under {scope.model!r}"
+    return ""
+
+
+def _approved_fault(
+    state: LifecycleState, authority: AuthorityState, actor: str, data: Data, moment: StepTimes
+) -> str:
+    named = data["policy"], data["version"]
+    if not actor.startswith("users/"):
+        return f"{actor} is not a person, and persons approve"
+    submission, barred = open_submission(state, authority, named, data["submission"])
+    if submission is None:
+        return f"position {data['submission']} holds no submission of it that waits for approvals"
+    person = person_of(authority, actor)
+    if person in barred:
+        return f"{person} is its author or has submitted it, by this or another account"
+    for one in state.approvals_of(submission.position):
+        if one.expires_at > moment.latest and person_of(authority, one.actor) == person:
+            return f"{person} has approved it already, as {one.actor} at position {one.position}"
+    asked = asked_of(state, named, submission.scope)
+    roles = {role for requirement in asked for role, _ in requirement.approvals}
+    if data["role"] not in roles:
+        return f"no approval in the role {data['role']} is asked for, but: {', '.join(roles)}"
+    if not holds(authority, actor, data["role"], moment.grants_at):
+        return f"{actor} does not hold the role {data['role']} for the whole ledger"
+    counted = min(requirement.approval_seconds for requirement in asked)
+    if parse_time(data["expires_at"]) > moment.latest + counted * SECOND:
+        return f"it would count for longer than the {counted} seconds that the policy says"
+    return ""
+
+
+def _withdrawn_fault(
+    state: LifecycleState, authority: AuthorityState, actor: str, data: Data, _moment: StepTimes
+) -> str:
+    approval = state.approvals.get(data["approval"])
+    if approval is None or (approval.policy, approval.version) != (data["policy"], data["version"]):
+        return f"position {data['approval']} holds no approval of it"
+    if approval.withdrawn_at:
+        return f"it was withdrawn at position {approval.withdrawn_at}"
+    if approval.cited_at:
+        return f"the activation at position {approval.cited_at} rests on it"
+    if person_of(authority, actor) != person_of(authority, approval.actor):
+        return f"{approval.actor} gave it, and that person alone withdraws it"
+    return ""
+
+
+def _rejected_fault(
+    state: LifecycleState, _authority: AuthorityState, actor: str, data: Data, _moment: StepTimes
+) -> str:
+    if not actor.startswith("users/"):
+        return f"{actor} is not a person, and persons reject"
+    submission = state.submissions.get((data["policy"], data["version"]))
+    if submission is None or submission.position != data["submission"]:
+        return f"position {data['submission']} holds no submission of it that waits for approvals"
+    return ""
+
+
+def _retired_fault(
+    state: LifecycleState, _authority: AuthorityState, _actor: str, data: Data, _moment: StepTimes
+) -> str:
+    for one in state.in_force.values():
+        if one.named == (data["policy"], data["version"]):
+            return f"it is in force for {one.scope}, since position {one.position}"
+    return ""
+
+
+_Judge = Callable[[LifecycleState, AuthorityState, str, Data, StepTimes], str]
+_JUDGES: Final[dict[str, _Judge]] = {
+    PolicySubmitted.TYPE: _submitted_fault,
+    PolicyApproved.TYPE: _approved_fault,
+    PolicyApprovalWithdrawn.TYPE: _withdrawn_fault,
+    PolicyRejected.TYPE: _rejected_fault,
+    PolicyRetired.TYPE: _retired_fault,
+}

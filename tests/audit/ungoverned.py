@@ -1,0 +1,48 @@
+"""Forgeries of governance: steps in the life of a policy that may not be taken."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tests.audit.paper import Paper
+
+EVERYWHERE: Final[dict[str, Any]] = {"kind": "ledger", "model": None, "labels": {}}
+
+
+def version_of(paper: Paper, policy: str = "main", version: int = 1) -> dict[str, Any]:
+    """Return a version as events name it, with its digest."""
+    for drafted in ("policy.drafted.v2", "policy.drafted.v3"):
+        for found in paper.find(drafted, policy=policy, version=version):
+            data = paper.at(found).data
+            return {"policy": policy, "version": version, "digest": data["digest"]}
+    raise AssertionError(f"{policy} has no version {version}")
+
+
+def submit(paper: Paper, actor: str, named: dict[str, Any], **changes: object) -> int:
+    """Submit a version for the whole ledger."""
+    data = named | {"scope": EVERYWHERE, "rationale": "x"} | changes
+    return paper.append(f"policies/{named['policy']}", "policy.submitted.v1", data, actor=actor)
+
+
+def activate(
+    paper: Paper, actor: str, named: dict[str, Any], replaces: int | None, **changes: object
+) -> int:
+    """Put a version in force for the whole ledger."""
+    data = named | {
+        "scope": EVERYWHERE, "rationale": "x", "basis": "approved", "approvals": [],
+        "replaces": replaces, "scheduled": None, "ratify_until": None,
+    } | changes  # fmt: skip
+    return paper.append(f"policies/{named['policy']}", "policy.activated.v2", data, actor=actor)
+
+
+def submit_where_no_role_is_held(paper: Paper) -> int:
+    return submit(paper, "users/ana", version_of(paper))
+
+
+def replace_what_was_not_in_force(paper: Paper) -> int:
+    return activate(paper, "users/ana", version_of(paper), None)
+
+
+UNGOVERNED: Final[dict[str, Callable[[Paper], int]]] = {
+    "policies.steps": submit_where_no_role_is_held,
+    "policies.approved": replace_what_was_not_in_force,
+}

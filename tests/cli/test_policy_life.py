@@ -1,0 +1,100 @@
+"""The life of a policy from the command line: from a draft to its retirement, by people with roles.
+
+Method: a served ledger that begins with an administrator; callers are believed to be whom they
+name, so that each test is about what a command sends and says.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.administered import ANA, WHY, administered, done, refused_with
+from tests.cli.conftest import Ran, Run
+from tests.support.audits import audited
+from tests.support.staffed import APPROVER, governed_text
+from tools.shapes import SHAPES, fields_of
+
+AUTHOR, PAT, SAM = "users/author", "users/pat", "users/sam"
+BECAUSE = ("--rationale", "Because.")
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Iterator[Run]:
+    """Run a command on a ledger of an author and two approvers, under a policy that needs both."""
+    with administered(tmp_path) as run:
+        roles = {AUTHOR: ("policy-author",), PAT: (APPROVER,), SAM: (APPROVER,)}
+        for number, (actor, held) in enumerate(roles.items(), start=2):
+            done(run("authority", "register", actor, "--person", f"staff-{number}"))
+            for role in held:
+                done(run("authority", "grant", actor, role, *WHY))
+        kind = ("--kind", "performance", "--unit", "nats", "--direction", "higher-is-worse")
+        done(run("signal", "define", "loss", *kind, "--meaning", "Loss.", "--actor", AUTHOR))
+        draft(run, tmp_path, "First")
+        done(run("policy", "activate", "main", "1", *BECAUSE, "--actor", PAT))
+        yield run
+
+
+def draft(run: Run, folder: Path, title: str) -> str:
+    """Draft the next version; return its digest."""
+    path = folder / "policy.json"
+    path.write_text(governed_text((APPROVER, 2), title=title))
+    line = ("policy", "draft", "main", str(path), *BECAUSE, "--actor", AUTHOR)
+    return str(run(*line, "--json").json["version"]["digest"])
+
+
+def told(ran: Ran, name: str) -> str:
+    """Return what a command printed, which has the shape that is documented."""
+    assert ran.code == 0, ran.err
+    assert tuple(ran.json) == fields_of(SHAPES[name])
+    return ran.out
+
+
+def test_a_version_lives_from_its_draft_to_its_retirement(people: Run, tmp_path: Path) -> None:
+    digest = draft(people, tmp_path, "Second")
+    second = ("main", "2")
+    lacking = people("policy", "activate", *second, *BECAUSE, "--actor", PAT)
+    assert "main version 1 asks for 2 policy-approver" in refused_with(lacking, "APPROVAL_MISSING")
+    told(
+        people("policy", "submit", *second, *BECAUSE, "--actor", AUTHOR, "--json"), "policy submit"
+    )
+    shown = done(people("policy", "status", "main", "--actor", PAT))
+    assert "main version 2: submitted." in shown
+    assert "main version 1 asks for 2 policy-approver: 0 given." in shown
+    assert f"Could approve: {PAT}, {SAM}." in shown
+    line = ("policy", "approve", *second, "--digest", digest[:12], "--json")
+    told(people(*line, "--actor", PAT), "policy approve")
+    withdrawn = people("policy", "withdraw", *second, *WHY, "--actor", PAT, "--json")
+    told(withdrawn, "policy withdraw")
+    told(people("policy", "reject", *second, *WHY, "--actor", SAM, "--json"), "policy reject")
+    assert "main version 2: rejected." in done(people("policy", "status", "main"))
+    done(people("policy", "submit", *second, *BECAUSE, "--actor", AUTHOR))
+    for actor in (PAT, SAM):
+        done(people(*line, "--actor", actor))
+    assert "main version 2: approved." in done(people("policy", "status", "main"))
+    done(people("policy", "activate", *second, *BECAUSE, "--actor", PAT))
+    back = people("policy", "rollback", "main", "1", *WHY, "--actor", PAT, "--json")
+    told(back, "policy rollback")
+    assert "main version 2: rolled back." in done(people("policy", "status", "main"))
+    told(people("policy", "retire", *second, *WHY, "--actor", PAT, "--json"), "policy retire")
+    assert "main version 2: retired." in done(people("policy", "status", "main"))
+    report = audited(tmp_path / "ledger.sqlite")
+    assert report.passed, report.text()
+
+
+def test_an_approval_names_the_digest_that_was_read(people: Run, tmp_path: Path) -> None:
+    draft(people, tmp_path, "Second")
+    done(people("policy", "submit", "main", "2", *BECAUSE, "--actor", AUTHOR))
+    wrong = people("policy", "approve", "main", "2", "--digest", "ab" * 6, "--actor", PAT)
+    assert wrong.code == 2
+    assert "main version 2 has the digest" in wrong.err
+
+
+def test_an_author_without_the_right_does_not_approve(people: Run, tmp_path: Path) -> None:
+    digest = draft(people, tmp_path, "Second")
+    done(people("policy", "submit", "main", "2", *BECAUSE, "--actor", AUTHOR))
+    refused = people("policy", "approve", "main", "2", "--digest", digest, "--actor", AUTHOR)
+    refused_with(refused, "ACTOR_NOT_AUTHORISED")
+    done(people("authority", "grant", AUTHOR, APPROVER, *WHY, "--actor", ANA))
+    refused = people("policy", "approve", "main", "2", "--digest", digest, "--actor", AUTHOR)
+    assert "is its author" in refused_with(refused, "GOVERNANCE_REFUSED")

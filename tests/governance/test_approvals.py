@@ -1,0 +1,293 @@
+"""A version comes into force by the approvals that the policies in force ask for.
+
+Method: a ledger with people and roles under a policy that asks for two approvers; each test changes
+one thing and requires that the activation is refused for it, or goes through; the auditor agrees.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.application.commands import Caller
+from ledger.application.policies.steps import ChosenVersion
+from ledger.errors import LedgerError, Reason
+from ledger.events.policies import PolicyActivatedV1, PolicyActivatedV2, ScopePart
+from tests.support.audits import audited
+from tests.support.staffed import (
+    APPROVER,
+    AUTHOR,
+    KIM,
+    PAT,
+    PAT_TOO,
+    SAM,
+    Governed,
+    governed,
+    governed_text,
+)
+from tests.support.world import DAY, HOUR, World, defined, policy_text, reason_of
+
+AUTHOR_TOO = Caller("users/author-too")
+HIGH = ScopePart(kind="labels", model=None, labels={"tier": "high"})
+
+
+def whole(label: str, value: str) -> ScopePart:
+    return ScopePart(kind="labels", model=None, labels={label: value})
+
+
+def one_model(name: str) -> ScopePart:
+    return ScopePart(kind="model", model=name, labels={})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Governed]:
+    made = governed(tmp_path / "ledger.db")
+    yield made
+    made.close()
+
+
+def refusal(act: Callable[[], object]) -> str:
+    """Return why something was refused."""
+    with pytest.raises(LedgerError) as caught:
+        act()
+    assert caught.value.reason in {Reason.APPROVAL_MISSING, Reason.GOVERNANCE_REFUSED}
+    return caught.value.message
+
+
+def submitted(world: Governed, title: str = "Next", **more: object) -> ChosenVersion:
+    version = world.drafted(governed_text((APPROVER, 2), title=title, **more))
+    world.submit(version)
+    return version
+
+
+def check_audit(world: Governed) -> None:
+    """Fail unless the auditor finds nothing of governance; credentials are the gate's."""
+    found = audited(Path(world.path)).findings
+    assert [one for one in found if one.rule != "authority.shown"] == []
+
+
+def test_two_persons_approve_and_a_version_comes_into_force_citing_them(world: Governed) -> None:
+    version = submitted(world)
+    first, second = world.approve(version, PAT), world.approve(version, SAM)
+    world.enforce(version)
+    (made,) = world.all_of(PolicyActivatedV2)
+    assert (made.basis, made.approvals) == ("approved", [first, second])
+    assert made.replaces == world.events(PolicyActivatedV1.TYPE)[0].position
+    world.register("alpha")
+    assert world.ledger.fleet.policies()[0].policy.activations[-1] == made
+    check_audit(world)
+
+
+def test_one_approval_of_two_is_too_few(world: Governed) -> None:
+    version = submitted(world)
+    world.approve(version, PAT)
+    assert "main version 1 asks for 2 policy-approver, and it has 1" in refusal(
+        lambda: world.enforce(version)
+    )
+
+
+def test_the_author_approves_by_no_account(world: Governed) -> None:
+    version = submitted(world)
+    assert "staff-author is its author" in refusal(lambda: world.approve(version, AUTHOR))
+    assert "staff-author is its author" in refusal(lambda: world.approve(version, AUTHOR_TOO))
+
+
+def test_the_person_who_submitted_a_version_does_not_approve_it(world: Governed) -> None:
+    version = world.drafted(governed_text((APPROVER, 2), title="Next"))
+    world.submit(version, by=PAT)
+    assert "staff-pat is its author or has submitted it" in refusal(
+        lambda: world.approve(version, PAT_TOO)
+    )
+
+
+def test_one_person_approves_once_whichever_account_is_used(world: Governed) -> None:
+    version = submitted(world)
+    world.approve(version, PAT)
+    assert "staff-pat has approved it already" in refusal(lambda: world.approve(version, PAT_TOO))
+
+
+def test_a_service_does_not_approve(world: Governed) -> None:
+    version = submitted(world)
+    robot = Caller("services/robot")
+    assert "is not a person" in refusal(lambda: world.approve(version, robot, role=APPROVER))
+
+
+def test_a_person_without_the_role_does_not_approve(world: Governed) -> None:
+    version = submitted(world)
+    assert "holds none of the roles" in refusal(
+        lambda: world.approve(version, Caller("users/root"))
+    )
+
+
+def test_an_approval_counts_only_while_its_role_is_held(world: Governed) -> None:
+    version = submitted(world)
+    granted = list(world.ledger.authority.state.grants_of[SAM.actor])
+    world.approve(version, PAT, SAM)
+    world.ungrant(granted[0].position)
+    assert "it has 1 in the role" in refusal(lambda: world.enforce(version))
+    world.grant(SAM.actor, APPROVER)
+    world.enforce(version)
+    check_audit(world)
+
+
+def test_an_approval_expires_as_the_policy_in_force_says_and_can_be_given_again(
+    tmp_path: Path,
+) -> None:
+    world = governed(tmp_path / "ledger.db", (APPROVER, 1), approval_valid="2d")
+    version = submitted(world)
+    world.approve(version, PAT)
+    world.clock.advance(2 * DAY)
+    assert "it has 0" in refusal(lambda: world.enforce(version))
+    world.approve(version, PAT)
+    world.clock.advance(HOUR)
+    world.enforce(version)
+    check_audit(world)
+    world.close()
+
+
+def test_a_withdrawn_approval_does_not_count(world: Governed) -> None:
+    version = submitted(world)
+    world.approve(version, PAT, SAM)
+    world.ledger.policy_steps.withdraw(PAT_TOO, version, "I was wrong")
+    assert "it has 1" in refusal(lambda: world.enforce(version))
+    world.approve(version, PAT)
+    world.enforce(version)
+    assert "rests on it" in refusal(lambda: world.ledger.policy_steps.withdraw(PAT, version, "no"))
+    check_audit(world)
+
+
+def test_a_rejected_version_is_submitted_again_and_its_approvals_are_gone(world: Governed) -> None:
+    version = submitted(world)
+    world.approve(version, PAT, SAM)
+    world.ledger.policy_steps.reject(KIM, version, "too harsh")
+    assert "it has 0" in refusal(lambda: world.enforce(version))
+    assert "submit it first" in refusal(lambda: world.approve(version, PAT))
+    world.submit(version)
+    assert "it has 0" in refusal(lambda: world.enforce(version))
+    world.approve(version, PAT, SAM)
+    world.enforce(version)
+    check_audit(world)
+
+
+def test_an_approval_is_for_the_scope_that_was_submitted(world: Governed) -> None:
+    version = world.drafted(governed_text((APPROVER, 2), title="Next"))
+    world.submit(version, HIGH)
+    world.approve(version, PAT, SAM)
+    assert "it has 2" not in refusal(lambda: world.enforce(version))
+    world.enforce(version, HIGH)
+    check_audit(world)
+
+
+def test_a_narrower_scope_takes_the_approvals_of_the_wider_one(world: Governed) -> None:
+    world.register("alpha", labels={"tier": "high"})
+    version = world.drafted(policy_text(), "own")
+    assert "main version 1 asks for 2" in refusal(lambda: world.enforce(version, HIGH))
+    narrow = one_model("alpha")
+    assert "main version 1 asks for 2" in refusal(lambda: world.enforce(version, narrow))
+
+
+def test_each_policy_in_force_is_satisfied_by_itself(world: Governed) -> None:
+    world.grant(KIM.actor, "auditor")
+    version = world.drafted(governed_text(("auditor", 1), title="High"), "high")
+    world.submit(version, HIGH)
+    world.approve(version, PAT, SAM)
+    world.enforce(version, HIGH)
+    world.register("alpha", labels={"tier": "high"})
+    own = world.drafted(policy_text(), "own")
+    world.submit(own, one_model("alpha"))
+    world.approve(own, PAT, SAM)
+    assert "high version 1 asks for 1 auditor" in refusal(
+        lambda: world.enforce(own, one_model("alpha"))
+    )
+    world.approve(own, KIM, role="auditor")
+    world.enforce(own, one_model("alpha"))
+    check_audit(world)
+
+
+def test_another_label_is_no_way_around_a_policy_for_models_that_carry_both(
+    tmp_path: Path,
+) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world.ledger.definitions.define(AUTHOR, defined("loss"))
+    world.enforce(world.drafted(governed_text((APPROVER, 1)), "high"), HIGH)
+    other = world.drafted(policy_text(), "other")
+    assert "high version 1 asks for 1" in refusal(
+        lambda: world.enforce(other, whole("owner", "risk"))
+    )
+    world.enforce(other, whole("tier", "low"))
+    check_audit(world)
+    world.close()
+
+
+def test_a_definition_with_replacements_is_no_way_around_approvals(world: Governed) -> None:
+    from ledger.application.fleet.definitions import Replacement
+
+    changed = defined("loss").model_copy(update={"unit": "bits"})
+    with pytest.raises(LedgerError) as caught:
+        world.ledger.definitions.define(
+            AUTHOR, changed, [Replacement("main", 0, policy_text(), "all new")]
+        )
+    assert reason_of(caught) is Reason.APPROVAL_MISSING
+    assert "under a name of its own" in caught.value.remedy
+
+
+def test_approvals_that_could_not_be_given_are_refused_before_they_are_in_force(
+    tmp_path: Path,
+) -> None:
+    world = Governed(tmp_path / "ledger.db")
+    world.ledger.definitions.define(AUTHOR, defined("loss"))
+    version = world.drafted(governed_text((APPROVER, 2)))
+    assert "no administrator of the ledger is named" in refusal(lambda: world.enforce(version))
+    world.staff()
+    many = world.drafted(governed_text((APPROVER, 9)))
+    assert "9 persons in the role policy-approver are asked for, and 5 hold it" in refusal(
+        lambda: world.enforce(many)
+    )
+    unknown = world.drafted(governed_text(("wizard", 1)))
+    assert "there is no role wizard" in refusal(lambda: world.enforce(unknown))
+    world.enforce(version)
+    world.close()
+
+
+def test_without_a_policy_that_asks_for_approvals_nothing_changes(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha")
+    assert [event.type for event in world.events() if "activated" in event.type] == [
+        PolicyActivatedV1.TYPE
+    ]
+    world.close()
+
+
+def test_an_activation_that_another_activation_overtakes_is_judged_again(world: Governed) -> None:
+    version, other = submitted(world), submitted(world, "Other")
+    world.approve(version, PAT, SAM)
+    world.approve(other, PAT, SAM)
+    world.before_append(lambda: world.enforce(other))
+    with pytest.raises(LedgerError):
+        world.enforce(version)
+    world.enforce(version)
+    first = world.events(PolicyActivatedV2.TYPE)[0]
+    assert world.all_of(PolicyActivatedV2)[-1].replaces == first.position
+    check_audit(world)
+
+
+def test_where_the_document_in_force_is_erased_only_a_roll_back_goes_on(world: Governed) -> None:
+    version = submitted(world)
+    world.approve(version, PAT, SAM)
+    world.enforce(version)
+    drafts = [one.position for one in world.events("policy.drafted.v3")]
+    world.erase(drafts[1])
+    other = submitted(world, "Third")
+    world.approve(other, PAT, SAM)
+    assert "the document of main version 2 was erased" in refusal(lambda: world.enforce(other))
+    world.roll_back(ChosenVersion("main", 1))
+    world.enforce(other)
+    check_audit(world)
+
+
+def test_nothing_is_in_force_by_an_activation_that_was_erased(world: Governed) -> None:
+    version = submitted(world)
+    world.approve(version, PAT, SAM)
+    made = world.enforce(version)
+    world.erase(made.last_position)
+    state = world.ledger.governance.judged().state
+    assert [one.version for one in state.in_force.values()] == [1]
