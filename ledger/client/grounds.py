@@ -1,6 +1,7 @@
 """How a decision's numbers came about, as the client hands it out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -32,6 +33,16 @@ class CountedReport:
     value: Decimal
     sample_size: int
     source: str
+    raw: Decimal | None = None
+    """The measured value, where `value` is derived from it."""
+    indicators: Mapping[str, Decimal] = field(default_factory=dict)
+    """Further values that were reported with it, by name."""
+    estimated: bool = False
+    corrects: int = 0
+    """Position of the observation that it took the place of; 0 if it corrects none."""
+    report_uri: str = ""
+    """Place of the raw report; empty if none was named."""
+    report_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

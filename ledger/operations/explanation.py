@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from ledger.client.grounds import Grounds, PolicyStanding, SignalGrounds
+from ledger.client.grounds import CountedReport, Grounds, PolicyStanding, SignalGrounds
 from ledger.client.outcomes import Environment, ExplainedDecision, SignalScore
 from ledger.client.records import PolicyScope
 from ledger.events.inert import inert
@@ -84,8 +84,23 @@ def told_reports(signal: SignalGrounds) -> str:
     return (
         f"{signal.signal}: {counted(signal.reports_counted, 'report')} in "
         f"{counted(len(signal.buckets), 'bucket')}, the newest {value(newest.value, signal)} at "
-        f"{shown(newest.observed_at)} by {newest.source} ({limits})."
+        f"{shown(newest.observed_at)} by {newest.source}{told_details(newest)} ({limits})."
     )
+
+
+def told_details(report: CountedReport) -> str:
+    """Return what a report says beyond its value, as the end of a phrase."""
+    said = []
+    if report.estimated:
+        said.append("an estimate")
+    if report.raw is not None:
+        said.append(f"measured {report.raw:f}")
+    said += [f"{name} {number:f}" for name, number in sorted(report.indicators.items())]
+    if report.corrects:
+        said.append(f"in the place of position {report.corrects}")
+    if report.report_uri:
+        said.append(f"report {report.report_uri} (SHA-256 {report.report_sha256})")
+    return "".join(f", {each}" for each in said)
 
 
 def value(number: Decimal, signal: SignalGrounds) -> str:
@@ -171,6 +186,7 @@ def explanation_page(found: ExplainedDecision) -> bytes:
         "decayed": decayed,
         "belief": told_belief,
         "scope_text": scope_text,
+        "details": told_details,
     }
     template = environment.get_template("decision.html.jinja")
     return template.render(

@@ -330,11 +330,37 @@ class CountedReport(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    @typing.final
+    class IndicatorsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     POSITION_FIELD_NUMBER: builtins.int
     OBSERVED_AT_FIELD_NUMBER: builtins.int
     VALUE_FIELD_NUMBER: builtins.int
     SAMPLE_SIZE_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
+    RAW_FIELD_NUMBER: builtins.int
+    INDICATORS_FIELD_NUMBER: builtins.int
+    ESTIMATED_FIELD_NUMBER: builtins.int
+    CORRECTS_FIELD_NUMBER: builtins.int
+    REPORT_URI_FIELD_NUMBER: builtins.int
+    REPORT_SHA256_FIELD_NUMBER: builtins.int
     position: builtins.int
     """Output only. Position of its event."""
     value: builtins.str
@@ -343,9 +369,23 @@ class CountedReport(message.Message):
     """Output only. Samples behind it."""
     source: builtins.str
     """Output only. The actor that submitted it."""
+    raw: builtins.str
+    """Output only. The measured value where `value` is derived from it, a decimal; empty if it is not."""
+    estimated: builtins.bool
+    """Output only. True if its value is an estimate."""
+    corrects: builtins.int
+    """Output only. Position of the observation that it took the place of; 0 if it corrects none."""
+    report_uri: builtins.str
+    """Output only. Place of the raw report; empty if none was named."""
+    report_sha256: builtins.str
+    """Output only. SHA-256 of the raw report, 64 hexadecimal digits; empty if none was named."""
     @builtins.property
     def observed_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When it was observed."""
+
+    @builtins.property
+    def indicators(self) -> containers.ScalarMap[builtins.str, builtins.str]:
+        """Output only. Further values that were reported with it, decimals by name."""
 
     def __init__(
         self,
@@ -355,10 +395,16 @@ class CountedReport(message.Message):
         value: builtins.str = ...,
         sample_size: builtins.int = ...,
         source: builtins.str = ...,
+        raw: builtins.str = ...,
+        indicators: abc.Mapping[builtins.str, builtins.str] | None = ...,
+        estimated: builtins.bool = ...,
+        corrects: builtins.int = ...,
+        report_uri: builtins.str = ...,
+        report_sha256: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["observed_at", b"observed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["observed_at", b"observed_at", "position", b"position", "sample_size", b"sample_size", "source", b"source", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["corrects", b"corrects", "estimated", b"estimated", "indicators", b"indicators", "observed_at", b"observed_at", "position", b"position", "raw", b"raw", "report_sha256", b"report_sha256", "report_uri", b"report_uri", "sample_size", b"sample_size", "source", b"source", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,14 +11,29 @@ from typing import Any
 
 import pytest
 
+from ledger.api.convert.grounds import grounds
 from ledger.application.commands import Caller
 from ledger.application.decisions.grounds import DecisionGrounds
+from ledger.application.fleet.observation_details import ObservationDetail
+from ledger.client.decode import decode
+from ledger.client.grounds import Grounds
 from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DecisionMade, ScoreComputed
 from ledger.events.registry import typed
 from ledger.events.values import NANO, PPM, format_decimal
+from ledger.operations.explanation import told_reports
 from ledger.rules.counterfactuals import SmallestChange
-from tests.support.world import ANA, DAY, HOUR, START, World, policy_text, rule, signal_rule
+from tests.support.world import (
+    ANA,
+    DAY,
+    HOUR,
+    MONITOR,
+    START,
+    World,
+    policy_text,
+    rule,
+    signal_rule,
+)
 
 DAYS = 5
 RULES = [
@@ -195,4 +210,29 @@ def test_a_score_that_does_not_come_out_again_has_no_grounds(tmp_path: Path) -> 
         world.ledger.grounds.grounds(changed)
     assert caught.value.reason is Reason.EVENT_UNREADABLE
     assert "comes out otherwise" in caught.value.message
+    world.close()
+
+
+def test_a_report_is_shown_with_all_that_was_said_beside_its_value(tmp_path: Path) -> None:
+    world = told(tmp_path)
+    corrected = world.events("signal.observed.v1")[-4].position
+    detail = ObservationDetail(
+        raw="17",
+        estimated=True,
+        indicators={"ks": "0.12"},
+        report_uri="s3://reports/1.json",
+        report_sha256="ab" * 32,
+        corrects=corrected,
+    )
+    row = ("m1", "loss", "", "1.4", START + (DAYS - 1) * DAY, 100)
+    world.ledger.intake.submit(MONITOR, [row], details={0: detail}).result()
+    world.evaluate("m1")
+    found = decode(Grounds, grounds(grounds_of(world), newest(world)[0].environment))
+    (loss,) = [one for one in found.signals if one.signal == "loss"]
+    first = loss.reports[0]
+    assert (first.value, first.raw, first.estimated) == (Decimal("1.4"), Decimal(17), True)
+    assert first.indicators == {"ks": Decimal("0.12")}
+    assert (first.corrects, first.report_sha256) == (corrected, "ab" * 32)
+    assert loss.reports[1].raw is None
+    assert told_reports(loss).count("an estimate, measured 17, ks 0.12, in the place of") == 1
     world.close()

@@ -50,7 +50,18 @@ def _signal(reading: SignalTrace, found: DecisionGrounds) -> pb.SignalGrounds:
 
 
 def _report(report: SelectedReport) -> pb.CountedReport:
-    return message_of(pb.CountedReport, report, value=format_decimal(report.value))
+    more = report.details
+    return message_of(
+        pb.CountedReport,
+        report,
+        value=format_decimal(report.value),
+        raw=more.raw if more else None,
+        indicators=more.indicators if more else {},
+        estimated=more.estimated if more else False,
+        corrects=more.corrects.position if more and more.corrects else 0,
+        report_uri=more.report.uri if more and more.report else "",
+        report_sha256=more.report.sha256 if more and more.report else "",
+    )
 
 
 def _counterfactual(one: SmallestChange) -> pb.Counterfactual:

@@ -4,7 +4,7 @@ Everything is read from the ledger as it was at the decision's horizon, and comp
 observations; so it costs what a replay costs, and cannot be had once an observation is erased.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.application.commands import signal_stream
 from ledger.application.decisions.replay import ColdAssessment, Replayer
@@ -16,7 +16,7 @@ from ledger.events.fast import Observed
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
-from ledger.events.signals import DEFINED_TYPES, SignalDefined
+from ledger.events.signals import DEFINED_TYPES, SignalDefined, SignalObservedV2
 from ledger.events.values import SECOND
 from ledger.kernel.intermediates import ScoreTrace, SignalTrace, trace_score
 from ledger.rules.counterfactuals import Situation, SmallestChange, counterfactuals
@@ -34,6 +34,8 @@ class SelectedReport:
     value: int
     sample_size: int
     source: str
+    details: SignalObservedV2 | None = None
+    """Where the observation says more than its value: raw value, indicators, report, correction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +163,21 @@ class GroundsReader:
             )
         newest = {
             signal: tuple(
-                sorted(reports, key=lambda one: (-one.observed_at, -one.position))[:_REPORTS_MAX]
+                self._with_details(one)
+                for one in sorted(reports, key=lambda one: (-one.observed_at, -one.position))[
+                    :_REPORTS_MAX
+                ]
             )
             for signal, reports in by_signal.items()
         }
         return newest, {signal: len(reports) for signal, reports in by_signal.items()}
+
+    def _with_details(self, report: SelectedReport) -> SelectedReport:
+        """Return a report with what its observation says beyond its value."""
+        event = self._events.event(self._ledger, report.position)
+        if event is None or event.type != SignalObservedV2.TYPE:
+            return report
+        return replace(report, details=typed(event, SignalObservedV2))
 
 
 def _counts(reading: SignalTrace, seen: Observed) -> bool:
