@@ -236,3 +236,25 @@ def test_a_report_is_shown_with_all_that_was_said_beside_its_value(tmp_path: Pat
     assert loss.reports[1].raw is None
     assert told_reports(loss).count("an estimate, measured 17, ks 0.12, in the place of") == 1
     world.close()
+
+
+def test_an_explanation_is_the_same_then_and_long_after(tmp_path: Path) -> None:
+    world = told(tmp_path)
+    _, scored = newest(world)
+    position = world.events("decision.made.v2")[-1].position
+    then = (
+        world.ledger.decisions.explain("m1", position)[1],
+        world.ledger.grounds.grounds(scored),
+        world.ledger.grounds.standing(scored),
+    )
+    world.see("m1", "9", START + (DAYS - 1) * DAY)  # into the very buckets, and later
+    world.see("m1", "9", START + 20 * DAY)
+    world.activate(policy_text(signals=[signal_rule(weight=0.1)]))
+    world.deploy("m1", "v2", at=START + 30 * DAY)
+    world.restart()
+    assert then == (
+        world.ledger.decisions.explain("m1", position)[1],
+        world.ledger.grounds.grounds(scored),
+        world.ledger.grounds.standing(scored),
+    )
+    world.close()
