@@ -25,4 +25,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_access.drill,
     golden_signals.correct,
     golden_policies.steps,
+    golden_policies.terms,
 )

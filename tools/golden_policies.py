@@ -8,8 +8,11 @@ from ledger.events.policies import (
     PolicyApproved,
     PolicyDraftedV2,
     PolicyDraftedV3,
+    PolicyRatified,
     PolicyRejected,
     PolicyRetired,
+    PolicyScheduled,
+    PolicyScheduleWithdrawn,
     PolicyStep,
     PolicySubmitted,
     ScopePart,
@@ -70,4 +73,33 @@ def steps(ledger: Appender) -> None:
             ratify_until=None,
         ),
         "users/grace",
+    )
+
+
+def terms(ledger: Appender) -> None:
+    """Set the time of an activation and withdraw it, and ratify an emergency."""
+    earlier = [one for one in ledger.events if one.type == PolicyDraftedV2.TYPE][-1]
+    version: dict[str, Any] = {"policy": "default", "version": 2}
+
+    def note(data: PolicyStep, minute: int) -> int:
+        at = f"2026-08-02T11:{minute:02d}:00.000000Z"
+        return ledger.append(data, "policies/default", at, actor="users/grace")
+
+    schedule = note(
+        PolicyScheduled(
+            **version,
+            digest=earlier.data["digest"],
+            scope=ScopePart(kind="model", model="fraud-eu", labels={}),
+            rationale="With the new year.",
+            effective_time="2027-01-01T00:00:00.000000Z",
+            approvals=[],
+        ),
+        0,
+    )
+    note(PolicyScheduleWithdrawn(**version, schedule=schedule, reason="It begins later."), 1)
+    activation = [one for one in ledger.events if one.type == PolicyActivatedV2.TYPE][-1]
+    approval = [one for one in ledger.events if one.type == PolicyApproved.TYPE][-1]
+    note(
+        PolicyRatified(**version, activation=activation.position, approvals=[approval.position]),
+        2,
     )

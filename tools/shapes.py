@@ -73,6 +73,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "policy withdraw": records.Appended,
     "policy reject": records.Appended,
     "policy activate": records.Appended,
+    "policy ratify": records.Appended,
     "policy rollback": records.Appended,
     "policy retire": records.Appended,
     "policy status": policy_status.PolicyStatus,

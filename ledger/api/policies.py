@@ -23,7 +23,12 @@ from ledger.v1 import policy_pb2, policy_service_pb2_grpc
 from ledger.v1 import policy_service_pb2 as pb
 
 _DIGEST_CHARS = 64
-_Step = pb.WithdrawApprovalRequest | pb.RejectPolicyRequest | pb.RetirePolicyRequest
+_Step = (
+    pb.WithdrawApprovalRequest
+    | pb.RejectPolicyRequest
+    | pb.RetirePolicyRequest
+    | pb.WithdrawScheduleRequest
+)
 
 
 class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
@@ -72,9 +77,48 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         rationale = checks.text("rationale", request.rationale)
         digest = _digest(request.digest, checks)
         scope = scope_of(request.scope, checks)
+        at = None
+        if request.HasField("effective_time"):
+            at = checks.time("effective_time", request.effective_time, given=True)
         ledger, caller = self._server.append(request, context, checks)
-        written = ledger.commands.activate_policy(caller, name, number, digest, scope, rationale)
+        commands, wanted = ledger.commands, (name, number, digest, scope, rationale)
+        if at is None:
+            written = commands.activate_policy(caller, *wanted)
+        else:
+            written = commands.schedule_policy(caller, *wanted, at)
         return pb.ActivatePolicyResponse(appended=appended(written))
+
+    def ActivateInEmergency(
+        self, request: pb.ActivateInEmergencyRequest, context: grpc.ServicerContext
+    ) -> pb.ActivateInEmergencyResponse:
+        """Bring a version into force, to be ratified."""
+        checks = Checks()
+        name, number = checks.version_name("name", request.name)
+        reason = checks.text("reason", request.reason)
+        digest = _digest(request.digest, checks)
+        scope = scope_of(request.scope, checks)
+        ledger, caller = self._server.append(request, context, checks)
+        commands = ledger.commands
+        written = commands.activate_in_emergency(caller, name, number, digest, scope, reason)
+        return pb.ActivateInEmergencyResponse(appended=appended(written))
+
+    def RatifyPolicy(
+        self, request: pb.RatifyPolicyRequest, context: grpc.ServicerContext
+    ) -> pb.RatifyPolicyResponse:
+        """Ratify what came into force in an emergency."""
+        checks = Checks()
+        chosen = ChosenVersion(*checks.version_name("name", request.name))
+        ledger, caller = self._server.append(request, context, checks)
+        written = ledger.policy_steps.ratify(caller, chosen)
+        return pb.RatifyPolicyResponse(appended=appended(written))
+
+    def WithdrawSchedule(
+        self, request: pb.WithdrawScheduleRequest, context: grpc.ServicerContext
+    ) -> pb.WithdrawScheduleResponse:
+        """Withdraw the time of an activation."""
+        ledger, caller, chosen = self._step(request, context)
+        written = ledger.policy_steps.withdraw_schedule(caller, chosen, request.reason)
+        return pb.WithdrawScheduleResponse(appended=appended(written))
 
     def RollBackPolicy(
         self, request: pb.RollBackPolicyRequest, context: grpc.ServicerContext
@@ -175,7 +219,8 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         view = ledger.fleet.policy(name)
         assert view is not None, "a policy with a version is known"
         in_force = positions_in_force(ledger.fleet.policies())
-        return pb.GetPolicyResponse(policy=policy(view, in_force), version=shown)
+        unratified = ledger.governance.unratified()
+        return pb.GetPolicyResponse(policy=policy(view, in_force, unratified), version=shown)
 
     def ListPolicies(
         self, request: pb.ListPoliciesRequest, context: grpc.ServicerContext
@@ -186,9 +231,10 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         ledger.fleet.refresh()
         every = ledger.fleet.policies()
         in_force = positions_in_force(every)
+        unratified = ledger.governance.unratified()
         views, token = cut(page, every, lambda view: view.name)
         return pb.ListPoliciesResponse(
-            policies=[policy(view, in_force) for view in views], next_page_token=token
+            policies=[policy(view, in_force, unratified) for view in views], next_page_token=token
         )
 
 

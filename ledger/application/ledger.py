@@ -16,6 +16,7 @@ from ledger.application.erasure import Erasure
 from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.definitions import Definitions
+from ledger.application.fleet.due_policies import DuePolicies
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import ObservationIntake
@@ -64,6 +65,7 @@ class LedgerApplication:
             store, info, self.fleet, aggregates, self.histories, self.definitions, self.governance
         )
         self.policy_steps = PolicySteps(store, info, self.governance)
+        self.due_policies = DuePolicies(self.commands, self.policy_steps, self.governance)
         self.intake = ObservationIntake(store, info, self.fleet, clock)
         self.plans = PlanCommands(store, info, self.fleet, self.histories, planning, clock)
         self.replayer = Replayer(store.events, info.origin, self.histories, planning)
@@ -71,7 +73,7 @@ class LedgerApplication:
         self.grounds = GroundsReader(store.events, info.origin, self.histories, self.replayer)
         self.overrides = Overrides(store, info, self.decisions)
         self.cases = Cases(store, info)
-        self.governor = Governor(store, info, self.cases, self.histories, clock)
+        self.governor = Governor(store, info, self.cases, self.histories, clock, self.due_policies)
         self.clocks = Clocks(store, info)
         self.drills = Drills(store, info)
         self.erasure = Erasure(store, info)

@@ -5,6 +5,8 @@ from typing import Final
 from ledger.events.authority import ACTIONS
 
 ADMINISTRATOR: Final = "administrator"
+EMERGENCY: Final = "policies.emergency"
+"""The action by which a policy comes into force without its approvals, for a time."""
 REPRESENT: Final = "actors.represent"
 """The action that no method asks for: a gateway needs it beside its own."""
 
@@ -60,7 +62,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "tasks.work",
     },
     "policy-author": _SEEING | {"policies.draft", "signals.define"},
-    "policy-approver": _SEEING | {"policies.activate", "policies.approve"},
+    "policy-approver": _SEEING | {"policies.activate", "policies.approve", EMERGENCY},
     "budget-owner": _SEEING | {"plans.make"},
     "executor": frozenset({"fleet.read", "models.deploy", "proofs.read"}),
     "auditor": _SEEING
@@ -78,6 +80,7 @@ REPORTING: Final = _SEEING | {
 
 METHODS: Final[dict[str, str]] = {
     "AcknowledgeEscalation": "escalations.answer",
+    "ActivateInEmergency": EMERGENCY,
     "ActivatePolicy": "policies.activate",
     "AddCosignature": "checkpoints.cosign",
     "ApproveChange": "roles.grant",
@@ -129,6 +132,7 @@ METHODS: Final[dict[str, str]] = {
     "OverrideDecision": "decisions.override",
     "ProveConsistency": "proofs.read",
     "ProveInclusion": "proofs.read",
+    "RatifyPolicy": "policies.activate",
     "ReadExport": "exports.read",
     "RebuildProjection": "projections.rebuild",
     "RecordAudit": "audits.record",
@@ -160,11 +164,18 @@ METHODS: Final[dict[str, str]] = {
     "WatchPriorities": "fleet.read",
     "WithdrawApproval": "policies.approve",
     "WithdrawGrant": "roles.grant",
+    "WithdrawSchedule": "policies.activate",
 }
 """Each method's one action. `NameAdministrator` has none: it is for the machine's operator."""
 
-ALSO_LEFT_BY: Final[dict[str, str]] = {"SealStreams": "CreateExport"}
-"""The method that leaves an event of another one too: to export one stream, all are sealed."""
+ALSO_LEFT_BY: Final[dict[str, str]] = {
+    "ActivatePolicy": "ActivateInEmergency",
+    "SealStreams": "CreateExport",
+}
+"""The method that leaves an event of another one too: to export one stream, all are sealed.
+
+An activation says its basis, and an emergency is judged by its own action beside this.
+"""
 
 assert set(METHODS.values()) | {REPRESENT} == ACTIONS.keys(), "an action without a use"
 assert all(actions <= ACTIONS.keys() for actions in ROLES.values()), "a role with no such action"

@@ -69,6 +69,7 @@ TREE: Final[dict[str, str | Group]] = {
             "withdraw",
             "reject",
             "activate",
+            "ratify",
             "rollback",
             "retire",
             "status",
@@ -77,7 +78,7 @@ TREE: Final[dict[str, str | Group]] = {
         ),
         "policies",
         dict.fromkeys(
-            ("submit", "approve", "withdraw", "reject", "rollback", "retire", "status"),
+            ("submit", "approve", "withdraw", "reject", "ratify", "rollback", "retire", "status"),
             "policy_life",
         ),
     ),

@@ -14,7 +14,7 @@ from ledger.operations.failures import MisuseError
 from ledger.operations.places import named_text
 
 if TYPE_CHECKING:
-    from ledger.client.records import PolicyProblem, PolicyScope
+    from ledger.client.records import PolicyActivation, PolicyProblem, PolicyScope
 
 _Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.")]
 _File = Annotated[str, typer.Argument(metavar="FILE", help="YAML or JSON; `-` for standard input.")]
@@ -146,14 +146,31 @@ def activate(
         list[str] | None, typer.Option(help="In force for models with this KEY=VALUE; repeatable.")
     ] = None,
     digest: Annotated[str, typer.Option(help="Refuse unless the version has this digest.")] = "",
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="Without approvals; it must be ratified in time.")
+    ] = False,
+    at: Annotated[str, typer.Option(help="At this time, if it still may by then.")] = "",
 ) -> None:
     """Bring a version into force: for the whole ledger, one model, or models with labels."""
     chosen = session()
     scope = scope_of(model, label)
-    appended = chosen.client.activate_policy(policy, version, rationale, scope=scope, digest=digest)
-    chosen.show(
-        appended, f"{policy} version {version} is in force, at position {appended.position}."
+    if emergency and at:
+        raise MisuseError("--emergency and --at exclude each other: what can wait is approved.")
+    if emergency:
+        appended = chosen.client.activate_in_emergency(
+            policy, version, rationale, scope=scope, digest=digest
+        )
+        chosen.show(
+            appended,
+            f"{policy} version {version} is in force, at position {appended.position}, until it "
+            f"is ratified: `decision-ledger policy status {policy}` says what that takes.",
+        )
+        return
+    appended = chosen.client.activate_policy(
+        policy, version, rationale, scope=scope, digest=digest, effective_time=at or None
     )
+    what = f"is to come into force at {at}" if at else "is in force"
+    chosen.show(appended, f"{policy} version {version} {what}, at position {appended.position}.")
 
 
 def scope_of(model: str, label: list[str] | None) -> "PolicyScope":
@@ -189,6 +206,7 @@ def show(
     ]
     lines += [
         f"# version {each.version} is in force for {scope_text(each.scope)}"
+        + (", by an emergency that was not ratified" if each.unratified else "")
         for each in found.policy.activations
         if each.in_force
     ]
@@ -204,13 +222,18 @@ def list_() -> None:
         (
             one.policy,
             one.newest_version,
-            ", ".join(str(each.version) for each in one.activations if each.in_force) or "-",
+            ", ".join(_in_force(each) for each in one.activations if each.in_force) or "-",
             one.title,
         )
         for one in found
     ]
     headings = ("POLICY", ">NEWEST", "IN FORCE", "TITLE")
     chosen.show({"policies": found}, output.table(headings, rows))
+
+
+def _in_force(activation: "PolicyActivation") -> str:
+    """Return a version in force, loudly where it is so by an emergency."""
+    return f"{activation.version}{' EMERGENCY, UNRATIFIED' if activation.unratified else ''}"
 
 
 def _told(file: str, problems: "tuple[PolicyProblem, ...]") -> list[str]:

@@ -62,9 +62,33 @@ def approve(
     chosen.show(appended, f"Approved {policy} version {version}, at position {appended.position}.")
 
 
-def withdraw(policy: _Policy, version: _Version, reason: _Reason) -> None:
+def ratify(policy: _Policy, version: _Version) -> None:
+    """Ratify a version that is in force by an emergency: it has the approvals that it lacked."""
+    chosen = session()
+    appended = chosen.client.ratify_policy(policy, version)
+    chosen.show(
+        appended, f"{policy} version {version} is ratified, at position {appended.position}."
+    )
+
+
+def withdraw(
+    policy: _Policy,
+    version: _Version,
+    reason: _Reason,
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="The time that was set for its activation instead.")
+    ] = False,
+) -> None:
     """Take back your own approval, before the version is in force by it."""
     chosen = session()
+    if schedule:
+        appended = chosen.client.withdraw_schedule(policy, version, reason)
+        chosen.show(
+            appended,
+            f"The time of {policy} version {version} is withdrawn, at position "
+            f"{appended.position}.",
+        )
+        return
     appended = chosen.client.withdraw_approval(policy, version, reason)
     chosen.show(
         appended,

@@ -241,6 +241,8 @@ class PolicyActivation:
     activated_at: datetime
     position: int
     in_force: bool
+    unratified: bool
+    """Whether it is in force by an emergency that was not ratified."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ ACTIONS: Final[dict[str, str]] = {
     "policies.activate": "put a policy in force, and roll one back",
     "policies.approve": "approve a policy or reject it",
     "policies.draft": "draft a policy",
+    "policies.emergency": "put a policy in force without its approvals, to be ratified",
     "projections.rebuild": "rebuild a read model",
     "proofs.read": "read a ledger's head, keys, checkpoints and proofs",
     "roles.define": "define a role",

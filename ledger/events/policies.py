@@ -195,10 +195,51 @@ class PolicyRetired(PolicyStep):
     reason: Text
 
 
+class PolicyRatified(PolicyStep):
+    """An activation in an emergency was ratified by the approvals that it lacked: it stays."""
+
+    TYPE: ClassVar[str] = "policy.ratified.v1"
+    CAUSE: ClassVar[str] = "the caller of RatifyPolicy"
+    METHOD: ClassVar[str] = "RatifyPolicy"
+
+    activation: Position
+    approvals: list[Position] = Field(max_length=APPROVALS_CITED_MAX)
+
+
+class PolicyScheduled(PolicyStep):
+    """A version is to come into force for a scope at a stated time, if it still may by then."""
+
+    TYPE: ClassVar[str] = "policy.scheduled.v1"
+    CAUSE: ClassVar[str] = "the caller of ActivatePolicy with a time"
+    METHOD: ClassVar[str] = "ActivatePolicy"
+
+    digest: Hex32
+    scope: ScopePart
+    rationale: Text
+    effective_time: Time
+    approvals: list[Position] = Field(max_length=APPROVALS_CITED_MAX)
+
+
+class PolicyScheduleWithdrawn(PolicyStep):
+    """A version does not come into force at the time that was set."""
+
+    TYPE: ClassVar[str] = "policy.schedule_withdrawn.v1"
+    CAUSE: ClassVar[str] = (
+        "the caller of WithdrawSchedule; the service, when its time has come and it may not be"
+    )
+    METHOD: ClassVar[str] = "WithdrawSchedule"
+
+    schedule: Position
+    reason: Text
+
+
 STEP_CLASSES: Final[tuple[type[PolicyStep], ...]] = (
     PolicySubmitted,
     PolicyApproved,
     PolicyApprovalWithdrawn,
     PolicyRejected,
     PolicyRetired,
+    PolicyRatified,
+    PolicyScheduled,
+    PolicyScheduleWithdrawn,
 )

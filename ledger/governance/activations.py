@@ -4,15 +4,16 @@ Judged the same before it is recorded and in an audit. A fault is a sentence wit
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Final
 
 from ledger.authority.state import AuthorityState
+from ledger.authority.table import EMERGENCY
+from ledger.events.cases import GOVERNOR
+from ledger.events.values import SECOND, parse_time
 from ledger.governance.lifecycle import Approval, LifecycleState, ScopeKey, scope_key
 from ledger.governance.requirements import Requirement, holds, lost, person_of, requirements
-from ledger.governance.steps import StepTimes, scope_fault
-
-Data = Mapping[str, Any]
+from ledger.governance.steps import Data, Judge, StepTimes, barred, scope_fault
 
 
 def activation_fault(
@@ -32,8 +33,9 @@ def activation_fault(
         return fault
     if basis == "approved":
         return _approved_fault(state, authority, data, moment)
-    if basis == "roll_back":
-        return roll_back_fault(state, scope, data)
+    judge = _INSTEAD.get(basis)
+    if judge is not None:
+        return judge(state, authority, actor, data, moment)
     return f"its basis is {basis}, which this release does not know"
 
 
@@ -43,10 +45,17 @@ def _form_fault(state: LifecycleState, actor: str, scope: ScopeKey, data: Data) 
     if data["replaces"] != (None if current is None else current.position):
         where = "no activation" if current is None else f"that at position {current.position}"
         return f"it is said to replace position {data['replaces']}, and {where} was in force there"
-    if actor.startswith("system/"):
-        return f"{actor} caused it, and a person or a service does"
-    if data["scheduled"] is not None or data["ratify_until"] is not None:
-        return f"it cites what an activation with the basis {data['basis']} does not rest on"
+    basis = data["basis"]
+    if (actor == GOVERNOR) != (basis in {"reverted", "scheduled"}) or (
+        actor != GOVERNOR and actor.startswith("system/")
+    ):
+        return f"{actor} caused it, with the basis {basis}"
+    if (data["scheduled"] is not None) != (basis == "scheduled"):
+        return "it cites a time that was set, or none, against its basis"
+    if (data["ratify_until"] is not None) != (basis == "emergency"):
+        return "it says until when it must be ratified, or does not, against its basis"
+    if data["approvals"] and basis not in {"approved", "scheduled"}:
+        return f"it cites approvals, and the basis {basis} rests on none"
     return ""
 
 
@@ -64,7 +73,19 @@ def _approved_fault(
     scope = scope_key(data["scope"])
     if gone := lost(state, scope):
         return f"the document of {gone[0]} was erased, and what approvals it asks for with it"
+    return quorum_fault(state, authority, data, scope, moment)
+
+
+def quorum_fault(
+    state: LifecycleState,
+    authority: AuthorityState,
+    data: Data,
+    scope: ScopeKey,
+    moment: StepTimes,
+) -> str:
+    """Return why the approvals that are cited are not those that a scope takes."""
     named, cited = (data["policy"], data["version"]), data["approvals"]
+    digest = data.get("digest", state.drafts[named].digest)
     if cited != sorted(set(cited)):
         return "its approvals are not in order, or one of them is cited twice"
     found: list[Approval] = []
@@ -72,7 +93,7 @@ def _approved_fault(
         approval = state.approvals.get(position)
         if approval is None or (approval.policy, approval.version) != named:
             return f"position {position} holds no approval of it"
-        if fault := approval_fault(state, authority, approval, scope, data["digest"], moment):
+        if fault := approval_fault(state, authority, approval, scope, digest, moment):
             return f"the approval at position {position} does not count: {fault}"
         found.append(approval)
     persons = Counter(person_of(authority, one.actor) for one in found)
@@ -91,7 +112,7 @@ def approval_fault(
 ) -> str:
     """Return why an approval does not count for a digest and scope; empty where it does."""
     named = approval.policy, approval.version
-    submission, draft = state.submissions.get(named), state.drafts[named]
+    submission = state.submissions.get(named)
     if approval.withdrawn_at:
         return f"it was withdrawn at position {approval.withdrawn_at}"
     if approval.digest != digest:
@@ -103,8 +124,8 @@ def approval_fault(
     if approval.expires_at <= moment.at:
         return "it has expired"
     person = person_of(authority, approval.actor)
-    if person in {person_of(authority, draft.author), person_of(authority, submission.actor)}:
-        return f"{person} is the author of the version, or has submitted it"
+    if person in barred(state, authority, named):
+        return f"{person} is the author of the version, or has submitted or activated it"
     if not holds(authority, approval.actor, approval.role, moment.grants_at):
         return f"{approval.actor} does not hold the role {approval.role} any more"
     return ""
@@ -135,16 +156,79 @@ def missing(asked: Iterable[Requirement], approvals: Iterable[Approval]) -> str:
     return ""
 
 
-def roll_back_fault(state: LifecycleState, scope: ScopeKey, data: Data) -> str:
-    """Return why a version cannot be put back for a scope; it takes no approvals."""
-    if data["approvals"]:
-        return "it cites approvals, and a roll-back rests on none"
-    current, named = state.in_force.get(scope), (data["policy"], data["version"])
+# ---- what takes the place of approvals -----------------------------------------------------------
+
+
+def _rolled_back_fault(
+    state: LifecycleState, _authority: AuthorityState, _actor: str, data: Data, _: StepTimes
+) -> str:
+    scope, named = scope_key(data["scope"]), (data["policy"], data["version"])
+    current = state.in_force.get(scope)
     if current is None:
         return f"no version is in force for {scope}"
     if current.named == named:
         return f"it is in force for {scope}"
     for one in state.activations.values():
-        if one.scope == scope and one.named == named and one.digest == data["digest"]:
+        is_it = one.scope == scope and one.named == named and one.digest == data["digest"]
+        if is_it and not state.is_unratified(one):
             return ""
-    return f"{named[0]} version {named[1]} was never in force for {scope}"
+    return f"{named[0]} version {named[1]} was never in force for {scope}, but in an emergency"
+
+
+def _emergency_fault(
+    state: LifecycleState, authority: AuthorityState, actor: str, data: Data, moment: StepTimes
+) -> str:
+    scope = scope_key(data["scope"])
+    asked = requirements(state, scope)
+    if not asked:
+        return f"no approvals are asked for there: it can be activated for {scope} as it is"
+    if not authority.may(actor, EMERGENCY, moment.grants_at):
+        return f"{actor} lacks the action {EMERGENCY}"
+    current = state.in_force.get(scope)
+    if current is not None and state.is_unratified(current):
+        return f"the emergency at position {current.position} waits for ratification there"
+    if current is None and state.around(scope) is None:
+        return f"no version in force holds all of {scope}, so none could follow the emergency"
+    counted = min(one.ratify_seconds for one in asked)
+    if parse_time(data["ratify_until"]) > moment.latest + counted * SECOND:
+        return f"it could be ratified for longer than the {counted} seconds that the policy says"
+    return ""
+
+
+def _reverted_fault(
+    state: LifecycleState, _authority: AuthorityState, _actor: str, data: Data, moment: StepTimes
+) -> str:
+    current = state.in_force.get(scope_key(data["scope"]))
+    if current is None or not state.is_unratified(current):
+        return "no emergency waits for ratification there"
+    if moment.latest < current.ratify_until:
+        return f"the emergency at position {current.position} can still be ratified"
+    after = state.restored(current)
+    if after is None or (*after.named, after.digest) != (
+        data["policy"], data["version"], data["digest"],
+    ):  # fmt: skip
+        return f"{after or 'nothing'} was in force before the emergency"
+    return ""
+
+
+def _scheduled_fault(
+    state: LifecycleState, authority: AuthorityState, _actor: str, data: Data, moment: StepTimes
+) -> str:
+    schedule = state.schedules.get(data["scheduled"])
+    if schedule is None:
+        return f"position {data['scheduled']} holds no time that was set and is still to come"
+    said = schedule.policy, schedule.version, schedule.digest, schedule.scope, schedule.rationale
+    found = data["policy"], data["version"], data["digest"], scope_key(data["scope"])
+    if said != (*found, data["rationale"]) or list(schedule.approvals) != data["approvals"]:
+        return f"the time that was set at position {schedule.position} is of another activation"
+    if moment.latest < schedule.effective_at:
+        return "its time has not come"
+    return _approved_fault(state, authority, data, moment)
+
+
+_INSTEAD: Final[dict[str, Judge]] = {
+    "roll_back": _rolled_back_fault,
+    "emergency": _emergency_fault,
+    "reverted": _reverted_fault,
+    "scheduled": _scheduled_fault,
+}

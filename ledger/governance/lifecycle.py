@@ -4,7 +4,7 @@ Pure: it is folded from events in order. Times are microseconds since the epoch.
 believes an event; `steps` and `activations` say whether one may be.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +17,11 @@ from ledger.events.policies import (
     PolicyApproved,
     PolicyDraftedV1,
     PolicyDraftedV2,
+    PolicyRatified,
     PolicyRejected,
     PolicyRetired,
+    PolicyScheduled,
+    PolicyScheduleWithdrawn,
     PolicySubmitted,
 )
 from ledger.events.values import parse_time
@@ -95,6 +98,24 @@ class ActivationFact(NamedTuple):
         return f"{self.policy} version {self.version}"
 
 
+class Schedule(NamedTuple):
+    """A version that is to come into force at a time."""
+
+    position: int
+    policy: str
+    version: int
+    digest: str
+    scope: ScopeKey
+    rationale: str
+    effective_at: int
+    approvals: tuple[int, ...]
+
+    @property
+    def named(self) -> tuple[str, int]:
+        """The version as one looks it up."""
+        return self.policy, self.version
+
+
 class OpenSubmission(NamedTuple):
     """A version as it waits for approvals."""
 
@@ -137,6 +158,10 @@ class LifecycleState:
     approvals: dict[int, Approval] = field(default_factory=dict)
     rejected: dict[tuple[str, int], int] = field(default_factory=dict)
     retired: dict[tuple[str, int], int] = field(default_factory=dict)
+    ratified: dict[int, int] = field(default_factory=dict)
+    """Where each activation in an emergency was ratified, by its position."""
+    schedules: dict[int, Schedule] = field(default_factory=dict)
+    """Those whose time has not come, by position."""
     labels: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """The labels of each model."""
 
@@ -152,10 +177,41 @@ class LifecycleState:
             approvals=dict(self.approvals),
             rejected=dict(self.rejected),
             retired=dict(self.retired),
+            ratified=dict(self.ratified),
+            schedules=dict(self.schedules),
             labels=dict(self.labels),
         )
 
     # ---- questions -------------------------------------------------------------------------------
+
+    def is_unratified(self, activation: ActivationFact) -> bool:
+        """Whether an activation was one in an emergency and was not ratified."""
+        return activation.basis == "emergency" and activation.position not in self.ratified
+
+    def waiting(self) -> list[ActivationFact]:
+        """Return the activations in force that must be ratified."""
+        return [one for one in self.in_force.values() if self.is_unratified(one)]
+
+    def around(self, scope: ScopeKey) -> ActivationFact | None:
+        """Return what would be in force there without an activation for that very scope."""
+        best: ActivationFact | None = None
+        for one in self.in_force.values():
+            is_wider = one.scope.rank < scope.rank or set(one.scope.labels) < set(scope.labels)
+            if not is_wider or not self.may_share(one.scope, scope):
+                continue
+            if best is None or (one.scope.rank, one.position) > (best.scope.rank, best.position):
+                best = one
+        return best
+
+    def restored(self, emergency: ActivationFact) -> ActivationFact | None:
+        """Return what takes the place of an emergency that is not ratified.
+
+        That is what it replaced; if nothing was in force for that very scope, what would be in
+        force there without it.
+        """
+        if emergency.replaces is not None:
+            return self.activations.get(emergency.replaces)
+        return self.around(emergency.scope)
 
     def approvals_of(self, submission: int) -> list[Approval]:
         """Return the approvals of a submission that were not withdrawn, by position."""
@@ -195,7 +251,11 @@ class LifecycleState:
             self._activate(position, actor, data)
         elif type_ in DESCRIBING:
             self.labels[data["model"]] = data["labels"]
-        elif type_ == PolicySubmitted.TYPE:
+        else:
+            self._step(position, type_, actor, data)
+
+    def _step(self, position: int, type_: str, actor: str, data: Mapping[str, Any]) -> None:
+        if type_ == PolicySubmitted.TYPE:
             named, scope = _named(data), scope_key(data["scope"])
             self.submissions[named] = OpenSubmission(position, actor, data["digest"], scope)
             self.rejected.pop(named, None)
@@ -218,6 +278,22 @@ class LifecycleState:
         elif type_ == PolicyRetired.TYPE:
             self.submissions.pop(_named(data), None)
             self.retired.setdefault(_named(data), position)
+        elif type_ == PolicyRatified.TYPE:
+            self.ratified[data["activation"]] = position
+            self.submissions.pop(_named(data), None)
+            self._cite(data["approvals"], position)
+        elif type_ == PolicyScheduled.TYPE:
+            self.schedules[position] = Schedule(
+                position,
+                *_named(data),
+                data["digest"],
+                scope_key(data["scope"]),
+                data["rationale"],
+                parse_time(data["effective_time"]),
+                tuple(data["approvals"]),
+            )
+        elif type_ == PolicyScheduleWithdrawn.TYPE:
+            self.schedules.pop(data["schedule"], None)
 
     def _draft(
         self,
@@ -254,13 +330,21 @@ class LifecycleState:
         self.activations[position] = made
         self.in_force.pop(scope, None)  # so that the order is that of the activations that count
         self.in_force[scope] = made
-        for one in made.approvals:
+        self.schedules.pop(data.get("scheduled") or 0, None)
+        self._cite(made.approvals, position)
+        known = self.submissions.get(made.named)
+        if made.basis == "emergency":  # it waits for the approvals that it lacked
+            if known is None or known.scope != scope:
+                waiting = OpenSubmission(position, actor, made.digest, scope)
+                self.submissions[made.named] = waiting
+        elif known is not None and known.scope == scope:
+            del self.submissions[made.named]
+
+    def _cite(self, approvals: Iterable[int], position: int) -> None:
+        for one in approvals:
             approval = self.approvals.get(one)
             if approval is not None and not approval.cited_at:
                 self.approvals[one] = replace(approval, cited_at=position)
-        open_ = self.submissions.get(made.named)
-        if open_ is not None and open_.scope == scope:
-            del self.submissions[made.named]
 
 
 def scope_key(data: Mapping[str, Any]) -> ScopeKey:

@@ -76,10 +76,14 @@ def _carried(state: LifecycleState, activation: ActivationFact) -> Iterator[Acti
     """Yield the activations whose versions ask for approvals where one is in force."""
     one: ActivationFact | None = activation
     while one is not None:
-        yield one
-        if one.basis != "roll_back":
+        is_waiting = state.is_unratified(one)
+        if not is_waiting:
+            yield one
+        if one.basis == "reverted":  # it is as it was before the emergency
+            one = state.activations.get(one.replaces or 0)
+        elif not is_waiting and one.basis != "roll_back":
             return
-        one = state.activations.get(one.replaces or 0)
+        one = None if one is None else state.activations.get(one.replaces or 0)
 
 
 # ---- persons -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from ledger.authority.state import AuthorityState
 from ledger.governance.activations import approval_fault, missing
 from ledger.governance.lifecycle import Approval, LifecycleState, OpenSubmission, ScopeKey
 from ledger.governance.requirements import Requirement, holders, person_of
-from ledger.governance.steps import StepTimes, asked_of
+from ledger.governance.steps import StepTimes, asked_of, barred
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,8 @@ def status_of(
         for one in approvals
     )
     counting = [one.approval for one in judged if not one.fault]
-    barred = {person_of(authority, one.actor) for one in counting}
-    barred |= {person_of(authority, draft.author)}
-    barred |= set() if submission is None else {person_of(authority, submission.actor)}
+    out = barred(state, authority, named)
+    out |= {person_of(authority, one.actor) for one in counting}
     asked = asked_of(state, named, scope)
     return VersionStatus(
         *named,
@@ -81,7 +80,7 @@ def status_of(
         draft.digest,
         scope,
         submission,
-        tuple(_roles(authority, asked, counting, barred, moment.grants_at)),
+        tuple(_roles(authority, asked, counting, out, moment.grants_at)),
         judged,
         tuple(one.scope for one in state.in_force.values() if one.named == named),
     )
@@ -91,14 +90,14 @@ def _roles(
     authority: AuthorityState,
     asked: list[Requirement],
     counting: list[Approval],
-    barred: set[str],
+    out: frozenset[str],
     at: int,
 ) -> Iterator[RoleStatus]:
     for requirement in asked:
         for role, count in requirement.approvals:
             given = sum(one.role == role for one in counting)
             held = holders(authority, role, at)
-            could = sorted(actor for person, actor in held.items() if person not in barred)
+            could = sorted(actor for person, actor in held.items() if person not in out)
             yield RoleStatus(requirement, role, count, given, tuple(could))
 
 
@@ -106,8 +105,12 @@ def _state(state: LifecycleState, named: tuple[str, int], *, is_approved: bool) 
     """Return a version's state in one word or two; the latest event that changed it decides."""
     if named in state.retired:
         return "retired"
+    if any(one.named == named for one in state.waiting()):
+        return "in force by an emergency"
     if any(one.named == named for one in state.in_force.values()):
         return "active"
+    if any(one.named == named for one in state.schedules.values()):
+        return "scheduled"
     if named in state.submissions:
         return "approved" if is_approved else "submitted"
     if named in state.rejected:

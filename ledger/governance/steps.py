@@ -4,7 +4,7 @@ Judged the same before it is recorded and in an audit. A fault is a sentence wit
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ledger.authority.state import AuthorityState
 from ledger.events.policies import (
@@ -15,7 +15,7 @@ from ledger.events.policies import (
     PolicySubmitted,
 )
 from ledger.events.values import SECOND, parse_time
-from ledger.governance.lifecycle import LifecycleState, OpenSubmission, ScopeKey, scope_key
+from ledger.governance.lifecycle import LifecycleState, ScopeKey, scope_key
 from ledger.governance.requirements import (
     Requirement,
     holds,
@@ -24,7 +24,7 @@ from ledger.governance.requirements import (
     requirements,
 )
 
-Data = Mapping[str, Any]
+Data: TypeAlias = Mapping[str, Any]
 
 
 class StepTimes(NamedTuple):
@@ -39,6 +39,10 @@ class StepTimes(NamedTuple):
     latest: int
 
 
+Judge: TypeAlias = Callable[[LifecycleState, AuthorityState, str, Data, StepTimes], str]
+"""Returns why something may not be, by the state, authority, actor, data and times."""
+
+
 def step_fault(
     state: LifecycleState,
     authority: AuthorityState,
@@ -48,7 +52,7 @@ def step_fault(
     moment: StepTimes,
 ) -> str:
     """Return why a step may not be taken; empty where it may."""
-    if type_ != PolicyApprovalWithdrawn.TYPE and (fault := _version_fault(state, data)):
+    if type_ != PolicyApprovalWithdrawn.TYPE and (fault := version_fault(state, data)):
         return fault
     return _JUDGES[type_](state, authority, actor, data, moment)
 
@@ -62,22 +66,22 @@ def asked_of(state: LifecycleState, named: tuple[str, int], scope: ScopeKey) -> 
     return requirements(state, scope) or ([] if own is None else [own])
 
 
-def open_submission(
-    state: LifecycleState, authority: AuthorityState, named: tuple[str, int], position: int
-) -> tuple[OpenSubmission | None, frozenset[str]]:
-    """Return what can be approved at a position, and the persons who may not approve it.
+def barred(
+    state: LifecycleState, authority: AuthorityState, named: tuple[str, int]
+) -> frozenset[str]:
+    """Return the persons whose approval of a version does not count.
 
-    Those are its author and the person who submitted it.
+    Those are its author, the one who submitted it, and one who activated it in an emergency.
     """
-    submission = state.submissions.get(named)
-    if submission is None or submission.position != position:
-        return None, frozenset()
-    draft = state.drafts[named]
-    both = draft.author, submission.actor
-    return submission, frozenset(person_of(authority, one) for one in both)
+    actors = [state.drafts[named].author]
+    if (submission := state.submissions.get(named)) is not None:
+        actors.append(submission.actor)
+    actors += [one.actor for one in state.waiting() if one.named == named]
+    return frozenset(person_of(authority, one) for one in actors)
 
 
-def _version_fault(state: LifecycleState, data: Data) -> str:
+def version_fault(state: LifecycleState, data: Data) -> str:
+    """Return why a step of a version cannot be: it was not drafted so, or was retired."""
     policy, version = data["policy"], data["version"]
     draft = state.drafts.get((policy, version))
     if draft is None:
@@ -124,12 +128,14 @@ def _approved_fault(
     named = data["policy"], data["version"]
     if not actor.startswith("users/"):
         return f"{actor} is not a person, and persons approve"
-    submission, barred = open_submission(state, authority, named, data["submission"])
-    if submission is None:
+    submission = state.submissions.get(named)
+    if submission is None or submission.position != data["submission"]:
         return f"position {data['submission']} holds no submission of it that waits for approvals"
     person = person_of(authority, actor)
-    if person in barred:
-        return f"{person} is its author or has submitted it, by this or another account"
+    if person in barred(state, authority, named):
+        return (
+            f"{person} is its author, or has submitted or activated it, by this or another account"
+        )
     for one in state.approvals_of(submission.position):
         if one.expires_at > moment.latest and person_of(authority, one.actor) == person:
             return f"{person} has approved it already, as {one.actor} at position {one.position}"
@@ -174,14 +180,21 @@ def _rejected_fault(
 def _retired_fault(
     state: LifecycleState, _authority: AuthorityState, _actor: str, data: Data, _moment: StepTimes
 ) -> str:
+    named = data["policy"], data["version"]
     for one in state.in_force.values():
-        if one.named == (data["policy"], data["version"]):
+        if one.named == named:
             return f"it is in force for {one.scope}, since position {one.position}"
+    for waiting in state.waiting():
+        after = state.restored(waiting)
+        if after is not None and after.named == named:
+            return f"it follows if the emergency at position {waiting.position} is not ratified"
+    for schedule in state.schedules.values():
+        if schedule.named == named:
+            return f"it is to come into force for {schedule.scope}: withdraw that first"
     return ""
 
 
-_Judge = Callable[[LifecycleState, AuthorityState, str, Data, StepTimes], str]
-_JUDGES: Final[dict[str, _Judge]] = {
+_JUDGES: Final[dict[str, Judge]] = {
     PolicySubmitted.TYPE: _submitted_fault,
     PolicyApproved.TYPE: _approved_fault,
     PolicyApprovalWithdrawn.TYPE: _withdrawn_fault,

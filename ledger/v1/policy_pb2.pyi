@@ -130,6 +130,7 @@ class PolicyActivation(message.Message):
     ACTIVATED_AT_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
     IN_FORCE_FIELD_NUMBER: builtins.int
+    UNRATIFIED_FIELD_NUMBER: builtins.int
     policy: builtins.str
     """Output only. Id of the policy."""
     version: builtins.int
@@ -144,6 +145,8 @@ class PolicyActivation(message.Message):
     """Output only. Where the event is."""
     in_force: builtins.bool
     """Output only. True while no later activation for the same scope has replaced it."""
+    unratified: builtins.bool
+    """Output only. True while it is in force by an emergency that was not ratified."""
     @builtins.property
     def scope(self) -> PolicyScope:
         """Output only. The scope that it is in force for."""
@@ -164,10 +167,11 @@ class PolicyActivation(message.Message):
         activated_at: timestamp_pb2.Timestamp | None = ...,
         position: builtins.int = ...,
         in_force: builtins.bool = ...,
+        unratified: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "actor", b"actor", "digest", b"digest", "in_force", b"in_force", "policy", b"policy", "position", b"position", "rationale", b"rationale", "scope", b"scope", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "actor", b"actor", "digest", b"digest", "in_force", b"in_force", "policy", b"policy", "position", b"position", "rationale", b"rationale", "scope", b"scope", "unratified", b"unratified", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -338,8 +342,8 @@ class PolicyStatus(message.Message):
     version: builtins.int
     """Output only. Number of the version."""
     state: builtins.str
-    """Output only. One of: draft, submitted, approved, rejected, active, superseded, rolled back,
-    retired.
+    """Output only. One of: draft, submitted, approved, rejected, scheduled, active, in force by an
+    emergency, superseded, rolled back, retired.
     """
     author: builtins.str
     """Output only. The actor that drafted it, who does not approve it by any account."""

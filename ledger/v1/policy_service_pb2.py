@@ -22,65 +22,78 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ledger.v1 import append_pb2 as ledger_dot_v1_dot_append__pb2
 from ledger.v1 import policy_pb2 as ledger_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/policy_service.proto\x12\tledger.v1\x1a\x16ledger/v1/append.proto\x1a\x16ledger/v1/policy.proto\"5\n\x11LintPolicyRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"\x87\x01\n\x12LintPolicyResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12*\n\x08problems\x18\x02 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x04 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x05 \x03(\t\"k\n\x12\x44raftPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x93\x01\n\x13\x44raftPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\x12*\n\x08warnings\x18\x03 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\"\x93\x01\n\x15\x41\x63tivatePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"?\n\x16\x41\x63tivatePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x91\x01\n\x13SubmitPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"=\n\x14SubmitPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"w\n\x14\x41pprovePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\">\n\x15\x41pprovePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"[\n\x17WithdrawApprovalRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"A\n\x18WithdrawApprovalResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RejectPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RejectPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RetirePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RetirePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x90\x01\n\x15RollBackPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"?\n\x16RollBackPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x82\x01\n\x16GetPolicyStatusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12%\n\x05scope\x18\x04 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\r\n\x05\x61s_of\x18\x05 \x01(\x03\"B\n\x17GetPolicyStatusResponse\x12\'\n\x06status\x18\x01 \x01(\x0b\x32\x17.ledger.v1.PolicyStatus\"F\n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"a\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Policy\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\"b\n\x13ListPoliciesRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x14ListPoliciesResponse\x12#\n\x08policies\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xed\x07\n\rPolicyService\x12I\n\nLintPolicy\x12\x1c.ledger.v1.LintPolicyRequest\x1a\x1d.ledger.v1.LintPolicyResponse\x12L\n\x0b\x44raftPolicy\x12\x1d.ledger.v1.DraftPolicyRequest\x1a\x1e.ledger.v1.DraftPolicyResponse\x12U\n\x0e\x41\x63tivatePolicy\x12 .ledger.v1.ActivatePolicyRequest\x1a!.ledger.v1.ActivatePolicyResponse\x12O\n\x0cSubmitPolicy\x12\x1e.ledger.v1.SubmitPolicyRequest\x1a\x1f.ledger.v1.SubmitPolicyResponse\x12R\n\rApprovePolicy\x12\x1f.ledger.v1.ApprovePolicyRequest\x1a .ledger.v1.ApprovePolicyResponse\x12[\n\x10WithdrawApproval\x12\".ledger.v1.WithdrawApprovalRequest\x1a#.ledger.v1.WithdrawApprovalResponse\x12O\n\x0cRejectPolicy\x12\x1e.ledger.v1.RejectPolicyRequest\x1a\x1f.ledger.v1.RejectPolicyResponse\x12O\n\x0cRetirePolicy\x12\x1e.ledger.v1.RetirePolicyRequest\x1a\x1f.ledger.v1.RetirePolicyResponse\x12U\n\x0eRollBackPolicy\x12 .ledger.v1.RollBackPolicyRequest\x1a!.ledger.v1.RollBackPolicyResponse\x12X\n\x0fGetPolicyStatus\x12!.ledger.v1.GetPolicyStatusRequest\x1a\".ledger.v1.GetPolicyStatusResponse\x12\x46\n\tGetPolicy\x12\x1b.ledger.v1.GetPolicyRequest\x1a\x1c.ledger.v1.GetPolicyResponse\x12O\n\x0cListPolicies\x12\x1e.ledger.v1.ListPoliciesRequest\x1a\x1f.ledger.v1.ListPoliciesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/policy_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x16ledger/v1/policy.proto\"5\n\x11LintPolicyRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"\x87\x01\n\x12LintPolicyResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12*\n\x08problems\x18\x02 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x04 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x05 \x03(\t\"k\n\x12\x44raftPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x93\x01\n\x13\x44raftPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\x12*\n\x08warnings\x18\x03 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\"\xc7\x01\n\x15\x41\x63tivatePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x16\x41\x63tivatePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x91\x01\n\x13SubmitPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"=\n\x14SubmitPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"w\n\x14\x41pprovePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\">\n\x15\x41pprovePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x95\x01\n\x1a\x41\x63tivateInEmergencyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"D\n\x1b\x41\x63tivateInEmergencyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"G\n\x13RatifyPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"=\n\x14RatifyPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"[\n\x17WithdrawScheduleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"A\n\x18WithdrawScheduleResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"[\n\x17WithdrawApprovalRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"A\n\x18WithdrawApprovalResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RejectPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RejectPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RetirePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RetirePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x90\x01\n\x15RollBackPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"?\n\x16RollBackPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x82\x01\n\x16GetPolicyStatusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12%\n\x05scope\x18\x04 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\r\n\x05\x61s_of\x18\x05 \x01(\x03\"B\n\x17GetPolicyStatusResponse\x12\'\n\x06status\x18\x01 \x01(\x0b\x32\x17.ledger.v1.PolicyStatus\"F\n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"a\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Policy\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\"b\n\x13ListPoliciesRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x14ListPoliciesResponse\x12#\n\x08policies\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x81\n\n\rPolicyService\x12I\n\nLintPolicy\x12\x1c.ledger.v1.LintPolicyRequest\x1a\x1d.ledger.v1.LintPolicyResponse\x12L\n\x0b\x44raftPolicy\x12\x1d.ledger.v1.DraftPolicyRequest\x1a\x1e.ledger.v1.DraftPolicyResponse\x12U\n\x0e\x41\x63tivatePolicy\x12 .ledger.v1.ActivatePolicyRequest\x1a!.ledger.v1.ActivatePolicyResponse\x12O\n\x0cSubmitPolicy\x12\x1e.ledger.v1.SubmitPolicyRequest\x1a\x1f.ledger.v1.SubmitPolicyResponse\x12R\n\rApprovePolicy\x12\x1f.ledger.v1.ApprovePolicyRequest\x1a .ledger.v1.ApprovePolicyResponse\x12\x64\n\x13\x41\x63tivateInEmergency\x12%.ledger.v1.ActivateInEmergencyRequest\x1a&.ledger.v1.ActivateInEmergencyResponse\x12O\n\x0cRatifyPolicy\x12\x1e.ledger.v1.RatifyPolicyRequest\x1a\x1f.ledger.v1.RatifyPolicyResponse\x12[\n\x10WithdrawSchedule\x12\".ledger.v1.WithdrawScheduleRequest\x1a#.ledger.v1.WithdrawScheduleResponse\x12[\n\x10WithdrawApproval\x12\".ledger.v1.WithdrawApprovalRequest\x1a#.ledger.v1.WithdrawApprovalResponse\x12O\n\x0cRejectPolicy\x12\x1e.ledger.v1.RejectPolicyRequest\x1a\x1f.ledger.v1.RejectPolicyResponse\x12O\n\x0cRetirePolicy\x12\x1e.ledger.v1.RetirePolicyRequest\x1a\x1f.ledger.v1.RetirePolicyResponse\x12U\n\x0eRollBackPolicy\x12 .ledger.v1.RollBackPolicyRequest\x1a!.ledger.v1.RollBackPolicyResponse\x12X\n\x0fGetPolicyStatus\x12!.ledger.v1.GetPolicyStatusRequest\x1a\".ledger.v1.GetPolicyStatusResponse\x12\x46\n\tGetPolicy\x12\x1b.ledger.v1.GetPolicyRequest\x1a\x1c.ledger.v1.GetPolicyResponse\x12O\n\x0cListPolicies\x12\x1e.ledger.v1.ListPoliciesRequest\x1a\x1f.ledger.v1.ListPoliciesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.policy_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LINTPOLICYREQUEST']._serialized_start=93
-  _globals['_LINTPOLICYREQUEST']._serialized_end=146
-  _globals['_LINTPOLICYRESPONSE']._serialized_start=149
-  _globals['_LINTPOLICYRESPONSE']._serialized_end=284
-  _globals['_DRAFTPOLICYREQUEST']._serialized_start=286
-  _globals['_DRAFTPOLICYREQUEST']._serialized_end=393
-  _globals['_DRAFTPOLICYRESPONSE']._serialized_start=396
-  _globals['_DRAFTPOLICYRESPONSE']._serialized_end=543
-  _globals['_ACTIVATEPOLICYREQUEST']._serialized_start=546
-  _globals['_ACTIVATEPOLICYREQUEST']._serialized_end=693
-  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_start=695
-  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_end=758
-  _globals['_SUBMITPOLICYREQUEST']._serialized_start=761
-  _globals['_SUBMITPOLICYREQUEST']._serialized_end=906
-  _globals['_SUBMITPOLICYRESPONSE']._serialized_start=908
-  _globals['_SUBMITPOLICYRESPONSE']._serialized_end=969
-  _globals['_APPROVEPOLICYREQUEST']._serialized_start=971
-  _globals['_APPROVEPOLICYREQUEST']._serialized_end=1090
-  _globals['_APPROVEPOLICYRESPONSE']._serialized_start=1092
-  _globals['_APPROVEPOLICYRESPONSE']._serialized_end=1154
-  _globals['_WITHDRAWAPPROVALREQUEST']._serialized_start=1156
-  _globals['_WITHDRAWAPPROVALREQUEST']._serialized_end=1247
-  _globals['_WITHDRAWAPPROVALRESPONSE']._serialized_start=1249
-  _globals['_WITHDRAWAPPROVALRESPONSE']._serialized_end=1314
-  _globals['_REJECTPOLICYREQUEST']._serialized_start=1316
-  _globals['_REJECTPOLICYREQUEST']._serialized_end=1403
-  _globals['_REJECTPOLICYRESPONSE']._serialized_start=1405
-  _globals['_REJECTPOLICYRESPONSE']._serialized_end=1466
-  _globals['_RETIREPOLICYREQUEST']._serialized_start=1468
-  _globals['_RETIREPOLICYREQUEST']._serialized_end=1555
-  _globals['_RETIREPOLICYRESPONSE']._serialized_start=1557
-  _globals['_RETIREPOLICYRESPONSE']._serialized_end=1618
-  _globals['_ROLLBACKPOLICYREQUEST']._serialized_start=1621
-  _globals['_ROLLBACKPOLICYREQUEST']._serialized_end=1765
-  _globals['_ROLLBACKPOLICYRESPONSE']._serialized_start=1767
-  _globals['_ROLLBACKPOLICYRESPONSE']._serialized_end=1830
-  _globals['_GETPOLICYSTATUSREQUEST']._serialized_start=1833
-  _globals['_GETPOLICYSTATUSREQUEST']._serialized_end=1963
-  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_start=1965
-  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_end=2031
-  _globals['_GETPOLICYREQUEST']._serialized_start=2033
-  _globals['_GETPOLICYREQUEST']._serialized_end=2103
-  _globals['_GETPOLICYRESPONSE']._serialized_start=2105
-  _globals['_GETPOLICYRESPONSE']._serialized_end=2202
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=2204
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=2302
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=2304
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=2388
-  _globals['_POLICYSERVICE']._serialized_start=2391
-  _globals['_POLICYSERVICE']._serialized_end=3396
+  _globals['_LINTPOLICYREQUEST']._serialized_start=126
+  _globals['_LINTPOLICYREQUEST']._serialized_end=179
+  _globals['_LINTPOLICYRESPONSE']._serialized_start=182
+  _globals['_LINTPOLICYRESPONSE']._serialized_end=317
+  _globals['_DRAFTPOLICYREQUEST']._serialized_start=319
+  _globals['_DRAFTPOLICYREQUEST']._serialized_end=426
+  _globals['_DRAFTPOLICYRESPONSE']._serialized_start=429
+  _globals['_DRAFTPOLICYRESPONSE']._serialized_end=576
+  _globals['_ACTIVATEPOLICYREQUEST']._serialized_start=579
+  _globals['_ACTIVATEPOLICYREQUEST']._serialized_end=778
+  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_start=780
+  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_end=843
+  _globals['_SUBMITPOLICYREQUEST']._serialized_start=846
+  _globals['_SUBMITPOLICYREQUEST']._serialized_end=991
+  _globals['_SUBMITPOLICYRESPONSE']._serialized_start=993
+  _globals['_SUBMITPOLICYRESPONSE']._serialized_end=1054
+  _globals['_APPROVEPOLICYREQUEST']._serialized_start=1056
+  _globals['_APPROVEPOLICYREQUEST']._serialized_end=1175
+  _globals['_APPROVEPOLICYRESPONSE']._serialized_start=1177
+  _globals['_APPROVEPOLICYRESPONSE']._serialized_end=1239
+  _globals['_ACTIVATEINEMERGENCYREQUEST']._serialized_start=1242
+  _globals['_ACTIVATEINEMERGENCYREQUEST']._serialized_end=1391
+  _globals['_ACTIVATEINEMERGENCYRESPONSE']._serialized_start=1393
+  _globals['_ACTIVATEINEMERGENCYRESPONSE']._serialized_end=1461
+  _globals['_RATIFYPOLICYREQUEST']._serialized_start=1463
+  _globals['_RATIFYPOLICYREQUEST']._serialized_end=1534
+  _globals['_RATIFYPOLICYRESPONSE']._serialized_start=1536
+  _globals['_RATIFYPOLICYRESPONSE']._serialized_end=1597
+  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_start=1599
+  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_end=1690
+  _globals['_WITHDRAWSCHEDULERESPONSE']._serialized_start=1692
+  _globals['_WITHDRAWSCHEDULERESPONSE']._serialized_end=1757
+  _globals['_WITHDRAWAPPROVALREQUEST']._serialized_start=1759
+  _globals['_WITHDRAWAPPROVALREQUEST']._serialized_end=1850
+  _globals['_WITHDRAWAPPROVALRESPONSE']._serialized_start=1852
+  _globals['_WITHDRAWAPPROVALRESPONSE']._serialized_end=1917
+  _globals['_REJECTPOLICYREQUEST']._serialized_start=1919
+  _globals['_REJECTPOLICYREQUEST']._serialized_end=2006
+  _globals['_REJECTPOLICYRESPONSE']._serialized_start=2008
+  _globals['_REJECTPOLICYRESPONSE']._serialized_end=2069
+  _globals['_RETIREPOLICYREQUEST']._serialized_start=2071
+  _globals['_RETIREPOLICYREQUEST']._serialized_end=2158
+  _globals['_RETIREPOLICYRESPONSE']._serialized_start=2160
+  _globals['_RETIREPOLICYRESPONSE']._serialized_end=2221
+  _globals['_ROLLBACKPOLICYREQUEST']._serialized_start=2224
+  _globals['_ROLLBACKPOLICYREQUEST']._serialized_end=2368
+  _globals['_ROLLBACKPOLICYRESPONSE']._serialized_start=2370
+  _globals['_ROLLBACKPOLICYRESPONSE']._serialized_end=2433
+  _globals['_GETPOLICYSTATUSREQUEST']._serialized_start=2436
+  _globals['_GETPOLICYSTATUSREQUEST']._serialized_end=2566
+  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_start=2568
+  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_end=2634
+  _globals['_GETPOLICYREQUEST']._serialized_start=2636
+  _globals['_GETPOLICYREQUEST']._serialized_end=2706
+  _globals['_GETPOLICYRESPONSE']._serialized_start=2708
+  _globals['_GETPOLICYRESPONSE']._serialized_end=2805
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=2807
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=2905
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=2907
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=2991
+  _globals['_POLICYSERVICE']._serialized_start=2994
+  _globals['_POLICYSERVICE']._serialized_end=4275
 # @@protoc_insertion_point(module_scope)

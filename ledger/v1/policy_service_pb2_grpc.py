@@ -60,6 +60,21 @@ class PolicyServiceStub:
                 request_serializer=ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyResponse.FromString,
                 _registered_method=True)
+        self.ActivateInEmergency = channel.unary_unary(
+                '/ledger.v1.PolicyService/ActivateInEmergency',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.ActivateInEmergencyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.ActivateInEmergencyResponse.FromString,
+                _registered_method=True)
+        self.RatifyPolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/RatifyPolicy',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.RatifyPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.RatifyPolicyResponse.FromString,
+                _registered_method=True)
+        self.WithdrawSchedule = channel.unary_unary(
+                '/ledger.v1.PolicyService/WithdrawSchedule',
+                request_serializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawScheduleRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawScheduleResponse.FromString,
+                _registered_method=True)
         self.WithdrawApproval = channel.unary_unary(
                 '/ledger.v1.PolicyService/WithdrawApproval',
                 request_serializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawApprovalRequest.SerializeToString,
@@ -156,6 +171,42 @@ class PolicyServiceServicer:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
         * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateInEmergency(self, request, context):
+        """Brings a version into force without the approvals that it lacks, in an emergency: for the time in
+        which it can be ratified. If it is not, what was in force before is in force again.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RatifyPolicy(self, request, context):
+        """Ratifies a version that came into force in an emergency: it has the approvals that it lacked.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says which approvals are missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawSchedule(self, request, context):
+        """Withdraws the time that was set for an activation: the version does not come into force by it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): no time is set for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,6 +315,21 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ApprovePolicy,
                     request_deserializer=ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyResponse.SerializeToString,
+            ),
+            'ActivateInEmergency': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateInEmergency,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.ActivateInEmergencyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.ActivateInEmergencyResponse.SerializeToString,
+            ),
+            'RatifyPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.RatifyPolicy,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.RatifyPolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.RatifyPolicyResponse.SerializeToString,
+            ),
+            'WithdrawSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawSchedule,
+                    request_deserializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawScheduleRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_policy__service__pb2.WithdrawScheduleResponse.SerializeToString,
             ),
             'WithdrawApproval': grpc.unary_unary_rpc_method_handler(
                     servicer.WithdrawApproval,
@@ -437,6 +503,87 @@ class PolicyService:
             '/ledger.v1.PolicyService/ApprovePolicy',
             ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyRequest.SerializeToString,
             ledger_dot_v1_dot_policy__service__pb2.ApprovePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateInEmergency(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/ActivateInEmergency',
+            ledger_dot_v1_dot_policy__service__pb2.ActivateInEmergencyRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.ActivateInEmergencyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RatifyPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/RatifyPolicy',
+            ledger_dot_v1_dot_policy__service__pb2.RatifyPolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.RatifyPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/WithdrawSchedule',
+            ledger_dot_v1_dot_policy__service__pb2.WithdrawScheduleRequest.SerializeToString,
+            ledger_dot_v1_dot_policy__service__pb2.WithdrawScheduleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -72,6 +72,30 @@ class PolicyServiceStub:
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
     * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
     """
+    ActivateInEmergency: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ActivateInEmergencyRequest, _policy_service_pb2.ActivateInEmergencyResponse]
+    """Brings a version into force without the approvals that it lacks, in an emergency: for the time in
+    which it can be ratified. If it is not, what was in force before is in force again.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+    """
+    RatifyPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.RatifyPolicyRequest, _policy_service_pb2.RatifyPolicyResponse]
+    """Ratifies a version that came into force in an emergency: it has the approvals that it lacked.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says which approvals are missing.
+    """
+    WithdrawSchedule: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.WithdrawScheduleRequest, _policy_service_pb2.WithdrawScheduleResponse]
+    """Withdraws the time that was set for an activation: the version does not come into force by it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): no time is set for it.
+    """
     WithdrawApproval: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.WithdrawApprovalRequest, _policy_service_pb2.WithdrawApprovalResponse]
     """Takes back the caller's own approval, before the version is in force by it.
 
@@ -163,6 +187,30 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
     * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    """
+    ActivateInEmergency: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ActivateInEmergencyRequest, _policy_service_pb2.ActivateInEmergencyResponse]  # type: ignore[assignment]
+    """Brings a version into force without the approvals that it lacks, in an emergency: for the time in
+    which it can be ratified. If it is not, what was in force before is in force again.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+    * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+    """
+    RatifyPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.RatifyPolicyRequest, _policy_service_pb2.RatifyPolicyResponse]  # type: ignore[assignment]
+    """Ratifies a version that came into force in an emergency: it has the approvals that it lacked.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says which approvals are missing.
+    """
+    WithdrawSchedule: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.WithdrawScheduleRequest, _policy_service_pb2.WithdrawScheduleResponse]  # type: ignore[assignment]
+    """Withdraws the time that was set for an activation: the version does not come into force by it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): no time is set for it.
     """
     WithdrawApproval: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.WithdrawApprovalRequest, _policy_service_pb2.WithdrawApprovalResponse]  # type: ignore[assignment]
     """Takes back the caller's own approval, before the version is in force by it.
@@ -282,6 +330,48 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
         * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+
+    @_abc_1.abstractmethod
+    def ActivateInEmergency(
+        self,
+        request: _policy_service_pb2.ActivateInEmergencyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.ActivateInEmergencyResponse, _abc.Awaitable[_policy_service_pb2.ActivateInEmergencyResponse]]:
+        """Brings a version into force without the approvals that it lacks, in an emergency: for the time in
+        which it can be ratified. If it is not, what was in force before is in force again.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
+        """
+
+    @_abc_1.abstractmethod
+    def RatifyPolicy(
+        self,
+        request: _policy_service_pb2.RatifyPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.RatifyPolicyResponse, _abc.Awaitable[_policy_service_pb2.RatifyPolicyResponse]]:
+        """Ratifies a version that came into force in an emergency: it has the approvals that it lacked.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says which approvals are missing.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawSchedule(
+        self,
+        request: _policy_service_pb2.WithdrawScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.WithdrawScheduleResponse, _abc.Awaitable[_policy_service_pb2.WithdrawScheduleResponse]]:
+        """Withdraws the time that was set for an activation: the version does not come into force by it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): no time is set for it.
         """
 
     @_abc_1.abstractmethod

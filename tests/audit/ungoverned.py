@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from ledger.events.values import format_time
 from tests.audit.paper import Paper
+from tests.support.world import HOUR, START
 
 EVERYWHERE: Final[dict[str, Any]] = {"kind": "ledger", "model": None, "labels": {}}
 
@@ -42,7 +44,17 @@ def replace_what_was_not_in_force(paper: Paper) -> int:
     return activate(paper, "users/ana", version_of(paper), None)
 
 
+def let_a_time_pass(paper: Paper) -> int:
+    named = version_of(paper)
+    data = named | {
+        "scope": EVERYWHERE, "rationale": "x", "approvals": [],
+        "effective_time": format_time(START + HOUR),
+    }  # fmt: skip
+    return paper.append("policies/main", "policy.scheduled.v1", data, actor="users/ana")
+
+
 UNGOVERNED: Final[dict[str, Callable[[Paper], int]]] = {
     "policies.steps": submit_where_no_role_is_held,
     "policies.approved": replace_what_was_not_in_force,
+    "policies.terms": let_a_time_pass,
 }

@@ -5,6 +5,7 @@ name, so that each test is about what a command sends and says.
 """
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,44 @@ def test_an_author_without_the_right_does_not_approve(people: Run, tmp_path: Pat
     done(people("authority", "grant", AUTHOR, APPROVER, *WHY, "--actor", ANA))
     refused = people("policy", "approve", "main", "2", "--digest", digest, "--actor", AUTHOR)
     assert "is its author" in refused_with(refused, "GOVERNANCE_REFUSED")
+
+
+def test_an_emergency_is_loud_until_it_is_ratified(people: Run, tmp_path: Path) -> None:
+    digest = draft(people, tmp_path, "Second")
+    rush = ("policy", "activate", "main", "2", *BECAUSE, "--emergency", "--actor", PAT)
+    assert "is in force, at position" in done(people(*rush))
+    assert "2 EMERGENCY, UNRATIFIED" in done(people("policy", "list"))
+    assert "by an emergency that was not ratified" in done(people("policy", "show", "main"))
+    assert "main version 2: in force by an emergency." in done(people("policy", "status", "main"))
+    assert "main version 2 is in force by an emergency" in people("doctor").out
+    early = people("policy", "ratify", "main", "2", "--actor", PAT)
+    assert "asks for 2 policy-approver" in refused_with(early, "GOVERNANCE_REFUSED")
+    line = ("policy", "approve", "main", "2", "--digest", digest)
+    assert "has submitted or activated it" in people(*line, "--actor", PAT).err
+    done(people("authority", "register", "users/kim", "--person", "staff-9"))
+    done(people("authority", "grant", "users/kim", APPROVER, *WHY))
+    for actor in (SAM, "users/kim"):
+        done(people(*line, "--actor", actor))
+    told(people("policy", "ratify", "main", "2", "--actor", PAT, "--json"), "policy ratify")
+    assert "EMERGENCY" not in done(people("policy", "list"))
+    assert "emergency" not in people("doctor").out
+
+
+def test_a_time_is_set_and_withdrawn(people: Run, tmp_path: Path) -> None:
+    digest = draft(people, tmp_path, "Second")
+    done(people("policy", "submit", "main", "2", *BECAUSE, "--actor", AUTHOR))
+    for actor in (PAT, SAM):
+        line = ("policy", "approve", "main", "2", "--digest", digest, "--actor", actor)
+        done(people(*line))
+    status = people("policy", "status", "main", "--json").json
+    until = status["approvals"][0]["expires_at"]
+    late = ("policy", "activate", "main", "2", *BECAUSE, "--at", until, "--actor", PAT)
+    assert "it has expired" in refused_with(people(*late), "APPROVAL_MISSING")
+    soon = (datetime.fromisoformat(until) - timedelta(hours=1)).isoformat()
+    at = ("policy", "activate", "main", "2", *BECAUSE, "--at", soon, "--actor", PAT)
+    assert "is to come into force at" in done(people(*at))
+    assert "main version 2: scheduled." in done(people("policy", "status", "main"))
+    away = ("policy", "withdraw", "main", "2", "--schedule", *WHY, "--actor", PAT)
+    assert "The time of main version 2 is withdrawn" in done(people(*away))
+    both = people("policy", "activate", "main", "2", *BECAUSE, "--emergency", "--at", soon)
+    assert both.code == 2

@@ -94,6 +94,9 @@ fcabaa5e6e191139a5177dd9cfa071835b216e0af574d2474869ef960b94ff1e  escalation.end
 52f3f379ba17c0552a288d842ebd59af310bdbc621a4f0141f7d9cd1c00eb484  policy.rejected.v1.json
 294fb22a939dbaf8a4c52edcad3c3f54b5de7d2db002bc4acc7d988ba8b1b632  policy.retired.v1.json
 71ab112605d5b8f79e09a4966e8a11a7febee04dc2488b6aa5c9f378c26882fc  policy.activated.v2.json
+bfcfef537477288bffe89d4ef8b1d09c33fa33d117fb9fd081a494b3c657fffa  policy.scheduled.v1.json
+7e1a3960fb41588f4ae64d028fd557691d5f0788e31bc0e0617f91b58ea1fff4  policy.schedule_withdrawn.v1.json
+deb9ba06e423eeb20230dd271b5e61226324999afcf31b4eee4a082df251c3a9  policy.ratified.v1.json
 """.splitlines()
 )
 

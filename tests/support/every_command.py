@@ -105,6 +105,7 @@ ELSEWHERE = {
     "policy approve",
     "policy withdraw",
     "policy reject",
+    "policy ratify",
     "policy rollback",
     "policy retire",
 }

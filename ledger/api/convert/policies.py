@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import message_of, timestamp
 from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
+from ledger.application.policies.governance import scope_part
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import Problem, to_text
 from ledger.events.canonical import encode
@@ -63,8 +64,13 @@ def version(drafted: PolicyDrafted, placed: PlacedEvent) -> policy_pb2.PolicyVer
     )
 
 
-def policy(view: PolicyRecord, in_force: frozenset[int]) -> policy_pb2.Policy:
-    """Return a policy; `in_force` holds the positions of activations that nothing has replaced."""
+def policy(
+    view: PolicyRecord, in_force: frozenset[int], unratified: frozenset[int]
+) -> policy_pb2.Policy:
+    """Return a policy; `in_force` holds the positions of activations that nothing has replaced.
+
+    `unratified` are those of them that wait for ratification.
+    """
     known = view.policy
     newest = known.drafts[-1]
     return policy_pb2.Policy(
@@ -73,7 +79,12 @@ def policy(view: PolicyRecord, in_force: frozenset[int]) -> policy_pb2.Policy:
         title=newest.document.title if newest is not None else "",  # erased
         newest_version=len(known.drafts),
         activations=[
-            _activation(activated, placed, is_in_force=placed.position in in_force)
+            _activation(
+                activated,
+                placed,
+                is_in_force=placed.position in in_force,
+                is_unratified=placed.position in unratified,
+            )
             for activated, placed in zip(known.activations, view.activated, strict=True)
         ],
     )
@@ -107,9 +118,7 @@ def status(found: VersionStatus) -> policy_pb2.PolicyStatus:
 
 
 def _of_key(key: ScopeKey) -> policy_pb2.PolicyScope:
-    return scope(
-        ScopePart.model_validate({"kind": key.kind, "model": key.model, "labels": dict(key.labels)})
-    )
+    return scope(scope_part(key))
 
 
 def positions_in_force(views: Iterable[PolicyRecord]) -> frozenset[int]:
@@ -127,7 +136,7 @@ def positions_in_force(views: Iterable[PolicyRecord]) -> frozenset[int]:
 
 
 def _activation(
-    activated: PolicyActivated, placed: PlacedEvent, *, is_in_force: bool
+    activated: PolicyActivated, placed: PlacedEvent, *, is_in_force: bool, is_unratified: bool
 ) -> policy_pb2.PolicyActivation:
     return message_of(
         policy_pb2.PolicyActivation,
@@ -137,4 +146,5 @@ def _activation(
         activated_at=timestamp(placed.recorded_at),
         position=placed.position,
         in_force=is_in_force,
+        unratified=is_unratified,
     )

@@ -5,7 +5,9 @@ Each checks the state that it is about and decides the next event of an aggregat
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+import structlog
 
 from ledger.application.appender import Proposal
 from ledger.application.commands import (
@@ -29,6 +31,7 @@ from ledger.application.policies.definition_usage import (
 from ledger.application.policies.governance import ActivationSpec, PolicyGovernance
 from ledger.application.policies.lint import LintResult
 from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.base import EventData
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.events.registry import typed
@@ -36,7 +39,9 @@ from ledger.limits import MONEY_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
-MakeActivation: TypeAlias = Callable[[str, ActivationSpec], tuple[PolicyActivated, list[Guard]]]
+_log: Final = structlog.get_logger("ledger.policies")
+
+MakeActivation: TypeAlias = Callable[[str, ActivationSpec], tuple[EventData, list[Guard]]]
 """Makes the activation that an actor wants, and the guards of what it rests on."""
 
 
@@ -175,6 +180,66 @@ class FleetCommands:
         """
         return self._activate(
             caller, policy, version, digest, scope, reason, self._governance.rolled_back
+        )
+
+    def activate_in_emergency(
+        self,
+        caller: Caller,
+        policy: str,
+        version: int,
+        digest: str,
+        scope: ScopePart,
+        reason: str,
+    ) -> AppendResult:
+        """Record that a version is in force without its approvals, until it must be ratified.
+
+        GOVERNANCE_REFUSED where no approvals are asked for, or nothing could follow it.
+        """
+        written = self._activate(
+            caller, policy, version, digest, scope, reason, self._governance.in_emergency
+        )
+        _log.warning(
+            "policy.emergency",
+            policy=policy,
+            version=version,
+            actor=caller.actor,
+            position=written.last_position,
+            why=reason,
+        )
+        return written
+
+    def schedule_policy(
+        self,
+        caller: Caller,
+        policy: str,
+        version: int,
+        digest: str,
+        scope: ScopePart,
+        rationale: str,
+        effective_time: int,
+    ) -> AppendResult:
+        """Record that a version is to come into force at a time.
+
+        APPROVAL_MISSING where it lacks approvals that hold until then.
+        """
+
+        def make(actor: str, wanted: ActivationSpec) -> tuple[EventData, list[Guard]]:
+            return self._governance.scheduled(actor, wanted, effective_time)
+
+        return self._activate(caller, policy, version, digest, scope, rationale, make)
+
+    def activate_due(
+        self, caller: Caller, wanted: ActivationSpec, make: MakeActivation
+    ) -> AppendResult:
+        """Record an activation whose time has come; raises why it may not be."""
+        return self._activate(
+            caller,
+            wanted.policy,
+            wanted.version,
+            wanted.digest,
+            wanted.scope,
+            wanted.rationale,
+            make,
         )
 
     def _activate(

@@ -1,6 +1,7 @@
 """The governor: records what time brings, as `system/governor`, once its time has come.
 
-An escalation without an answer goes on to the next tier, and a task is overdue. All that it appends
+An escalation without an answer goes on to the next tier, and a task is overdue; a policy comes into
+force at its time, and an emergency that was not ratified ends. All that it appends
 is judged as the auditor judges it, and guarded: several servers do the same thing once.
 """
 
@@ -10,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from ledger.application.commands import Caller, ledger_time
+from ledger.application.fleet.due_policies import DuePolicies
 from ledger.application.governance.cases import Cases
 from ledger.application.periodic_task import PeriodicTask
 from ledger.application.policies.history import PolicyHistory
@@ -34,18 +36,25 @@ class Governor(PeriodicTask):
     """Looks every few seconds at what is due on one ledger."""
 
     def __init__(
-        self, store: Store, info: LedgerInfo, cases: Cases, policies: PolicyHistory, clock: Clock
+        self,
+        store: Store,
+        info: LedgerInfo,
+        cases: Cases,
+        policies: PolicyHistory,
+        clock: Clock,
+        due_policies: DuePolicies,
     ) -> None:
         self._store = store
         self._info = info
         self._cases = cases
         self._policies = policies
+        self._due_policies = due_policies
         super().__init__(f"governor {info.origin}", self.run_due, _SECONDS, clock)
 
     def run_due(self) -> int:
         """Record all that is due by the ledger's time; return how many events that were."""
         now = ledger_time(self._info, self._store, self._store.events.head(self._info.origin))
-        written = 0
+        written = self._due_policies.run()
         for model, cases in self._cases.open().items():
             for data in self._due(model, cases, now):
                 try:

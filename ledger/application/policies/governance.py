@@ -18,6 +18,7 @@ from ledger.application.commands import (
 from ledger.authority.state import AuthorityState
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
+from ledger.events.cases import GOVERNOR
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import DESCRIBING
 from ledger.events.policies import (
@@ -25,20 +26,24 @@ from ledger.events.policies import (
     PolicyActivated,
     PolicyActivatedV1,
     PolicyActivatedV2,
+    PolicyScheduled,
     ScopePart,
 )
 from ledger.events.proving import BodyErased
+from ledger.events.values import SECOND, format_time
 from ledger.governance.activations import activation_fault, standing
 from ledger.governance.lifecycle import (
     FOLDED_TYPES,
     LIFECYCLE_TYPES,
     LifecycleState,
+    Schedule,
     ScopeKey,
     scope_key,
 )
 from ledger.governance.requirements import requirement_of, requirements, unreachable
 from ledger.governance.status import VersionStatus, status_of
 from ledger.governance.steps import StepTimes
+from ledger.governance.terms import taken_fault
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -96,7 +101,13 @@ class ActivationSpec:
         )
 
     def governed(
-        self, state: LifecycleState, basis: Basis, approvals: Sequence[int] = ()
+        self,
+        state: LifecycleState,
+        basis: Basis,
+        approvals: Sequence[int] = (),
+        *,
+        scheduled: int | None = None,
+        ratify_until: int | None = None,
     ) -> PolicyActivatedV2:
         """Return its activation in place of what is in force for its very scope."""
         current = state.in_force.get(self.key)
@@ -109,8 +120,8 @@ class ActivationSpec:
             basis=basis,
             approvals=list(approvals),
             replaces=None if current is None else current.position,
-            scheduled=None,
-            ratify_until=None,
+            scheduled=scheduled,
+            ratify_until=None if ratify_until is None else format_time(ratify_until),
         )
 
 
@@ -133,6 +144,10 @@ class PolicyGovernance:
         now = ledger_time(self._info, self._store, head)
         moment = StepTimes(now, self._clock.now_micros(), now)
         return Judged(self._at(head.position), self._authority.state, moment, head)
+
+    def unratified(self) -> frozenset[int]:
+        """Return the positions of the emergencies in force that were not ratified."""
+        return frozenset(one.position for one in self.judged().state.waiting())
 
     def as_of(self, position: int) -> LifecycleState:
         """Return the life of policies at an earlier position, by the bodies that are there."""
@@ -219,6 +234,64 @@ class PolicyGovernance:
             raise refused(fault)
         return made, judged.guards(wanted.scope)
 
+    def in_emergency(
+        self, actor: str, wanted: ActivationSpec
+    ) -> tuple[PolicyActivated, list[Guard]]:
+        """Return the activation of a version without the approvals that it lacks, for a time.
+
+        GOVERNANCE_REFUSED says why it may not be.
+        """
+        judged = self.judged()
+        self.check_reachable(judged, wanted.named)
+        asked = requirements(judged.state, wanted.key)
+        seconds = min((one.ratify_seconds for one in asked), default=0)
+        until = judged.moment.at + seconds * SECOND
+        made = wanted.governed(judged.state, "emergency", ratify_until=until)
+        if fault := _activation_fault(judged, actor, made):
+            raise refused(fault)
+        return made, judged.guards(wanted.scope)
+
+    def scheduled(
+        self, actor: str, wanted: ActivationSpec, effective_time: int
+    ) -> tuple[PolicyScheduled, list[Guard]]:
+        """Return what sets the time of an activation; APPROVAL_MISSING where it lacks any."""
+        judged = self.judged()
+        self.check_reachable(judged, wanted.named)
+        found = standing(judged.state, judged.authority, wanted.named, judged.moment)
+        made = PolicyScheduled(
+            policy=wanted.policy,
+            version=wanted.version,
+            digest=wanted.digest,
+            scope=wanted.scope,
+            rationale=wanted.rationale,
+            effective_time=format_time(effective_time),
+            approvals=[one.position for one in found],
+        )
+        data, moment = made.to_data(), judged.moment
+        if fault := taken_fault(judged.state, judged.authority, made.TYPE, actor, data, moment):
+            raise not_activated(wanted, fault)
+        return made, judged.guards(wanted.scope)
+
+    def come_due(
+        self, wanted: ActivationSpec, schedule: Schedule
+    ) -> tuple[PolicyActivated, list[Guard]]:
+        """Return the activation whose time has come; APPROVAL_MISSING says why it may not be."""
+        judged = self.judged()
+        made = wanted.governed(
+            judged.state, "scheduled", schedule.approvals, scheduled=schedule.position
+        )
+        if fault := _activation_fault(judged, GOVERNOR, made):
+            raise not_activated(wanted, fault)
+        return made, judged.guards(wanted.scope)
+
+    def reverted(self, actor: str, wanted: ActivationSpec) -> tuple[PolicyActivated, list[Guard]]:
+        """Return the activation that ends an emergency; GOVERNANCE_REFUSED where it may stay."""
+        judged = self.judged()
+        made = wanted.governed(judged.state, "reverted")
+        if fault := _activation_fault(judged, actor, made):
+            raise refused(fault)
+        return made, judged.guards(wanted.scope)
+
     def check_free(self, scopes: Iterable[ScopePart]) -> list[Guard]:
         """Refuse to activate past approvals; return the guards that none are asked for."""
         judged = self.judged()
@@ -285,6 +358,13 @@ def not_activated(wanted: ActivationSpec, fault: str) -> LedgerError:
 def _activation_fault(judged: Judged, actor: str, made: PolicyActivated) -> str:
     data, moment = made.to_data(), judged.moment
     return activation_fault(judged.state, judged.authority, actor, data, moment)
+
+
+def scope_part(key: ScopeKey) -> ScopePart:
+    """Return a scope as events have it."""
+    return ScopePart.model_validate(
+        {"kind": key.kind, "model": key.model, "labels": dict(key.labels)}
+    )
 
 
 def _said(scope: ScopePart) -> str:

@@ -13,15 +13,19 @@ from ledger.application.policies.governance import Judged, PolicyGovernance, ref
 from ledger.events.policies import (
     PolicyApprovalWithdrawn,
     PolicyApproved,
+    PolicyRatified,
     PolicyRejected,
     PolicyRetired,
+    PolicyScheduleWithdrawn,
     PolicyStep,
     PolicySubmitted,
     ScopePart,
 )
 from ledger.events.values import SECOND, format_time
+from ledger.governance.activations import standing
 from ledger.governance.requirements import holds
-from ledger.governance.steps import asked_of, step_fault
+from ledger.governance.steps import asked_of
+from ledger.governance.terms import taken_fault
 from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.store import Store
 
@@ -142,6 +146,46 @@ class PolicySteps:
 
         return self._record(caller, PolicyRetired.METHOD, make)
 
+    def ratify(self, caller: Caller, version: ChosenVersion) -> AppendResult:
+        """Record that an emergency has the approvals it lacked; GOVERNANCE_REFUSED if not."""
+
+        def make(judged: Judged) -> PolicyStep:
+            state = judged.state
+            waiting = [one for one in state.waiting() if one.named == version.named]
+            if not waiting:
+                raise refused(f"{_said(version)} is in force by no emergency")
+            found = standing(state, judged.authority, version.named, judged.moment)
+            return PolicyRatified(
+                policy=version.policy,
+                version=version.number,
+                activation=waiting[-1].position,
+                approvals=[one.position for one in found],
+            )
+
+        return self._record(caller, PolicyRatified.METHOD, make)
+
+    def withdraw_schedule(
+        self, caller: Caller, version: ChosenVersion, reason: str, schedule: int = 0
+    ) -> AppendResult:
+        """Record that a time that was set has no effect; without a position, the newest one's.
+
+        GOVERNANCE_REFUSED where none is to come.
+        """
+
+        def make(judged: Judged) -> PolicyStep:
+            found = [
+                one.position
+                for one in judged.state.schedules.values()
+                if one.named == version.named and schedule in {0, one.position}
+            ]
+            if not found:
+                raise refused(f"no time is set for {_said(version)}")
+            return PolicyScheduleWithdrawn(
+                policy=version.policy, version=version.number, schedule=found[-1], reason=reason
+            )
+
+        return self._record(caller, PolicyScheduleWithdrawn.METHOD, make)
+
     def _record(
         self, caller: Caller, method: str, make: _Make, scope: ScopePart | None = None
     ) -> AppendResult:
@@ -149,7 +193,7 @@ class PolicySteps:
             judged = self._governance.judged()
             with fields_named():
                 made = make(judged)
-            fault = step_fault(
+            fault = taken_fault(
                 judged.state,
                 judged.authority,
                 made.TYPE,

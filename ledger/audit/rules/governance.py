@@ -1,16 +1,30 @@
 """Rules about the life of policies: who approved what, and what came into force by it."""
 
+from collections.abc import Iterator
+from typing import Final
+
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.events.policies import ACTIVATED_TYPES, STEP_CLASSES
-from ledger.events.values import SECOND
+from ledger.authority.state import AuthorityState
+from ledger.authority.table import EMERGENCY, METHODS
+from ledger.events.policies import (
+    ACTIVATED_TYPES,
+    STEP_CLASSES,
+    PolicyActivated,
+    PolicyActivatedV2,
+    PolicyScheduled,
+)
+from ledger.events.values import DAY, SECOND
 from ledger.governance.activations import activation_fault
-from ledger.governance.steps import StepTimes, step_fault
+from ledger.governance.steps import StepTimes
+from ledger.governance.terms import taken_fault
 
-_LATE_MICROS = 300 * SECOND
+ACTIVATE: Final = METHODS[PolicyActivated.METHOD]
+_TIMED: Final = (PolicyActivatedV2.TYPE, PolicyScheduled.TYPE)
+_LATE_MICROS: Final = 300 * SECOND
 """How much later than it was judged a step may be recorded."""
-_GAP = Unchecked("a body is not there that may say otherwise")
+_GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
 def _moment(event: AuditedEvent, fold: LedgerState) -> StepTimes:
@@ -24,7 +38,7 @@ def policies_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every step in the life of a version was taken by those who may, as things were there."""
     state, authority = fold.lifecycle, fold.authority.state
     moment = _moment(event, fold)
-    fault = step_fault(state, authority, event.type, event.actor, event.known, moment)
+    fault = taken_fault(state, authority, event.type, event.actor, event.known, moment)
     return _GAP if fault and fold.has_gaps else fault or None
 
 
@@ -34,5 +48,34 @@ def policies_approved(event: AuditedEvent, fold: LedgerState) -> Verdict:
     state, authority = fold.lifecycle, fold.authority.state
     if (event.known["policy"], event.known["version"]) not in state.drafts:
         return None  # another rule's business
-    fault = activation_fault(state, authority, event.actor, event.known, _moment(event, fold))
+    moment = _moment(event, fold)
+    fault = activation_fault(state, authority, event.actor, event.known, moment)
+    if not fault and event.known.get("basis") != "emergency":
+        fault = _only_in_emergencies(authority, event.actor, moment.grants_at)
     return _GAP if fault and fold.has_gaps else fault or None
+
+
+def _only_in_emergencies(authority: AuthorityState, actor: str, at: int) -> str:
+    """Say so where an actor had the right to activate in an emergency alone."""
+    if not authority.may(actor, EMERGENCY, at) or authority.may(actor, ACTIVATE, at):
+        return ""
+    return f"{actor} lacked the action {ACTIVATE} there"
+
+
+def _unended(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    """Yield what the service should have recorded by the end, a day after it was due."""
+    if fold.has_gaps:
+        return
+    now = fold.recorded_at if fold.clock == "wall" else fold.newest_observed_at
+    for one in fold.lifecycle.waiting():
+        if now > one.ratify_until + DAY:
+            yield one.position, "it was not ratified in time, and nothing has taken its place"
+    for schedule in fold.lifecycle.schedules.values():
+        if now > schedule.effective_at + DAY:
+            yield schedule.position, "its time has come, and it is neither in force nor withdrawn"
+
+
+@rule("policies.terms", *_TIMED, finish=_unended)
+def policies_terms(_event: AuditedEvent, _fold: LedgerState) -> Verdict:
+    """No emergency stays in force unratified, and no time that was set passes without effect."""
+    return None  # that is known at the end alone

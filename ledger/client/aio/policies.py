@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from ledger.client.aio.connection import AsyncServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import one, paged, whole
-from ledger.client.inputs import in_collection, scope_message, version_name
+from ledger.client.inputs import Time, in_collection, scope_message, timestamp_of, version_name
 from ledger.client.policy_status import PolicyStatus
 from ledger.client.records import (
     Appended,
@@ -42,14 +42,20 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         *,
         scope: PolicyScope | None = None,
         digest: str = "",
+        effective_time: Time | None = None,
         request_id: str | None = None,
     ) -> Appended:
-        """Bring a version into force for a scope, or without one for the whole ledger."""
+        """Bring a version into force for a scope, or without one for the whole ledger.
+
+        At `effective_time`, if one is stated, and if its approvals still count by then.
+        """
+        at = None if effective_time is None else timestamp_of(effective_time, "effective_time")
         request = pb.ActivatePolicyRequest(
             name=version_name(policy, version),
             rationale=rationale,
             scope=scope_message(scope),
             digest=digest,
+            effective_time=at,
         )
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
@@ -86,6 +92,39 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         request = pb.ApprovePolicyRequest(
             name=version_name(policy, version), digest=digest, role=role, comment=comment
         )
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    async def activate_in_emergency(
+        self,
+        policy: str,
+        version: int,
+        reason: str,
+        *,
+        scope: PolicyScope | None = None,
+        digest: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Bring a version into force without its approvals, until it has to be ratified."""
+        request = pb.ActivateInEmergencyRequest(
+            name=version_name(policy, version),
+            reason=reason,
+            scope=scope_message(scope),
+            digest=digest,
+        )
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    async def ratify_policy(
+        self, policy: str, version: int, *, request_id: str | None = None
+    ) -> Appended:
+        """Ratify what came into force in an emergency: it has the approvals that it lacked."""
+        request = pb.RatifyPolicyRequest(name=version_name(policy, version))
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    async def withdraw_schedule(
+        self, policy: str, version: int, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """Withdraw the time that was set for an activation."""
+        request = pb.WithdrawScheduleRequest(name=version_name(policy, version), reason=reason)
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     async def withdraw_approval(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import one, paged, whole
-from ledger.client.inputs import in_collection, scope_message, version_name
+from ledger.client.inputs import Time, in_collection, scope_message, timestamp_of, version_name
 from ledger.client.policy_status import PolicyStatus
 from ledger.client.records import (
     Appended,
@@ -43,14 +43,20 @@ class PolicyCalls(ServiceCalls):
         *,
         scope: PolicyScope | None = None,
         digest: str = "",
+        effective_time: Time | None = None,
         request_id: str | None = None,
     ) -> Appended:
-        """Bring a version into force for a scope, or without one for the whole ledger."""
+        """Bring a version into force for a scope, or without one for the whole ledger.
+
+        At `effective_time`, if one is stated, and if its approvals still count by then.
+        """
+        at = None if effective_time is None else timestamp_of(effective_time, "effective_time")
         request = pb.ActivatePolicyRequest(
             name=version_name(policy, version),
             rationale=rationale,
             scope=scope_message(scope),
             digest=digest,
+            effective_time=at,
         )
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
@@ -87,6 +93,39 @@ class PolicyCalls(ServiceCalls):
         request = pb.ApprovePolicyRequest(
             name=version_name(policy, version), digest=digest, role=role, comment=comment
         )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def activate_in_emergency(
+        self,
+        policy: str,
+        version: int,
+        reason: str,
+        *,
+        scope: PolicyScope | None = None,
+        digest: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Bring a version into force without its approvals, until it has to be ratified."""
+        request = pb.ActivateInEmergencyRequest(
+            name=version_name(policy, version),
+            reason=reason,
+            scope=scope_message(scope),
+            digest=digest,
+        )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def ratify_policy(
+        self, policy: str, version: int, *, request_id: str | None = None
+    ) -> Appended:
+        """Ratify what came into force in an emergency: it has the approvals that it lacked."""
+        request = pb.RatifyPolicyRequest(name=version_name(policy, version))
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def withdraw_schedule(
+        self, policy: str, version: int, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """Withdraw the time that was set for an activation."""
+        request = pb.WithdrawScheduleRequest(name=version_name(policy, version), reason=reason)
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     def withdraw_approval(

@@ -44,6 +44,7 @@ def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
         yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
         yield from _notifications(client.using(ledger=ledger.origin), ledger.origin)
+        yield from _emergencies(client.using(ledger=ledger.origin), ledger.origin)
 
 
 def _said(error: "ClientError") -> tuple[str, str]:
@@ -69,6 +70,28 @@ def _authority(client: "LedgerClient", origin: str) -> Check:
     administrators = sum(one.role == ADMINISTRATOR for one in found.grants)
     said = f"{origin}: in force from position {found.began_at_position}"
     return Check("authority", "ok", f"{said}, {counted(administrators, 'administrator')}")
+
+
+def _emergencies(client: "LedgerClient", origin: str) -> Iterator[Check]:
+    """Tell of every policy that is in force by an emergency that was not ratified."""
+    from ledger.client import ClientError
+
+    try:
+        policies = list(client.list_policies())
+    except ClientError as error:
+        yield Check("policies", "warn", f"{origin}: {_said(error)[0]}", "Ask as a viewer.")
+        return
+    for one in policies:
+        for activation in one.activations:
+            if activation.in_force and activation.unratified:
+                yield Check(
+                    "policies",
+                    "warn",
+                    f"{origin}: {one.policy} version {activation.version} is in force by an "
+                    f"emergency of {activation.actor} that was not ratified",
+                    "Have it approved and ratified, or rolled back: `decision-ledger policy "
+                    f"status {one.policy}`.",
+                )
 
 
 def _duplicates(client: "LedgerClient", origin: str) -> Check:

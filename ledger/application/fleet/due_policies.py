@@ -1,0 +1,122 @@
+"""Activations of policies that the service records when their time has come.
+
+A version whose time was set comes into force, or its schedule is withdrawn with the reason why it
+may not. An emergency that was not ratified in time ends, and what was before is in force again.
+"""
+
+from typing import Final
+
+import structlog
+
+from ledger.application.commands import Caller
+from ledger.application.fleet.commands import FleetCommands
+from ledger.application.policies.governance import (
+    ActivationSpec,
+    PolicyGovernance,
+    scope_part,
+)
+from ledger.application.policies.steps import ChosenVersion, PolicySteps
+from ledger.errors import LedgerError, Reason
+from ledger.events.base import EventData
+from ledger.events.cases import GOVERNOR
+from ledger.governance.lifecycle import ActivationFact, Schedule
+from ledger.limits import TEXT_CHARS_MAX
+from ledger.storage.records import Guard
+
+_CALLER: Final = Caller(GOVERNOR)
+_REVERTED: Final = "It was not ratified in time, so what was in force before is in force again."
+_OVERTAKEN: Final = frozenset({Reason.VERSION_CONFLICT})
+_REFUSING: Final = frozenset(
+    {
+        Reason.APPROVAL_MISSING,
+        Reason.BODY_ERASED,
+        Reason.GOVERNANCE_REFUSED,
+        Reason.MEANING_PINNED,
+        Reason.MODEL_RETIRED,
+        Reason.POLICY_INVALID,
+    }
+)
+"""Reasons by which an activation may not be: not now, and not later of itself."""
+
+_log: Final = structlog.get_logger("ledger.policies")
+
+
+class DuePolicies:
+    """Records the activations of one ledger's policies that are due."""
+
+    def __init__(
+        self, commands: FleetCommands, steps: PolicySteps, governance: PolicyGovernance
+    ) -> None:
+        self._commands = commands
+        self._steps = steps
+        self._governance = governance
+
+    def run(self) -> int:
+        """Record what is due by now; return how much it was. Raises what an append does."""
+        judged = self._governance.judged()
+        now, done = judged.moment.at, 0
+        for schedule in judged.state.schedules.values():
+            if schedule.effective_at <= now:
+                done += self._come_into_force(schedule)
+        for waiting in judged.state.waiting():
+            after = judged.state.restored(waiting)
+            if waiting.ratify_until <= now and after is not None:
+                done += self._revert(waiting, after)
+        return done
+
+    def _come_into_force(self, schedule: Schedule) -> bool:
+        wanted = ActivationSpec(
+            schedule.policy,
+            schedule.version,
+            schedule.digest,
+            scope_part(schedule.scope),
+            schedule.rationale,
+        )
+
+        def make(_: str, wanted: ActivationSpec) -> tuple[EventData, list[Guard]]:
+            return self._governance.come_due(wanted, schedule)
+
+        try:
+            self._commands.activate_due(_CALLER, wanted, make)
+        except LedgerError as error:
+            if error.reason in _OVERTAKEN:
+                return False  # another server came first, or it is due again the next time
+            if error.reason not in _REFUSING:
+                raise
+            _log.error(
+                "policy.schedule_dropped",
+                policy=schedule.policy,
+                version=schedule.version,
+                position=schedule.position,
+                why=error.message,
+            )
+            version, why = ChosenVersion(*schedule.named), error.message[:TEXT_CHARS_MAX]
+            self._steps.withdraw_schedule(_CALLER, version, why, schedule.position)
+        return True
+
+    def _revert(self, waiting: ActivationFact, after: ActivationFact) -> bool:
+        scope = scope_part(waiting.scope)
+        wanted = ActivationSpec(*after.named, after.digest, scope, _REVERTED)
+        try:
+            written = self._commands.activate_due(_CALLER, wanted, self._governance.reverted)
+        except LedgerError as error:
+            if error.reason in _OVERTAKEN:
+                return False
+            if error.reason not in _REFUSING:
+                raise
+            _log.error(
+                "policy.emergency_not_ended",
+                policy=waiting.policy,
+                version=waiting.version,
+                emergency=waiting.position,
+                why=error.message,
+            )
+            return False
+        _log.warning(
+            "policy.emergency_ended",
+            policy=waiting.policy,
+            version=waiting.version,
+            emergency=waiting.position,
+            position=written.last_position,
+        )
+        return True

@@ -1,0 +1,85 @@
+"""Whether a step about the time of an activation may be: ratified, scheduled, withdrawn.
+
+Judged the same before it is recorded and in an audit. A fault is a sentence without its full stop.
+"""
+
+from typing import Final
+
+from ledger.authority.state import AuthorityState
+from ledger.events.cases import GOVERNOR
+from ledger.events.policies import (
+    PolicyRatified,
+    PolicyScheduled,
+    PolicyScheduleWithdrawn,
+)
+from ledger.events.values import parse_time
+from ledger.governance.activations import quorum_fault
+from ledger.governance.lifecycle import LifecycleState, scope_key
+from ledger.governance.requirements import lost
+from ledger.governance.steps import Data, Judge, StepTimes, scope_fault, step_fault, version_fault
+
+
+def taken_fault(
+    state: LifecycleState,
+    authority: AuthorityState,
+    type_: str,
+    actor: str,
+    data: Data,
+    moment: StepTimes,
+) -> str:
+    """Return why a step of any type may not be taken; empty where it may."""
+    judge = _JUDGES.get(type_)
+    if judge is None:
+        return step_fault(state, authority, type_, actor, data, moment)
+    if type_ != PolicyScheduleWithdrawn.TYPE and (fault := version_fault(state, data)):
+        return fault
+    return judge(state, authority, actor, data, moment)
+
+
+def _ratified_fault(
+    state: LifecycleState, authority: AuthorityState, _actor: str, data: Data, moment: StepTimes
+) -> str:
+    waiting = {one.position: one for one in state.waiting()}.get(data["activation"])
+    if waiting is None or waiting.named != (data["policy"], data["version"]):
+        return f"position {data['activation']} holds no emergency of it that is to be ratified"
+    if moment.at > waiting.ratify_until:
+        return "the time to ratify it is over"
+    return quorum_fault(state, authority, data, waiting.scope, moment)
+
+
+def _scheduled_fault(
+    state: LifecycleState, authority: AuthorityState, actor: str, data: Data, moment: StepTimes
+) -> str:
+    scope, at = scope_key(data["scope"]), parse_time(data["effective_time"])
+    if actor.startswith("system/"):
+        return f"{actor} caused it, and a person or a service does"
+    if fault := scope_fault(state, scope):
+        return fault
+    if at <= moment.at:
+        return "its time has come already: activate it without one"
+    for one in state.schedules.values():
+        if one.scope == scope:
+            return f"an activation is set for {scope} at position {one.position}: withdraw it first"
+    if gone := lost(state, scope):
+        return f"the document of {gone[0]} was erased, and what approvals it asks for with it"
+    return quorum_fault(state, authority, data, scope, moment._replace(at=at))
+
+
+def _withdrawn_fault(
+    state: LifecycleState, _authority: AuthorityState, actor: str, data: Data, moment: StepTimes
+) -> str:
+    schedule = state.schedules.get(data["schedule"])
+    if schedule is None or schedule.named != (data["policy"], data["version"]):
+        return f"position {data['schedule']} holds no time of it that was set and is to come"
+    if actor == GOVERNOR and moment.latest < schedule.effective_at:
+        return "its time has not come"
+    if actor != GOVERNOR and actor.startswith("system/"):
+        return f"{actor} caused it"
+    return ""
+
+
+_JUDGES: Final[dict[str, Judge]] = {
+    PolicyRatified.TYPE: _ratified_fault,
+    PolicyScheduled.TYPE: _scheduled_fault,
+    PolicyScheduleWithdrawn.TYPE: _withdrawn_fault,
+}

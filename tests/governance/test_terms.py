@@ -1,0 +1,214 @@
+"""Emergencies end unless they are ratified, and a time that was set comes, or is dropped aloud.
+
+Method: a ledger with people under a policy that asks for two approvers; the clock is moved, and the
+service records what is due.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.application.policies.steps import ChosenVersion
+from ledger.events.policies import (
+    PolicyActivatedV2,
+    PolicyRatified,
+    PolicyScheduled,
+    PolicyScheduleWithdrawn,
+    ScopePart,
+)
+from ledger.events.values import format_time
+from tests.governance.test_approvals import check_audit, refusal
+from tests.support.staffed import (
+    APPROVER,
+    AUTHOR,
+    KIM,
+    PAT,
+    ROOT,
+    SAM,
+    Governed,
+    governed,
+    governed_text,
+)
+from tests.support.world import DAY, EVERYWHERE, HOUR, policy_text
+
+HIGH = ScopePart(kind="labels", model=None, labels={"tier": "high"})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Governed]:
+    made = governed(tmp_path / "ledger.db", ratify_within="2d", approval_valid="10d")
+    yield made
+    made.close()
+
+
+def second(world: Governed, scope: ScopePart = EVERYWHERE) -> ChosenVersion:
+    version = world.drafted(governed_text((APPROVER, 1), title="Second", ratify_within="2d"))
+    world.submit(version, scope)
+    return version
+
+
+def rush(world: Governed, version: ChosenVersion, scope: ScopePart = EVERYWHERE) -> int:
+    """Activate a version in an emergency."""
+    made = world.ledger.commands.activate_in_emergency(
+        KIM, version.policy, version.number, "", scope, "it burns"
+    )
+    return made.last_position
+
+
+def schedule(world: Governed, version: ChosenVersion, after: int) -> int:
+    """Set the time of an activation."""
+    at = world.clock.now_micros() + after
+    made = world.ledger.commands.schedule_policy(
+        PAT, version.policy, version.number, "", EVERYWHERE, "then", at
+    )
+    return made.last_position
+
+
+def in_force(world: Governed, scope: ScopePart = EVERYWHERE) -> tuple[int, str]:
+    """Return the version in force in a scope, and its basis."""
+    found = [one for one in world.all_of(PolicyActivatedV2) if one.scope == scope]
+    return found[-1].version, found[-1].basis
+
+
+def test_an_emergency_is_in_force_at_once_and_says_until_when_it_must_be_ratified(
+    world: Governed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rush(world, second(world))
+    (made,) = world.all_of(PolicyActivatedV2)
+    assert (made.basis, made.approvals) == ("emergency", [])
+    assert made.ratify_until == format_time(world.clock.now_micros() + 2 * DAY)
+    assert "policy.emergency" in capsys.readouterr().out
+    check_audit(world)
+
+
+def test_an_emergency_that_is_ratified_in_time_stays(world: Governed) -> None:
+    version = second(world)
+    position = rush(world, version)
+    assert "it has 1 in the role" in refusal(
+        lambda: (world.approve(version, PAT), world.ledger.policy_steps.ratify(PAT, version))
+    )
+    approval = world.approve(version, SAM)
+    world.ledger.policy_steps.ratify(PAT, version)
+    (ratified,) = world.all_of(PolicyRatified)
+    assert (ratified.activation, ratified.approvals[-1]) == (position, approval)
+    world.clock.advance(5 * DAY)
+    assert world.ledger.due_policies.run() == 0
+    assert in_force(world) == (2, "emergency")
+    check_audit(world)
+
+
+def test_an_emergency_that_is_not_ratified_ends_and_what_was_before_is_in_force(
+    world: Governed,
+) -> None:
+    position = rush(world, second(world))
+    assert world.ledger.due_policies.run() == 0
+    world.clock.advance(2 * DAY)
+    assert world.ledger.due_policies.run() == 1
+    assert in_force(world) == (1, "reverted")
+    assert world.all_of(PolicyActivatedV2)[-1].replaces == position
+    assert world.ledger.due_policies.run() == 0
+    check_audit(world)
+
+
+def test_where_nothing_was_in_force_for_the_very_scope_the_wider_version_follows(
+    world: Governed,
+) -> None:
+    rush(world, second(world, HIGH), HIGH)
+    world.clock.advance(2 * DAY)
+    world.ledger.due_policies.run()
+    assert in_force(world, HIGH) == (1, "reverted")
+    check_audit(world)
+
+
+def test_an_emergency_is_ratified_by_neither_its_author_nor_the_one_who_called_it(
+    world: Governed,
+) -> None:
+    version = second(world)
+    rush(world, version)
+    assert "has submitted or activated it" in refusal(lambda: world.approve(version, KIM))
+    assert "is its author" in refusal(lambda: world.approve(version, AUTHOR))
+
+
+def test_an_emergency_is_no_way_around_the_approvals_of_what_follows(world: Governed) -> None:
+    free = world.drafted(policy_text(), "free")
+    rush(world, free)
+    other = world.drafted(policy_text(), "other")
+    assert "main version 1 asks for 2" in refusal(lambda: world.enforce(other))
+    assert "waits for ratification" in refusal(lambda: rush(world, other))
+
+
+def test_what_an_emergency_put_in_force_is_rolled_back_to_only_once_ratified(
+    world: Governed,
+) -> None:
+    version = second(world)
+    rush(world, version)
+    world.clock.advance(2 * DAY)
+    world.ledger.due_policies.run()
+    assert "but in an emergency" in refusal(lambda: world.roll_back(version))
+
+
+def test_an_emergency_takes_an_action_of_its_own(world: Governed) -> None:
+    version = second(world)
+    assert "lacks the action policies.emergency" in refusal(
+        lambda: world.ledger.commands.activate_in_emergency(
+            ROOT, version.policy, version.number, "", EVERYWHERE, "now"
+        )
+    )
+
+
+def test_a_version_comes_into_force_at_the_time_that_was_set(world: Governed) -> None:
+    version = second(world)
+    world.approve(version, PAT, SAM)
+    position = schedule(world, version, DAY)
+    assert world.ledger.due_policies.run() == 0
+    world.clock.advance(DAY)
+    assert world.ledger.due_policies.run() == 1
+    (made,) = world.all_of(PolicyActivatedV2)
+    assert (made.version, made.basis, made.scheduled) == (2, "scheduled", position)
+    assert world.ledger.due_policies.run() == 0
+    check_audit(world)
+
+
+def test_a_time_is_set_only_if_the_approvals_hold_until_then(world: Governed) -> None:
+    version = second(world)
+    world.approve(version, PAT, SAM)
+    assert "it has expired" in refusal(lambda: schedule(world, version, 11 * DAY))
+    assert "has come already" in refusal(lambda: schedule(world, version, -HOUR))
+
+
+def test_a_time_whose_approvals_are_gone_is_dropped_with_the_reason(world: Governed) -> None:
+    version = second(world)
+    world.approve(version, PAT, SAM)
+    schedule(world, version, DAY)
+    world.ledger.policy_steps.withdraw(SAM, version, "no")
+    world.clock.advance(DAY)
+    assert world.ledger.due_policies.run() == 1
+    (dropped,) = world.all_of(PolicyScheduleWithdrawn)
+    assert "was withdrawn at position" in dropped.reason
+    assert world.ledger.due_policies.run() == 0
+    assert not world.all_of(PolicyActivatedV2)
+    check_audit(world)
+
+
+def test_a_person_withdraws_a_time_and_one_scope_has_one(world: Governed) -> None:
+    version = second(world)
+    world.approve(version, PAT, SAM)
+    schedule(world, version, DAY)
+    assert "withdraw it first" in refusal(lambda: schedule(world, version, 2 * DAY))
+    assert "withdraw that first" in refusal(
+        lambda: world.ledger.policy_steps.retire(PAT, version, "old")
+    )
+    world.ledger.policy_steps.withdraw_schedule(PAT, version, "later")
+    world.clock.advance(3 * DAY)
+    assert world.ledger.due_policies.run() == 0
+    assert len(world.all_of(PolicyScheduled)) == 1
+    check_audit(world)
+
+
+def test_what_follows_an_emergency_is_not_retired(world: Governed) -> None:
+    rush(world, second(world))
+    first = ChosenVersion("main", 1)
+    assert "it follows if the emergency" in refusal(
+        lambda: world.ledger.policy_steps.retire(PAT, first, "old")
+    )
