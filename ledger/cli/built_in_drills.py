@@ -1,5 +1,6 @@
 """`decision-ledger drill run`: the built-in drills, on a copy of the ledger."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -44,7 +45,7 @@ def run(
     origin = _origin(chosen, client)
     results: list[DrillResult] = []
     positions: list[int] = []
-    with _quiet(), output.progress("Drilling", len(wanted)) as move:
+    with _quiet(), _interruptible(), output.progress("Drilling", len(wanted)) as move:
         performed = perform(
             wanted, _attacked(chosen.settings, database), origin, clock, lambda _, done: move(done)
         )
@@ -115,3 +116,13 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         structlog.configure(**usual)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, so that no copy of the ledger is left behind."""
+    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)

@@ -1,12 +1,18 @@
 """`drill record` and `drill list` put drills on record and show them, for people and programs."""
 
+import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from ledger.application.attestation import Attestation
+from ledger.cli.exits import Exit
 from ledger.events.drills import DrillRecorded
 from ledger.events.registry import typed
+from ledger.operations.drills import performance
+from ledger.operations.drills.detection import Detection
+from ledger.operations.drills.scene import Scene
 from tests.cli.conftest import Run
 from tests.support.served import Served
 
@@ -100,3 +106,26 @@ def test_a_drill_without_a_server_is_performed_where_nothing_is_to_be_recorded(
     assert ran.code == 0, ran.err
     assert "on a small ledger made for it" in ran.out
     assert run(*line, "--server", "127.0.0.1:1", "--deadline", "1s").code == 3
+
+
+def test_a_drill_that_is_told_to_end_leaves_no_copy_of_the_ledger(
+    cli: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    seen: list[Path] = []
+
+    def told(scene: Scene) -> Detection:
+        seen.extend(place.rglob("*.sqlite"))
+        signal.raise_signal(signal.SIGTERM)
+        return scene.watching()
+
+    hit = performance.BUILT_IN["lost-key"]._replace(carry_out=told)
+    monkeypatch.setitem(performance.BUILT_IN, "lost-key", hit)
+    before = signal.getsignal(signal.SIGTERM)
+    ran = cli("drill", "run", "lost-key", "--db", str(folder / "ledger.sqlite"))
+    assert ran.code == Exit.INTERRUPTED
+    assert {path.name for path in seen} >= {"copy.sqlite", "lost-key.sqlite"}
+    assert list(place.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before

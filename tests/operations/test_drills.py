@@ -124,13 +124,25 @@ def test_one_source_that_changes_a_decision_is_said_not_to_be_noticed(tmp_path: 
     )
 
 
-def test_a_step_that_bounds_a_source_is_named(tmp_path: Path) -> None:
+def test_a_step_that_bounds_a_source_is_named_and_how_long_it_does(tmp_path: Path) -> None:
     policy = policy_text(signals=[signal_rule()], max_priority_step=0.1)
     world = World(tmp_path / "ledger.sqlite").begin("m1", policy=policy)
     world.see("m1", 0.41, START)
     world.close()
     (found,) = performed(["poisoned-source"], tmp_path / "ledger.sqlite").values()
     assert found.detected_by == ("max_priority_step",)
+    assert found.findings[1] == (
+        "Left alone, that source changes it to SCHEDULE_RETRAINING at evaluation 3."
+    )
+
+
+def test_a_source_that_hides_decay_is_said_not_to_be_noticed(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.sqlite").begin("m1")
+    world.see("m1", 1.4, START)
+    world.close()
+    (found,) = performed(["poisoned-source"], tmp_path / "ledger.sqlite").values()
+    assert not found.detected
+    assert "for model m1 from SCHEDULE_RETRAINING to NO_ACTION" in found.findings[0]
 
 
 def _nothing(*_: object, **__: object) -> None:

@@ -18,6 +18,9 @@ from ledger.service import Service
 _POISONER = Caller("services/drill-poisoner")
 _ABSURD = "999999999"
 _SAMPLES = 1_000_000
+_NOTHING = "NO_ACTION"
+_MODELS_TRIED = 50
+_EVALUATIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +40,50 @@ def can_be_poisoned(scene: Scene) -> bool:
 
 
 def poisoned_source(scene: Scene) -> Detection:
-    """Fill the windows of all signals of a model with absurd values of one source."""
+    """Fill the windows of all signals of a model with absurd values of one source.
+
+    They are bad for a model that needs nothing done, and good for one that does, to hide it.
+    """
     subject = scene.subject
     with Service(subject.settings(), subject.clock(scene.clock), create=False) as service:
         ledger = service.ledger(subject.origin)
-        target = next(_targets(ledger))
-        before = _action(ledger, target.model)
+        target, before = _chosen(ledger)
         now = ledger_time(ledger.info, service.store, ledger.log.head())
-        rows = _absurd(target, now)
+        rows = _absurd(target, now, is_bad=before == _NOTHING)
         while batch := list(islice(rows, BATCH_OBSERVATIONS_MAX)):
             ledger.intake.submit(_POISONER, batch).result()
         found = scene.watching()
         after = _action(ledger, target.model)
-    policy = f"policy {target.policy.policy} version {target.policy.version}"
-    if after == before:
-        found.saw(
-            _bound_of(target.policy), f"Model {target.model} stays at {after} under {policy}."
-        )
-    else:
-        found.said.append(
-            f"One source changed the action for model {target.model} from {before} to {after}: "
-            f"bound it by `sources_needed`, `source_cap` or `max_priority_step` in {policy}."
-        )
+        policy = f"policy {target.policy.policy} version {target.policy.version}"
+        if after == before:
+            what = f"Model {target.model} stays at {after} under {policy}."
+            found.saw(_bound_of(target.policy), what)
+            found.said += _later(ledger, target.model, before)
+        else:
+            found.said.append(
+                f"One source changed the action for model {target.model} from {before} to {after}:"
+                f" bound it by `sources_needed`, `source_cap` or `max_priority_step` in {policy}."
+            )
     return found
+
+
+def _chosen(ledger: LedgerApplication) -> tuple[_Target, str]:
+    """Return the first model that needs nothing done, or else the first, with its action."""
+    found = []
+    for target in islice(_targets(ledger), _MODELS_TRIED):
+        found.append((target, _action(ledger, target.model)))
+        if found[-1][1] == _NOTHING:
+            return found[-1]
+    return found[0]
+
+
+def _later(ledger: LedgerApplication, model: str, before: str) -> Iterator[str]:
+    """Yield when the action changes after all, if nothing is done about the source."""
+    for number in range(2, _EVALUATIONS + 1):
+        after = _action(ledger, model)
+        if after != before:
+            yield f"Left alone, that source changes it to {after} at evaluation {number}."
+            return
 
 
 def _targets(ledger: LedgerApplication) -> Iterator[_Target]:
@@ -80,10 +104,10 @@ def _action(ledger: LedgerApplication, model: str) -> str:
     return decided.decision.action
 
 
-def _absurd(target: _Target, now: int) -> Iterator[ObservationRow]:
-    """Yield an observation for each bucket of each window, as bad as can be."""
+def _absurd(target: _Target, now: int, *, is_bad: bool) -> Iterator[ObservationRow]:
+    """Yield an observation for each bucket of each window, as bad or as good as can be."""
     for rule in target.policy.scoring.signals:
-        value = _ABSURD if rule.critical > rule.baseline else f"-{_ABSURD}"
+        value = _ABSURD if (rule.critical > rule.baseline) == is_bad else f"-{_ABSURD}"
         width = rule.bucket_seconds * SECOND
         for age in range(rule.window_seconds // rule.bucket_seconds):
             at = now - age * width
