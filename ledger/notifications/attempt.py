@@ -1,6 +1,7 @@
 """One attempt to deliver: bounded in time, and ended at once when the server stops."""
 
 import smtplib
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from ledger.notifications.allow_list import DeliveryError
 from ledger.notifications.notification import Notification
 from ledger.secrecy import ExposedError
 
-T = TypeVar("T")
+S = TypeVar("S", bound=socket.socket)
 
 
 class Attempt:
@@ -42,7 +43,8 @@ class Attempt:
         """Turn what went wrong into a DeliveryError that says it, and nothing of an answer."""
         self._timer.cancel()
         self._timer.join()
-        if self.is_late or isinstance(error, TimeoutError):
+        is_cut = error is not None and not isinstance(error, DeliveryError)
+        if self.is_late or (is_cut and self._clock.monotonic_seconds() >= self._until):
             raise DeliveryError(f"it had not answered after {self._seconds:g} s") from error
         if self._is_over:
             raise DeliveryError("the server stops") from error
@@ -58,27 +60,38 @@ class Attempt:
             raise DeliveryError("its time is over")
         return left
 
-    def apart(self, do: Callable[[], T]) -> T:
-        """Return what a call gives that knows no bound of its own; it is left behind when late."""
-        found: list[T] = []
+    def apart(self, connect: Callable[[], S]) -> S:
+        """Return a connection whose making knows no bound of its own: names are resolved first.
+
+        One that is made too late is closed by the thread that made it.
+        """
+        made: list[S] = []
         failed: list[Exception] = []
-        is_done = threading.Event()
+        is_done, is_left, lock = threading.Event(), threading.Event(), threading.Lock()
 
         def run() -> None:
             try:
-                found.append(do())
+                link = connect()
             except Exception as error:  # noqa: BLE001 - raised by the thread that waits
                 failed.append(error)
+            else:
+                with lock:
+                    made.append(link)
+                    is_late = is_left.is_set()
+                if is_late:
+                    link.close()
             is_done.set()
 
         self.ends_by(is_done.set)
-        threading.Thread(target=run, name="notification look-up", daemon=True).start()
+        threading.Thread(target=run, name="notification connection", daemon=True).start()
         is_done.wait(self.seconds_left)
         if failed:
             raise failed[0]
-        if not found:
-            raise TimeoutError
-        return found[0]
+        with lock:
+            if made:
+                return made[0]
+            is_left.set()
+        raise TimeoutError
 
     def ends_by(self, end: Callable[[], None]) -> None:
         """Call this when the time is over, or when it is aborted; at once where it was."""

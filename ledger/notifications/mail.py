@@ -44,15 +44,17 @@ class Mail:
         subscriber, parts = self._subscriber, self._parts
         message = self._message(notification)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-        places = attempt.apart(partial(self._allow_list.places, host, port))
         context = ssl.create_default_context(cafile=subscriber.ca or None)
-        link: socket.socket
-        if parts.scheme == "smtps":
-            link = connected_to(context, host, places, attempt.seconds_left)
-        else:
-            link = plainly_connected_to(places, attempt.seconds_left)
-        with closing(link):
-            attempt.ends_by(lambda: cut(link))
+
+        def connect() -> socket.socket:
+            places = self._allow_list.places(host, port)
+            if parts.scheme == "smtps":
+                return connected_to(context, host, places, attempt.seconds_left)
+            return plainly_connected_to(places, attempt.seconds_left)
+
+        with closing(attempt.apart(connect)) as link:
+            link.settimeout(attempt.seconds_left)
+            attempt.ends_by(partial(cut, link))
             if isinstance(link, ssl.SSLSocket):
                 link.do_handshake()
             with closing(_Conversation(link, host, port, attempt.seconds_left)) as server:

@@ -11,7 +11,6 @@ import hmac
 import http.client
 import socket
 import ssl
-from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from ledger.notifications.allow_list import AllowList, DeliveryError, is_loopbac
 from ledger.notifications.attempt import Attempt
 from ledger.notifications.notification import CONTENT_TYPE, Notification
 from ledger.secrecy import read_secret
-from ledger.tls_socket import Place, connected_to, cut, plainly_connected_to
+from ledger.tls_socket import connected_to, cut, plainly_connected_to
 
 _PREFIX: Final = "whsec_"
 _SECRET_BYTES: Final = range(24, 65)  # by the specification
@@ -45,9 +44,8 @@ class Webhook:
         """Send one notification; DeliveryError where the answer is no success."""
         headers = self._headers(notification)
         parts = self._parts
-        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-        places = attempt.apart(partial(self._allow_list.places, host, port))
-        with closing(self._connected(host, places, attempt)) as link:
+        with closing(attempt.apart(partial(self._connected, attempt))) as link:
+            link.settimeout(attempt.seconds_left)
             attempt.ends_by(partial(cut, link))
             if isinstance(link, ssl.SSLSocket):
                 link.do_handshake()
@@ -59,8 +57,11 @@ class Webhook:
             with connection.getresponse() as response:
                 _refuse_failure(response.status)
 
-    def _connected(self, host: str, places: Sequence[Place], attempt: Attempt) -> socket.socket:
-        if self._parts.scheme == "https":
+    def _connected(self, attempt: Attempt) -> socket.socket:
+        parts = self._parts
+        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        places = self._allow_list.places(host, port)
+        if parts.scheme == "https":
             context = ssl.create_default_context(cafile=self._subscriber.ca or None)
             return connected_to(context, host, places, attempt.seconds_left)
         link = plainly_connected_to(places, attempt.seconds_left)

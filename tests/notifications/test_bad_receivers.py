@@ -7,7 +7,7 @@ what is said of it is compared, since operators read it.
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -21,16 +21,20 @@ from ledger.notifications.allow_list import AllowList, DeliveryError
 from ledger.notifications.attempt import Attempt
 from ledger.notifications.notification import of_test
 from ledger.notifications.webhook import Webhook
+from ledger.tls_socket import Place, plainly_connected_to
 from tests.support.receivers import (
     SECRET,
     Receiver,
+    aborted_once,
     receiver,
     secret_file,
+    silent,
     speaking,
     status,
     webhook,
 )
 from tests.support.served import ORIGIN
+from tests.support.server_process import until
 from tests.support.trial import trial
 
 SHORT = 0.3
@@ -82,12 +86,6 @@ def garbage(link: socket.socket) -> None:
     link.sendall(b"\x00\xff garbage\r\n\r\n")
 
 
-def silent(link: socket.socket) -> None:
-    """Take everything and answer nothing."""
-    while link.recv(65_536):
-        pass
-
-
 def cut_short(link: socket.socket) -> None:
     """Hang up within the headers."""
     link.recv(65_536)
@@ -100,7 +98,10 @@ def test_a_receiver_that_is_slow_gets_no_more_than_its_time(
 ) -> None:
     with speaking(talk) as place:
         url = f"http://{place}/"
+        clock = SystemClock()
+        began = clock.monotonic_seconds()
         assert sent(webhook(tmp_path, url), seconds=SHORT) == "it had not answered after 0.3 s"
+        assert clock.monotonic_seconds() - began < LONG / 2
 
 
 @pytest.mark.parametrize("talk", [endless, garbage, cut_short], ids=lambda talk: talk.__name__)
@@ -145,6 +146,25 @@ def test_a_redirect_to_another_host_is_not_followed(tmp_path: Path) -> None:
 def test_every_status_that_is_no_success_is_named(code: int, tmp_path: Path) -> None:
     with receiver(status(code)) as hook:
         assert sent(webhook(tmp_path, hook.url)) == f"it answered with HTTP status {code}"
+
+
+def test_an_attempt_ends_at_once_when_the_server_stops(tmp_path: Path) -> None:
+    stated = webhook(tmp_path, "http://127.0.0.1/")
+    asked = threading.Event()
+
+    def asks(link: socket.socket) -> None:
+        asked.set()
+        silent(link)
+
+    with speaking(asks) as place:
+        settings = NotificationSettings.model_validate(
+            {"hosts": HOSTS, "subscribers": [stated | {"url": f"http://{place}/"}]}
+        )
+        attempt = Attempt(LONG, SystemClock())
+        sender = Webhook(settings.subscribers[0], AllowList(HOSTS), SystemClock())
+        refused = pytest.raises(DeliveryError, match="the server stops")
+        with aborted_once(attempt, asked.is_set), refused, attempt:
+            sender.send(of_test(ORIGIN, "pager", "one", 0), attempt)
 
 
 def test_a_receiver_that_is_down_is_said_to_be(tmp_path: Path) -> None:
@@ -269,6 +289,27 @@ def test_names_that_are_resolved_slowly_get_no_more_than_their_time(
     finally:
         over.set()
     assert said == "it had not answered after 0.3 s"
+
+
+def test_a_connection_that_is_made_too_late_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, closed = threading.Event(), threading.Event()
+
+    def slowly(places: Iterable[Place], _seconds: float) -> socket.socket:
+        over.wait(LONG)
+        return plainly_connected_to(places, LONG)
+
+    def hears(link: socket.socket) -> None:
+        if link.recv(1) == b"":
+            closed.set()
+
+    monkeypatch.setattr("ledger.notifications.webhook.plainly_connected_to", slowly)
+    with speaking(hears) as place:
+        said = sent(webhook(tmp_path, f"http://{place}/"), seconds=SHORT)
+        assert said == "it had not answered after 0.3 s"
+        over.set()
+        until(closed.is_set, "it is closed")
 
 
 # ---- secrets -------------------------------------------------------------------------------------

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from ledger.client import LedgerRefusedError
-from tests.support.receivers import SECRET, TAKEN, receiver, status, told, webhook
+from tests.support.receivers import (
+    SECRET,
+    TAKEN,
+    receiver,
+    silent,
+    speaking,
+    status,
+    told,
+    webhook,
+)
 from tests.support.served import ORIGIN, Served, serving
 from tests.support.server_process import until
 
@@ -53,6 +62,23 @@ def test_an_event_that_was_refused_comes_again_before_those_after_it(tmp_path: P
         assert hook.positions()[:refused] == [first] * refused
         assert hook.positions()[refused:] == [first + 1]
         assert len({one.body for one in hook.received}) == 2
+
+
+def test_a_receiver_that_never_answers_holds_up_neither_another_one_nor_the_ledger(
+    tmp_path: Path,
+) -> None:
+    with (
+        speaking(silent) as place,
+        receiver() as hook,
+        serving(
+            tmp_path,
+            **told(webhook(tmp_path, hook.url), webhook(tmp_path, f"http://{place}/", "slow")),
+        ) as served,
+    ):
+        served.prepare(["fares", "hotels"])
+        until(lambda: moved(served), "the other one is told of all")
+        assert len(hook.received) == 4
+        assert not moved(served, "slow")
 
 
 def test_a_subscriber_is_listed_tried_out_and_sent_what_it_missed_over_the_api(

@@ -27,7 +27,7 @@ from ledger.notifications.allow_list import AllowList, DeliveryError
 from ledger.notifications.attempt import Attempt
 from ledger.notifications.notification import of_test
 from ledger.notifications.senders import sender_of
-from tests.support.receivers import secret_file, speaking
+from tests.support.receivers import aborted_once, secret_file, silent, speaking
 from tests.support.served import ORIGIN
 from tests.support.server_process import is_running, until
 from tests.support.trial import trial
@@ -102,14 +102,14 @@ def by_mail(port: int, scheme: str = "smtp", **stated: str) -> dict[str, Any]:
     return usual | stated
 
 
-def sent(stated: dict[str, Any], seconds: float = LONG) -> str:
+def sent(stated: dict[str, Any], seconds: float = LONG, *, attempt: Attempt | None = None) -> str:
     """Try to deliver once; return why it failed, "" if it did not."""
     settings = NotificationSettings.model_validate({"hosts": HOSTS, "subscribers": [stated]})
     clock = SystemClock()
     sender = sender_of(settings.subscribers[0], AllowList(HOSTS), clock)
     try:
-        with Attempt(seconds, clock) as attempt:
-            sender.send(of_test(ORIGIN, "board", "one", clock.now_micros()), attempt)
+        with attempt or Attempt(seconds, clock) as begun:
+            sender.send(of_test(ORIGIN, "board", "one", clock.now_micros()), begun)
     except DeliveryError as error:
         return str(error)
     return ""
@@ -170,12 +170,6 @@ def test_of_a_refusal_the_code_is_repeated_and_not_the_words() -> None:
         assert sent(by_mail(port)) == "it refused with SMTP code 554"
 
 
-def silent(link: socket.socket) -> None:
-    """Say nothing."""
-    while link.recv(65_536):
-        pass
-
-
 def endless(link: socket.socket) -> None:
     """Greet without an end."""
     while True:
@@ -200,11 +194,11 @@ def test_a_mail_server_that_is_slow_or_says_too_much_is_left(
 # ---- programs ------------------------------------------------------------------------------------
 
 
-def run(tmp_path: Path, program: str, seconds: float = LONG) -> str:
+def run(tmp_path: Path, program: str) -> str:
     """Try to deliver to a program of Python; return why it failed."""
     command = (sys.executable, "-c", program, str(tmp_path))
     stated = {"name": "board", "kind": "command", "types": ("model.*",), "command": command}
-    return sent(stated, seconds)
+    return sent(stated)
 
 
 def test_a_program_reads_the_event_and_has_no_setting_of_ours(
@@ -232,12 +226,15 @@ def test_a_program_that_fails_has_not_taken_the_event(tmp_path: Path) -> None:
 
 
 def test_a_program_that_does_not_end_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
-    hang = (
-        "import os, pathlib, subprocess, sys; "
-        "child = subprocess.Popen(['sleep', '600']); "
-        "pathlib.Path(sys.argv[1], 'pids').write_text(f'{os.getpid()} {child.pid}'); "
-        "child.wait()"
-    )
-    assert run(tmp_path, hang, seconds=3.0) == "it had not answered after 3 s"
-    for pid in map(int, (tmp_path / "pids").read_text().split()):
+    hang = 'sleep 600 & echo "$$ $!" > "$0/new" && mv "$0/new" "$0/pids"; wait'
+    stated = {
+        "name": "board",
+        "kind": "command",
+        "types": ("model.*",),
+        "command": ("/bin/sh", "-c", hang, str(tmp_path)),
+    }
+    pids, attempt = tmp_path / "pids", Attempt(LONG, SystemClock())
+    with aborted_once(attempt, pids.exists):
+        assert sent(stated, attempt=attempt) == "the server stops"
+    for pid in map(int, pids.read_text().split()):
         until(lambda pid=pid: not is_running(pid), "it is gone")  # type: ignore[misc]

@@ -102,14 +102,15 @@ def test_a_new_subscriber_begins_after_the_position_that_is_stated(
 
 
 def test_what_was_recorded_while_the_server_was_down_is_told_when_it_is_back(
-    hook: Receiver, tmp_path: Path
+    hook: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ledger.notifications.subscription.NOTIFICATION_PAGE_EVENTS", 10)
     one = world(tmp_path, webhook(tmp_path, hook.url))
     first = one.add("first")
     one.let_pass(10)
     one.close()
     without = Told(tmp_path / "ledger.sqlite", 2, clock="wall")
-    meanwhile = without.add(*named(150))  # more than a page
+    meanwhile = without.add(*named(25))  # more than two pages
     without.close()
     one.start()
     one.let_pass(30)

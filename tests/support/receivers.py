@@ -19,6 +19,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook
 
+from ledger.notifications.attempt import Attempt
 from tests.support.server_process import until
 
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -129,6 +130,28 @@ def receiver(
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def aborted_once(attempt: Attempt, condition: Callable[[], object]) -> Iterator[None]:
+    """Abort an attempt from another thread as soon as a condition holds."""
+
+    def abort() -> None:
+        until(condition, "the attempt is under way")
+        attempt.abort()
+
+    thread = threading.Thread(target=abort)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def silent(link: socket.socket) -> None:
+    """Take everything and answer nothing."""
+    while link.recv(65_536):
+        pass
 
 
 @contextmanager
