@@ -96,6 +96,18 @@ class Grounds:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedApproval:
+    """An approval that an activation rests on."""
+
+    position: int
+    actor: str
+    role: str
+    meaning: str
+    approved_at: datetime
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyStanding:
     """By whose act the policy of a decision was in force."""
 
@@ -111,3 +123,6 @@ class PolicyStanding:
     activated_position: int
     activated_because: str
     scope: PolicyScope | None
+    basis: str = ""
+    """Under governance, by what it came into force; empty where no policy asked for approvals."""
+    approvals: tuple[CountedApproval, ...] = ()

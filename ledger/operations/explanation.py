@@ -4,14 +4,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
-from ledger.client.grounds import CountedReport, Grounds, PolicyStanding, SignalGrounds
+from ledger.client.grounds import (
+    CountedApproval,
+    CountedReport,
+    Grounds,
+    PolicyStanding,
+    SignalGrounds,
+)
 from ledger.client.outcomes import Environment, ExplainedDecision, SignalScore
 from ledger.client.records import PolicyScope
 from ledger.events.inert import inert
 from ledger.events.notation import counted, percent, shown_time
 
-_ONE = 1 << 62  # the decay of age 0
+_BASES: Final = {
+    "approved": ", by its approvals",
+    "roll_back": ", as a roll-back",
+    "emergency": ", in an emergency",
+    "reverted": ", when an emergency was over",
+    "scheduled": ", at the time that was set for it",
+}
+_ONE: Final = 1 << 62  # the decay of age 0
 
 
 def explanation_text(found: ExplainedDecision, *, is_full: bool) -> str:
@@ -55,13 +69,28 @@ def changes(found: ExplainedDecision) -> list[str]:
 
 
 def told_standing(standing: PolicyStanding) -> str:
-    """Return by whose act a policy was in force, in two sentences."""
-    return (
+    """Return by whose act a policy was in force, in sentences."""
+    said = (
         f"{standing.policy} version {standing.version} ({standing.title}). {standing.drafted_by} "
         f"drafted it {shown(standing.drafted_at)}, at position {standing.drafted_position}: "
         f"{standing.drafted_because}. {standing.activated_by} brought it into force for "
         f"{scope_text(standing.scope)} {shown(standing.activated_at)}, at position "
-        f"{standing.activated_position}: {standing.activated_because}."
+        f"{standing.activated_position}{told_basis(standing)}: {standing.activated_because}."
+    )
+    return " ".join([said, *(f"{told_approval(each)}." for each in standing.approvals)])
+
+
+def told_basis(standing: PolicyStanding) -> str:
+    """Return on which ground a version came into force, as the end of a phrase."""
+    return _BASES.get(standing.basis, "")
+
+
+def told_approval(approval: CountedApproval) -> str:
+    """Return one approval as a sentence without its full stop."""
+    comment = f": {approval.comment}" if approval.comment else ""
+    return (
+        f"{approval.actor}, as {approval.role}, approved it {shown(approval.approved_at)}, at "
+        f"position {approval.position} ({approval.meaning.replace('_', ' ')}){comment}"
     )
 
 
@@ -187,6 +216,8 @@ def explanation_page(found: ExplainedDecision) -> bytes:
         "belief": told_belief,
         "scope_text": scope_text,
         "details": told_details,
+        "basis": told_basis,
+        "approval": told_approval,
     }
     template = environment.get_template("decision.html.jinja")
     return template.render(

@@ -89,4 +89,15 @@ def standing(found: StandingPolicy) -> pb.PolicyStanding:
         activated_position=found.activation.position,
         activated_because=found.activated.rationale,
         scope=scope(found.activated.scope),
+        basis=getattr(found.activated, "basis", ""),  # not before governance
+        approvals=[
+            message_of(
+                pb.CountedApproval,
+                approved,
+                position=event.position,
+                actor=event.body.actor,
+                approved_at=timestamp(event.recorded_at),
+            )
+            for event, approved in found.approvals
+        ],
     )

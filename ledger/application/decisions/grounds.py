@@ -4,6 +4,7 @@ Everything is read from the ledger as it was at the decision's horizon, and comp
 observations; so it costs what a replay costs, and cannot be had once an observation is erased.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ledger.application.commands import signal_stream
@@ -13,7 +14,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import HorizonData, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import Observed
-from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.policies import PolicyActivated, PolicyActivatedV2, PolicyApproved, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.events.signals import DEFINED_TYPES, SignalDefined, SignalObservedV2
@@ -58,6 +59,8 @@ class StandingPolicy:
     activation: RecordedEvent
     drafted: PolicyDrafted
     activated: PolicyActivated
+    approvals: tuple[tuple[RecordedEvent, PolicyApproved], ...]
+    """Those that the activation rests on, as far as their bodies are there."""
 
 
 class GroundsReader:
@@ -129,7 +132,21 @@ class GroundsReader:
         draft = self._events.event(self._ledger, at)
         if not found or draft is None:
             return None
-        return StandingPolicy(document, draft, found[0], typed(draft, PolicyDrafted), found[1])
+        event, activated = found
+        approvals = tuple(self._approvals(activated))
+        return StandingPolicy(
+            document, draft, event, typed(draft, PolicyDrafted), activated, approvals
+        )
+
+    def _approvals(
+        self, activated: PolicyActivated
+    ) -> Iterator[tuple[RecordedEvent, PolicyApproved]]:
+        """Yield the approvals that an activation cites."""
+        cited = activated.approvals if isinstance(activated, PolicyActivatedV2) else []
+        for position in cited:
+            event = self._events.event(self._ledger, position)
+            if event is not None and event.body_bytes is not None:
+                yield event, typed(event, PolicyApproved)
 
     def _units(self, signals: list[str], as_of: int) -> dict[str, str]:
         """Return the unit of each signal as it was defined at a position; none where it is not."""
