@@ -3,11 +3,13 @@
 from typing import Any
 
 from ledger.compliance import policies as policy_folds
+from ledger.compliance.cases import outcomes_of, recorded_cases, tasks_table
 from ledger.compliance.conduct import conduct_of
 from ledger.compliance.decisions import plan_rows_table
 from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
+from ledger.compliance.rules import rules_table
 from ledger.compliance.tables import Cell
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.drills import DrillRecorded
@@ -171,3 +173,16 @@ def everything(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         f"decision-ledger export create --stream {stream} FOLDER",
         "python3 verify_bundle.py FOLDER --vkey KEY",
     ]
+
+
+def false_alarms(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+    """Say how closed tasks ended, and how often each rule was a false alarm."""
+    scope = FactFilter(model=inquiry.model)
+    closed = [one for one in recorded_cases(source).tasks if one.concerns(scope) and one.outcome]
+    counts = outcomes_of(closed)
+    answer.say(
+        f"{counted(len(closed), 'task')} closed with an outcome on record; false alarms among "
+        f"them: {counts.get('false_alarm', 0)}."
+    )
+    answer.tables += [rules_table(source, scope), tasks_table(source, scope)]
+    answer.how = ["decision-ledger task list"]

@@ -137,8 +137,8 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "false-alerts": Question(
         "Which alerts were false; how many retrainings were wasted; at what cost?",
-        None,
-        "Outcomes of retrainings and investigations are not recorded.",
+        management.false_alarms,
+        "Outcomes of retrainings, and the cost of a false alarm, are not recorded.",
     ),
     "budgets": Question(
         "Was any budget exceeded, by whom raised; were loop limits ever hit?",

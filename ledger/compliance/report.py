@@ -5,6 +5,7 @@ from typing import Final
 
 from ledger.compliance.access import accesses_table, reads_table
 from ledger.compliance.callers import callers_table
+from ledger.compliance.cases import escalations_table, tasks_table
 from ledger.compliance.conduct import conduct_table, refusals_table
 from ledger.compliance.decisions import (
     UNEXPLAINED,
@@ -24,6 +25,8 @@ from ledger.compliance.tables import Table
 TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "decisions": decisions_table,
     "overrides": overrides_table,
+    "escalations": escalations_table,
+    "tasks": tasks_table,
     "plan_places": plan_rows_table,
     "deployments": deployments_table,
     "policy_changes": changes_table,

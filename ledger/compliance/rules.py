@@ -2,7 +2,9 @@
 
 A rule fires where a decision of a model comes into force by it: a decision that repeats the rule in
 force is counted as a decision, and is no new firing. An override overrules the rule by which the
-decision came out over which it was set, if it sets another action than that rule gave.
+decision came out over which it was set, if it sets another action than that rule gave. A task is
+counted with the rule that gave its action; a rule's precision is the share of its closed tasks that
+were no false alarm.
 """
 
 from collections import Counter
@@ -13,11 +15,13 @@ from ledger.compliance.facts import Fact, FactFilter, FactSource
 from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
+from ledger.events.cases import TaskClosed, TaskOpened
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
 from ledger.events.values import PPM
 
 OTHERWISE: Final = "otherwise"
-_TYPES: Final = (*POLICY_TYPES, *DECISION_TYPES, DecisionOverridden.TYPE)
+_CASES: Final = (TaskOpened.TYPE, TaskClosed.TYPE)
+_TYPES: Final = (*POLICY_TYPES, *DECISION_TYPES, DecisionOverridden.TYPE, *_CASES)
 
 RuleKey: TypeAlias = tuple[str, int, str]
 """Policy, version, rule; `otherwise` where no rule matched."""
@@ -34,6 +38,14 @@ class RuleRecord:
     by: Counter[str] = field(default_factory=Counter)
     last_fired: int | None = None
     last_overruled: int | None = None
+    tasks: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def precision_ppm(self) -> int | None:
+        """The share of its closed tasks that were no false alarm; None without any."""
+        closed = self.outcomes.total()
+        return (closed - self.outcomes["false_alarm"]) * PPM // closed if closed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,7 @@ class RuleRecords:
         self._scope = scope
         self._made: dict[int, _Made] = {}
         self._in_force: dict[str, _Made] = {}
+        self._asked: dict[int, RuleKey] = {}
 
     def apply(self, fact: Fact) -> None:
         """Fold one fact; a decision or override outside the scope is seen and not counted."""
@@ -63,6 +76,8 @@ class RuleRecords:
             self._decided(fact, fact.data)
         elif fact.type == DecisionOverridden.TYPE:
             self._overridden(fact, fact.data)
+        elif fact.type in _CASES:
+            self._task(fact, fact.data)
 
     def _decided(self, fact: Fact, data: dict[str, Any]) -> None:
         overridden = data["overridden"]
@@ -88,6 +103,19 @@ class RuleRecords:
         record.overruled += 1
         record.by[fact.actor] += 1
         record.last_overruled = fact.recorded_at
+
+    def _task(self, fact: Fact, data: dict[str, Any]) -> None:
+        made = self._made.get(data["task"])
+        if fact.type == TaskOpened.TYPE and made is not None and made.action == data["action"]:
+            self._asked[data["task"]] = made.rule
+        rule = self._asked.get(data["task"])
+        if rule is None or not (self._scope.takes(fact) and self._scope.has_model(data["model"])):
+            return
+        record = self._record(rule)
+        if fact.type == TaskOpened.TYPE:
+            record.tasks += 1
+        else:
+            record.outcomes[data["outcome"]] += 1
 
     def _record(self, rule: RuleKey) -> RuleRecord:
         return self.records.setdefault(rule, RuleRecord())
@@ -126,6 +154,12 @@ def rules_table(source: FactSource, scope: FactFilter) -> Table:
             ),
             "last_fired": one.last_fired,
             "last_overruled": one.last_overruled,
+            "tasks": one.tasks,
+            "outcomes": ", ".join(
+                f"{outcome.replace('_', ' ')} {count}"
+                for outcome, count in sorted(one.outcomes.items())
+            ),
+            "precision_ppm": one.precision_ppm,
         }
         for (policy, version, rule), one in rule_records(source, scope).items()
     )
@@ -144,6 +178,9 @@ def rules_table(source: FactSource, scope: FactFilter) -> Table:
             ("overruled_by", "prose", "the persons who overruled it, each with how often"),
             ("last_fired", "time", "when it last fired, by the ledger's clock"),
             ("last_overruled", "time", "when it was last overruled, by the ledger's clock"),
+            ("tasks", "integer", "tasks that it opened"),
+            ("outcomes", "prose", "how its closed tasks ended, each with how often"),
+            ("precision_ppm", "share", "its closed tasks that were no false alarm"),
         ),
         records,
         page=(
@@ -152,5 +189,6 @@ def rules_table(source: FactSource, scope: FactFilter) -> Table:
             ("Fired", ("fires", "decisions", "failures", "last_fired")),
             ("Overruled", ("overruled", "overruled_ppm", "last_overruled")),
             ("By", ("overruled_by",)),
+            ("Tasks", ("precision_ppm", "tasks", "outcomes")),
         ),
     )

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.application.decisions.decisions import RecordedDecision
 from ledger.errors import LedgerError, Reason
+from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.registry import BY_TYPE, typed
 from tests.application.erasing import erase, first_of, outcomes
@@ -148,10 +149,11 @@ def test_every_kind_of_event_that_can_be_erased_is_tried() -> None:
     }
     # These have their own tests; those of governance in `tests/governance/`.
     others = {"model.updated.v1", "model.retired.v1", "recorder.event.v1", "signal.defined.v2"}
-    others |= {"policy.drafted.v3", "policy.activated.v2"}
+    others |= {"policy.drafted.v3", "policy.activated.v2", "signal.observed.v2"}
     others |= {name for name, cls in BY_TYPE.items() if cls.KEEPS_BODY}
     earlier = {"policy.drafted.v1", "decision.made.v1"}  # the same by procedure `rules/1`
-    assert set(ERASABLE) | others | earlier | about_the_ledger == set(BY_TYPE)
+    tried = set(ERASABLE) | CASE_TYPES  # those in `test_erased_cases.py`
+    assert tried | others | earlier | about_the_ledger == set(BY_TYPE)
 
 
 # ---- what each kind leaves behind ----------------------------------------------------------------

@@ -11,13 +11,13 @@ import pytest
 
 from ledger.application.commands import Caller
 from ledger.application.decisions.overrides import OverrideSpec
-from ledger.compliance.facts import FactFilter, fact_of
+from ledger.compliance.facts import FactFilter
 from ledger.compliance.rules import RuleRecord, rule_records, rules_table
 from ledger.compliance.tables import as_records
 from ledger.events.policy_document import Action
 from ledger.events.values import SECOND
-from tests.support.facts import FactList
-from tests.support.world import HOUR, ORIGIN, START, World, rule
+from tests.support.facts import FactList, facts_of
+from tests.support.world import HOUR, START, World, rule
 
 BO = Caller("users/bo")
 RULES = [
@@ -25,16 +25,6 @@ RULES = [
     rule("watch", "priority >= 200000", "INVESTIGATE"),
     rule("never", "priority > 999999", "ADJUST_DATA_COLLECTION"),
 ]
-
-
-def facts_of(world: World) -> FactList:
-    return FactList(
-        ORIGIN,
-        tuple(
-            fact_of(event.position, event.stream, event.type, event.recorded_at, event.body_bytes)
-            for event in world.events()
-        ),
-    )
 
 
 def overrule(world: World, caller: Caller, action: Action) -> None:
@@ -119,5 +109,5 @@ def test_an_erased_override_overrules_nothing(story: FactList) -> None:
         fact._replace(data=None) if fact.type == "decision.overridden.v1" else fact
         for fact in story.items
     )
-    found = rule_records(FactList(ORIGIN, bare), FactFilter())
+    found = rule_records(FactList(story.origin, bare), FactFilter())
     assert sum(one.overruled for one in found.values()) == 0

@@ -36,6 +36,8 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
     assert counts == {
         "decisions": 2,
         "overrides": 1,
+        "escalations": 1,
+        "tasks": 1,
         "plan_places": 1,
         "deployments": 1,
         "rules": 2,

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ledger.compliance.facts import Fact
+from ledger.compliance.facts import Fact, fact_of
+from tests.support.world import ORIGIN, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,14 @@ class FactList:
     def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
         """Yield the facts of these types, or all."""
         return (fact for fact in self.items if types is None or fact.type in types)
+
+
+def facts_of(world: World) -> FactList:
+    """Return the facts of a ledger that a test steps."""
+    return FactList(
+        ORIGIN,
+        tuple(
+            fact_of(event.position, event.stream, event.type, event.recorded_at, event.body_bytes)
+            for event in world.events()
+        ),
+    )
