@@ -6,11 +6,13 @@ A table is found in its page by its heading. A test holds every page to what thi
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from typer.main import get_command
 
 import ledger.audit.rules  # noqa: F401 - registers the rules
+from ledger.application.policies.problems import MEANING as MEANING_OF_CODE
+from ledger.application.policies.problems import REFUSED_SINCE_2, AdviceCode
 from ledger.audit.registry import all_meanings
 from ledger.cli.exits import MEANING
 from ledger.cli.main import app
@@ -97,11 +99,23 @@ def errors_table() -> str:
     return "\n".join(lines)
 
 
+def problems_table() -> str:
+    """Return every code of the policy linter, its weight and what it says."""
+    lines = ["| code | weight | what is wrong |", "| --- | --- | --- |"]
+    for code, meaning in MEANING_OF_CODE.items():
+        weight = "warning" if code in get_args(AdviceCode) else "error"
+        if code in REFUSED_SINCE_2:
+            weight = "warning; under policy/2 error"
+        lines.append(f"| `{code}` | {weight} | {meaning} |")
+    return "\n".join(lines)
+
+
 TABLES: Final[dict[str, tuple[Callable[[], str], ...]]] = {
     "ledger/audit/README.md": (rules_table,),
     "ledger/cli/README.md": (exits_table, commands_table, json_table, items_table),
     "ledger/docs/configuration.md": (settings_table,),
     "ledger/docs/errors.md": (errors_table,),
+    "ledger/docs/policies.md": (problems_table,),
 }
 
 

@@ -19,6 +19,7 @@ from ledger.client import (
     proofs,
     ranking,
     records,
+    trials,
 )
 from ledger.client.trust import results
 from ledger.events.standard_signals import StandardSignal
@@ -79,6 +80,8 @@ SHAPES: Final[dict[str, Shape]] = {
     "policy status": policy_status.PolicyStatus,
     "policy show": records.PolicyView,
     "policy list": ("policies",),
+    "policy diff": ("diff", "trial"),
+    "policy try": trials.PolicyTrial,
     "plan make": ranking.MadePlan,
     "plan show": ranking.Plan,
     "plan list": ("plans",),

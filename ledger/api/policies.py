@@ -2,6 +2,7 @@
 
 import grpc
 
+from ledger.api.calls import call_of
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.policies import (
@@ -12,17 +13,20 @@ from ledger.api.convert.policies import (
     status,
     version,
 )
+from ledger.api.convert.trials import changes, source_of, span_of, trial
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import Servicer
 from ledger.application.commands import Caller
 from ledger.application.ledger import LedgerApplication
+from ledger.application.policies.diff import policy_changes
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.steps import ChosenVersion
 from ledger.events.canonical import encode
-from ledger.v1 import policy_pb2, policy_service_pb2_grpc
+from ledger.v1 import policy_pb2, policy_service_pb2_grpc, trial_pb2
 from ledger.v1 import policy_service_pb2 as pb
 
 _DIGEST_CHARS = 64
+_MODELS_MAX = 1_000
 _Step = (
     pb.WithdrawApprovalRequest
     | pb.RejectPolicyRequest
@@ -236,6 +240,45 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         return pb.ListPoliciesResponse(
             policies=[policy(view, in_force, unratified) for view in views], next_page_token=token
         )
+
+    def DiffPolicy(
+        self, request: trial_pb2.DiffPolicyRequest, context: grpc.ServicerContext
+    ) -> trial_pb2.DiffPolicyResponse:
+        """Say what two policies differ in."""
+        checks = Checks()
+        before = source_of("before", request.before, checks)
+        after = source_of("after", request.after, checks)
+        ledger = self._server.read(request, context, checks)
+        old, new = (ledger.chosen_policies.chosen(each) for each in (before, after))
+        return trial_pb2.DiffPolicyResponse(
+            before_digest=old.digest,
+            after_digest=new.digest,
+            changes=changes(policy_changes(old.document, new.document)),
+        )
+
+    def TryPolicy(
+        self, request: trial_pb2.TryPolicyRequest, context: grpc.ServicerContext
+    ) -> trial_pb2.TryPolicyResponse:
+        """Try a policy on the history."""
+        checks = Checks()
+        policy = source_of("policy", request.policy, checks)
+        against = (
+            source_of("against", request.against, checks) if request.HasField("against") else None
+        )
+        models = checks.at_most("models", request.models, _MODELS_MAX)
+        for index, model in enumerate(models):
+            checks.identifier(f"models[{index}]", model)
+        span = span_of(request, checks)
+        ledger = self._server.read(request, context, checks)
+        chosen = ledger.chosen_policies.chosen
+        report = ledger.trials.report(
+            chosen(policy),
+            None if against is None else chosen(against),
+            models,
+            span,
+            lambda: call_of(context).seconds_left != 0,
+        )
+        return trial(report)
 
 
 def _digest(digest: str, checks: Checks) -> str:

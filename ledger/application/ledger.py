@@ -11,9 +11,11 @@ from ledger.application.decisions.decisions import Decisions
 from ledger.application.decisions.grounds import GroundsReader
 from ledger.application.decisions.overrides import Overrides
 from ledger.application.decisions.replay import Replayer
+from ledger.application.decisions.trial import Trials
 from ledger.application.drills import Drills
 from ledger.application.erasure import Erasure
 from ledger.application.evaluation.evaluator import Evaluator
+from ledger.application.fleet.chosen_policy import ChosenPolicies
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.definitions import Definitions
 from ledger.application.fleet.due_policies import DuePolicies
@@ -71,6 +73,8 @@ class LedgerApplication:
         self.replayer = Replayer(store.events, info.origin, self.histories, planning)
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
         self.grounds = GroundsReader(store.events, info.origin, self.histories, self.replayer)
+        self.chosen_policies = ChosenPolicies(self.fleet, self.histories, self.definitions)
+        self.trials = Trials(store.events, info, self.histories, self.fleet)
         self.overrides = Overrides(store, info, self.decisions)
         self.cases = Cases(store, info)
         self.governor = Governor(store, info, self.cases, self.histories, clock, self.due_policies)

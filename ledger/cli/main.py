@@ -37,6 +37,9 @@ class Group(NamedTuple):
     """The modules of those that are in another one."""
 
 
+_PYTHONS_OWN: Final = frozenset({"list", "try"})
+"""Names of commands whose functions end in an underscore, since Python means something by them."""
+
 # A command by itself is in the module that is named; its function has the command's own name.
 TREE: Final[dict[str, str | Group]] = {
     "serve": "server",
@@ -63,6 +66,8 @@ TREE: Final[dict[str, str | Group]] = {
         (
             "init",
             "lint",
+            "diff",
+            "try",
             "draft",
             "submit",
             "approve",
@@ -80,7 +85,8 @@ TREE: Final[dict[str, str | Group]] = {
         dict.fromkeys(
             ("submit", "approve", "withdraw", "reject", "ratify", "rollback", "retire", "status"),
             "policy_life",
-        ),
+        )
+        | {"diff": "policy_trials", "try": "policy_trials"},
     ),
     "plan": Group("Which models to retrain within a budget.", ("make", "show", "list"), "plans"),
     "decision": Group(
@@ -244,9 +250,9 @@ def _made(name: str, entry: str | Group) -> Any:  # noqa: ANN401 - as above
             commands=Commands(dict.fromkeys(entry.names, entry.module) | dict(entry.elsewhere)),  # type: ignore[arg-type]
         )
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    function = name.replace("-", "_")
+    function = f"{name}_" if name in _PYTHONS_OWN else name.replace("-", "_")
     alone.command(name, cls=_Command, epilog=_EVERYWHERE)(
-        getattr(import_module(f"ledger.cli.{entry}"), "list_" if name == "list" else function)
+        getattr(import_module(f"ledger.cli.{entry}"), function)
     )
     made: Any = typer.main.get_command(alone)
     _complete_ids(made)

@@ -111,14 +111,21 @@ def _seconds(span: str) -> int:
     return seconds
 
 
-def lint(file: _File) -> None:
-    """Check a policy document as drafting would; exits with 1 if it could not be drafted."""
+def lint(
+    file: _File,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse warnings too.")] = False,
+) -> None:
+    """Check a policy document as drafting would; exits with 1 if it could not be drafted.
+
+    Each finding has its place, its code in brackets and its remedy. With --strict the exit is 1
+    for warnings too, such as a rule that is never reached or a weight without a rationale.
+    """
     chosen = session()
     found = chosen.client.lint_policy(read_document(file))
     summary = f"{file}: it can be drafted; digest {found.digest}." if found.valid else ""
     said = [*_told(file, found.problems), *found.bounds, summary]
     chosen.show(found, "\n".join(filter(None, said)))
-    if not found.valid:
+    if not found.valid or (strict and found.problems):
         raise typer.Exit(1)
 
 
@@ -240,7 +247,8 @@ def _told(file: str, problems: "tuple[PolicyProblem, ...]") -> list[str]:
     """Return the findings as compilers print theirs, each with its place first."""
     return [
         f"{file}:{each.line}:{each.column}: {each.severity.lower()}: "
-        f"{each.path + ': ' if each.path else ''}{_sentences(each.message, each.remedy)}"
+        f"{each.path + ': ' if each.path else ''}{_sentences(each.message, each.remedy)} "
+        f"[{each.code}]"
         for each in problems
     ]
 

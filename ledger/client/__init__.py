@@ -37,6 +37,7 @@ from ledger.client.observations import Observation
 from ledger.client.proofs import AuditCheck, AuditFinding, AuditReport, AuditTranscriptPart
 from ledger.client.records import Model, PolicyReplacement, PolicyScope, Signal
 from ledger.client.retry import RetryOptions
+from ledger.client.trials import PolicySource
 from ledger.client.trust.results import (
     ProvenSubmission,
     TrustBasis,
@@ -78,6 +79,7 @@ __all__ = [
     "Observation",
     "PolicyReplacement",
     "PolicyScope",
+    "PolicySource",
     "ProofRefusedError",
     "ProvenSubmission",
     "QuorumMissingError",

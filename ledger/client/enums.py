@@ -66,6 +66,15 @@ class TaskOutcome(StrEnum):
     RETRAIN_AFTER_ALL = "RETRAIN_AFTER_ALL"
 
 
+class PolicyChangeKind(StrEnum):
+    """The sort of a difference between two policies."""
+
+    ADDED = "ADDED"
+    REMOVED = "REMOVED"
+    CHANGED = "CHANGED"
+    MOVED = "MOVED"
+
+
 class Action(StrEnum):
     """The action for a model."""
 

@@ -23,8 +23,9 @@ from ledger.client.enums import AuditSource, SignalDirection, SignalKind
 from ledger.client.errors import invalid
 from ledger.client.proofs import AuditReport
 from ledger.client.records import Model, PolicyScope, Signal
+from ledger.client.trials import PolicySource
 from ledger.events.values import SECOND, nearest_decimal
-from ledger.v1 import audit_pb2, authority_pb2, model_pb2, policy_pb2, signal_pb2
+from ledger.v1 import audit_pb2, authority_pb2, model_pb2, policy_pb2, signal_pb2, trial_pb2
 
 Time: TypeAlias = datetime | int | str
 """An aware datetime, text of one, or microseconds since 1970-01-01T00:00:00Z."""
@@ -215,6 +216,15 @@ def scope_message(scope: PolicyScope | None) -> policy_pb2.PolicyScope | None:
         return policy_pb2.PolicyScope(model=id_of("models", scope.model))
     labels = policy_pb2.LabelSelector(labels=dict(scope.labels))
     return policy_pb2.PolicyScope(labels=labels)
+
+
+def source_message(source: PolicySource) -> trial_pb2.PolicySource:
+    """Return the policy that is meant, as it is sent."""
+    if source.document:
+        return trial_pb2.PolicySource(document=source.document)
+    if source.version:
+        return trial_pb2.PolicySource(name=version_name(source.policy, source.version))
+    return trial_pb2.PolicySource(name=in_collection("policies", source.policy))
 
 
 def signal_message(signal: Signal) -> signal_pb2.Signal:

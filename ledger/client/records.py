@@ -286,6 +286,7 @@ class PolicyProblem:
     severity: Severity
     message: str
     remedy: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,6 +293,7 @@ class PolicyProblem(message.Message):
     SEVERITY_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
     REMEDY_FIELD_NUMBER: builtins.int
+    CODE_FIELD_NUMBER: builtins.int
     path: builtins.str
     """Output only. Path of the value, such as `rules[2].when`; empty for the whole document."""
     line: builtins.int
@@ -305,6 +306,8 @@ class PolicyProblem(message.Message):
     """Output only. The fault, for a person."""
     remedy: builtins.str
     """Output only. The remedy."""
+    code: builtins.str
+    """Output only. The kind of fault, such as `RULE_UNREACHABLE`; `ledger/docs/policies.md` lists them."""
     def __init__(
         self,
         *,
@@ -314,10 +317,11 @@ class PolicyProblem(message.Message):
         severity: Severity.ValueType = ...,
         message: builtins.str = ...,
         remedy: builtins.str = ...,
+        code: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["column", b"column", "line", b"line", "message", b"message", "path", b"path", "remedy", b"remedy", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "column", b"column", "line", b"line", "message", b"message", "path", b"path", "remedy", b"remedy", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

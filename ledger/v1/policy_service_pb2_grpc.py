@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ledger.v1 import policy_service_pb2 as ledger_dot_v1_dot_policy__service__pb2
+from ledger.v1 import trial_pb2 as ledger_dot_v1_dot_trial__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -109,6 +110,16 @@ class PolicyServiceStub:
                 '/ledger.v1.PolicyService/ListPolicies',
                 request_serializer=ledger_dot_v1_dot_policy__service__pb2.ListPoliciesRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_policy__service__pb2.ListPoliciesResponse.FromString,
+                _registered_method=True)
+        self.DiffPolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/DiffPolicy',
+                request_serializer=ledger_dot_v1_dot_trial__pb2.DiffPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_trial__pb2.DiffPolicyResponse.FromString,
+                _registered_method=True)
+        self.TryPolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/TryPolicy',
+                request_serializer=ledger_dot_v1_dot_trial__pb2.TryPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_trial__pb2.TryPolicyResponse.FromString,
                 _registered_method=True)
 
 
@@ -288,6 +299,36 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiffPolicy(self, request, context):
+        """Says in words what two policies differ in, and writes nothing.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
+        versions is in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TryPolicy(self, request, context):
+        """Tries a policy on the ledger's own history, and writes nothing: what it would have decided at each
+        score on record, and where that differs. Where a model was never scored, at the policy's interval.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also too long a history.
+        * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
+        versions is in force.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -365,6 +406,16 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ListPolicies,
                     request_deserializer=ledger_dot_v1_dot_policy__service__pb2.ListPoliciesRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_policy__service__pb2.ListPoliciesResponse.SerializeToString,
+            ),
+            'DiffPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffPolicy,
+                    request_deserializer=ledger_dot_v1_dot_trial__pb2.DiffPolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_trial__pb2.DiffPolicyResponse.SerializeToString,
+            ),
+            'TryPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.TryPolicy,
+                    request_deserializer=ledger_dot_v1_dot_trial__pb2.TryPolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_trial__pb2.TryPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -773,6 +824,60 @@ class PolicyService:
             '/ledger.v1.PolicyService/ListPolicies',
             ledger_dot_v1_dot_policy__service__pb2.ListPoliciesRequest.SerializeToString,
             ledger_dot_v1_dot_policy__service__pb2.ListPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/DiffPolicy',
+            ledger_dot_v1_dot_trial__pb2.DiffPolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_trial__pb2.DiffPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TryPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/TryPolicy',
+            ledger_dot_v1_dot_trial__pb2.TryPolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_trial__pb2.TryPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

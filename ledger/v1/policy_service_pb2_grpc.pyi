@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ledger.v1 import policy_service_pb2 as _policy_service_pb2
+from ledger.v1 import trial_pb2 as _trial_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -143,6 +144,28 @@ class PolicyServiceStub:
     """
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ListPoliciesRequest, _policy_service_pb2.ListPoliciesResponse]
     """Lists policies by id."""
+    DiffPolicy: _grpc.UnaryUnaryMultiCallable[_trial_pb2.DiffPolicyRequest, _trial_pb2.DiffPolicyResponse]
+    """Says in words what two policies differ in, and writes nothing.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
+      versions is in force.
+    """
+    TryPolicy: _grpc.UnaryUnaryMultiCallable[_trial_pb2.TryPolicyRequest, _trial_pb2.TryPolicyResponse]
+    """Tries a policy on the ledger's own history, and writes nothing: what it would have decided at each
+    score on record, and where that differs. Where a model was never scored, at the policy's interval.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also too long a history.
+    * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
+      versions is in force.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    """
 
 @_typing.type_check_only
 class PolicyServiceAsyncStub(PolicyServiceStub):
@@ -259,6 +282,28 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     """
     ListPolicies: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ListPoliciesRequest, _policy_service_pb2.ListPoliciesResponse]  # type: ignore[assignment]
     """Lists policies by id."""
+    DiffPolicy: _aio.UnaryUnaryMultiCallable[_trial_pb2.DiffPolicyRequest, _trial_pb2.DiffPolicyResponse]  # type: ignore[assignment]
+    """Says in words what two policies differ in, and writes nothing.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
+      versions is in force.
+    """
+    TryPolicy: _aio.UnaryUnaryMultiCallable[_trial_pb2.TryPolicyRequest, _trial_pb2.TryPolicyResponse]  # type: ignore[assignment]
+    """Tries a policy on the ledger's own history, and writes nothing: what it would have decided at each
+    score on record, and where that differs. Where a model was never scored, at the policy's interval.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also too long a history.
+    * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
+      versions is in force.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    """
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
     """The rules in force, every version of them. `errors.proto` lists what any call may fail with."""
@@ -462,5 +507,39 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policy_service_pb2.ListPoliciesResponse, _abc.Awaitable[_policy_service_pb2.ListPoliciesResponse]]:
         """Lists policies by id."""
+
+    @_abc_1.abstractmethod
+    def DiffPolicy(
+        self,
+        request: _trial_pb2.DiffPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trial_pb2.DiffPolicyResponse, _abc.Awaitable[_trial_pb2.DiffPolicyResponse]]:
+        """Says in words what two policies differ in, and writes nothing.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
+          versions is in force.
+        """
+
+    @_abc_1.abstractmethod
+    def TryPolicy(
+        self,
+        request: _trial_pb2.TryPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trial_pb2.TryPolicyResponse, _abc.Awaitable[_trial_pb2.TryPolicyResponse]]:
+        """Tries a policy on the ledger's own history, and writes nothing: what it would have decided at each
+        score on record, and where that differs. Where a model was never scored, at the policy's interval.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also too long a history.
+        * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
+          versions is in force.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        """
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

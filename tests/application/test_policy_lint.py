@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.application.policies.lint import lint
+from ledger.application.policies.problems import Problem
 from ledger.application.policies.source import Mapping, Scalar, place_within, read
 from ledger.application.policies.source_bounds import told_bounds
-from ledger.application.policies.text import Problem, digest, parse
+from ledger.application.policies.text import digest, parse
 from ledger.events.policy_document import PolicyDocumentV3
 from ledger.events.signals import SignalDefined
 from tools import golden_governance
@@ -197,16 +198,32 @@ def test_a_rule_after_one_that_is_always_true_is_never_reached(always: str) -> N
     text = DEFAULT.replace(WHEN, always)
     problem = the_problem(text.replace(HOLD, ""), "decision.rules[1]")
     assert "never reached" in problem.message
-    assert lint(text).problems == ()  # its hold may be false, and then the next rule is tried
+    codes = [each.code for each in lint(text).problems]
+    assert codes == ["HOLD_NARROWER"]  # its hold may be false, and then the next rule is tried
 
 
 def test_a_second_rule_with_the_same_condition_is_pointed_out() -> None:
     start = DEFAULT.index("      when: |")
     end = DEFAULT.index("      action: INVESTIGATE")
     text = f"{DEFAULT[:start]}      when: {WHEN}\n{DEFAULT[end:]}"
-    assert lint(text).problems == ()  # the first has a hold, so the second can be reached
+    narrow = text.replace(HOLD, "      hold: risk >= 30%\n")
+    assert lint(narrow).problems == ()  # the first may not hold, so the second can be reached
+    assert the_problem(text, "decision.rules[1]").code == "RULE_UNREACHABLE"  # it does hold there
     problem = the_problem(text.replace(HOLD, ""), "decision.rules[1].when")
     assert "'sustained-loss'" in problem.message
+
+
+def test_a_rule_that_can_begin_in_one_case_is_reached() -> None:
+    start = DEFAULT.index("      when: |")
+    end = DEFAULT.index("      action: INVESTIGATE")
+    first = DEFAULT.replace(f"{WHEN}\n{HOLD}", "priority >= 40%\n")
+    for second, codes in (
+        ("priority >= 50% || risk > 5%", []),
+        ("priority >= 50% || risk > 5% && priority > 60%", ["RULE_UNREACHABLE"]),
+    ):
+        shift = len(DEFAULT) - len(first)
+        text = f"{first[: start - shift]}      when: {second}\n{first[end - shift :]}"
+        assert [each.code for each in lint(text).problems] == codes
 
 
 def test_the_ledgers_taxonomy_is_held_against_the_policy() -> None:
@@ -303,7 +320,8 @@ def test_a_quota_without_effect_is_warned_of_where_it_is_written() -> None:
         ("sources_needed: 3\n      sustain: 0%", "sources_needed", "one of 3 sources alone can"),
     ):
         text = CAPPED.replace("sources_needed: 3", change)
-        (problem,) = lint(text).problems
+        found = [each for each in lint(text).problems if each.code != "SUSTAIN_ZERO"]
+        (problem,) = found
         assert (problem.path, problem.severity) == (f"scoring.signals[0].{path}", "warning")
         assert problem.message.startswith(message)
         assert pointed_at(text, problem) in {"100", "3"}

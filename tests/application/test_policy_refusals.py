@@ -98,7 +98,7 @@ def test_a_text_beyond_the_limits_is_refused_before_it_is_read() -> None:
         (MINIMAL.replace("title: Least\n", ""), "title", "is missing"),
         (MINIMAL.replace("Least", "~"), "title", "is missing"),
         (MINIMAL.replace("Least", "x" * 129), "title", "129 characters; at most 128"),
-        (MINIMAL.replace("policy/1", "policy/2"), "format", "not one of policy/1"),
+        (MINIMAL.replace("policy/1", "policy/9"), "format", "not one of policy/1"),
         (with_signal(signal="Loss"), "scoring.signals[0].signal", "is not a name"),
         (with_signal(weight="0"), "scoring.signals[0].weight", "outside 0.0001% to 100%"),
         (with_signal(weight="1.1"), "scoring.signals[0].weight", "outside 0.0001% to 100%"),

@@ -28,6 +28,7 @@ from ledger.client import (
     LedgerClient,
     Model,
     PolicyScope,
+    PolicySource,
     Signal,
     UnknownNameError,
 )
@@ -182,6 +183,12 @@ def test_a_plan_ranks_the_fleet_and_the_list_follows(ledger: LedgerClient) -> No
 def test_policies_are_linted_drafted_activated_and_read_back(ledger: LedgerClient) -> None:
     assert ledger.lint_policy(POLICY).valid
     assert not ledger.lint_policy("title: nothing else").valid
+    (change,) = ledger.diff_policy(
+        PolicySource("default", 1), PolicySource(document=POLICY.replace("title: ", "title: New "))
+    ).changes
+    assert (change.path, change.kind, change.is_text) == ("title", "CHANGED", True)
+    trial = ledger.try_policy(PolicySource("default"), models=["models/fares"])
+    assert (trial.differing, trial.before.scores) == (0, trial.after.scores)
     drafted = ledger.draft_policy("second", POLICY, "again")
     ledger.activate_policy("second", 1, "try it", scope=PolicyScope(model="fares"))
     view = ledger.get_policy("second")

@@ -31,6 +31,7 @@ from ledger.client import (
     proofs,
     ranking,
     records,
+    trials,
 )
 from ledger.client.aio.batch import AsyncSignalBatch
 from ledger.client.aio.stream import AsyncSignalStream
@@ -71,6 +72,7 @@ from ledger.v1 import (
     replay_pb2,
     signal_pb2,
     signal_service_pb2,
+    trial_pb2,
 )
 
 MODULES = [
@@ -93,6 +95,7 @@ MODULES = [
     projection_pb2,
     replay_pb2,
     signal_pb2,
+    trial_pb2,
 ]
 SERVICES = [
     authority_service_pb2,
@@ -115,6 +118,13 @@ MESSAGES: dict[str, Descriptor] = {
 # request that is written by hand.
 RESULTS = {
     "PolicyLint": policy_service_pb2.LintPolicyResponse.DESCRIPTOR,
+    "PolicyDiff": trial_pb2.DiffPolicyResponse.DESCRIPTOR,
+    "PolicyDifference": trial_pb2.PolicyChange.DESCRIPTOR,
+    "PolicyTrial": trial_pb2.TryPolicyResponse.DESCRIPTOR,
+    "TriedCounts": trial_pb2.TrialSide.DESCRIPTOR,
+    "TriedDecision": trial_pb2.TrialStep.DESCRIPTOR,
+    "TriedDifference": trial_pb2.TrialDifference.DESCRIPTOR,
+    "TriedModel": trial_pb2.ModelEffect.DESCRIPTOR,
     "DraftedPolicy": policy_service_pb2.DraftPolicyResponse.DESCRIPTOR,
     "PolicyView": policy_service_pb2.GetPolicyResponse.DESCRIPTOR,
     "Evaluation": decision_service_pb2.EvaluateResponse.DESCRIPTOR,
@@ -150,6 +160,7 @@ ASSEMBLED = {
     "ModelTasks",
     "PolicyReplacement",  # sent only, with an id in place of a resource name
     "PolicyScope",
+    "PolicySource",  # sent only
     "Priorities",
     "RecordedOverride",
     "SignalStates",
@@ -168,6 +179,7 @@ CLASSES = {
         proofs,
         ranking,
         records,
+        trials,
     )
     for name, cls in vars(module).items()
     if dataclasses.is_dataclass(cls)
@@ -204,7 +216,7 @@ def test_batches_and_streams_have_the_same_surface_in_both_clients(
 def test_every_rpc_of_the_contract_has_a_call() -> None:
     folder = Path(client.__path__[0])
     source = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
-    written = set(re.findall(r"\b(?:pb|signal_service_pb2)\.(\w+)Request\(", source))
+    written = set(re.findall(r"\b(?:pb|signal_service_pb2|trial_pb2)\.(\w+)Request\(", source))
     rpcs = {
         method.name
         for module in SERVICES
@@ -223,6 +235,7 @@ def test_no_field_of_the_contract_is_lost(name: str) -> None:
 
 def test_every_message_that_answers_hold_has_its_class() -> None:
     handled = {"LabelSelector", "Observation", "PolicyScope"}  # requests, and within PolicyScope
+    handled |= {name for name in MESSAGES if name.endswith("Request")}
     named = {RESULTS[name].name for name in CLASSES if name in RESULTS}
     assert set(MESSAGES) - handled <= set(CLASSES) | named
 

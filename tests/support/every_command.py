@@ -34,6 +34,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "model list": (),
     "policy init": (),
     "policy lint": ("-",),
+    "policy diff": ("default", "default"),
+    "policy try": ("default",),
     "policy draft": ("other", "-", "--rationale", "why"),
     "policy activate": ("default", "1", "--rationale", "why", "--model", "hotels"),
     "policy status": ("default",),

@@ -6,8 +6,9 @@ from ledger.api.checks import Checks
 from ledger.api.convert.basics import message_of, timestamp
 from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
 from ledger.application.policies.governance import scope_part
+from ledger.application.policies.problems import Problem
 from ledger.application.policies.source_bounds import told_bounds
-from ledger.application.policies.text import Problem, to_text
+from ledger.application.policies.text import to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.governance.lifecycle import ScopeKey

@@ -189,6 +189,18 @@ class Authority:
         """Return where an actor may do something now; empty where it may not."""
         return self._state.scopes(actor, action, self._clock.now_micros())
 
+    def persons_by_role(self) -> dict[str, frozenset[str]] | None:
+        """Return the persons who hold each role now; None without an administrator."""
+        self.refresh()
+        state, now = self.state, self._clock.now_micros()
+        if not state.began_at:
+            return None
+        found: dict[str, set[str]] = {role: set() for role in state.roles}
+        for grant in state.grants.values():
+            if grant.is_in_force(now) and grant.actor in state.persons:
+                found[grant.role].add(state.persons[grant.actor])
+        return {role: frozenset(persons) for role, persons in found.items()}
+
     def limits_of(self, actor: str) -> ActorLimits | None:
         """Return the limits that were set for an actor; None where none were."""
         return self._state.limits.get(actor)

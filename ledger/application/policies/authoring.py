@@ -21,6 +21,7 @@ from ledger.application.policies.units import (
     Flag,
     FreeText,
     Name,
+    RefusedValueError,
     Share,
     SignalValue,
     Unit,
@@ -93,8 +94,9 @@ class Authored(BaseModel):
         if isinstance(node, dict | Authored):  # code states it, or it is the default of the whole
             return node
         fields = cls.model_fields
-        if not isinstance(node, Mapping):  # pydantic collects ValueErrors, and no others
-            raise ValueError(f"expected a mapping with {listed(list(fields))}")  # noqa: TRY004
+        if not isinstance(node, Mapping):
+            message = f"expected a mapping with {listed(list(fields))}"
+            raise RefusedValueError("VALUE_TYPE", message)
         return {
             key.text: value
             for key, value in node.entries

@@ -64,7 +64,7 @@ class PolicyCache:
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
-        compiled = _compiled(policy, version, digest, read())
+        compiled = compile_policy(policy, version, digest, read())
         with self._lock:
             if cleared == self._cleared:
                 self._kept[key] = compiled
@@ -79,7 +79,9 @@ class PolicyCache:
             self._kept.clear()
 
 
-def _compiled(policy: str, version: int, digest: str, document: PolicyDocument) -> CompiledPolicy:
+def compile_policy(
+    policy: str, version: int, digest: str, document: PolicyDocument
+) -> CompiledPolicy:
     """Refuse what the linter would have refused, so that scoring and deciding cannot fail."""
     scoring, rules = scoring_of(document), document.decision
     problems = [f"{field} {text}" for field, text in scoring_problems(scoring)]

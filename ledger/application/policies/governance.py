@@ -137,6 +137,10 @@ class PolicyGovernance:
         self._state = LifecycleState()
         self._through = 0
 
+    def approvers(self) -> dict[str, frozenset[str]] | None:
+        """Return the persons who hold each role now; None where callers are believed."""
+        return self._authority.persons_by_role()
+
     def judged(self) -> Judged:
         """Return all by which a step is judged, at the head."""
         head = self._store.events.head(self._info.origin)

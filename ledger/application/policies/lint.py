@@ -1,51 +1,31 @@
 """Advice on a policy before it is drafted: every error with its place, and what looks unmeant.
 
-Errors are what `text` refuses, and expressions that do not compile; a policy with one cannot
-be drafted. Warnings are for a person to judge and never stop a draft.
+Errors are what `text` refuses, expressions that do not compile, and limits that run against the
+definition of their signal; a policy with one cannot be drafted. Warnings are for a person to judge
+and never stop a draft. `ledger/docs/policies.md` has the codes of both.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ledger.application.names import did_you_mean
+from ledger.application.policies.approvals import Approvers, lint_approvals
+from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.compiled import scoring_of
 from ledger.application.policies.definition_usage import runs_against
-from ledger.application.policies.source import place_within
+from ledger.application.policies.lint_rules import lint_rules
+from ledger.application.policies.problems import REFUSED_SINCE_2, Code, Problem
 from ledger.application.policies.source_bounds import bound_warnings
-from ledger.application.policies.text import (
-    PolicyReading,
-    Problem,
-    digest,
-    read_policy,
-    refusal,
-)
+from ledger.application.policies.text import PolicyReading, digest, read_policy, refusal
 from ledger.application.policies.tiers import lint_tiers
 from ledger.application.policies.units import SignalValue
-from ledger.events.notation import share, shown
+from ledger.events.notation import counted, duration, shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined
-from ledger.events.values import PPM
-from ledger.rules.expression_tree import ExpressionNode
-from ledger.rules.expressions import (
-    CompiledExpression,
-    ExpressionError,
-    activation_of,
-    compile_expression,
-)
-from ledger.rules.shares import SHARES, to_stored
-from ledger.rules.vocabulary import VOCABULARIES, Vocabulary
 
-_PPM_NAMES: Final = SHARES - {"trend"}  # which is the only one that can be below 0
-_UNIT_TRAP: Final = 1_000  # a limit from 1 to this on a share was probably meant as per cent
-_FLIPPED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_"}
-_BARE_NAME: Final = re.compile(
-    r"signals(?:\.([a-z0-9][a-z0-9._-]*)|\[([a-z0-9][a-z0-9._-]*)\](\.[a-z]+)?)", re.ASCII
-)
-_QUOTED_NAME: Final = re.compile(r"'([A-Za-z_][A-Za-z0-9_]*)'")
+Sources = Callable[[], Mapping[str, int]]
+"""How many sources each signal was reported by lately; asked only where a policy needs several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,195 +58,46 @@ def lint(
     text: str,
     known_signals: Mapping[str, SignalDefined] | None = None,
     touched: Sequence[tuple[str, str]] = (),
+    sources: Sources | None = None,
+    approvers: Approvers | None = None,
 ) -> LintResult:
     """Return everything that is wrong or doubtful about a policy's text, in order of place.
 
     `known_signals`: the ledger's taxonomy by name; None where there is no ledger to ask. `touched`:
     signals that policies in force read by definitions that have changed since, each with how.
+    `sources`: the sources that the ledger has seen; `approvers`: the persons that it knows.
     """
     reading = read_policy(text)
     document = reading.document
     if document is not None:
-        _lint_expressions(reading, document, text)
+        lint_rules(reading, document, text)
         _lint_scoring(reading, document)
         if known_signals is not None:
             _lint_taxonomy(reading, document, known_signals)
             _lint_touched(reading, document, touched)
+        if sources is not None:
+            _lint_sources(reading, document, sources)
+        if approvers is not None:
+            lint_approvals(reading, document, approvers)
         _lint_decision(reading, document)
+        _lint_spans(reading, document)
         _lint_rest(reading, document)
-    problems = tuple(sorted(reading.problems, key=lambda each: each.order))
+    problems = tuple(sorted(_weighed(reading, document), key=lambda each: each.order))
     if document is None or any(each.severity == "error" for each in problems):
         return LintResult(None, None, problems)
     return LintResult(document, digest(document), problems)
 
 
-@dataclass(frozen=True, slots=True)
-class _Language:
-    """The names that expressions of a document may use."""
-
-    signals: tuple[str, ...]
-    procedure: str
-
-
-def _warn(reading: PolicyReading, path: str, message: str, remedy: str) -> None:
-    reading.report(path, message, remedy, "warning")
+def _weighed(reading: PolicyReading, document: PolicyDocument | None) -> Iterator[Problem]:
+    """Yield the findings, each with its weight under the format of the document."""
+    is_strict = document is not None and document.format != POLICY_1
+    for each in reading.problems:
+        is_refused = is_strict and each.code in REFUSED_SINCE_2
+        yield replace(each, severity="error") if is_refused else each
 
 
-# ---- expressions ---------------------------------------------------------------------------------
-
-
-def _lint_expressions(reading: PolicyReading, document: PolicyDocument, text: str) -> None:
-    """Compile every expression; report errors at their place, and rules nothing can reach."""
-    language = _Language(
-        tuple(rule.signal for rule in document.scoring.signals), document.decision.procedure
-    )
-    blocked_by: str | None = None
-    seen: dict[str, str] = {}
-    for index, rule in enumerate(document.decision.rules):
-        path = f"decision.rules[{index}]"
-        compiled = {
-            part: _compiled(reading, f"{path}.{part}", expression, language, text)
-            for part, expression in (("when", rule.when), ("hold", rule.hold))
-            if expression is not None
-        }
-        if blocked_by is not None:
-            message = f"rule {rule.id!r} is never reached: {blocked_by}"
-            _warn(reading, path, message, "Put it before that rule, or remove one of the two.")
-            continue
-        when = compiled["when"]
-        if when is None:
-            continue
-        for part, expression in compiled.items():
-            if expression is not None:
-                _lint_limits(reading, f"{path}.{part}", expression, text)
-        if rule.when in seen:
-            message = f"the same condition as rule {seen[rule.when]!r}, which is tried before it"
-            _warn(reading, f"{path}.when", message, "Remove one of the two rules.")
-        if rule.hold is None:
-            seen.setdefault(rule.when, rule.id)
-        values = {part: _constant(each, language) for part, each in compiled.items()}
-        if values["when"] is True and (rule.hold is None or values["hold"] is True):
-            blocked_by = f"rule {rule.id!r} before it is always true"
-        elif values["when"] is False:
-            _warn(reading, f"{path}.when", "is never true", "Remove the rule or its condition.")
-
-
-def _compiled(
-    reading: PolicyReading, path: str, expression: str, language: _Language, text: str
-) -> CompiledExpression | None:
-    """Return the compiled expression, or report why there is none, at the place in the document."""
-    scalar = reading.scalars[path]
-    stored = to_stored(scalar.text)
-    try:
-        compiled = compile_expression(expression, language.signals, language.procedure)
-    except ExpressionError as error:
-        lines = expression.split("\n")
-        before = sum(len(line) + 1 for line in lines[: error.line - 1])
-        offset = stored.written_offset(min(before + error.column - 1, len(expression)))
-        reading.places[path] = place_within(text, scalar, offset)
-        reading.report(path, *_advice(error.message, scalar.text, language))
-        return None
-    misplaced = stored.misplaced(compiled.tree)
-    if misplaced is not None:
-        reading.places[path] = place_within(text, scalar, misplaced.written_at)
-        message = f"{misplaced.written} is beside a number that is no share"
-        reading.report(path, message, "Counts and hours are plain numbers; write it without `%`.")
-        return None
-    return compiled
-
-
-def _advice(message: str, written: str, language: _Language) -> tuple[str, str]:
-    """Return what is wrong with an expression that was refused, and what to do about it."""
-    for found in _BARE_NAME.finditer(written):
-        name, field = _named(found[1] or f"{found[2]}{found[3] or ''}", language)
-        if name and not name.isidentifier():
-            message = (
-                f"{found[0]} reads no signal: {name} is read in brackets, between quotation marks"
-            )
-            return message, f'Write signals["{name}"]{field}.'
-    return message, _expression_remedy(message, VOCABULARIES[language.procedure])
-
-
-def _named(text: str, language: _Language) -> tuple[str, str]:
-    """Return the signal that `log-loss.sustained` begins with, or the nearest one, and the rest."""
-    for name in sorted(language.signals, key=len, reverse=True):
-        if text == name or text.startswith(f"{name}."):
-            return name, text.removeprefix(name)
-    name, dot, field = text.rpartition(".")
-    if field not in VOCABULARIES[language.procedure].signal_fields:
-        name, dot, field = text, "", ""
-    close = get_close_matches(name, language.signals, 1)
-    return (close[0] if close else ""), dot + field
-
-
-def _expression_remedy(message: str, vocabulary: Vocabulary) -> str:
-    """Return what to do about an expression that was refused."""
-    if "double" in message:
-        return "Shares are written as per cent: write 0.4 as 40%."
-    found = _QUOTED_NAME.search(message)
-    if found is None:
-        return ""
-    known = vocabulary.signal_fields if "field" in message else vocabulary.variables
-    close = get_close_matches(found[1], known, 1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
-
-
-def _constant(compiled: CompiledExpression | None, language: _Language) -> bool | None:
-    """Return the value of an expression that is always the same, else None."""
-    if compiled is None:
-        return None
-    if compiled.paths:
-        return _always(compiled.tree)
-    variables = VOCABULARIES[language.procedure].variables
-    empty = {name: {"int": 0, "string": ""}.get(kind, {}) for name, kind in variables.items()}
-    return compiled.evaluate(activation_of(empty, language.procedure)).is_true
-
-
-def _always(node: ExpressionNode) -> bool | None:
-    """Return the value of a comparison that the range of a ppm value settles, else None."""
-    found = _comparison(node)
-    if found is None:
-        return None
-    operator, _, limit = found
-    if (operator == "_>=_" and limit <= 0) or (operator == "_<=_" and limit >= PPM):
-        return True
-    if (operator == "_>_" and limit >= PPM) or (operator == "_<_" and limit <= 0):
-        return False
-    return None
-
-
-def _comparison(node: ExpressionNode) -> tuple[str, str, int] | None:
-    """Return operator, name and limit of a comparison of a ppm value with a constant."""
-    if node.kind != "call" or node.name not in _FLIPPED:
-        return None
-    left, right = node.parts
-    operator = node.name
-    if left.kind == "const":
-        left, right, operator = right, left, _FLIPPED[operator]
-    if left.name not in _PPM_NAMES or left.kind not in ("ident", "select"):
-        return None
-    if right.kind != "const" or type(right.value) is not int:
-        return None
-    return operator, left.name, right.value
-
-
-def _lint_limits(
-    reading: PolicyReading, path: str, compiled: CompiledExpression, text: str
-) -> None:
-    """Warn of limits that look like ratios or percentages, not parts per million."""
-    scalar = reading.scalars[path]
-    stored = to_stored(scalar.text)
-    as_shares = {each.stored_at for each in stored.literals}
-    for node in compiled.tree.walk():
-        found = _comparison(node)
-        if found is None or not 1 <= found[2] <= _UNIT_TRAP:
-            continue
-        if any(part.offset in as_shares for part in node.parts):
-            continue
-        offset = stored.written_offset(node.offset)
-        reading.places[path] = place_within(text, scalar, offset)
-        message = f"{found[1]} is in parts per million, so {found[2]} is {share(found[2])}"
-        _warn(reading, path, message, f"If you meant per cent, write {found[2]}%.")
+def _warn(reading: PolicyReading, path: str, code: Code, message: str, remedy: str) -> None:
+    reading.report(path, code, message, remedy, "warning")
 
 
 # ---- scoring -------------------------------------------------------------------------------------
@@ -279,26 +110,54 @@ def _lint_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
         if rule.min_buckets > buckets:
             message = f"needs {rule.min_buckets} buckets and the window has {buckets}"
             remedy = "The signal can never be sustained: lower it or lengthen the window."
-            _warn(reading, f"{path}.min_buckets", message, remedy)
+            _warn(reading, f"{path}.min_buckets", "MIN_BUCKETS_BEYOND_WINDOW", message, remedy)
         if rule.breach_ppm == 0:
             message = "at 0 every bucket is a breach"
-            _warn(reading, f"{path}.breach", message, "Set the severity that counts as a breach.")
+            _warn(
+                reading,
+                f"{path}.breach",
+                "BREACH_ZERO",
+                message,
+                "Set the severity that counts as a breach.",
+            )
+        if rule.sustain_ppm == 0:
+            message = "at 0 the signal is sustained without a breach"
+            remedy = "Set the share of buckets that must be breaches."
+            _warn(reading, f"{path}.sustain", "SUSTAIN_ZERO", message, remedy)
         if rule.half_life_seconds > 16 * rule.window_seconds:
             message = "is too long: nothing in the window decays"
-            _warn(reading, f"{path}.half_life", message, "Use a span of the window's order.")
+            _warn(
+                reading,
+                f"{path}.half_life",
+                "HALF_LIFE_TOO_LONG",
+                message,
+                "Use a span of the window's order.",
+            )
         for name, kept in (("baseline", rule.baseline), ("critical", rule.critical)):
             written = reading.scalars[f"{path}.{name}"].text.strip()
             if SignalValue().nearest(written)[1]:
                 message = f"{shown(written)} has more than 9 decimals and is rounded to {kept}"
-                _warn(reading, f"{path}.{name}", message, "Write it so if that is exact enough.")
+                _warn(
+                    reading,
+                    f"{path}.{name}",
+                    "DECIMALS_ROUNDED",
+                    message,
+                    "Write it so if that is exact enough.",
+                )
         if not rule.rationale.strip():
             message = f"signal {rule.signal!r} has no rationale"
-            _warn(reading, path, message, "Say why it has this weight and these limits.")
+            _warn(
+                reading,
+                path,
+                "RATIONALE_MISSING",
+                message,
+                "Say why it has this weight and these limits.",
+            )
 
     for bounded in scoring_of(document).signals:
         index = [rule.signal for rule in document.scoring.signals].index(bounded.signal)
-        for field, message, remedy in bound_warnings(bounded):
-            _warn(reading, f"scoring.signals[{index}].{field}", message, remedy)
+        for field, code, message, remedy in bound_warnings(bounded):
+            _warn(reading, f"scoring.signals[{index}].{field}", code, message, remedy)
 
 
 def _lint_taxonomy(
@@ -316,7 +175,8 @@ def _lint_taxonomy(
                 f"critical {rule.critical} against baseline {rule.baseline} contradicts the "
                 f"signal's definition, by which {words}"
             )
-            reading.report(f"{path}.critical", message, "Swap the two, or define the signal again.")
+            remedy = "Swap the two, or define the signal again."
+            reading.report(f"{path}.critical", "THRESHOLD_SIDE", message, remedy)
     planning = document.planning
     if planning is not None and planning.loss_signal not in known:
         _warn_unknown(reading, "planning.loss_signal", planning.loss_signal, known)
@@ -331,7 +191,9 @@ def _lint_touched(
             if signal == rule.signal:
                 message = f"{signal} does not mean what it did: {how}, which is in force"
                 remedy = "Make sure that baseline and critical fit the present definition."
-                _warn(reading, f"scoring.signals[{index}].signal", message, remedy)
+                _warn(
+                    reading, f"scoring.signals[{index}].signal", "MEANING_CHANGED", message, remedy
+                )
 
 
 def _warn_unknown(
@@ -339,7 +201,21 @@ def _warn_unknown(
 ) -> None:
     message = f"the ledger knows no signal {name!r}"
     remedy = f"{did_you_mean(name, known)}Otherwise define it before the policy is activated."
-    _warn(reading, path, message, remedy)
+    _warn(reading, path, "SIGNAL_UNKNOWN", message, remedy)
+
+
+def _lint_sources(reading: PolicyReading, document: PolicyDocument, sources: Sources) -> None:
+    """Warn of signals that need more sources to agree than there are."""
+    several = [rule for rule in document.scoring.signals if rule.sources_needed > 1]
+    seen = sources() if several else {}
+    for index, rule in enumerate(document.scoring.signals):
+        if rule not in several or rule.sources_needed <= seen.get(rule.signal, 0):
+            continue
+        found = counted(seen.get(rule.signal, 0), "source")
+        message = f"needs {rule.sources_needed} sources and {rule.signal} has {found} of late"
+        remedy = "The signal can never be sustained: ask for fewer, or have more sources report it."
+        path = f"scoring.signals[{index}].sources_needed"
+        _warn(reading, path, "SOURCES_TOO_FEW", message, remedy)
 
 
 # ---- decision and the rest -----------------------------------------------------------------------
@@ -349,12 +225,41 @@ def _lint_decision(reading: PolicyReading, document: PolicyDocument) -> None:
     decision = document.decision
     if not decision.rules:
         message = f"without rules every model gets {decision.otherwise_action}"
-        _warn(reading, "decision.rules", message, "Add a rule for what calls for action.")
+        _warn(
+            reading,
+            "decision.rules",
+            "RULES_MISSING",
+            message,
+            "Add a rule for what calls for action.",
+        )
     for index, rule in enumerate(decision.rules):
         if not rule.rationale.strip():
             message = f"rule {rule.id!r} has no rationale"
-            _warn(reading, f"decision.rules[{index}]", message, "Say what the rule is for.")
+            _warn(
+                reading,
+                f"decision.rules[{index}]",
+                "RATIONALE_MISSING",
+                message,
+                "Say what the rule is for.",
+            )
     lint_tiers(reading, document)
+
+
+def _lint_spans(reading: PolicyReading, document: PolicyDocument) -> None:
+    """Warn of spans that outlast the longest window, which is all that a score can see."""
+    longest = max(rule.window_seconds for rule in document.scoring.signals)
+    if document.decision.cool_down_hours * 3_600 > longest:
+        message = f"is longer than the longest window, {duration(longest)}"
+        remedy = "The reason to retrain is forgotten by then: shorten it, or lengthen a window."
+        _warn(reading, "decision.cool_down", "COOL_DOWN_BEYOND_WINDOW", message, remedy)
+    if document.evaluation.interval_seconds > longest:
+        message = f"is longer than the longest window, {duration(longest)}"
+        remedy = "Observations would leave the window unseen: shorten it."
+        _warn(reading, "evaluation.interval", "INTERVAL_BEYOND_WINDOW", message, remedy)
+    if document.decision.max_priority_step == 0:
+        message = "at 0% a model keeps its first priority for good"
+        remedy = "Use `none` for no bound, or the most that one score may move it."
+        _warn(reading, "decision.max_priority_step", "PRIORITY_NEVER_MOVES", message, remedy)
 
 
 def _lint_rest(reading: PolicyReading, document: PolicyDocument) -> None:
@@ -364,13 +269,32 @@ def _lint_rest(reading: PolicyReading, document: PolicyDocument) -> None:
     if planning is not None:
         if planning.loss_signal not in {rule.signal for rule in document.scoring.signals}:
             message = f"{planning.loss_signal!r} is planned by but not scored"
-            _warn(reading, "planning.loss_signal", message, "Add it to `scoring.signals`.")
+            _warn(
+                reading,
+                "planning.loss_signal",
+                "LOSS_NOT_SCORED",
+                message,
+                "Add it to `scoring.signals`.",
+            )
         if planning.candidates == "decided" and "SCHEDULE_RETRAINING" not in actions:
             message = "no rule schedules retraining, so no plan can admit a model"
-            _warn(reading, "planning.candidates", message, "Add such a rule, or use `all`.")
+            _warn(
+                reading,
+                "planning.candidates",
+                "PLAN_ADMITS_NOTHING",
+                message,
+                "Add such a rule, or use `all`.",
+            )
     evaluation = document.evaluation
     if evaluation.interval_seconds > evaluation.silence_seconds:
         message = "a model is to be scored at least once in a span shorter than the interval"
-        _warn(reading, "evaluation.silence", message, "Make it no shorter than `interval`.")
+        _warn(
+            reading,
+            "evaluation.silence",
+            "SILENCE_BELOW_INTERVAL",
+            message,
+            "Make it no shorter than `interval`.",
+        )
     if not document.rationale.strip():
-        _warn(reading, "rationale", "the policy has no rationale", "Say what it is to achieve.")
+        message = "the policy has no rationale"
+        _warn(reading, "rationale", "RATIONALE_MISSING", message, "Say what it is to achieve.")

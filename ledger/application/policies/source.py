@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import yaml
 
@@ -19,6 +19,21 @@ from ledger.limits import DOCUMENT_BYTES_MAX
 
 DEPTH_MAX: Final = 16  # a policy needs five levels
 NODES_MAX: Final = 20_000  # the largest policy within the limits has about half as many
+
+SourceCode = Literal[
+    "ALIAS_REFUSED",
+    "DOCUMENT_EMPTY",
+    "DOCUMENT_TOO_LARGE",
+    "DOCUMENT_UNREADABLE",
+    "DOCUMENTS_SEVERAL",
+    "KEY_FORM",
+    "KEY_TWICE",
+    "TAG_REFUSED",
+]
+"""The reasons for which a text cannot be read at all."""
+_SYNTAX: Final = "Correct the text here; an editor with the policy's JSON Schema shows its form."
+_SURROGATE: Final = "half of a surrogate pair is not valid Unicode"
+_SMALLER: Final = "Split the policy or shorten its rationales."
 
 
 class SourceLocation(NamedTuple):
@@ -35,9 +50,16 @@ class SourceLocation(NamedTuple):
 class SourceError(ValueError):
     """A document that cannot be read at all, and where."""
 
-    def __init__(self, place: SourceLocation, message: str, remedy: str = "") -> None:
+    def __init__(
+        self,
+        place: SourceLocation,
+        message: str,
+        remedy: str = _SYNTAX,
+        code: SourceCode = "DOCUMENT_UNREADABLE",
+    ) -> None:
         super().__init__(f"{place}: {message}")
         self.place = place
+        self.code = code
         self.message = message
         self.remedy = remedy
 
@@ -78,12 +100,10 @@ def read(text: str) -> Node:
         size = len(text.encode())
     except UnicodeEncodeError as error:
         place = _Lines(text).place(error.start)
-        raise SourceError(place, "half of a surrogate pair is not valid Unicode") from error
+        raise SourceError(place, _SURROGATE) from error
     if size > DOCUMENT_BYTES_MAX:
         message = f"the document has {size} bytes; at most {DOCUMENT_BYTES_MAX} are read"
-        raise SourceError(
-            SourceLocation(1, 1), message, "Split the policy or shorten its rationales."
-        )
+        raise SourceError(SourceLocation(1, 1), message, _SMALLER, "DOCUMENT_TOO_LARGE")
     if text.lstrip("\ufeff \t\r\n")[:1] == "{":
         return _read_json(text)
     return _Reader(text).document()
@@ -172,17 +192,22 @@ class _Reader:
             next(self.events)  # the stream's start
             start = next(self.events)
             if isinstance(start, yaml.StreamEndEvent):
-                raise SourceError(SourceLocation(1, 1), "the document is empty")
+                remedy = "Begin with `format: policy/1`; `policy init` writes a whole one."
+                raise SourceError(
+                    SourceLocation(1, 1), "the document is empty", remedy, "DOCUMENT_EMPTY"
+                )
             node = self._node(next(self.events), 1)
             next(self.events)  # the document's end
             after = next(self.events)
         except yaml.reader.ReaderError as error:
             place = self.lines.place(int(error.position))
-            raise SourceError(place, "YAML cannot hold a control character") from error
+            remedy = "Delete the character, or write it as an escape between quotation marks."
+            raise SourceError(place, "YAML cannot hold a control character", remedy) from error
         except yaml.MarkedYAMLError as error:
             raise self._refusal(error) from error
         if not isinstance(after, yaml.StreamEndEvent):
-            raise SourceError(self._at(after), "a second document begins here; one is read")
+            message, remedy = "a second document begins here; one is read", "Keep one of them."
+            raise SourceError(self._at(after), message, remedy, "DOCUMENTS_SEVERAL")
         return node
 
     def _refusal(self, error: yaml.MarkedYAMLError) -> SourceError:
@@ -190,7 +215,7 @@ class _Reader:
         mark = error.problem_mark or error.context_mark
         place = self.lines.place(_index(mark))
         message = ", ".join(part for part in (error.context, error.problem) if part)
-        remedy = "Indent with spaces." if "'\\t'" in message else ""
+        remedy = "Indent with spaces." if "'\\t'" in message else _SYNTAX
         return SourceError(place, f"not YAML: {message}", remedy)
 
     def _at(self, event: yaml.Event) -> SourceLocation:
@@ -201,11 +226,11 @@ class _Reader:
         place = self._at(event)
         self._count(place, depth)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise SourceError(
-                place, "anchors and aliases are refused", "Write the value out where it counts."
-            )
+            remedy = "Write the value out where it counts."
+            raise SourceError(place, "anchors and aliases are refused", remedy, "ALIAS_REFUSED")
         if getattr(event, "tag", None) is not None:
-            raise SourceError(place, "tags are refused", "Put the value in quotation marks.")
+            remedy = "Put the value in quotation marks."
+            raise SourceError(place, "tags are refused", remedy, "TAG_REFUSED")
         if isinstance(event, yaml.ScalarEvent):
             is_plain = not event.style
             start, end = _index(event.start_mark), _index(event.end_mark)
@@ -223,7 +248,8 @@ class _Reader:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self._node(event, depth + 1)
             if not isinstance(key, Scalar):
-                raise SourceError(key.place, "a key must be a word, not a list or a mapping")
+                message, remedy = "a key must be a word, not a list or a mapping", "Write a word."
+                raise SourceError(key.place, message, remedy, "KEY_FORM")
             self._add_key(seen, key)
             entries.append((key, self._node(next(self.events), depth + 1)))
         return Mapping(place, tuple(entries))
@@ -232,9 +258,12 @@ class _Reader:
         """Refuse the node that is one too many or one too deep."""
         self.nodes += 1
         if self.nodes > NODES_MAX:
-            raise SourceError(place, f"the document has more than {NODES_MAX} values")
+            message = f"the document has more than {NODES_MAX} values"
+            raise SourceError(place, message, _SMALLER, "DOCUMENT_TOO_LARGE")
         if depth > DEPTH_MAX:
-            raise SourceError(place, f"values are nested more than {DEPTH_MAX} deep")
+            message = f"values are nested more than {DEPTH_MAX} deep"
+            remedy = "Write the value without so many brackets; a policy needs five levels."
+            raise SourceError(place, message, remedy, "DOCUMENT_TOO_LARGE")
 
     @staticmethod
     def _add_key(seen: dict[str, SourceLocation], key: Scalar) -> None:
@@ -244,6 +273,7 @@ class _Reader:
                 key.place,
                 f"the key {key.text[:40]!r} is not plain ASCII",
                 "Keys are those of the policy format, all ASCII; look for a look-alike character.",
+                "KEY_FORM",
             )
         if key.text in seen:
             first = seen[key.text]
@@ -251,6 +281,7 @@ class _Reader:
                 key.place,
                 f"the key {key.text[:40]!r} is there twice; it is first at {first}",
                 "Keep one of the two.",
+                "KEY_TWICE",
             )
         seen[key.text] = key.place
 
@@ -297,5 +328,5 @@ def _as_json(node: Node, value: Any) -> Node:  # noqa: ANN401 - any JSON value
     if node.is_plain:
         return node
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise SourceError(node.place, "half of a surrogate pair is not valid Unicode")
+        raise SourceError(node.place, _SURROGATE)
     return replace(node, text=value)

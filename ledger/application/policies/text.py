@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -21,7 +21,9 @@ from ledger.application.policies.authoring import (
     AuthoredPolicy,
     keys_of,
     part_of,
+    unit_of,
 )
+from ledger.application.policies.problems import Code, Problem, Severity
 from ledger.application.policies.render import to_text
 from ledger.application.policies.source import (
     Node,
@@ -31,6 +33,7 @@ from ledger.application.policies.source import (
     SourceLocation,
     read,
 )
+from ledger.application.policies.units import RefusedValueError
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.notation import shown
@@ -39,29 +42,12 @@ from ledger.kernel.scoring import KERNEL_1
 from ledger.limits import WINDOW_BUCKETS_MAX
 from ledger.rules.vocabulary import RULES_1
 
-__all__ = ["PolicyReading", "Problem", "digest", "parse", "read_policy", "refusal", "to_text"]
+__all__ = ["PolicyReading", "digest", "parse", "read_policy", "refusal", "to_text"]
 
-Severity = Literal["error", "warning"]
 _TOP: Final = "$"  # the path of the document itself
 _KEYS: Final = keys_of(AuthoredPolicy)
+_FORM: Final = "`decision-ledger policy init` writes a whole policy to begin from."
 _IN_LIST: Final = re.compile(r"(.+)\[([0-9]+)\]\.([a-z]+)", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing to correct or consider, at a path such as `scoring.signals[0].weight`."""
-
-    path: str
-    line: int
-    column: int
-    severity: Severity
-    message: str
-    remedy: str = ""
-
-    @property
-    def order(self) -> tuple[int, int, str]:
-        """The sort key of problems: their order in the text."""
-        return self.line, self.column, self.path
 
 
 @dataclass(slots=True)
@@ -76,10 +62,10 @@ class PolicyReading:
     scalars: dict[str, Scalar] = field(default_factory=dict)
 
     def report(
-        self, path: str, message: str, remedy: str = "", severity: Severity = "error"
+        self, path: str, code: Code, message: str, remedy: str, severity: Severity = "error"
     ) -> None:
         """Add a problem, at the place of its path."""
-        self.problems.append(Problem(path, *self.place(path), severity, message, remedy))
+        self.problems.append(Problem(path, *self.place(path), severity, code, message, remedy))
 
     def place(self, path: str) -> SourceLocation:
         """Return where a path is, or the nearest part above it that was written."""
@@ -116,7 +102,7 @@ def refusal(problems: Seq[Problem], within: str = "") -> LedgerError:
     return LedgerError(
         Reason.POLICY_INVALID,
         f"{what} is refused: {where}: {subject}{first.message}{more}.",
-        remedy=first.remedy or "Correct the text; `decision-ledger policy lint` lists every fault.",
+        remedy=first.remedy,
         violations=[
             FieldViolation(
                 f"{within}.{each.path}" if within else each.path,
@@ -140,7 +126,7 @@ def read_policy(text: str) -> PolicyReading:
         node = read(text)
     except SourceError as error:
         reading.places[_TOP] = error.place
-        reading.report(_TOP, error.message, error.remedy)
+        reading.report(_TOP, error.code, error.message, error.remedy)
         return reading
     reading.places[_TOP] = node.place
     _locate(reading, node, "")
@@ -165,7 +151,8 @@ def _complete(reading: PolicyReading, policy: AuthoredPolicy) -> None:
         reading.document = policy.document()
     except ValidationError as error:  # such as a condition that is too long in parts per million
         for fault in error.errors(include_url=False):
-            reading.report(_path(fault["loc"]), fault["msg"])
+            remedy = "Split the condition into several rules, or shorten the text."
+            reading.report(_path(fault["loc"]), "TEXT_LENGTH", fault["msg"], remedy)
 
 
 def _check_signals(reading: PolicyReading, policy: AuthoredPolicy) -> None:
@@ -174,20 +161,25 @@ def _check_signals(reading: PolicyReading, policy: AuthoredPolicy) -> None:
         path = f"scoring.signals[{index}]"
         if rule.reports_every is not None and policy.decision.procedure == RULES_1:
             message = "means nothing under the procedure rules/1, which shows it to no rule"
-            reading.report(f"{path}.reports_every", message, "Leave it out, or decide by rules/2.")
+            remedy = "Leave it out, or decide by rules/2."
+            reading.report(f"{path}.reports_every", "REPORTS_EVERY_UNUSED", message, remedy)
         if rule.baseline == rule.critical:
             message = f"critical equals the baseline, {rule.baseline}"
-            reading.report(f"{path}.critical", message, "Say at which value it is at its worst.")
+            remedy = "Say at which value it is at its worst."
+            reading.report(f"{path}.critical", "CRITICAL_EQUALS_BASELINE", message, remedy)
         if rule.source_cap is not None and policy.scoring.kernel == KERNEL_1:
             message = f"the kernel {KERNEL_1} has no quotas for sources"
-            reading.report(f"{path}.source_cap", message, "Write `kernel: bucketed/2`.")
+            remedy = "Write `kernel: bucketed/2`."
+            reading.report(f"{path}.source_cap", "SOURCE_CAP_UNUSED", message, remedy)
         buckets, rest = divmod(rule.window, rule.bucket)
         if rest or buckets == 0:
             message = "the window is not a whole number of buckets"
-            reading.report(f"{path}.window", message, "Make it a multiple of `bucket`.")
+            remedy = "Make it a multiple of `bucket`."
+            reading.report(f"{path}.window", "WINDOW_NOT_WHOLE_BUCKETS", message, remedy)
         elif buckets > WINDOW_BUCKETS_MAX:
             message = f"the window has {buckets} buckets; at most {WINDOW_BUCKETS_MAX} are kept"
-            reading.report(f"{path}.window", message, "Shorten it, or lengthen `bucket`.")
+            remedy = "Shorten it, or lengthen `bucket`."
+            reading.report(f"{path}.window", "WINDOW_TOO_LONG", message, remedy)
 
 
 def _check_format(reading: PolicyReading, policy: AuthoredPolicy) -> None:
@@ -195,19 +187,20 @@ def _check_format(reading: PolicyReading, policy: AuthoredPolicy) -> None:
     if policy.format != POLICY_1:
         if policy.decision.procedure == RULES_1:
             message = f"{policy.format} decides by rules/2, not by rules/1"
-            reading.report("decision.procedure", message, "Leave it out, or write policy/1.")
+            remedy = "Leave it out, or write policy/1."
+            reading.report("decision.procedure", "FORMAT_PROCEDURE", message, remedy)
         return
     remedy = "Write `format: policy/2`, or leave it out."
     if policy.scoring.kernel != KERNEL_1:
-        reading.report(
-            "scoring.kernel", f"{POLICY_1} has no kernel {policy.scoring.kernel}", remedy
-        )
+        message = f"{POLICY_1} has no kernel {policy.scoring.kernel}"
+        reading.report("scoring.kernel", "FORMAT_LACKS", message, remedy)
     if policy.governance is not None:
-        reading.report("governance", f"{POLICY_1} has no governance", remedy)
+        message = f"{POLICY_1} has no governance"
+        reading.report("governance", "FORMAT_LACKS", message, remedy)
     for index, tier in enumerate(policy.tiers):
         if tier.next is not None:
             message = f"{POLICY_1} has no tier after a tier"
-            reading.report(f"tiers[{index}].next", message, remedy)
+            reading.report(f"tiers[{index}].next", "FORMAT_LACKS", message, remedy)
 
 
 # ---- places and faults ---------------------------------------------------------------------------
@@ -239,9 +232,21 @@ def _report_faults(reading: PolicyReading, error: ValidationError) -> None:
         if fault["type"] == "extra_forbidden":
             _report_unknown(reading, location, list(model.model_fields))
             continue
-        message = "is missing" if fault["type"] == "missing" else str(fault["ctx"]["error"])
-        meaning = found.description if found else None
-        reading.report(_path(location) or _TOP, message, meaning or "")
+        meaning = (found.description if found else None) or _FORM
+        path = _path(location) or _TOP
+        if fault["type"] == "missing":
+            reading.report(path, "VALUE_MISSING", "is missing", f"Write it: {meaning}")
+            continue
+        error_of = fault["ctx"]["error"]
+        reading.report(path, _code(error_of, found), str(error_of), meaning)
+
+
+def _code(error: Exception, found: FieldInfo | None) -> Code:
+    """Return the code of what the model of a text refuses: the error's own, else its unit's."""
+    if isinstance(error, RefusedValueError):
+        return error.code
+    unit = unit_of(found) if found is not None else None
+    return unit.CODE if unit is not None else "VALUE_TYPE"
 
 
 def _path(location: Seq[str | int]) -> str:
@@ -266,7 +271,7 @@ def _report_unknown(reading: PolicyReading, location: Seq[str | int], known: lis
     path = _path([*location[:-1], name[:40]])
     reading.places[path] = reading.keys[_path(location)]
     remedy = f"{did_you_mean(name[:40], known)}Known: {', '.join(known)}."
-    reading.report(path, f"{shown(name)} is not known here", remedy)
+    reading.report(path, "KEY_UNKNOWN", f"{shown(name)} is not known here", remedy)
 
 
 def _report_twice(reading: PolicyReading) -> None:
@@ -280,4 +285,4 @@ def _report_twice(reading: PolicyReading) -> None:
         entry = first.setdefault((found[1], scalar.text), f"{found[1]}[{found[2]}]")
         if not path.startswith(f"{entry}."):
             message = f"{shown(scalar.text)} is there twice; it is first at {entry}"
-            reading.report(path, message, "Keep one of the two.")
+            reading.report(path, "NAME_TWICE", message, "Keep one of the two, or rename it.")

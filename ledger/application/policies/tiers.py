@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ledger.application.policies.authoring import NO_TIER, POLICY_1
-from ledger.application.policies.text import PolicyReading, Severity
+from ledger.application.policies.problems import Severity
+from ledger.application.policies.text import PolicyReading
 from ledger.events.policy_document import PolicyDocument
 
 
@@ -18,7 +19,8 @@ def lint_tiers(reading: PolicyReading, document: PolicyDocument) -> None:
     for path, tier in used.items():
         if tier not in {*declared, NO_TIER, ""}:
             remedy = "Add it to `tiers`, with whom it reaches and how soon."
-            reading.report(path, f"the tier {tier!r} is not declared", remedy, severity)
+            message = f"the tier {tier!r} is not declared"
+            reading.report(path, "TIER_UNDECLARED", message, remedy, severity)
     following = {one.name: getattr(one, "next", NO_TIER) for one in document.tiers}
     for index, name in enumerate(declared):
         path, seen, tier = f"tiers[{index}]", [name], following[name]
@@ -28,10 +30,11 @@ def lint_tiers(reading: PolicyReading, document: PolicyDocument) -> None:
         if tier == name:
             way = " to ".join([*seen, name])
             remedy = "Let the last tier have no `next`."
-            reading.report(f"{path}.next", f"leads back to itself: {way}", remedy)
+            reading.report(f"{path}.next", "TIER_CYCLE", f"leads back to itself: {way}", remedy)
         if name not in used.values():
             message = f"nothing leads to the tier {name!r}"
-            reading.report(f"{path}.name", message, "Use it in a rule or remove it.", "warning")
+            remedy = "Use it in a rule or remove it."
+            reading.report(f"{path}.name", "TIER_UNUSED", message, remedy, "warning")
 
 
 def _tiers_used(document: PolicyDocument) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, Protocol, get_args
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
+from ledger.application.policies.problems import ValueCode
 from ledger.application.policies.source import Scalar
 from ledger.application.policies.source import Sequence as Listed
 from ledger.events.notation import (
@@ -45,9 +46,19 @@ NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})  # what YAML calls n
 _PLACES_READ: Final = 40  # of a decimal as `scaled` reads it
 
 
+class RefusedValueError(ValueError):
+    """A value that is refused for another reason than that it is nothing of its kind."""
+
+    def __init__(self, code: ValueCode, message: str) -> None:
+        super().__init__(message)
+        self.code: ValueCode = code
+
+
 class Unit(ABC):
     """How one value is read, written and described; annotates a field of an authored model."""
 
+    CODE: ClassVar[ValueCode]
+    """The code of a text that is nothing of the kind."""
     IS_VERBATIM: ClassVar[bool] = False
     """True where white space around the value is part of it."""
 
@@ -84,7 +95,7 @@ class Unit(ABC):
             return self.read(node.text if self.IS_VERBATIM else node.text.strip())
         if isinstance(node, str | int):
             return self.read(self.write(node))
-        raise ValueError("expected a single value, not a list or mapping")
+        raise RefusedValueError("VALUE_TYPE", "expected a single value, not a list or mapping")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +112,13 @@ class Entries:
         names = listed(list(get_args(source)[0].model_fields))
 
         def items(node: object) -> list[object]:
-            if not isinstance(node, Listed | list):  # pydantic collects ValueErrors, and no others
-                raise ValueError(f"expected a list of mappings with {names}")  # noqa: TRY004
+            if not isinstance(node, Listed | list):
+                raise RefusedValueError("VALUE_TYPE", f"expected a list of mappings with {names}")
             found = list(node.items if isinstance(node, Listed) else node)
             if not self.minimum <= len(found) <= self.maximum:
                 bounds = f"{self.minimum} to {self.maximum}"
-                raise ValueError(f"has {len(found)} entries; expected {bounds}")
+                message = f"has {len(found)} entries; expected {bounds}"
+                raise RefusedValueError("ENTRIES_COUNT", message)
             return found
 
         return core_schema.no_info_before_validator_function(items, handler(source))
@@ -120,6 +132,8 @@ class Entries:
 @dataclass(frozen=True, slots=True)
 class Choice(Unit):
     """One of a few words, those of a Literal."""
+
+    CODE = "WORD_UNKNOWN"
 
     literal: object
 
@@ -143,6 +157,7 @@ class Choice(Unit):
 class FreeText(Unit):
     """Text of bounded length."""
 
+    CODE: ClassVar[ValueCode] = "TEXT_LENGTH"
     IS_VERBATIM = True
 
     maximum: int
@@ -151,9 +166,10 @@ class FreeText(Unit):
     def read(self, text: str) -> str:
         """Return the text."""
         if len(text) > self.maximum:
-            raise ValueError(f"has {len(text)} characters; at most {self.maximum} fit")
+            message = f"has {len(text)} characters; at most {self.maximum} fit"
+            raise RefusedValueError("TEXT_LENGTH", message)
         if len(text) < self.minimum:
-            raise ValueError("is empty")
+            raise RefusedValueError("TEXT_LENGTH", "is empty")
         return text
 
     def schema(self) -> Schema:
@@ -164,6 +180,8 @@ class FreeText(Unit):
 @dataclass(frozen=True, slots=True)
 class Expression(FreeText):
     """A condition of a rule: shares are written as per cent, and stored as parts per million."""
+
+    CODE = "EXPRESSION_INVALID"
 
     def read(self, text: str) -> str:
         """Return the expression as rules evaluate it."""
@@ -185,6 +203,7 @@ class Expression(FreeText):
 class Name(Unit):
     """A segment: the grammar of names in streams."""
 
+    CODE = "NAME_INVALID"
     IS_VERBATIM = True
 
     def read(self, text: str) -> str:
@@ -204,6 +223,8 @@ class Name(Unit):
 @dataclass(frozen=True, slots=True)
 class Count(Unit):
     """A whole number."""
+
+    CODE = "NUMBER_INVALID"
 
     minimum: int
     maximum: int
@@ -227,6 +248,8 @@ class Count(Unit):
 class Flag(Unit):
     """True or false."""
 
+    CODE = "WORD_UNKNOWN"
+
     def read(self, text: str) -> bool:
         """Return the truth value; only YAML 1.2's two words are taken."""
         if text not in ("true", "false"):
@@ -249,6 +272,8 @@ class Flag(Unit):
 @dataclass(frozen=True, slots=True)
 class Share(Unit):
     """A ratio, `25%` or `0.25`, stored in parts per million."""
+
+    CODE = "NUMBER_INVALID"
 
     minimum_ppm: int
     maximum_ppm: int
@@ -290,6 +315,8 @@ class Share(Unit):
 class Duration(Unit):
     """A span such as `7d`, `12h`, `1h30m` or `90s`, stored in units of so many seconds."""
 
+    CODE = "SPAN_INVALID"
+
     unit_seconds: int
     minimum: int
     maximum: int
@@ -315,6 +342,8 @@ class Duration(Unit):
 @dataclass(frozen=True, slots=True)
 class SignalValue(Unit):
     """A decimal in the unit of its signal, stored in its canonical spelling."""
+
+    CODE = "NUMBER_INVALID"
 
     def read(self, text: str) -> str:
         """Return the canonical decimal; `0.40` and `.4` are taken, what is longer is rounded."""
@@ -355,5 +384,6 @@ class _Writer(Protocol):
 def _bounded(value: int, minimum: int, maximum: int, write: _Writer) -> int:
     """Return the value; ValueError where it lies outside its bounds."""
     if not minimum <= value <= maximum:
-        raise ValueError(f"{write(value)} is outside {write(minimum)} to {write(maximum)}")
+        message = f"{write(value)} is outside {write(minimum)} to {write(maximum)}"
+        raise RefusedValueError("VALUE_OUT_OF_RANGE", message)
     return value

@@ -1,12 +1,21 @@
 # Generated from ledger/client/aio/policies.py by `tools/dev.py proto`; do not edit.
 """Policies, their versions and where they are in force, for threads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import one, paged, whole
-from ledger.client.inputs import Time, in_collection, scope_message, timestamp_of, version_name
+from ledger.client.inputs import (
+    Time,
+    id_of,
+    in_collection,
+    scope_message,
+    source_message,
+    timestamp_of,
+    version_name,
+)
 from ledger.client.policy_status import PolicyStatus
 from ledger.client.records import (
     Appended,
@@ -16,7 +25,11 @@ from ledger.client.records import (
     PolicyScope,
     PolicyView,
 )
+from ledger.client.trials import PolicyDiff, PolicySource, PolicyTrial
 from ledger.v1 import policy_service_pb2 as pb
+from ledger.v1 import trial_pb2
+
+_TRIAL_SECONDS: Final = 300.0  # a trial reads up to half a million events
 
 
 class PolicyCalls(ServiceCalls):
@@ -197,3 +210,37 @@ class PolicyCalls(ServiceCalls):
         """Iterate over policies by id."""
         request = pb.ListPoliciesRequest(min_position=min_position)
         return self._connection.items(paged(request, Policy, "policies"))
+
+    def diff_policy(
+        self, before: PolicySource, after: PolicySource, *, min_position: int = 0
+    ) -> PolicyDiff:
+        """Say in words what two policies differ in; nothing is written."""
+        request = trial_pb2.DiffPolicyRequest(
+            before=source_message(before), after=source_message(after), min_position=min_position
+        )
+        return self._connection.run(Call(request, whole(PolicyDiff)))
+
+    def try_policy(
+        self,
+        policy: PolicySource,
+        *,
+        against: PolicySource | None = None,
+        models: Iterable[str] = (),
+        since: Time | None = None,
+        until: Time | None = None,
+        min_position: int = 0,
+    ) -> PolicyTrial:
+        """Try a policy on the ledger's own history, beside another or what was decided.
+
+        Nothing is written. It may take minutes, also where the client's own deadline is shorter.
+        """
+        request = trial_pb2.TryPolicyRequest(
+            policy=source_message(policy),
+            against=None if against is None else source_message(against),
+            models=[id_of("models", model) for model in models],
+            since=None if since is None else timestamp_of(since, "since"),
+            until=None if until is None else timestamp_of(until, "until"),
+            min_position=min_position,
+        )
+        call = Call(request, whole(PolicyTrial), deadline_seconds_min=_TRIAL_SECONDS)
+        return self._connection.run(call)

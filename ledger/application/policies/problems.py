@@ -1,0 +1,171 @@
+"""The findings about a policy's text: each has a place, a code, a message and a remedy."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from ledger.application.policies.source import SourceCode
+
+Severity = Literal["error", "warning"]
+ValueCode = Literal[
+    "ENTRIES_COUNT",
+    "EXPRESSION_INVALID",
+    "KEY_UNKNOWN",
+    "NAME_INVALID",
+    "NUMBER_INVALID",
+    "SPAN_INVALID",
+    "TEXT_LENGTH",
+    "VALUE_MISSING",
+    "VALUE_OUT_OF_RANGE",
+    "VALUE_TYPE",
+    "WORD_UNKNOWN",
+]
+"""The reasons for which a single value can be refused."""
+WholeCode = Literal[
+    "CRITICAL_EQUALS_BASELINE",
+    "FORMAT_LACKS",
+    "FORMAT_PROCEDURE",
+    "NAME_TWICE",
+    "REPORTS_EVERY_UNUSED",
+    "SHARE_MISPLACED",
+    "SOURCE_CAP_UNUSED",
+    "THRESHOLD_SIDE",
+    "TIER_CYCLE",
+    "WINDOW_NOT_WHOLE_BUCKETS",
+    "WINDOW_TOO_LONG",
+]
+"""The reasons for which sound values can be refused together."""
+AdviceCode = Literal[
+    "APPROVERS_TOO_FEW",
+    "BREACH_ZERO",
+    "COOL_DOWN_BEYOND_WINDOW",
+    "DECIMALS_ROUNDED",
+    "HALF_LIFE_TOO_LONG",
+    "HOLD_ALWAYS_TRUE",
+    "HOLD_NARROWER",
+    "HOLD_NEVER_TRUE",
+    "INTERVAL_BEYOND_WINDOW",
+    "LIMIT_IS_PPM",
+    "LOSS_NOT_SCORED",
+    "MEANING_CHANGED",
+    "MIN_BUCKETS_BEYOND_WINDOW",
+    "PLAN_ADMITS_NOTHING",
+    "PRIORITY_NEVER_MOVES",
+    "RATIONALE_MISSING",
+    "ROLE_UNKNOWN",
+    "RULE_NEVER_TRUE",
+    "RULE_TWICE",
+    "RULE_UNREACHABLE",
+    "RULES_MISSING",
+    "SIGNAL_UNKNOWN",
+    "SILENCE_BELOW_INTERVAL",
+    "SOURCES_TOO_FEW",
+    "SOURCE_ALONE_SUSTAINS",
+    "SOURCE_CAP_IDLE",
+    "SUSTAIN_ZERO",
+    "TIER_UNDECLARED",
+    "TIER_UNUSED",
+]
+"""Findings that are for a person to judge, unless `--strict` refuses them."""
+Code = SourceCode | ValueCode | WholeCode | AdviceCode
+
+MEANING: Final[dict[Code, str]] = {
+    # The text.
+    "ALIAS_REFUSED": "an anchor or alias of YAML: a value is not where it counts",
+    "DOCUMENT_EMPTY": "nothing is written",
+    "DOCUMENT_TOO_LARGE": "too many bytes, values or levels",
+    "DOCUMENT_UNREADABLE": "neither YAML nor JSON",
+    "DOCUMENTS_SEVERAL": "a second document after the first",
+    "KEY_FORM": "a key that is no word, or has characters outside ASCII",
+    "KEY_TWICE": "the same key twice in a mapping",
+    "TAG_REFUSED": "a tag of YAML: it would change what a value is",
+    # One value.
+    "ENTRIES_COUNT": "too few or too many entries in a list",
+    "EXPRESSION_INVALID": "a condition that CEL or the rules' environment refuses",
+    "KEY_UNKNOWN": "a key that the format does not have",
+    "NAME_INVALID": "a name of another form than names have",
+    "NUMBER_INVALID": "no number, or one that the stored form cannot hold: not finite, too long",
+    "SPAN_INVALID": "a span of time without its unit, or no span",
+    "TEXT_LENGTH": "a text that is empty or too long",
+    "VALUE_MISSING": "a value that must be written is not",
+    "VALUE_OUT_OF_RANGE": "a number or span beyond its bounds",
+    "VALUE_TYPE": "a list, mapping or single value in another's place",
+    "WORD_UNKNOWN": "none of the words that the value may be",
+    # Values together.
+    "CRITICAL_EQUALS_BASELINE": "no value lies between healthy and as bad as can be",
+    "FORMAT_LACKS": "a part that the document's format does not have",
+    "FORMAT_PROCEDURE": "a procedure by which the document's format does not decide",
+    "NAME_TWICE": "two entries of a list have one name",
+    "REPORTS_EVERY_UNUSED": "`reports_every` under a procedure that shows it to no rule",
+    "SHARE_MISPLACED": "a percentage beside a number that is no share",
+    "SOURCE_CAP_UNUSED": "a quota for sources under a kernel that has none",
+    "THRESHOLD_SIDE": "critical lies on the healthy side by the signal's direction",
+    "TIER_CYCLE": "a tier that follows itself",
+    "WINDOW_NOT_WHOLE_BUCKETS": "the window is not a multiple of the bucket",
+    "WINDOW_TOO_LONG": "the window has more buckets than are kept",
+    # Advice.
+    "APPROVERS_TOO_FEW": "fewer persons hold the roles than must approve",
+    "BREACH_ZERO": "every bucket is a breach",
+    "COOL_DOWN_BEYOND_WINDOW": "the cool-down outlasts all that a score can see",
+    "DECIMALS_ROUNDED": "a limit has more decimals than are kept",
+    "HALF_LIFE_TOO_LONG": "nothing in the window decays",
+    "HOLD_ALWAYS_TRUE": "once in force, the rule never ends by itself",
+    "HOLD_NARROWER": "`hold` asks for more than `when`, so that the rule flaps",
+    "HOLD_NEVER_TRUE": "the rule ends at the next score after it begins",
+    "INTERVAL_BEYOND_WINDOW": "observations leave the window between two scores",
+    "LIMIT_IS_PPM": "a limit looks like per cent and is in parts per million",
+    "LOSS_NOT_SCORED": "the signal that plans go by is not scored",
+    "MEANING_CHANGED": "a signal does not mean what it did under a policy in force",
+    "MIN_BUCKETS_BEYOND_WINDOW": "more buckets are needed than the window has",
+    "PLAN_ADMITS_NOTHING": "no rule schedules what plans choose from",
+    "PRIORITY_NEVER_MOVES": "`max_priority_step` of 0% keeps the first priority for good",
+    "RATIONALE_MISSING": "a policy, a signal's weight and thresholds, or a rule without its reason",
+    "ROLE_UNKNOWN": "approvals in a role that the ledger does not have",
+    "RULE_NEVER_TRUE": "the condition contradicts itself or the range of a variable",
+    "RULE_TWICE": "two rules have the same condition",
+    "RULE_UNREACHABLE": "wherever the rule is true, a rule before it is",
+    "RULES_MISSING": "every model gets the same action",
+    "SIGNAL_UNKNOWN": "the ledger has no definition of the signal",
+    "SILENCE_BELOW_INTERVAL": "a silent model is to be scored more often than any may be",
+    "SOURCES_TOO_FEW": "more sources must agree than report the signal",
+    "SOURCE_ALONE_SUSTAINS": "one source alone can make the signal sustained, for all its quota",
+    "SOURCE_CAP_IDLE": "a quota for sources that limits nothing",
+    "SUSTAIN_ZERO": "the signal is sustained without a breach",
+    "TIER_UNDECLARED": "a tier that `tiers` does not have; under policy/2 an error",
+    "TIER_UNUSED": "a tier that no decision carries",
+}
+"""Every code, and what it says of a text."""
+assert set(MEANING) == {one for part in get_args(Code) for one in get_args(part)}
+
+
+REFUSED_SINCE_2: Final[frozenset[Code]] = frozenset(
+    {
+        "HOLD_NEVER_TRUE",
+        "INTERVAL_BEYOND_WINDOW",
+        "MIN_BUCKETS_BEYOND_WINDOW",
+        "PRIORITY_NEVER_MOVES",
+        "RULE_NEVER_TRUE",
+        "RULE_TWICE",
+        "RULE_UNREACHABLE",
+        "SUSTAIN_ZERO",
+    }
+)
+"""Warnings that are errors under format policy/2: no sensible policy has them, and the text alone
+shows them. Under policy/1 they were warnings always, and what could be drafted still can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to correct or consider, at a path such as `scoring.signals[0].weight`."""
+
+    path: str
+    line: int
+    column: int
+    severity: Severity
+    code: Code
+    message: str
+    remedy: str
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """The sort key of problems: their order in the text."""
+        return self.line, self.column, self.path
