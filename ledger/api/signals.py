@@ -86,10 +86,12 @@ class SignalServicer(Servicer, signal_service_pb2_grpc.SignalServiceServicer):
     ) -> pb.SubmitSignalsResponse:
         """Record a batch, and answer once it is durable, or covered by a checkpoint if asked."""
         ledger = self._server.backend.ledger(request.ledger)
-        rows = rows_of(request.observations, ledger.intake.unstated_time())
+        rows, details = rows_of(request.observations, ledger.intake.unstated_time())
         is_waiting, is_left_out = request.wait_for_checkpoint, request.leave_out_duplicates
         caller = self._server.caller(request, context)
-        submission = ledger.intake.submit(caller, rows, _METHOD, leave_out_duplicates=is_left_out)
+        submission = ledger.intake.submit(
+            caller, rows, _METHOD, leave_out_duplicates=is_left_out, details=details
+        )
         if is_waiting:
             return deferred(Deferred(submission, partial(_proven, ledger, context), is_long=True))
         return deferred(Deferred(submission, _recorded))
@@ -170,10 +172,12 @@ class IngestStream:
             if self._call.actor:
                 self._server.limits.charge(self._call, origin, request, size)
         ledger = self._ledger(request.ledger)
-        rows = rows_of(request.observations, ledger.intake.unstated_time())
+        rows, details = rows_of(request.observations, ledger.intake.unstated_time())
         caller = self._server.caller_for(request, _METHOD, self._call, self._deadline())
         is_left_out = request.leave_out_duplicates
-        return ledger.intake.submit(caller, rows, _METHOD, leave_out_duplicates=is_left_out)
+        return ledger.intake.submit(
+            caller, rows, _METHOD, leave_out_duplicates=is_left_out, details=details
+        )
 
     def _has_no_place(self, error: LedgerError) -> bool:
         """Return whether the actor has so many streams that this one cannot begin."""

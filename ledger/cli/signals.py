@@ -277,10 +277,10 @@ def submit(
     """Submit observations: one by flags, or a file of JSON lines or CSV.
 
     Fields of a row: model, signal, value; and if wanted observed_at (ISO 8601 with zone,
-    microseconds since 1970, or a number with its unit: s, ms, us, ns), model_version, sample_size.
-    Where the ledger's clock is `data`, all need their observed_at. CSV needs a heading line. A bad
-    row ends the run and is named by its number; what was acknowledged before it is on record and
-    counted. Rows on record already are left out, so the same file can be repeated.
+    microseconds since 1970, or a number with its unit: s, ms, us, ns), model_version, sample_size;
+    estimated, raw, indicators, report_uri, report_sha256, or corrects: the position of what the row
+    corrects. A `data` ledger needs observed_at, but for corrections; CSV needs a heading line. A
+    bad row ends the run and is named; what was acknowledged is left out in a repeat.
     """
     from ledger.operations.submission import batches, headings, rows
 

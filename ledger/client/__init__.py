@@ -33,6 +33,7 @@ from ledger.client.errors import (
     UnreachableError,
     WrongStateError,
 )
+from ledger.client.observation_details import ObservationDetail
 from ledger.client.observations import Observation
 from ledger.client.proofs import AuditCheck, AuditFinding, AuditReport, AuditTranscriptPart
 from ledger.client.records import Model, PolicyReplacement, PolicyScope, Signal
@@ -77,6 +78,7 @@ __all__ = [
     "Model",
     "NotAuthorisedError",
     "Observation",
+    "ObservationDetail",
     "PolicyReplacement",
     "PolicyScope",
     "PolicySource",

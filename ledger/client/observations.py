@@ -13,6 +13,7 @@ from typing import Any, Final, SupportsFloat, TypeAlias
 
 from ledger.client.errors import invalid
 from ledger.client.inputs import Time, Value, micros_of, plain
+from ledger.client.observation_details import ObservationDetail, add_detail
 from ledger.events.values import SECOND
 from ledger.v1 import signal_pb2, signal_service_pb2
 
@@ -38,6 +39,8 @@ class Observation:
     """Empty for the version in service; another one's values are shadow scores."""
     sample_size: int = 1
     """How many rows the value summarises."""
+    detail: ObservationDetail | Mapping[str, Any] | None = None
+    """Its details beyond the value, and which observation it corrects."""
 
 
 ObservationLike: TypeAlias = Observation | Sequence[Any] | Mapping[str, Any]
@@ -90,12 +93,20 @@ def add_observations(
                 message.model_version = version
             if size != 1:
                 message.sample_size = _count(size)
+            if type(item) is not tuple and (detail := _detail_of(item)) is not None:
+                add_detail(message, detail, f"observations[{index}].detail")
             if micros is not None:
                 time = message.observed_at
                 time.seconds, rest = divmod(micros, SECOND)
                 time.nanos = rest * 1000
         except (TypeError, ValueError, OverflowError) as error:
             raise _unsendable(item, index, error) from error
+
+
+def _detail_of(item: ObservationLike) -> object:
+    if type(item) is Observation:
+        return item.detail
+    return item.get("detail") if isinstance(item, Mapping) else None
 
 
 def _fields(item: ObservationLike, index: int) -> tuple[Any, Any, Any, Any, Any, Any]:
@@ -125,11 +136,11 @@ def _fields(item: ObservationLike, index: int) -> tuple[Any, Any, Any, Any, Any,
             rest[2] if len(rest) > 2 else 1,
         )
     if isinstance(item, Mapping):
-        if unknown := sorted(set(item) - set(_KEYS)):
+        if unknown := sorted(set(item) - {*_KEYS, "detail"}):
             raise invalid(
                 f"observations[{index}].{str(unknown[0])[:40]}",
                 "is not a field of an observation",
-                f"Use {', '.join(_KEYS)}.",
+                f"Use {', '.join(_KEYS)}, detail.",
             )
         if missing := [key for key in _KEYS[:3] if key not in item]:
             raise invalid(f"observations[{index}].{missing[0]}", "is missing", "State it.")

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
+from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
@@ -198,6 +200,7 @@ class Observation(message.Message):
     NUMBER_FIELD_NUMBER: builtins.int
     OBSERVED_AT_FIELD_NUMBER: builtins.int
     SAMPLE_SIZE_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Required. Id of a registered model. Format: `[a-z0-9][a-z0-9._-]{0,127}`."""
     signal: builtins.str
@@ -225,6 +228,10 @@ class Observation(message.Message):
         takes its time from the data (clock `data`) refuses that.
         """
 
+    @builtins.property
+    def detail(self) -> ObservationDetail:
+        """Optional. Its details beyond the value, and which observation it corrects."""
+
     def __init__(
         self,
         *,
@@ -235,10 +242,11 @@ class Observation(message.Message):
         number: builtins.float = ...,
         observed_at: timestamp_pb2.Timestamp | None = ...,
         sample_size: builtins.int | None = ...,
+        detail: ObservationDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_sample_size", b"_sample_size", "decimal", b"decimal", "number", b"number", "observed_at", b"observed_at", "sample_size", b"sample_size", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_sample_size", b"_sample_size", "decimal", b"decimal", "detail", b"detail", "number", b"number", "observed_at", b"observed_at", "sample_size", b"sample_size", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_sample_size", b"_sample_size", "decimal", b"decimal", "model", b"model", "model_version", b"model_version", "number", b"number", "observed_at", b"observed_at", "sample_size", b"sample_size", "signal", b"signal", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_sample_size", b"_sample_size", "decimal", b"decimal", "detail", b"detail", "model", b"model", "model_version", b"model_version", "number", b"number", "observed_at", b"observed_at", "sample_size", b"sample_size", "signal", b"signal", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sample_size: _TypeAlias = typing.Literal["sample_size"]  # noqa: Y015
     _WhichOneofArgType__sample_size: _TypeAlias = typing.Literal["_sample_size", b"_sample_size"]  # noqa: Y015
@@ -248,6 +256,97 @@ class Observation(message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_size) -> _WhichOneofReturnType__sample_size | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+@typing.final
+class ObservationDetail(message.Message):
+    """Details of an observation beyond its value. Recorded as `signal.observed.v2`."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class IndicatorsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CORRECTS_FIELD_NUMBER: builtins.int
+    ESTIMATED_FIELD_NUMBER: builtins.int
+    RAW_FIELD_NUMBER: builtins.int
+    INDICATORS_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
+    corrects: builtins.int
+    """Optional. Position of an earlier observation in whose place this one counts from its own position on.
+    It is of the same model, signal and source, and is the newest of its chain of corrections. Version
+    and time are taken from there: leave them out.
+    """
+    estimated: builtins.bool
+    """Optional. Whether the value is an estimate of what is not known yet."""
+    raw: builtins.str
+    """Optional. The measured value from which `value` is derived, as decimal text."""
+    @builtins.property
+    def indicators(self) -> containers.ScalarMap[builtins.str, builtins.str]:
+        """Optional. Further values derived from it, as decimal text by name; at most 16. They move no score.
+        Format of a name: `[a-z0-9][a-z0-9._-]{0,127}`.
+        """
+
+    @builtins.property
+    def report(self) -> RawReport:
+        """Optional. Where the raw report lies."""
+
+    def __init__(
+        self,
+        *,
+        corrects: builtins.int = ...,
+        estimated: builtins.bool = ...,
+        raw: builtins.str | None = ...,
+        indicators: abc.Mapping[builtins.str, builtins.str] | None = ...,
+        report: RawReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_raw", b"_raw", "raw", b"raw", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_raw", b"_raw", "corrects", b"corrects", "estimated", b"estimated", "indicators", b"indicators", "raw", b"raw", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__raw: _TypeAlias = typing.Literal["raw"]  # noqa: Y015
+    _WhichOneofArgType__raw: _TypeAlias = typing.Literal["_raw", b"_raw"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__raw) -> _WhichOneofReturnType__raw | None: ...
+
+@typing.final
+class RawReport(message.Message):
+    """A raw report, outside the ledger."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    URI_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    uri: builtins.str
+    """Required. Its URI, without a user or password; at most 1000 characters."""
+    sha256: builtins.str
+    """Required. SHA-256 of its bytes, as 64 digits of 0-9 and a-f."""
+    def __init__(
+        self,
+        *,
+        uri: builtins.str = ...,
+        sha256: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sha256", b"sha256", "uri", b"uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class SignalState(message.Message):

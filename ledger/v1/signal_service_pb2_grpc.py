@@ -104,6 +104,8 @@ class SignalServiceServicer:
         * `MODEL_UNKNOWN`, `SIGNAL_UNKNOWN` (NOT_FOUND): an item names what does not exist.
         * `MODEL_RETIRED`, `MODEL_NOT_DEPLOYED` (FAILED_PRECONDITION): an item's model takes none, or
         has no version in service and the item names none.
+        * `STORE_UNAVAILABLE` (UNAVAILABLE): an observation of the time that an item corrects came meanwhile;
+        send the same request again.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many appends wait; back off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

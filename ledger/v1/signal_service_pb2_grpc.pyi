@@ -62,6 +62,8 @@ class SignalServiceStub:
     * `MODEL_UNKNOWN`, `SIGNAL_UNKNOWN` (NOT_FOUND): an item names what does not exist.
     * `MODEL_RETIRED`, `MODEL_NOT_DEPLOYED` (FAILED_PRECONDITION): an item's model takes none, or
       has no version in service and the item names none.
+    * `STORE_UNAVAILABLE` (UNAVAILABLE): an observation of the time that an item corrects came meanwhile;
+      send the same request again.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many appends wait; back off.
     """
     StreamSignals: _grpc.StreamStreamMultiCallable[_signal_service_pb2.StreamSignalsRequest, _signal_service_pb2.StreamSignalsResponse]
@@ -114,6 +116,8 @@ class SignalServiceAsyncStub(SignalServiceStub):
     * `MODEL_UNKNOWN`, `SIGNAL_UNKNOWN` (NOT_FOUND): an item names what does not exist.
     * `MODEL_RETIRED`, `MODEL_NOT_DEPLOYED` (FAILED_PRECONDITION): an item's model takes none, or
       has no version in service and the item names none.
+    * `STORE_UNAVAILABLE` (UNAVAILABLE): an observation of the time that an item corrects came meanwhile;
+      send the same request again.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many appends wait; back off.
     """
     StreamSignals: _aio.StreamStreamMultiCallable[_signal_service_pb2.StreamSignalsRequest, _signal_service_pb2.StreamSignalsResponse]  # type: ignore[assignment]
@@ -181,6 +185,8 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         * `MODEL_UNKNOWN`, `SIGNAL_UNKNOWN` (NOT_FOUND): an item names what does not exist.
         * `MODEL_RETIRED`, `MODEL_NOT_DEPLOYED` (FAILED_PRECONDITION): an item's model takes none, or
           has no version in service and the item names none.
+        * `STORE_UNAVAILABLE` (UNAVAILABLE): an observation of the time that an item corrects came meanwhile;
+          send the same request again.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many appends wait; back off.
         """
 

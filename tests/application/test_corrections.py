@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.fleet.observation_details import ObservationDetail
+from ledger.application.fleet.observation_details import StatedDetail
 from ledger.errors import LedgerError, Reason
 from ledger.events.fast import parse_observed
 from ledger.events.registry import typed
@@ -145,7 +145,7 @@ def send(
     caller: Caller = MONITOR,
 ) -> object:
     row = (model, signal, version, 0.5, at, 1)
-    detail = ObservationDetail(corrects=seen(world) if corrects is None else corrects)
+    detail = StatedDetail(corrects=seen(world) if corrects is None else corrects)
     return world.ledger.intake.submit(caller, [row], details={0: detail}).result()
 
 
@@ -164,7 +164,7 @@ def test_a_correction_of_anything_else_is_refused_and_says_why(
 
 def test_an_observation_is_corrected_once_in_a_batch_and_an_erased_one_never(ready: World) -> None:
     rows = [("m1", "loss", "", value, -1, 1) for value in (0.5, 0.6)]
-    details = {index: ObservationDetail(corrects=seen(ready)) for index in (0, 1)}
+    details = {index: StatedDetail(corrects=seen(ready)) for index in (0, 1)}
     with pytest.raises(LedgerError) as error:
         ready.ledger.intake.submit(MONITOR, rows, details=details)
     assert "observations[0] of the same batch corrects it too" in error.value.message
@@ -256,7 +256,7 @@ def test_an_observation_says_what_it_is_derived_from_and_where_its_report_lies(
     ready: World,
 ) -> None:
     row = ("m1", "loss", "", 0.5, START + 2 * HOUR, 10)
-    detail = ObservationDetail(
+    detail = StatedDetail(
         raw="0.49999",
         indicators={"accuracy": 0.93, "share": "0.12345678912"},
         estimated=True,
@@ -279,25 +279,25 @@ def test_an_observation_says_what_it_is_derived_from_and_where_its_report_lies(
 @pytest.mark.parametrize(
     ("detail", "field", "text"),
     [
-        (ObservationDetail(raw="much"), "raw", "not a decimal"),
-        (ObservationDetail(indicators={"a": "NaN"}), "indicators.a", "finite"),
-        (ObservationDetail(indicators={"A b": "1"}), "indicators", "is not a name"),
+        (StatedDetail(raw="much"), "raw", "not a decimal"),
+        (StatedDetail(indicators={"a": "NaN"}), "indicators.a", "finite"),
+        (StatedDetail(indicators={"A b": "1"}), "indicators", "is not a name"),
         (
-            ObservationDetail(indicators={f"i{n}": n for n in range(17)}),
+            StatedDetail(indicators={f"i{n}": n for n in range(17)}),
             "indicators",
             "at most 16 fit",
         ),
-        (ObservationDetail(report_uri="s3://x"), "report.sha256", "64 digits"),
-        (ObservationDetail(report_sha256="5a" * 32), "report.uri", "must be a URI"),
+        (StatedDetail(report_uri="s3://x"), "report.sha256", "64 digits"),
+        (StatedDetail(report_sha256="5a" * 32), "report.uri", "must be a URI"),
         (
-            ObservationDetail(report_uri="https://u:p@x/y", report_sha256="5a" * 32),
+            StatedDetail(report_uri="https://u:p@x/y", report_sha256="5a" * 32),
             "report.uri",
             "names a user or password",
         ),
     ],
 )
 def test_a_detail_that_cannot_be_recorded_is_named(
-    ready: World, detail: ObservationDetail, field: str, text: str
+    ready: World, detail: StatedDetail, field: str, text: str
 ) -> None:
     good = ("m1", "loss", "", 0.5, START + 2 * HOUR, 10)
     head = ready.head
@@ -311,7 +311,7 @@ def test_a_detail_that_cannot_be_recorded_is_named(
 def test_what_says_no_more_than_its_value_goes_the_old_way_byte_for_byte(ready: World) -> None:
     row = ("m1", "loss", "", 0.5, START + 2 * HOUR, 10)
     plain = ready.observe(row).last_position
-    detail = {1: ObservationDetail(estimated=True)}
+    detail = {1: StatedDetail(estimated=True)}
     mixed = ready.ledger.intake.submit(MONITOR, [row, row], details=detail).result().appended
     events = {event.position: event for event in ready.events()}
     assert events[mixed.first_position].type == "signal.observed.v1"
@@ -325,7 +325,7 @@ def test_a_repeat_that_says_more_is_told_apart_too(ready: World) -> None:
         taken = ready.ledger.intake.submit(
             request(name, actor=MONITOR.actor),
             [row],
-            details={0: ObservationDetail(raw="1")},
+            details={0: StatedDetail(raw="1")},
             leave_out_duplicates=True,
         ).result()
         assert taken.appended.duplicates.left_out == left_out

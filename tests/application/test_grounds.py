@@ -14,7 +14,7 @@ import pytest
 from ledger.api.convert.grounds import grounds
 from ledger.application.commands import Caller
 from ledger.application.decisions.grounds import DecisionGrounds
-from ledger.application.fleet.observation_details import ObservationDetail
+from ledger.application.fleet.observation_details import StatedDetail
 from ledger.client.decode import decode
 from ledger.client.grounds import Grounds
 from ledger.errors import LedgerError, Reason
@@ -216,7 +216,7 @@ def test_a_score_that_does_not_come_out_again_has_no_grounds(tmp_path: Path) -> 
 def test_a_report_is_shown_with_all_that_was_said_beside_its_value(tmp_path: Path) -> None:
     world = told(tmp_path)
     corrected = world.events("signal.observed.v1")[-4].position
-    detail = ObservationDetail(
+    detail = StatedDetail(
         raw="17",
         estimated=True,
         indicators={"ks": "0.12"},

@@ -5,6 +5,7 @@ refused with the path of its field, before anything is sent.
 """
 
 import struct
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.client import Observation
+from ledger.client import Observation, ObservationDetail
 from ledger.client.errors import InvalidRequestError
 from ledger.client.inputs import decimal_text, micros_of, plain, timestamp_of
 from ledger.client.observations import add_observations
@@ -298,3 +299,36 @@ def test_an_iterator_of_observations_is_taken() -> None:
     request = signal_service_pb2.SubmitSignalsRequest()
     add_observations(request, iter([("fares", "log-loss", 0.5)] * 3))
     assert len(request.observations) == 3
+
+
+def test_a_detail_is_sent_the_same_from_either_form() -> None:
+    detail = ObservationDetail(
+        corrects=7,
+        estimated=True,
+        raw=0.25,
+        indicators={"p": Decimal("0.5"), "n": 3},
+        report_uri="s3://r",
+        report_sha256="5a" * 32,
+    )
+    stated = Observation("fares", "log-loss", 0.4, detail=detail)
+    mapping = {"model": "fares", "signal": "log-loss", "value": 0.4, "detail": asdict(detail)}
+    first, second = request_of(stated, mapping).observations
+    assert first == second
+    assert (first.detail.raw, dict(first.detail.indicators)) == ("0.25", {"p": "0.5", "n": "3"})
+    assert not request_of(("fares", "log-loss", 0.4)).observations[0].HasField("detail")
+
+
+@pytest.mark.parametrize(
+    ("detail", "field"),
+    [
+        ({"raw": object()}, "detail.raw"),
+        ({"correct": 1}, "detail.correct"),
+        ([], "detail"),
+        ({"corrects": "seven"}, "detail"),
+    ],
+)
+def test_a_detail_that_cannot_be_sent_is_named(detail: Anything, field: str) -> None:
+    item = {"model": "fares", "signal": "log-loss", "value": 0.4, "detail": detail}
+    with pytest.raises(InvalidRequestError) as error:
+        request_of(item)
+    assert error.value.metadata["field"] == f"observations[0].{field}"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ledger.application.commands import Caller
-from ledger.application.fleet.observation_details import UNSTATED, ObservationDetail
+from ledger.application.fleet.observation_details import UNSTATED, StatedDetail
 from ledger.events.fast import parse_observed
 from ledger.storage.records import AppendResult
 from tests.support.world import World
@@ -23,6 +23,6 @@ def correct(
     assert event is not None
     observed = parse_observed(event)
     row = (event.stream[7:], observed.signal, "", value, UNSTATED, size)
-    details = {0: ObservationDetail(corrects=position, **said)}
+    details = {0: StatedDetail(corrects=position, **said)}
     by = caller or Caller(observed.source)
     return world.ledger.intake.submit(by, [row], details=details).result().appended

@@ -15,6 +15,7 @@ from ledger.api.convert.basics import (
 from ledger.application.fleet.definitions import Replacement
 from ledger.application.fleet.fleet import SignalRecord
 from ledger.application.fleet.intake import IntakeResult, ObservationRow
+from ledger.application.fleet.observation_details import UNSTATED, StatedDetail
 from ledger.application.names import nearest
 from ledger.events.signals import (
     Direction,
@@ -141,13 +142,14 @@ def signal(view: SignalRecord) -> signal_pb2.Signal:
 
 def rows_of(
     observations: Iterable[signal_pb2.Observation], unstated_time: int | None
-) -> list[ObservationRow]:
+) -> tuple[list[ObservationRow], dict[int, StatedDetail]]:
     """Return a batch as the application takes it; FIELD_INVALID names every item that is not whole.
 
     `unstated_time` is that of items that state none; None where the data tell the time. Only what
     the tuple cannot carry is checked here: presence and nanoseconds. One loop, no calls.
     """
     rows: list[ObservationRow] = []
+    details: dict[int, StatedDetail] = {}
     append = rows.append
     is_whole = True
     for item in observations:
@@ -160,7 +162,9 @@ def rows_of(
         nanos = at.nanos
         at_micros = at.seconds * SECOND + nanos // NANOS_PER_MICRO
         if not at_micros and not item.HasField("observed_at"):
-            if unstated_time is None:
+            if item.HasField("detail") and item.detail.corrects:
+                at_micros = UNSTATED
+            elif unstated_time is None:
                 is_whole = False
             else:
                 at_micros = unstated_time
@@ -169,10 +173,23 @@ def rows_of(
         size = item.sample_size
         if not size and not item.HasField("sample_size"):
             size = 1
+        if item.HasField("detail"):
+            details[len(rows)] = _detail(item.detail)
         append((item.model, item.signal, item.model_version, value, at_micros, size))
     if not is_whole or not rows or len(rows) > BATCH_OBSERVATIONS_MAX:
         _refuse(list(observations), is_time_stated_by_data=unstated_time is None)
-    return rows
+    return rows, details
+
+
+def _detail(message: signal_pb2.ObservationDetail) -> StatedDetail:
+    return StatedDetail(
+        raw=message.raw if message.HasField("raw") else None,
+        indicators=dict(message.indicators),
+        estimated=message.estimated,
+        corrects=message.corrects,
+        report_uri=message.report.uri,
+        report_sha256=message.report.sha256,
+    )
 
 
 def _refuse(observations: list[signal_pb2.Observation], *, is_time_stated_by_data: bool) -> None:
@@ -194,7 +211,7 @@ def _refuse(observations: list[signal_pb2.Observation], *, is_time_stated_by_dat
                 checks.refuse(f"{path}.value", "is required: a `decimal` or a `number`")
             if item.HasField("observed_at"):
                 checks.time(f"{path}.observed_at", item.observed_at, given=True)
-            elif is_time_stated_by_data:
+            elif is_time_stated_by_data and not item.detail.corrects:
                 checks.refuse(
                     f"{path}.observed_at",
                     "this ledger takes its time from the data: state observed_at",

@@ -16,7 +16,7 @@ from ledger.application.fleet.fleet import Fleet, ModelRecord, SignalRecord
 from ledger.application.fleet.observation_details import (
     CheckedDetails,
     DetailChecks,
-    ObservationDetail,
+    StatedDetail,
     detailed,
 )
 from ledger.application.names import nearest
@@ -101,7 +101,7 @@ class ObservationIntake:
         method: str = "SubmitSignals",
         *,
         leave_out_duplicates: bool = False,
-        details: Mapping[int, ObservationDetail] | None = None,
+        details: Mapping[int, StatedDetail] | None = None,
     ) -> PendingBatch:
         """Check a batch now and append it soon: the submission answers once it is durable.
 

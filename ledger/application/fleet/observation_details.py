@@ -33,7 +33,7 @@ Row = tuple[str, str, str, float | str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class ObservationDetail:
+class StatedDetail:
     """The details of an observation; numbers as a source writes them."""
 
     raw: str | float | None = None
@@ -64,7 +64,7 @@ class DetailChecks:
         self._ledger = ledger
 
     def checked(
-        self, caller: Caller, rows: Sequence[Row], details: Mapping[int, ObservationDetail]
+        self, caller: Caller, rows: Sequence[Row], details: Mapping[int, StatedDetail]
     ) -> CheckedDetails:
         """Return the details as they are recorded; FIELD_INVALID names what is wrong with them."""
         head = self._events.head(self._ledger).position
@@ -181,7 +181,7 @@ class _Found:
         """Return what notes the faults of a field."""
         return _Refuse(self._violations, path)
 
-    def members(self, index: int, detail: ObservationDetail) -> dict[str, Any]:
+    def members(self, index: int, detail: StatedDetail) -> dict[str, Any]:
         """Return the members of an event's data that a detail states."""
         path = f"observations[{index}].detail"
         if len(detail.indicators) > INDICATORS_MAX:
@@ -215,7 +215,7 @@ class _Found:
         self.vanished += is_rounded and text == "0"
         return text
 
-    def _report(self, path: str, detail: ObservationDetail) -> dict[str, str] | None:
+    def _report(self, path: str, detail: StatedDetail) -> dict[str, str] | None:
         stated = {"uri": detail.report_uri, "sha256": detail.report_sha256}
         if not any(stated.values()):
             return None

@@ -182,7 +182,8 @@ def timed(client: LedgerClient, rows: Iterator[Row]) -> Iterator[Row]:
     """
     may_be_untimed = False
     for row in rows:
-        if row.observation.observed_at is None and not may_be_untimed:
+        is_untimed = row.observation.observed_at is None and not row.corrects
+        if is_untimed and not may_be_untimed:
             if client.get_ledger().clock == LedgerClock.DATA:
                 raise MisuseError(
                     f"{row.place}: this ledger takes its time from the data: state observed_at.",

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ledger.client.observation_details import KEYS
 from ledger.operations.failures import MisuseError
 
 FIELDS: Final = ("model", "signal", "value", "observed_at", "model_version", "sample_size")
 REQUIRED: Final = FIELDS[:3]
+DETAILS: Final = KEYS
+"""Fields of a row beyond those: what it says beyond its value, and which one it corrects."""
 DELIMITERS: Final = (",", ";", "\t", "|")
 
 _ALSO_CALLED: Final = {
@@ -31,7 +34,7 @@ class FieldMap:
         known = self._known.get(name)
         if known is None:
             bare = name.strip()
-            own = bare.lower() if bare.lower() in FIELDS else ""
+            own = bare.lower() if bare.lower() in {*FIELDS, *DETAILS} else ""
             known = self._known[name] = self._mapping.get(bare, own)
             if len(self._known) > 10_000:  # a file of ever new names must not fill memory
                 self._known.clear()
@@ -71,7 +74,7 @@ def mapping_of(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in filter(None, text.split(",")):
         name, equals, field = pair.partition("=")
-        if not equals or field.strip() not in FIELDS or not name.strip():
+        if not equals or field.strip() not in {*FIELDS, *DETAILS} or not name.strip():
             raise MisuseError(
                 f"--map: {pair[:80]!r} is not of the form NAME=FIELD.",
                 f"The fields are {', '.join(FIELDS)}.",

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
 from ledger.client.inputs import TIME_FORMS, NoTimeError, micros_of_integer, micros_of_text, plain
+from ledger.client.observation_details import ObservationDetail
 from ledger.client.observations import Observation
 from ledger.limits import SAMPLE_SIZE_MAX
 from ledger.operations.failures import MisuseError
+from ledger.operations.submission.details import detail_of
 from ledger.operations.submission.headings import FIELDS, REQUIRED, FieldMap, check_heading
 from ledger.reading import fault
 
@@ -36,6 +38,12 @@ class Row(NamedTuple):
     """From 1; the heading of a CSV file does not count. 0: it was stated by flags."""
     observation: Observation
     bytes_read: int
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it takes its time from an observation that it corrects."""
+        detail = self.observation.detail
+        return isinstance(detail, ObservationDetail) and bool(detail.corrects)
 
     @property
     def place(self) -> str:
@@ -193,6 +201,7 @@ def observation(fields: dict[str, Any], place: str) -> Observation:
         _observed_at(fields["observed_at"], place) if "observed_at" in fields else None,
         fields.get("model_version", ""),
         _sample_size(fields.get("sample_size", 1), place),
+        detail_of(fields, place),
     )
 
 
