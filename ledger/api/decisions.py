@@ -138,6 +138,8 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
             explanation=explanation(decided, explained, policy),
             override=ledger.decisions.told_override(decided.decision),
         )
+        if kind == "decisions":
+            response.asked.extend(ledger.grounds.asked(model, position))
         by = ledger.grounds.standing(decided.score)
         if by is not None:
             response.standing.CopyFrom(standing(by))

@@ -239,6 +239,8 @@ class ExplainedDecision:
     """How the numbers came about, if asked for and still known."""
     grounds_missing: str = ""
     """Why the grounds are not known any more."""
+    asked: tuple[str, ...] = ()
+    """Its escalation and its task, and what people answered: a sentence each, in order."""
 
 
 @dataclass(frozen=True, slots=True)

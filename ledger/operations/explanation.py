@@ -38,6 +38,7 @@ def explanation_text(found: ExplainedDecision, *, is_full: bool) -> str:
     parts += ["", inert(found.override)] if found.override else []
     if found.standing:
         parts += ["", f"Policy: {inert(told_standing(found.standing))}"]
+    parts += _section("Asked of people", list(found.asked))
     parts += _section("Signals", [each.sentence for each in why.contributions])
     if grounds is not None:
         parts += _section("Reports", [told_reports(each) for each in grounds.signals])

@@ -384,6 +384,7 @@ class ExplainDecisionResponse(message.Message):
     STANDING_FIELD_NUMBER: builtins.int
     GROUNDS_FIELD_NUMBER: builtins.int
     GROUNDS_MISSING_FIELD_NUMBER: builtins.int
+    ASKED_FIELD_NUMBER: builtins.int
     override: builtins.str
     """Output only. The override that it is under: by whom, until when and why; empty if none was in effect."""
     grounds_missing: builtins.str
@@ -404,6 +405,10 @@ class ExplainDecisionResponse(message.Message):
     def grounds(self) -> explanation_pb2.Grounds:
         """Output only. How its numbers came about; empty if not asked for, or not known any more."""
 
+    @builtins.property
+    def asked(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. Its escalation and its task, and what people answered: a sentence each, in order."""
+
     def __init__(
         self,
         *,
@@ -413,10 +418,11 @@ class ExplainDecisionResponse(message.Message):
         standing: explanation_pb2.PolicyStanding | None = ...,
         grounds: explanation_pb2.Grounds | None = ...,
         grounds_missing: builtins.str = ...,
+        asked: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation", "grounds", b"grounds", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation", "grounds", b"grounds", "grounds_missing", b"grounds_missing", "override", b"override", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["asked", b"asked", "decision", b"decision", "explanation", b"explanation", "grounds", b"grounds", "grounds_missing", b"grounds_missing", "override", b"override", "standing", b"standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ledger.application.commands import signal_stream
+from ledger.application.decisions.case_words import told_case
 from ledger.application.decisions.replay import ColdAssessment, Replayer
 from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.errors import LedgerError, Reason
+from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import HorizonData, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import Observed
@@ -137,6 +139,22 @@ class GroundsReader:
         return StandingPolicy(
             document, draft, event, typed(draft, PolicyDrafted), activated, approvals
         )
+
+    def asked(self, model: str, decision: int) -> list[str]:
+        """Return what a decision asked of people and what they answered, a sentence each.
+
+        Events whose bodies were erased are left out.
+        """
+        found = [
+            event
+            for noun in ("escalations", "tasks")
+            for event in self._events.of_types(
+                self._ledger, CASE_TYPES, stream=f"{noun}/{model}", after=decision
+            )
+            if event.body_bytes is not None
+            and decision in (event.data.get("escalation"), event.data.get("task"))
+        ]
+        return [told_case(event) for event in sorted(found, key=lambda event: event.position)]
 
     def _approvals(
         self, activated: PolicyActivated
