@@ -7,6 +7,7 @@ from typing import Any, Final
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
 from ledger.compliance.facts import Fact, FactFilter, FactSource, readable, unit_of_cost
+from ledger.compliance.governance_answers import approvals_of
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
@@ -296,6 +297,8 @@ def which_rule(asked: _Asked, answer: Answer) -> None:
             f"It came into force for {active.where} {notation.moment(active.since)} by "
             f"{active.actor} (position {active.position}): {active.rationale}"
         )
+    approved = approvals_of(source, data["policy"], data["policy_version"])
+    answer.tables += [approved] if approved.rows else []
     answer.how = [
         f"decision-ledger policy show {data['policy']} --version {data['policy_version']}"
     ]

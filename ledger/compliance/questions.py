@@ -11,6 +11,7 @@ from ledger.compliance import access
 from ledger.compliance import controls as catalogues
 from ledger.compliance import decision_answers as decisions
 from ledger.compliance import fleet_answers as fleet
+from ledger.compliance import governance_answers as governance
 from ledger.compliance import integrity_answers as integrity
 from ledger.compliance import management_answers as management
 from ledger.compliance.callers import callers_in_words
@@ -69,7 +70,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "rule-version": Question(
         "Which rule version applied, who wrote it, who approved it, since when, for which reason?",
         decisions.which_rule,
-        "Approvals of policies are not recorded: the activation is all there is.",
+        "A policy without governance is not approved: its activation is all there is.",
     ),
     "override": Question(
         "Was it an override? By whom, under which authority, for which reason, reviewed by whom?",
@@ -98,8 +99,8 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "approval": Question(
         "Did the approver see exactly this evidence? Are proposer and approver different people?",
-        None,
-        "Approvals are not recorded.",
+        governance.approvals,
+        "Approvals of candidates are not recorded: these are of policies.",
     ),
     "deployment": Question(
         "What was deployed where and when; is it the approved artefact?",
@@ -160,8 +161,8 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "estimates": Question(
         "Which decisions used estimated performance, or labels that were corrected later?",
-        None,
-        "Whether an observed value was estimated, or its labels corrected, is not recorded.",
+        governance.estimates,
+        "Whether a value lay in the window of a decision is for its explanation to say.",
     ),
     "reviews": Question(
         "When were weights, thresholds and authorities last reviewed; which actions are open?",

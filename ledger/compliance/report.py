@@ -17,6 +17,7 @@ from ledger.compliance.decisions import (
 )
 from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
+from ledger.compliance.governance_answers import approvals_table
 from ledger.compliance.policies import changes_table
 from ledger.compliance.rules import rules_table
 from ledger.compliance.silent_signals import silence_table
@@ -30,6 +31,7 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "plan_places": plan_rows_table,
     "deployments": deployments_table,
     "policy_changes": changes_table,
+    "approvals": approvals_table,
     "rules": rules_table,
     "silent_sources": silence_table,
     "refused_requests": refusals_table,
@@ -42,7 +44,8 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
 """Name → what makes it, in the order of reports."""
 
 MISSING: Final = (
-    "Approvals and jobs are not recorded by this release, so there are no tables of them."
+    "Jobs and approvals of candidates are not recorded by this release, so there are no tables of "
+    "them."
 )
 
 

@@ -32,6 +32,8 @@ WHOLE = {
     "export",
 }
 PARTLY = {
+    "approval",
+    "estimates",
     "false-alerts",
     "whole-history",
     "authorship",
@@ -52,12 +54,10 @@ UNANSWERED = {
     "gates",
     "holdout",
     "candidate-and-champion",
-    "approval",
     "realised-gain",
     "policy-simulation",
     "sensitivity",
     "change-envelope",
-    "estimates",
 }
 
 

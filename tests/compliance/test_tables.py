@@ -40,6 +40,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "tasks": 1,
         "plan_places": 1,
         "deployments": 1,
+        "approvals": 1,
         "rules": 2,
         "policy_changes": 5,
         "silent_sources": 1,

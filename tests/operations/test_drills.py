@@ -35,7 +35,7 @@ ON_COPIES = ("tampered-row", "forged-append", "forged-approval", "restored-backu
 NOTICED = {
     "tampered-row": {"chain"},
     "forged-append": {"CHAIN_BROKEN"},
-    "forged-approval": {"CHAIN_BROKEN", "authority.changes"},
+    "forged-approval": {"CHAIN_BROKEN", "authority.changes", "policies.steps"},
     "poisoned-source": {"sources_needed"},
     "flood": {"LIMIT_REACHED"},
     "restored-backup": {"LEDGER_BEHIND"},

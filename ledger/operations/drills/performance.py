@@ -34,7 +34,7 @@ BUILT_IN: Final[dict[str, BuiltIn]] = {
         stored.forged_append,
     ),
     "forged-approval": BuiltIn(
-        "A person without a role writes into the database that they may approve.",
+        "A person without a role writes into the database that they may approve, and do.",
         stored.forged_approval,
     ),
     POISONED: BuiltIn(

@@ -1,6 +1,9 @@
 """Attacks on what is stored: a changed row, an event that is forged, a right that is forged."""
 
+from sqlite3 import Connection
+
 from ledger.application.commands import Caller
+from ledger.application.ledger import LedgerApplication
 from ledger.events.authority import (
     OPERATOR,
     STREAM,
@@ -9,12 +12,22 @@ from ledger.events.authority import (
     RoleGranted,
 )
 from ledger.events.envelope import encode_body
+from ledger.events.policies import (
+    DRAFTED_TYPES,
+    PolicyApproved,
+    PolicyDrafted,
+    PolicySubmitted,
+    ScopePart,
+)
+from ledger.events.registry import typed
+from ledger.events.values import TIME_LIMIT, format_time
 from ledger.operations.drills.detection import Detection
 from ledger.operations.drills.rows import append, newest, owned
 from ledger.operations.drills.scene import Scene
 from ledger.service import Service
 
 _MALLORY = "users/mallory"
+_DRAFTS_MAX = 1_000
 
 
 def tampered_row(scene: Scene) -> Detection:
@@ -37,7 +50,7 @@ def forged_append(scene: Scene) -> Detection:
 
 
 def forged_approval(scene: Scene) -> Detection:
-    """Have a person without a role grant the right to approve to themselves."""
+    """Have a person without a role grant themselves the right to approve, and approve a policy."""
     subject = scene.subject
     with Service(subject.settings(), subject.clock(scene.clock), create=False) as service:
         ledger = service.ledger(subject.origin)
@@ -46,6 +59,7 @@ def forged_approval(scene: Scene) -> Detection:
                 actor="users/drill", person="drill", identities=[], reason="A drill begins."
             )
             ledger.authority_changes.record(Caller(OPERATOR), named.METHOD, named)
+        draft = _newest_draft(ledger)
     grant = RoleGranted(
         actor=_MALLORY,
         role="policy-approver",
@@ -57,7 +71,43 @@ def forged_approval(scene: Scene) -> Detection:
     with owned(subject.database) as rows:
         body = encode_body(actor=_MALLORY, data=grant.to_data())
         append(rows, subject.origin, STREAM, grant.TYPE, body)
+        if draft is not None:
+            _approve(rows, subject.origin, draft)
     return scene.watched()
+
+
+def _newest_draft(ledger: LedgerApplication) -> PolicyDrafted | None:
+    """Return the newest policy version that can be read."""
+    for event in reversed(ledger.log.events(types=DRAFTED_TYPES, limit=_DRAFTS_MAX)):
+        if event.body_bytes is not None:
+            return typed(event, PolicyDrafted)
+    return None
+
+
+def _approve(rows: Connection, origin: str, draft: PolicyDrafted) -> None:
+    """Append a submission of a draft, and an approval of it, by who may do neither."""
+    scope = ScopePart(kind="ledger", model=None, labels={})
+    submitted = PolicySubmitted(
+        policy=draft.policy,
+        version=draft.version,
+        digest=draft.digest,
+        scope=scope,
+        rationale="Forged by a drill.",
+    )
+    body = encode_body(actor=_MALLORY, data=submitted.to_data())
+    submission = append(rows, origin, submitted.stream_name, submitted.TYPE, body)
+    approved = PolicyApproved(
+        policy=draft.policy,
+        version=draft.version,
+        digest=draft.digest,
+        submission=submission,
+        role="policy-approver",
+        meaning="reviewed_and_approved",
+        expires_at=format_time(TIME_LIMIT - 1),
+        comment="",
+    )
+    body = encode_body(actor=_MALLORY, data=approved.to_data())
+    append(rows, origin, approved.stream_name, approved.TYPE, body)
 
 
 def _changed(body: bytes) -> bytes:
