@@ -115,7 +115,7 @@ class Service:
             process=self._rehash,
         )
         try:
-            self._outbox = Outbox(settings.notifications, self._database, self.store, self.clock)
+            self.outbox = Outbox(settings.notifications, self._database, self.store, self.clock)
             self._projection_store = ProjectionStore(rows)
         except BaseException:
             self.store.close()
@@ -177,7 +177,7 @@ class Service:
             self._rehash.close()
             self.store.close()
             self._projection_store.close()
-            self._outbox.close()
+            self.outbox.close()
 
     @property
     def append_failure(self) -> LedgerError | None:
@@ -394,7 +394,7 @@ class Service:
         if exports is not None:
             begun.callback(exports.stop)
             exports.start()
-        notifications = self._outbox.of(ledger)
+        notifications = self.outbox.of(ledger)
         begun.callback(notifications.stop)
         notifications.start(self._workers)
         return _Running(ledger, host, follower, exports, notifications, begun)

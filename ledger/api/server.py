@@ -67,6 +67,8 @@ SERVICES: Final = tuple(_SERVICERS)
 
 SIGNING: Final = "ledger.v1.LedgerService/signing"
 """The health service that says whether checkpoints of every ledger are still signed."""
+DELIVERY: Final = "ledger.v1.NotificationService/delivery"
+"""The health service that says whether every subscriber takes what it is sent."""
 
 
 class ApiServer:
@@ -121,6 +123,8 @@ class ApiServer:
         backend.on_append_change(self._tell_health)
         self._health.set((SIGNING,), is_serving=True)
         backend.on_signing_failure(self._fail_signing)
+        backend.outbox.trouble.on_change(self._tell_delivery)
+        self._tell_delivery()
         backend.on_news(self._front_end.ring)
 
     def __enter__(self) -> Self:
@@ -184,6 +188,10 @@ class ApiServer:
     def _fail_signing(self) -> None:
         """Tell health checks that a ledger is not signed any more; all else goes on."""
         self._health.set((SIGNING,), is_serving=False)
+
+    def _tell_delivery(self) -> None:
+        """Tell health checks whether a subscriber is behind; nothing recorded waits for it."""
+        self._health.set((DELIVERY,), is_serving=not self._backend.outbox.trouble)
 
     def _tell_health(self) -> None:
         """Tell health checks whether appends are taken; where not, reads go on if they can."""

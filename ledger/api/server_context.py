@@ -25,7 +25,7 @@ from ledger.events import values
 from ledger.events.authority import AdministratorNamed
 from ledger.limit_settings import LimitSettings
 from ledger.limits import ActorLimits
-from ledger.notifications.outbox import LedgerNotifications
+from ledger.notifications.outbox import LedgerNotifications, Outbox
 from ledger.storage.records import Guard, LedgerInfo
 from projections.host import ProjectionHost
 
@@ -59,6 +59,7 @@ class Backend(Protocol):
     clock: Clock
     operators: NamedActors
     limit_settings: LimitSettings
+    outbox: Outbox
 
     def origin_of(self, named: str) -> str:
         """Return the served ledger of a name: the first one where none has it."""

@@ -21,6 +21,7 @@ from ledger.notifications.senders import sender_of
 from ledger.notifications.store import NotificationStore
 from ledger.notifications.subscription import Subscription, SubscriptionParts
 from ledger.notifications.tables import Cursor, UndeliveredEvent
+from ledger.notifications.trouble import DeliveryTrouble
 from ledger.storage.store import Store
 
 
@@ -56,6 +57,7 @@ class Outbox:
         self._allow_list = AllowList(settings.hosts)
         self._ledgers = store
         self._clock = clock
+        self.trouble = DeliveryTrouble()
         self._store = NotificationStore(database) if settings.subscribers else None
 
     def close(self) -> None:
@@ -70,7 +72,9 @@ class Outbox:
         if self._store is None or not meant:
             return LedgerNotifications(origin)
         lease = DeliveryLease(self._ledgers, origin, self._clock)
-        parts = SubscriptionParts(origin, self._ledgers, self._store, lease, self._clock)
+        parts = SubscriptionParts(
+            origin, self._ledgers, self._store, lease, self._clock, self.trouble
+        )
 
         def stream_at(position: int) -> str:
             found = self._ledgers.events.event(origin, position)

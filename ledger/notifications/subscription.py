@@ -25,6 +25,7 @@ from ledger.notifications.notification import of_event
 from ledger.notifications.selection import Selection
 from ledger.notifications.store import NotificationStore
 from ledger.notifications.tables import Cursor, Key, UndeliveredEvent
+from ledger.notifications.trouble import DeliveryTrouble
 from ledger.storage.store import Store
 
 _PACE_SECONDS: Final = 0.2  # events that come together are looked for once
@@ -44,6 +45,7 @@ class SubscriptionParts:
     store: NotificationStore
     lease: DeliveryLease
     clock: Clock
+    trouble: DeliveryTrouble
 
 
 class Subscription:
@@ -186,7 +188,7 @@ class Subscription:
         """Move the cursor past an event that was taken; None where another server moved it."""
         if self._problem:
             _log.info("notification.recovered", **self._named())
-        self._problem = ""
+        self._clear()
         after = Cursor(event.position)
         return after if self._store.move(self.key, cursor, after) else None
 
@@ -201,6 +203,7 @@ class Subscription:
             if not self._store.bury(self.key, cursor, letter):
                 return None
             _log.warning("notification.set_aside", position=event.position, **self._named())
+            self._clear()
             return Cursor(event.position)
         after = Cursor(cursor.position, attempts, since, why)
         return after if self._store.move(self.key, cursor, after) else None
@@ -248,6 +251,12 @@ class Subscription:
         if why != self._problem and not self._stopping.is_set():
             _log.warning("notification.failed", why=why, **self._named())
         self._problem = why
+        self._parts.trouble.report(self.key, is_in_trouble=True)
+
+    def _clear(self) -> None:
+        """Forget a problem that is over."""
+        self._problem = ""
+        self._parts.trouble.report(self.key, is_in_trouble=False)
 
 
 def _lost(cursor: Cursor | None, head: int) -> str:

@@ -4,9 +4,13 @@ Method: a real server of a ledger, and receivers on loopback that others' librar
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from ledger.api.server import DELIVERY
 from ledger.client import LedgerRefusedError
 from tests.support.receivers import (
     SECRET,
@@ -18,7 +22,7 @@ from tests.support.receivers import (
     told,
     webhook,
 )
-from tests.support.served import ORIGIN, Served, serving
+from tests.support.served import ORIGIN, TIMEOUT, Served, serving
 from tests.support.server_process import until
 
 
@@ -62,6 +66,23 @@ def test_an_event_that_was_refused_comes_again_before_those_after_it(tmp_path: P
         assert hook.positions()[:refused] == [first] * refused
         assert hook.positions()[refused:] == [first + 1]
         assert len({one.body for one in hook.received}) == 2
+
+
+def test_the_health_service_of_deliveries_says_while_a_subscriber_does_not_take_what_it_is_sent(
+    tmp_path: Path,
+) -> None:
+    serves, serves_not = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+    with (
+        receiver(status(503)) as hook,
+        serving(tmp_path, **told(webhook(tmp_path, hook.url))) as served,
+    ):
+        check: Any = HealthStub(served.channel)
+        asked = HealthCheckRequest(service=DELIVERY)
+        assert check.Check(asked, timeout=TIMEOUT).status == serves
+        served.prepare(["fares"])
+        until(lambda: check.Check(asked, timeout=TIMEOUT).status == serves_not, "it is behind")
+        hook.answer = TAKEN
+        until(lambda: check.Check(asked, timeout=TIMEOUT).status == serves, "it is not any more")
 
 
 def test_a_receiver_that_never_answers_holds_up_neither_another_one_nor_the_ledger(
