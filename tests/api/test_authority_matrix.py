@@ -53,7 +53,8 @@ MODEL: Final = {
     "AcknowledgeEscalation", "CloseTask", "Evaluate", "ExplainAuthority", "ExplainDecision",
     "GetDecision", "GetModel", "ListDecisions", "ListEscalations", "ListSignalStates", "ListTasks",
     "OverrideDecision", "RecordDeployment", "RegisterModel", "ReplayDecision", "ResolveEscalation",
-    "RetireModel", "StreamSignals", "SubmitSignals", "TakeTask", "UpdateModel",
+    "RetireModel", "StreamSignals", "SubmitSignals", "TakeTask", "TryPolicy",
+    "UpdateModel",
 }  # fmt: skip
 """The methods whose request names a model, and below those whose request names a signal."""
 SIGNAL: Final = {"DefineSignal", "StreamSignals", "SubmitSignals"}

@@ -44,6 +44,7 @@ CHANGES = {
         "NameAdministrator", "RegisterActor", "RevokeToken", "SetLimits", "UnbindIdentity",
         "WithdrawGrant",
     },
+    "CaseService": {"AcknowledgeEscalation", "CloseTask", "ResolveEscalation", "TakeTask"},
     "DecisionService": {"Evaluate", "OverrideDecision"},
     "ExportService": {"CreateExport", "DeleteExport"},
     "LedgerService": {
@@ -52,7 +53,11 @@ CHANGES = {
     },
     "ModelService": {"RecordDeployment", "RegisterModel", "RetireModel", "UpdateModel"},
     "NotificationService": {"ReplayDeadLetters", "TestSubscriber"},
-    "PolicyService": {"ActivatePolicy", "DraftPolicy"},
+    "PolicyService": {
+        "ActivateInEmergency", "ActivatePolicy", "ApprovePolicy", "DraftPolicy", "RatifyPolicy",
+        "RejectPolicy", "RetirePolicy", "RollBackPolicy", "SubmitPolicy", "WithdrawApproval",
+        "WithdrawSchedule",
+    },
     "PriorityService": {"MakePlan", "RebuildProjection"},
     "SignalService": {"DefineSignal", "StreamSignals", "SubmitSignals"},
 }  # fmt: skip

@@ -16,6 +16,7 @@ from ledger.events.policy_document import Action
 from ledger.events.registry import decode_data
 from ledger.events.values import parse_time
 from tests.application.conftest import MakeWorld
+from tests.support.correcting import correct
 from tests.support.world import DAY, HOUR, START, World, policy_text, rule
 
 LOSSES = (0.4, 1.3, 1.4, 0.8, 0.7, 0.4, 1.4, 1.4, 0.6, 0.5)
@@ -111,6 +112,22 @@ def test_a_first_policy_is_tried_at_its_own_interval_where_nothing_was_scored(
     assert len(found) == 2 * len(LOSSES)
     weekly = STRICT.replace('"interval": "1h"', '"interval": "7d"')
     assert len(tried(unscored, weekly)) == 2 * 3  # the first, the one a week later and the last
+
+
+def test_a_correction_counts_in_a_trial_from_its_position_on(make_world: MakeWorld) -> None:
+    worlds = [make_world("a").begin("m1", policy=LOOSE), make_world("b").begin("m1", policy=STRICT)]
+    for world in worlds:
+        for day in range(4):
+            world.see("m1", 1.4, START + day * DAY)
+            world.settle()
+        for event in world.events("signal.observed.v1")[:3]:
+            correct(world, event.position, 0.4)
+            world.settle()
+        world.see("m1", 0.9, START + 4 * DAY)
+        world.settle()
+    loose, strict = worlds
+    assert [told(step) for step in tried(strict, STRICT)] == on_record(strict)
+    assert tried(loose, STRICT)[-1].decided == on_record(strict)[-1][3]
 
 
 def test_a_report_counts_what_differs_retrainings_their_cost_and_escalations(

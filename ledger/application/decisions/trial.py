@@ -22,6 +22,7 @@ from ledger.application.fleet.history import History, HistoryReader, PriorDecisi
 from ledger.application.fleet.service_period import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions
 from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.corrections import correction_of
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
@@ -200,6 +201,8 @@ class _Walk:
             assert isinstance(data, ModelDescribed)
             self.history = History(data.model, event.position, data)
         elif event.observed_at is not None:
+            if correction_of(event) is not None:
+                self.state = None  # its buckets still hold what is corrected
             self._observe(event)
         elif event.type in DECISION_TYPES:
             self._decided(typed(event, DecisionMade), event)
