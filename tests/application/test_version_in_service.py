@@ -6,6 +6,7 @@ folded from nothing, taken up from their rows before each event, and as of. An a
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import example, given, settings
@@ -18,7 +19,7 @@ from projections.as_of import as_of
 from projections.priorities import PrioritiesProjection
 from projections.projection import ProjectionFactory, Row
 from projections.signals import SignalsProjection
-from tests.support.world import DAY, ORIGIN, START, World
+from tests.support.world import DAY, HOUR, MONITOR, ORIGIN, START, World
 
 MODEL = "m1"
 Step = tuple[str, int]
@@ -111,3 +112,23 @@ def test_the_version_served_before_an_erased_late_deployment_serves_on_after_the
     report = Audit(source, "test").run()
     source.close()
     assert report.passed, report.text()
+
+
+def test_what_is_decided_before_a_version_serves_is_decided_by_the_one_before_it(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "l.sqlite").begin(MODEL)
+    world.see(MODEL, 1.2, START + DAY)
+    world.settle()
+    world.override(MODEL, "INVESTIGATE", 2 * DAY)
+    world.deploy(MODEL, "v2", at=START + DAY + HOUR)
+    # One time that leaps ahead is not the time of the data, so the override is in effect.
+    leaping = replace(MONITOR, may_leap=True)
+    world.see(MODEL, 0.5, START + 40 * DAY, version="v2", caller=leaping)
+    world.settle()
+    made = world.decisions(MODEL)[-1]
+    assert (made.model_version, made.evaluated_at[:10]) == ("v1", "2026-03-02")
+    assert made.overridden is not None
+    assert made.environment.coverage > 0
+    world.check_replay()
+    world.close()

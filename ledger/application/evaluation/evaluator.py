@@ -354,6 +354,15 @@ class Evaluator:
         # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
         return Moment(elapsed, min(last.recorded_at, now.ledger), own)
 
+    def _state_for(self, horizon: AssessmentInputs, tracked: TrackedModel) -> ModelState:
+        """Return the buckets of the version in service then, which may not be the one followed."""
+        assert tracked.state is not None
+        if horizon.service == tracked.service:
+            return tracked.state
+        scoring = horizon.policy.scoring
+        bounds = window_bounds(scoring, horizon.evaluated_at)
+        return self._histories.fill(tracked.history, horizon.service, scoring, *bounds)[0]
+
     def _proposal(self, tracked: TrackedModel, now: int) -> Proposal:
         assert tracked.policy is not None
         assert tracked.state is not None
@@ -379,7 +388,7 @@ class Evaluator:
             last = self._histories.last_score(
                 tracked.history, tracked.policy, horizon.model_version
             )
-        assessment = assess(horizon, tracked.state, last)
+        assessment = assess(horizon, self._state_for(horizon, tracked), last)
         if tracked.newest is not None:
             tracked.state.prune(min(tracked.newest, now))
         cause = None if newest is None else tracked.marked_by
