@@ -199,6 +199,16 @@ def test_a_flood_that_meets_no_limit_is_said_not_to_be_noticed(
     assert "0 refused" in found.findings[-1]
 
 
+def test_a_flood_that_keeps_others_waiting_is_said_not_to_be_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.01, None])
+    monkeypatch.setattr("ledger.operations.drills.flood.slowest", lambda *_: next(times))
+    (found,) = performed(["flood"], tmp_path / "none.sqlite").values()
+    assert (found.detected, found.micros_to_detect) == (False, None)
+    assert found.findings[-1].endswith("took 0.010 s before and too long in the flood.")
+
+
 def test_a_ledger_that_does_not_hold_before_is_not_drilled(lived: Path) -> None:
     with sqlite3.connect(lived) as database:
         database.execute("UPDATE heads SET seal = zeroblob(32)")
