@@ -154,6 +154,10 @@ def _lines(found: "PolicyStatus") -> Iterator[str]:
         yield f"  In force for {scope_text(one)}."
     if found.submission:
         yield f"  Submitted for {scope_text(found.scope)}, at position {found.submission}."
+    for overlap in found.overlaps:
+        other = f"{overlap.policy} version {overlap.version}, for {scope_text(overlap.scope)}"
+        which = "that one" if overlap.decides else "this one"
+        yield f"  Overlaps {other}: {which} decides where both apply."
     for need in found.needs:
         yield (
             f"  {need.policy} version {need.version} asks for {need.count} {need.role}: "

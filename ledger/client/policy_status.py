@@ -31,6 +31,16 @@ class PolicyApproval:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyOverlap:
+    """A version in force for another scope; whether it decides where both apply."""
+
+    policy: str
+    version: int
+    scope: PolicyScope
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyStatus:
     """The state of a version in its life, and the approvals that it takes."""
 
@@ -45,3 +55,5 @@ class PolicyStatus:
     needs: tuple[ApprovalNeed, ...]
     approvals: tuple[PolicyApproval, ...]
     in_force: tuple[PolicyScope, ...]
+    overlaps: tuple[PolicyOverlap, ...]
+    """Versions in force for other scopes that hold some of the same models."""

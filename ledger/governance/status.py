@@ -31,6 +31,17 @@ class RoleStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ScopeOverlap:
+    """A version in force for another scope that some model can be in too."""
+
+    policy: str
+    version: int
+    scope: ScopeKey
+    decides: bool
+    """Whether it decides where both apply: the more specific scope, then the later activation."""
+
+
+@dataclass(frozen=True, slots=True)
 class VersionStatus:
     """The state of a version, what approvals it takes, and which it has."""
 
@@ -44,6 +55,7 @@ class VersionStatus:
     roles: tuple[RoleStatus, ...]
     approvals: tuple[JudgedApproval, ...]
     in_force: tuple[ScopeKey, ...]
+    overlaps: tuple[ScopeOverlap, ...]
 
     @property
     def missing(self) -> tuple[RoleStatus, ...]:
@@ -83,7 +95,20 @@ def status_of(
         tuple(_roles(authority, asked, counting, out, moment.grants_at)),
         judged,
         tuple(one.scope for one in state.in_force.values() if one.named == named),
+        tuple(_overlaps(state, named, scope)),
     )
+
+
+def _overlaps(
+    state: LifecycleState, named: tuple[str, int], scope: ScopeKey
+) -> Iterator[ScopeOverlap]:
+    own = state.in_force.get(scope)
+    # A version that is not in force yet would be the later one.
+    at = own.position if own is not None and own.named == named else state.position
+    for one in state.in_force.values():
+        if one.scope != scope and state.may_share(one.scope, scope):
+            decides = (one.scope.rank, one.position) > (scope.rank, at)
+            yield ScopeOverlap(*one.named, one.scope, decides)
 
 
 def _roles(

@@ -341,6 +341,7 @@ class PolicyStatus(message.Message):
     NEEDS_FIELD_NUMBER: builtins.int
     APPROVALS_FIELD_NUMBER: builtins.int
     IN_FORCE_FIELD_NUMBER: builtins.int
+    OVERLAPS_FIELD_NUMBER: builtins.int
     policy: builtins.str
     """Output only. Id of the policy."""
     version: builtins.int
@@ -371,6 +372,10 @@ class PolicyStatus(message.Message):
     def in_force(self) -> containers.RepeatedCompositeFieldContainer[PolicyScope]:
         """Output only. The scopes that it is in force for."""
 
+    @builtins.property
+    def overlaps(self) -> containers.RepeatedCompositeFieldContainer[ScopeOverlap]:
+        """Output only. Versions in force for other scopes that hold some of the same models."""
+
     def __init__(
         self,
         *,
@@ -384,10 +389,47 @@ class PolicyStatus(message.Message):
         needs: abc.Iterable[ApprovalNeed] | None = ...,
         approvals: abc.Iterable[PolicyApproval] | None = ...,
         in_force: abc.Iterable[PolicyScope] | None = ...,
+        overlaps: abc.Iterable[ScopeOverlap] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["approvals", b"approvals", "author", b"author", "digest", b"digest", "in_force", b"in_force", "needs", b"needs", "policy", b"policy", "scope", b"scope", "state", b"state", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["approvals", b"approvals", "author", b"author", "digest", b"digest", "in_force", b"in_force", "needs", b"needs", "overlaps", b"overlaps", "policy", b"policy", "scope", b"scope", "state", b"state", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ScopeOverlap(message.Message):
+    """A version in force for another scope that some model can be in too."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
+    DECIDES_FIELD_NUMBER: builtins.int
+    policy: builtins.str
+    """Output only. Its policy."""
+    version: builtins.int
+    """Output only. Its version."""
+    decides: builtins.bool
+    """Output only. Whether it decides where both apply: by the more specific scope, then the later
+    activation.
+    """
+    @builtins.property
+    def scope(self) -> PolicyScope:
+        """Output only. Its scope."""
+
+    def __init__(
+        self,
+        *,
+        policy: builtins.str = ...,
+        version: builtins.int = ...,
+        scope: PolicyScope | None = ...,
+        decides: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["decides", b"decides", "policy", b"policy", "scope", b"scope", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

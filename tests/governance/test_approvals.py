@@ -25,7 +25,7 @@ from tests.support.staffed import (
     governed,
     governed_text,
 )
-from tests.support.world import DAY, HOUR, World, defined, policy_text, reason_of
+from tests.support.world import DAY, EVERYWHERE, HOUR, World, defined, policy_text, reason_of
 
 AUTHOR_TOO = Caller("users/author-too")
 HIGH = ScopePart(kind="labels", model=None, labels={"tier": "high"})
@@ -291,3 +291,20 @@ def test_nothing_is_in_force_by_an_activation_that_was_erased(world: Governed) -
     world.erase(made.last_position)
     state = world.ledger.governance.judged().state
     assert [one.version for one in state.in_force.values()] == [1]
+
+
+def test_the_status_says_which_of_two_overlapping_scopes_decides(world: Governed) -> None:
+    version = world.drafted(governed_text((APPROVER, 2), title="High"), "high")
+    world.submit(version, HIGH)
+    world.approve(version, PAT, SAM)
+    world.enforce(version, HIGH)
+    status = world.ledger.governance.status
+    (wider,) = status("high", 1, HIGH, 0).overlaps
+    assert (wider.policy, str(wider.scope), wider.decides) == ("main", "the whole ledger", False)
+    (narrower,) = status("main", 1, EVERYWHERE, 0).overlaps
+    assert (narrower.policy, narrower.decides) == ("high", True)
+    other = whole("owner", "risk")
+    assert [(one.policy, one.decides) for one in status("main", 1, other, 0).overlaps] == [
+        ("main", False),
+        ("high", False),
+    ]

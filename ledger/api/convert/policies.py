@@ -115,6 +115,10 @@ def status(found: VersionStatus) -> policy_pb2.PolicyStatus:
             for one in found.approvals
         ],
         in_force=[_of_key(one) for one in found.in_force],
+        overlaps=[
+            message_of(policy_pb2.ScopeOverlap, one, scope=_of_key(one.scope))
+            for one in found.overlaps
+        ],
     )
 
 
