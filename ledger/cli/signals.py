@@ -130,7 +130,7 @@ def show(signal: Annotated[str, typer.Argument(help="Its id.")]) -> None:
     newest = found[-1]
     lines = [f"{newest.signal}, version {newest.version}" + ("" if newest.kind else ", erased")]
     if newest.kind:
-        lines += [f"  {name:<11}{value}" for name, value in _described(newest).items() if value]
+        lines += [f"  {name:<12}{value}" for name, value in _described(newest).items() if value]
     rows = [
         (
             one.version,
@@ -153,7 +153,7 @@ def _described(one: "Definition") -> dict[str, str]:
     return {
         "kind": one.kind,
         "unit": one.unit,
-        "direction": one.direction,
+        "direction": one.direction.replace("_", " "),
         "owner": one.owner,
         "standard": standard,
         "meaning": one.meaning,

@@ -30,10 +30,12 @@ KEYS: Final = tuple(one.name for one in fields(ObservationDetail))
 
 
 def add_detail(message: signal_pb2.Observation, detail: object, path: str) -> None:
-    """Add a detail to an observation; FIELD_INVALID names what cannot be sent."""
+    """Add a detail to an observation, with its value; FIELD_INVALID names what cannot be sent."""
     stated = _stated(detail, path)
-    sent = message.detail
+    observed = repr(message.number) if message.HasField("number") else message.decimal
+    sent = message.detail  # one of the values there can be: it takes the place of the other
     try:
+        sent.value = observed
         sent.corrects, sent.estimated = stated.corrects, stated.estimated
         if stated.raw is not None:
             sent.raw = decimal_text(stated.raw, f"{path}.raw")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/signal.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x02\n\x06Signal\x12\x0e\n\x06signal\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.ledger.v1.SignalKind\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12-\n\tdirection\x18\x04 \x01(\x0e\x32\x1a.ledger.v1.SignalDirection\x12\x0f\n\x07meaning\x18\x05 \x01(\t\x12\x12\n\ncollection\x18\x06 \x01(\t\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x10\n\x08position\x18\x08 \x01(\x03\x12\r\n\x05owner\x18\t \x01(\t\x12\x10\n\x08standard\x18\n \x01(\t\x12\x18\n\x10standard_version\x18\x0b \x01(\x05\x12\x0f\n\x07version\x18\x0c \x01(\x05\"\xfa\x01\n\x0bObservation\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06signal\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x11\n\x07\x64\x65\x63imal\x18\x04 \x01(\tH\x00\x12\x10\n\x06number\x18\x05 \x01(\x01H\x00\x12/\n\x0bobserved_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0bsample_size\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12,\n\x06\x64\x65tail\x18\x08 \x01(\x0b\x32\x1c.ledger.v1.ObservationDetailB\x07\n\x05valueB\x0e\n\x0c_sample_size\"\xed\x01\n\x11ObservationDetail\x12\x10\n\x08\x63orrects\x18\x01 \x01(\x03\x12\x11\n\testimated\x18\x02 \x01(\x08\x12\x10\n\x03raw\x18\x03 \x01(\tH\x00\x88\x01\x01\x12@\n\nindicators\x18\x04 \x03(\x0b\x32,.ledger.v1.ObservationDetail.IndicatorsEntry\x12$\n\x06report\x18\x05 \x01(\x0b\x32\x14.ledger.v1.RawReport\x1a\x31\n\x0fIndicatorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04_raw\"(\n\tRawReport\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\xa1\x03\n\x0bSignalState\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06signal\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x14\n\x0clatest_value\x18\x04 \x01(\t\x12/\n\x0bobserved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x06 \x01(\x03\x12\x14\n\x0cobservations\x18\x07 \x01(\x03\x12\x16\n\ttrend_ppm\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x1a\n\rmagnitude_ppm\x18\t \x01(\x03H\x01\x88\x01\x01\x12&\n\x06\x62reach\x18\n \x01(\x0e\x32\x16.ledger.v1.BreachState\x12\x16\n\x0eprevious_value\x18\x0b \x01(\t\x12\x0e\n\x06\x63hange\x18\x0c \x01(\t\x12\x1b\n\x13shadow_observations\x18\r \x01(\x03\x12\x11\n\tshare_ppm\x18\x0e \x01(\x03\x12\x19\n\x11likely_duplicates\x18\x0f \x01(\x03\x42\x0c\n\n_trend_ppmB\x10\n\x0e_magnitude_ppm*\xdc\x01\n\nSignalKind\x12\x1b\n\x17SIGNAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17SIGNAL_KIND_PERFORMANCE\x10\x01\x12\x15\n\x11SIGNAL_KIND_DRIFT\x10\x02\x12\x1c\n\x18SIGNAL_KIND_DATA_QUALITY\x10\x03\x12\x17\n\x13SIGNAL_KIND_LATENCY\x10\x04\x12\x18\n\x14SIGNAL_KIND_FAIRNESS\x10\x05\x12\x14\n\x10SIGNAL_KIND_COST\x10\x06\x12\x16\n\x12SIGNAL_KIND_CUSTOM\x10\x07*~\n\x0fSignalDirection\x12 \n\x1cSIGNAL_DIRECTION_UNSPECIFIED\x10\x00\x12$\n SIGNAL_DIRECTION_HIGHER_IS_WORSE\x10\x01\x12#\n\x1fSIGNAL_DIRECTION_LOWER_IS_WORSE\x10\x02*\x93\x01\n\x0b\x42reachState\x12\x1c\n\x18\x42REACH_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42REACH_STATE_CLEAR\x10\x01\x12\x19\n\x15\x42REACH_STATE_BREACHED\x10\x02\x12\x1a\n\x16\x42REACH_STATE_SUSTAINED\x10\x03\x12\x17\n\x13\x42REACH_STATE_SILENT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/signal.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x02\n\x06Signal\x12\x0e\n\x06signal\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.ledger.v1.SignalKind\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12-\n\tdirection\x18\x04 \x01(\x0e\x32\x1a.ledger.v1.SignalDirection\x12\x0f\n\x07meaning\x18\x05 \x01(\t\x12\x12\n\ncollection\x18\x06 \x01(\t\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x10\n\x08position\x18\x08 \x01(\x03\x12\r\n\x05owner\x18\t \x01(\t\x12\x10\n\x08standard\x18\n \x01(\t\x12\x18\n\x10standard_version\x18\x0b \x01(\x05\x12\x0f\n\x07version\x18\x0c \x01(\x05\"\xfc\x01\n\x0bObservation\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06signal\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x11\n\x07\x64\x65\x63imal\x18\x04 \x01(\tH\x00\x12\x10\n\x06number\x18\x05 \x01(\x01H\x00\x12.\n\x06\x64\x65tail\x18\x08 \x01(\x0b\x32\x1c.ledger.v1.ObservationDetailH\x00\x12/\n\x0bobserved_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0bsample_size\x18\x07 \x01(\x03H\x01\x88\x01\x01\x42\x07\n\x05valueB\x0e\n\x0c_sample_size\"\xfc\x01\n\x11ObservationDetail\x12\x10\n\x08\x63orrects\x18\x01 \x01(\x03\x12\x11\n\testimated\x18\x02 \x01(\x08\x12\x10\n\x03raw\x18\x03 \x01(\tH\x00\x88\x01\x01\x12@\n\nindicators\x18\x04 \x03(\x0b\x32,.ledger.v1.ObservationDetail.IndicatorsEntry\x12$\n\x06report\x18\x05 \x01(\x0b\x32\x14.ledger.v1.RawReport\x12\r\n\x05value\x18\x06 \x01(\t\x1a\x31\n\x0fIndicatorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04_raw\"(\n\tRawReport\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\xa1\x03\n\x0bSignalState\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06signal\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x14\n\x0clatest_value\x18\x04 \x01(\t\x12/\n\x0bobserved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x06 \x01(\x03\x12\x14\n\x0cobservations\x18\x07 \x01(\x03\x12\x16\n\ttrend_ppm\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x1a\n\rmagnitude_ppm\x18\t \x01(\x03H\x01\x88\x01\x01\x12&\n\x06\x62reach\x18\n \x01(\x0e\x32\x16.ledger.v1.BreachState\x12\x16\n\x0eprevious_value\x18\x0b \x01(\t\x12\x0e\n\x06\x63hange\x18\x0c \x01(\t\x12\x1b\n\x13shadow_observations\x18\r \x01(\x03\x12\x11\n\tshare_ppm\x18\x0e \x01(\x03\x12\x19\n\x11likely_duplicates\x18\x0f \x01(\x03\x42\x0c\n\n_trend_ppmB\x10\n\x0e_magnitude_ppm*\xdc\x01\n\nSignalKind\x12\x1b\n\x17SIGNAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17SIGNAL_KIND_PERFORMANCE\x10\x01\x12\x15\n\x11SIGNAL_KIND_DRIFT\x10\x02\x12\x1c\n\x18SIGNAL_KIND_DATA_QUALITY\x10\x03\x12\x17\n\x13SIGNAL_KIND_LATENCY\x10\x04\x12\x18\n\x14SIGNAL_KIND_FAIRNESS\x10\x05\x12\x14\n\x10SIGNAL_KIND_COST\x10\x06\x12\x16\n\x12SIGNAL_KIND_CUSTOM\x10\x07*~\n\x0fSignalDirection\x12 \n\x1cSIGNAL_DIRECTION_UNSPECIFIED\x10\x00\x12$\n SIGNAL_DIRECTION_HIGHER_IS_WORSE\x10\x01\x12#\n\x1fSIGNAL_DIRECTION_LOWER_IS_WORSE\x10\x02*\x93\x01\n\x0b\x42reachState\x12\x1c\n\x18\x42REACH_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42REACH_STATE_CLEAR\x10\x01\x12\x19\n\x15\x42REACH_STATE_BREACHED\x10\x02\x12\x1a\n\x16\x42REACH_STATE_SUSTAINED\x10\x03\x12\x17\n\x13\x42REACH_STATE_SILENT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +34,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OBSERVATIONDETAIL_INDICATORSENTRY']._loaded_options = None
   _globals['_OBSERVATIONDETAIL_INDICATORSENTRY']._serialized_options = b'8\001'
-  _globals['_SIGNALKIND']._serialized_start=1296
-  _globals['_SIGNALKIND']._serialized_end=1516
-  _globals['_SIGNALDIRECTION']._serialized_start=1518
-  _globals['_SIGNALDIRECTION']._serialized_end=1644
-  _globals['_BREACHSTATE']._serialized_start=1647
-  _globals['_BREACHSTATE']._serialized_end=1794
+  _globals['_SIGNALKIND']._serialized_start=1313
+  _globals['_SIGNALKIND']._serialized_end=1533
+  _globals['_SIGNALDIRECTION']._serialized_start=1535
+  _globals['_SIGNALDIRECTION']._serialized_end=1661
+  _globals['_BREACHSTATE']._serialized_start=1664
+  _globals['_BREACHSTATE']._serialized_end=1811
   _globals['_SIGNAL']._serialized_start=71
   _globals['_SIGNAL']._serialized_end=338
   _globals['_OBSERVATION']._serialized_start=341
-  _globals['_OBSERVATION']._serialized_end=591
-  _globals['_OBSERVATIONDETAIL']._serialized_start=594
-  _globals['_OBSERVATIONDETAIL']._serialized_end=831
-  _globals['_OBSERVATIONDETAIL_INDICATORSENTRY']._serialized_start=774
-  _globals['_OBSERVATIONDETAIL_INDICATORSENTRY']._serialized_end=823
-  _globals['_RAWREPORT']._serialized_start=833
-  _globals['_RAWREPORT']._serialized_end=873
-  _globals['_SIGNALSTATE']._serialized_start=876
-  _globals['_SIGNALSTATE']._serialized_end=1293
+  _globals['_OBSERVATION']._serialized_end=593
+  _globals['_OBSERVATIONDETAIL']._serialized_start=596
+  _globals['_OBSERVATIONDETAIL']._serialized_end=848
+  _globals['_OBSERVATIONDETAIL_INDICATORSENTRY']._serialized_start=791
+  _globals['_OBSERVATIONDETAIL_INDICATORSENTRY']._serialized_end=840
+  _globals['_RAWREPORT']._serialized_start=850
+  _globals['_RAWREPORT']._serialized_end=890
+  _globals['_SIGNALSTATE']._serialized_start=893
+  _globals['_SIGNALSTATE']._serialized_end=1310
 # @@protoc_insertion_point(module_scope)

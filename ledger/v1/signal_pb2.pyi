@@ -198,9 +198,9 @@ class Observation(message.Message):
     MODEL_VERSION_FIELD_NUMBER: builtins.int
     DECIMAL_FIELD_NUMBER: builtins.int
     NUMBER_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
     OBSERVED_AT_FIELD_NUMBER: builtins.int
     SAMPLE_SIZE_FIELD_NUMBER: builtins.int
-    DETAIL_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Required. Id of a registered model. Format: `[a-z0-9][a-z0-9._-]{0,127}`."""
     signal: builtins.str
@@ -222,15 +222,15 @@ class Observation(message.Message):
     that summarises no row is none.
     """
     @builtins.property
+    def detail(self) -> ObservationDetail:
+        """Optional. With details beyond the value, and which observation it corrects."""
+
+    @builtins.property
     def observed_at(self) -> timestamp_pb2.Timestamp:
         """Optional. When the value was observed, by the source's clock, not before 1970; what is finer than
         a microsecond is cut off. Without it, the time at which the server takes the batch; a ledger that
         takes its time from the data (clock `data`) refuses that.
         """
-
-    @builtins.property
-    def detail(self) -> ObservationDetail:
-        """Optional. Its details beyond the value, and which observation it corrects."""
 
     def __init__(
         self,
@@ -240,9 +240,9 @@ class Observation(message.Message):
         model_version: builtins.str = ...,
         decimal: builtins.str = ...,
         number: builtins.float = ...,
+        detail: ObservationDetail | None = ...,
         observed_at: timestamp_pb2.Timestamp | None = ...,
         sample_size: builtins.int | None = ...,
-        detail: ObservationDetail | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_sample_size", b"_sample_size", "decimal", b"decimal", "detail", b"detail", "number", b"number", "observed_at", b"observed_at", "sample_size", b"sample_size", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
@@ -250,7 +250,7 @@ class Observation(message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sample_size: _TypeAlias = typing.Literal["sample_size"]  # noqa: Y015
     _WhichOneofArgType__sample_size: _TypeAlias = typing.Literal["_sample_size", b"_sample_size"]  # noqa: Y015
-    _WhichOneofReturnType_value: _TypeAlias = typing.Literal["decimal", "number"]  # noqa: Y015
+    _WhichOneofReturnType_value: _TypeAlias = typing.Literal["decimal", "number", "detail"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = typing.Literal["value", b"value"]  # noqa: Y015
     @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_size) -> _WhichOneofReturnType__sample_size | None: ...
@@ -259,7 +259,7 @@ class Observation(message.Message):
 
 @typing.final
 class ObservationDetail(message.Message):
-    """Details of an observation beyond its value. Recorded as `signal.observed.v2`."""
+    """A value with its details. Recorded as `signal.observed.v2`."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -288,6 +288,7 @@ class ObservationDetail(message.Message):
     RAW_FIELD_NUMBER: builtins.int
     INDICATORS_FIELD_NUMBER: builtins.int
     REPORT_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
     corrects: builtins.int
     """Optional. Position of an earlier observation in whose place this one counts from its own position on.
     It is of the same model, signal and source, and is the newest of its chain of corrections. Version
@@ -297,6 +298,8 @@ class ObservationDetail(message.Message):
     """Optional. Whether the value is an estimate of what is not known yet."""
     raw: builtins.str
     """Optional. The measured value from which `value` is derived, as decimal text."""
+    value: builtins.str
+    """Required. The observed value, as `decimal` of an observation."""
     @builtins.property
     def indicators(self) -> containers.ScalarMap[builtins.str, builtins.str]:
         """Optional. Further values derived from it, as decimal text by name; at most 16. They move no score.
@@ -315,10 +318,11 @@ class ObservationDetail(message.Message):
         raw: builtins.str | None = ...,
         indicators: abc.Mapping[builtins.str, builtins.str] | None = ...,
         report: RawReport | None = ...,
+        value: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_raw", b"_raw", "raw", b"raw", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_raw", b"_raw", "corrects", b"corrects", "estimated", b"estimated", "indicators", b"indicators", "raw", b"raw", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_raw", b"_raw", "corrects", b"corrects", "estimated", b"estimated", "indicators", b"indicators", "raw", b"raw", "report", b"report", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__raw: _TypeAlias = typing.Literal["raw"]  # noqa: Y015
     _WhichOneofArgType__raw: _TypeAlias = typing.Literal["_raw", b"_raw"]  # noqa: Y015

@@ -156,13 +156,16 @@ def rows_of(
         value: float | str = item.number
         if not value and not item.HasField("number"):
             value = item.decimal
+            if not value and item.HasField("detail"):
+                value = item.detail.value
+                details[len(rows)] = _detail(item.detail)
             if not value:
                 is_whole = False
         at = item.observed_at
         nanos = at.nanos
         at_micros = at.seconds * SECOND + nanos // NANOS_PER_MICRO
         if not at_micros and not item.HasField("observed_at"):
-            if item.HasField("detail") and item.detail.corrects:
+            if details and item.detail.corrects:
                 at_micros = UNSTATED
             elif unstated_time is None:
                 is_whole = False
@@ -173,8 +176,6 @@ def rows_of(
         size = item.sample_size
         if not size and not item.HasField("sample_size"):
             size = 1
-        if item.HasField("detail"):
-            details[len(rows)] = _detail(item.detail)
         append((item.model, item.signal, item.model_version, value, at_micros, size))
     if not is_whole or not rows or len(rows) > BATCH_OBSERVATIONS_MAX:
         _refuse(list(observations), is_time_stated_by_data=unstated_time is None)
@@ -207,7 +208,7 @@ def _refuse(observations: list[signal_pb2.Observation], *, is_time_stated_by_dat
             path = f"observations[{index}]"
             checks.identifier(f"{path}.model", item.model)
             checks.identifier(f"{path}.signal", item.signal)
-            if not item.number and not item.HasField("number") and not item.decimal:
+            if not (item.HasField("number") or item.decimal or item.detail.value):
                 checks.refuse(f"{path}.value", "is required: a `decimal` or a `number`")
             if item.HasField("observed_at"):
                 checks.time(f"{path}.observed_at", item.observed_at, given=True)

@@ -90,6 +90,8 @@ def fit_policy(
     left_out = f" Left out for too little history: {len(short)}." if short else ""
     hints = f" By hints of standards, without history: {len(by_hints)}." if by_hints else ""
     said = f"Fitted to the ledger's own history. Signals: {fitted}.{hints}{left_out}"
+    if not fitted:
+        said = f"Begun before there was history.{hints}{left_out}"
     heading = _heading(fits, short, [one.defined.signal for one in by_hints])
     return f"{heading}{to_text(policy_of(fits, said).document())}"
 
