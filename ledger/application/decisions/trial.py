@@ -35,7 +35,7 @@ from ledger.limits import TRIALS_MAX
 from ledger.storage.events import Events
 from ledger.storage.records import LedgerInfo
 
-EVENTS_MAX: Final = 500_000  # some tens of seconds
+EVENTS_MAX: Final = 500_000  # a minute or two
 _PAGE: Final = 2_000
 
 
