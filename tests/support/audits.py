@@ -12,12 +12,14 @@ from ledger.audit.registry import MEANINGS
 from ledger.audit.report import Report
 from ledger.audit.source import Finding, LedgerSource
 from ledger.chain import transcript
+from ledger.events.drills import DrillRecorded, FollowUpPart
 from ledger.events.proving import (
     AuditCompleted,
     AuditCompletedV1,
     AuditCompletedV2,
     TranscriptPart,
 )
+from ledger.events.values import format_time
 
 ABOUT_BODIES = {"bodies.present", "erasures"}
 
@@ -59,4 +61,22 @@ def audit_event(origin: str, size: int, root: bytes, *, has_transcript: bool) ->
         **plain.to_data(),
         transcript=transcript.transcript_root(parts).hex(),
         transcript_parts=[TranscriptPart(name=name, digest=parts[name]) for name in sorted(parts)],
+    )
+
+
+def drill_event(held_at: int) -> DrillRecorded:
+    """Return a drill that was held at a time, with a follow-up due by then."""
+    at = format_time(held_at)
+    return DrillRecorded(
+        drill="restored-backup",
+        kind="red_team",
+        scenario="The backup of last night is put back.",
+        held_at=at,
+        participants=["staff-7"],
+        program="",
+        detected=True,
+        detected_by=["LEDGER_BEHIND"],
+        micros_to_detect=1,
+        findings=["It was seen at once."],
+        follow_ups=[FollowUpPart(what="Nothing.", owner="staff-7", due_at=at)],
     )

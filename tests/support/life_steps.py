@@ -9,7 +9,7 @@ from ledger.events.policies import ScopePart
 from ledger.events.policy_document import Action
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import OBSERVED_TYPES, SignalDefined
-from tests.support.audits import audit_event
+from tests.support.audits import audit_event, drill_event
 from tests.support.hooks import join_export
 from tests.support.life_authority import begin_authority
 from tests.support.life_signals import adopt_standard, correct, observe_nonsense
@@ -367,12 +367,14 @@ def revoke(life: Life) -> None:
 
 
 @step(0.5)
-def record_audit(life: Life) -> None:
+def record_audits_and_a_drill(life: Life) -> None:
     attestation, origin = life.world.ledger.attestation, life.world.ledger.info.origin
     root = attestation.prover.root_at(size := life.world.head)
     for kept in (False, True):
         audit = audit_event(origin, size, root, has_transcript=kept)
         attestation.record_audit(life.caller("users/auditor"), audit)
+    held = drill_event(life.world.clock.now_micros())
+    life.world.ledger.drills.record(life.caller("users/auditor"), held)
 
 
 @step(0.5)
