@@ -203,3 +203,5 @@ def test_an_erased_raising_shows_no_escalation_and_an_erased_answer_no_name(
     assert left.model == "fares"
     assert (left.is_acknowledged, left.acknowledged_by) == (True, "")
     assert hotels.model == "hotels"
+    then = escalations(cases, as_of_position=done.position).escalations
+    assert [(one.model, one.acknowledged_by) for one in then] == [("fares", "")]

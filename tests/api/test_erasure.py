@@ -20,7 +20,8 @@ from ledger.client.errors import LedgerRefusedError
 from ledger.client.proofs import Export
 from ledger.errors import Reason
 from ledger.v1 import ledger_service_pb2
-from tests.support.live_fleet import POLICY, START, STEP
+from tests.support.asking import ASKING
+from tests.support.live_fleet import START, STEP
 from tests.support.served import OFFICER, OPERATORS, TIMEOUT, Served, refused, serving
 from tests.support.server_process import until
 
@@ -74,7 +75,8 @@ def tell(served: Served) -> None:
         for name in ("fares", "hotels"):
             ann.register_model(described(name), **told())
             deploy(ann, name, "v1", **told())
-        text = POLICY.replace("Loss alone decides.", SECRET).replace("It is bad.", SECRET)
+        text = ASKING.replace("Loss alone decides.", SECRET).replace("It is bad.", SECRET)
+        text = text.replace("route: mail", f"route: {SECRET}")
         drafted = ann.draft_policy("main", text, rationale=SECRET, **told())
         ann.activate_policy("main", drafted.version.version, rationale=SECRET, **told())
     with client(served, f"services/{SECRET}") as monitor:
@@ -84,6 +86,12 @@ def tell(served: Served) -> None:
     with client(served, f"users/{SECRET}") as ann:
         ann.evaluate(["fares", "hotels"], **told())
         ann.override_decision("fares", "INVESTIGATE", reason=SECRET, expires_after=60, **told())
+        [escalation] = ann.list_escalations("fares").escalations
+        [task] = ann.list_tasks("fares").tasks
+        ann.acknowledge_escalation(escalation.name, note=SECRET, **told())
+        ann.take_task(task.name, **told())
+        ann.resolve_escalation(escalation.name, SECRET, **told())
+        ann.close_task(task.name, "false_alarm", note=SECRET, **told())
         ann.make_plan(budget_micros=5_000_000, budget_cap_micros=5_000_000, plan=f"p-{7}", **told())
         update(ann, "fares", **told())
         ann.retire_model("hotels", SECRET, **told())
@@ -174,6 +182,9 @@ def everything_answered(ledger: LedgerClient) -> str:
         *ledger.list_events(),
         *ledger.list_exports(),
         ledger.list_signal_states(),
+        ledger.list_escalations(),
+        ledger.list_tasks(),
+        ledger.list_escalations(as_of_position=ledger.get_ledger().head_position // 2),
         ledger.list_priorities(),
         ledger.list_priorities(as_of_position=ledger.get_ledger().head_position // 2),
         ledger.list_priorities(since_position=10),
@@ -206,16 +217,22 @@ def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, fo
             "export.issued.v1",
             "decision.made.v2",
             "decision.overridden.v1",
+            "escalation.acknowledged.v1",
+            "escalation.raised.v1",
+            "escalation.resolved.v1",
             "model.deployed.v1",
             "model.registered.v1",
             "model.retired.v1",
             "model.updated.v1",
             "plan.made.v1",
             "policy.activated.v1",
-            "policy.drafted.v2",
+            "policy.drafted.v3",
             "score.computed.v1",
             "signal.defined.v1",
             "signal.observed.v1",
+            "task.closed.v1",
+            "task.opened.v1",
+            "task.taken.v1",
         }
         settle(live)
         assert SECRET not in everything_answered(officer)
@@ -234,7 +251,7 @@ def carry_on(served: Served, officer: LedgerClient) -> None:
         Model(model="rooms", owner="stays", unit_value_micros=1, cost_micros=1_000_000)
     )
     deploy(officer, "rooms", "v1")
-    drafted = officer.draft_policy("main", POLICY, rationale="again")
+    drafted = officer.draft_policy("main", ASKING, rationale="again")
     assert drafted.version.version == 2
     officer.activate_policy("main", 2, rationale="again")
     officer.submit([("rooms", "log-loss", 0.9, START + 20 * STEP, "", 100)])

@@ -47,11 +47,14 @@ class Cases:
     # ---- reading ---------------------------------------------------------------------------------
 
     def open(self, as_of: int | None = None) -> Mapping[str, ModelCases]:
-        """Return what is open for each model that ever had a case: now, or at a position."""
+        """Return what is open for each model that ever had a case: now, or at a position.
+
+        A body that was erased since is not there for an earlier position either.
+        """
         if as_of is None:
             return self.now()[1]
         models: dict[str, ModelCases] = {}
-        self._fold(models, self._read(0, as_of), as_of)
+        self._fold(models, self._read(0, as_of))
         return models
 
     def now(self) -> tuple[int, Mapping[str, ModelCases]]:
@@ -69,7 +72,7 @@ class Cases:
     def _follow(self) -> None:
         head = self._store.events.head(self._origin).position
         if head > self._position:
-            self._fold(self._models, self._read(self._position, head), head)
+            self._fold(self._models, self._read(self._position, head))
             self._position = head
 
     def _read(self, after: int, until: int) -> Iterable[RecordedEvent]:
@@ -77,12 +80,13 @@ class Cases:
             self._origin, CASE_TYPES, after=after, at_or_before=until
         )
 
-    def _fold(
-        self, models: dict[str, ModelCases], events: Iterable[RecordedEvent], as_of: int
-    ) -> None:
+    def _fold(self, models: dict[str, ModelCases], events: Iterable[RecordedEvent]) -> None:
         for event in events:
             model = event.stream.partition("/")[2]
-            is_gone = event.body_bytes is None and self._erasures.passes_over(event, as_of)
+            is_gone = event.body_bytes is None
+            if is_gone:  # refused where no erasure names it
+                head = self._store.events.head(self._origin).position
+                self._erasures.passes_over(event, head)
             models[model] = with_case(models.get(model, _NONE), event, is_gone=is_gone)
 
     # ---- answers ---------------------------------------------------------------------------------
