@@ -76,14 +76,10 @@ class Outbox:
             origin, self._ledgers, self._store, lease, self._clock, self.trouble
         )
 
-        def stream_at(position: int) -> str:
-            found = self._ledgers.events.event(origin, position)
-            return "" if found is None else found.stream
-
         subscriptions = [
             Subscription(
                 one,
-                Selection(one, ledger.authority.labels_as_of, stream_at),
+                Selection(one, ledger.authority.labels_as_of),
                 sender_of(one, self._allow_list, self._clock),
                 parts,
             )

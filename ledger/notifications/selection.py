@@ -11,13 +11,10 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.registry import BY_TYPE
 from ledger.notification_settings import SubscriberSettings
 
-_MODEL: Final = re.compile(r"models/(.+)", re.ASCII)
-_OF_DECISION: Final = re.compile(r"(?:escalations|tasks)/([0-9]{1,16})", re.ASCII)
+_MODEL: Final = re.compile(r"(?:models|escalations|tasks)/(.+)", re.ASCII)
 
 LabelsAsOf = Callable[[str, int], Mapping[str, str]]
 """Returns the labels of a model at a position."""
-StreamAt = Callable[[int], str]
-"""Returns the stream of the event at a position; "" where there is none."""
 
 
 def types_of(subscriber: SubscriberSettings) -> frozenset[str]:
@@ -41,13 +38,10 @@ def types_of(subscriber: SubscriberSettings) -> frozenset[str]:
 class Selection:
     """The events that one subscriber is told of, out of those of its types."""
 
-    def __init__(
-        self, subscriber: SubscriberSettings, labels_as_of: LabelsAsOf, stream_at: StreamAt
-    ) -> None:
+    def __init__(self, subscriber: SubscriberSettings, labels_as_of: LabelsAsOf) -> None:
         self.types = types_of(subscriber)
         self._labels = subscriber.labels
         self._labels_as_of = labels_as_of
-        self._stream_at = stream_at
 
     def has(self, event: RecordedEvent) -> bool:
         """Return whether an event is meant. Its model's labels are those of its position."""
@@ -55,15 +49,8 @@ class Selection:
             return False
         if not self._labels:
             return True
-        model = self._model_of(event.stream)
-        if model is None:
+        found = _MODEL.fullmatch(event.stream)
+        if found is None:
             return False
-        labels = self._labels_as_of(model, event.position)
+        labels = self._labels_as_of(found[1], event.position)
         return all(labels.get(name) == value for name, value in self._labels.items())
-
-    def _model_of(self, stream: str) -> str | None:
-        """Return the model that a stream is about, by itself or by the decision that it names."""
-        if decision := _OF_DECISION.fullmatch(stream):
-            stream = self._stream_at(int(decision[1]))
-        found = _MODEL.fullmatch(stream)
-        return found[1] if found else None

@@ -37,6 +37,10 @@ def _is_called(event: AuditedEvent, fold: LedgerState) -> bool:
     return bool(fold.authority.state.began_at) and not event.actor.startswith("system/")
 
 
+_OF_MODELS: Final = frozenset({"escalations", "models", "tasks"})
+"""The kinds of streams that are each of one model."""
+
+
 @rule("authority.changes", *AUTHORITY_TYPES)
 def authority_changes(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every change of authority was made by those who may, and by two where it takes two."""
@@ -68,9 +72,9 @@ def _subjects(event: AuditedEvent, fold: LedgerState) -> Iterator[Subject]:
     kind, _, name = event.stream.partition("/")
     if kind == "signals":
         yield Subject(signal=name)
-    elif kind == "models":
+    elif kind in _OF_MODELS:
         signal = event.observation.signal if event.observation is not None else None
-        facts = fold.models.get(event.stream)
+        facts = fold.models.get(f"models/{name}")
         known = facts.described[-1][1] if facts is not None and facts.described else None
         if known is not None:
             yield Subject(name, signal, _labels(known))
