@@ -9,6 +9,7 @@ from tools import (
     golden_governance,
     golden_policies,
     golden_proving,
+    golden_shadows,
     golden_signals,
 )
 from tools.golden_proving import Appender
@@ -26,4 +27,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_signals.correct,
     golden_policies.steps,
     golden_policies.terms,
+    golden_shadows.run,
 )

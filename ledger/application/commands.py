@@ -75,6 +75,11 @@ def case_streams(model: str) -> tuple[str, str]:
     return f"escalations/{model}", f"tasks/{model}"
 
 
+def shadow_stream(model: str) -> str:
+    """Return the stream of what policies in shadow scored and decided of a model."""
+    return f"shadows/{model}"
+
+
 def plan_stream(plan: str) -> str:
     """Return the stream of one plan."""
     return f"plans/{plan}"

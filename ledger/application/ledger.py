@@ -23,6 +23,8 @@ from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import ObservationIntake
 from ledger.application.fleet.repository import Aggregates
+from ledger.application.fleet.shadowing import Shadowing
+from ledger.application.fleet.shadows import ShadowReader
 from ledger.application.governance.cases import Cases
 from ledger.application.governance.governor import Governor
 from ledger.application.log import LedgerLog
@@ -77,7 +79,11 @@ class LedgerApplication:
         self.trials = Trials(store.events, info, self.histories, self.fleet)
         self.overrides = Overrides(store, info, self.decisions)
         self.cases = Cases(store, info)
-        self.governor = Governor(store, info, self.cases, self.histories, clock, self.due_policies)
+        shadows = ShadowReader(store.events, info.origin, self.histories)
+        self.shadowing = Shadowing(store, info, self.commands, shadows)
+        self.governor = Governor(
+            store, info, self.cases, self.histories, clock, self.due_policies, self.shadowing
+        )
         self.clocks = Clocks(store, info)
         self.drills = Drills(store, info)
         self.erasure = Erasure(store, info)

@@ -37,9 +37,9 @@ from ledger.rules.procedure import Override
 if TYPE_CHECKING:
     from ledger.audit.assessor import Assessor
     from ledger.audit.obligations import Obligations
+    from ledger.audit.shadows import AuditedShadows
 
 RECENT: Final = 256
-_DECISIONS: Final = DECISION_TYPES
 """Decisions and scores of a model that are remembered: a horizon lies a moment back, not a year."""
 
 
@@ -112,7 +112,7 @@ class AuditedModel:
 
         None where a newer one has lost its body.
         """
-        gone = self.newest_gone(_DECISIONS, as_of)
+        gone = self.newest_gone(DECISION_TYPES, as_of)
         for decided in reversed(self.decisions):
             if decided.position <= as_of:
                 return decided if decided.position > gone else None
@@ -168,8 +168,7 @@ class LedgerState:
         self.request: tuple[str, str, str, int] | None = None
         """The request of the event before: actor, method, id, and when it was recorded."""
         self.gone: list[int] = []  # events outside the models' streams without their bodies
-        self.recorded_at = 0
-        """When the event before was recorded."""
+        self.recorded_at = 0  # of the event before
         self.horizons = Horizons()
         self.moments = Moments()
         self.times = StatedTimes()
@@ -193,10 +192,10 @@ class LedgerState:
         self.observations = Observations()
         self.assessor: Assessor
         self.obligations: Obligations
+        self.shadows: AuditedShadows
         self.newest_observed_at = 0
         self.permanent: set[int] = set()
-        self.seals: dict[int, tuple[bytes, int]] = {}
-        """Position → root and number of streams there."""
+        self.seals: dict[int, tuple[bytes, int]] = {}  # position → root, number of streams
         self.runs: set[str] = set()
         self._parameters: dict[tuple[str, int, str], Parameters] = {}
         self._seal_points = seal_points
@@ -236,6 +235,7 @@ class LedgerState:
         self.position, self.recorded_at = event.position, event.recorded_at
         self.authority.apply(event)
         self.cases.take(event, self)
+        self.shadows.take(event, self)
         self.lifecycle.apply(event.position, event.stream, event.type, event.actor, event.data)
         seen = event.observation
         self.moments.take(event.position, event.recorded_at, seen.observed_at if seen else 0)

@@ -13,6 +13,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.obligations import Obligations, gap_remarks
 from ledger.audit.registry import RULES, AuditRule, Unchecked
 from ledger.audit.second_reading import DifferentReadingError
+from ledger.audit.shadows import AuditedShadows
 from ledger.audit.source import EventSource, Finding
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.audit.witnessed_times import TimesReport, WitnessedTimes
@@ -78,6 +79,7 @@ def _begin(source: EventSource, joined: VerifiedPrefix) -> LedgerState:
     fold = LedgerState(source, absences, seal_points, joined.roots, root_points)
     fold.assessor = Assessor(fold)
     fold.obligations = Obligations(fold)
+    fold.shadows = AuditedShadows()
     return fold
 
 

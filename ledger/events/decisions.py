@@ -61,13 +61,8 @@ class HorizonData(EventData):
     """True for an evaluation at a stated earlier time, which changes nothing that is in force."""
 
 
-class ScoreComputed(HorizonData):
-    """The kernel's result for one model at one horizon."""
-
-    TYPE: ClassVar[str] = "score.computed.v1"
-    STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "system/evaluator, or the caller of Evaluate"
-    METHOD: ClassVar[str] = "Evaluate"
+class ScoreResult(HorizonData):
+    """The kernel's result for one model at one horizon, in force or in shadow."""
 
     degradation: Ppm
     coverage: Ppm
@@ -75,6 +70,15 @@ class ScoreComputed(HorizonData):
     priority: Ppm
     """`raw_priority`, or as near to it as the policy's bounded change allows."""
     signals: list[SignalOutputPart]
+
+
+class ScoreComputed(ScoreResult):
+    """The kernel's result for one model at one horizon."""
+
+    TYPE: ClassVar[str] = "score.computed.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "system/evaluator, or the caller of Evaluate"
+    METHOD: ClassVar[str] = "Evaluate"
 
 
 class ModelFactsPart(Part):
@@ -134,16 +138,8 @@ class OverriddenPart(Part):
     held_back: Literal["COOL_DOWN"] | None
 
 
-class DecisionMade(HorizonData):
-    """The action for a model, the rule that gave it, and everything that rule could see."""
-
-    TYPE: ClassVar[str] = "decision.made"
-    STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "system/evaluator, or the caller of Evaluate"
-    METHOD: ClassVar[str] = "Evaluate"
-    ONCE_ERASED: ClassVar[str] = (
-        "where it is the newest, nothing is in force until the next evaluation"
-    )
+class DecisionResult(HorizonData):
+    """The action for a model at one horizon, in force or in shadow."""
 
     procedure: Procedure
     score_position: Position
@@ -157,6 +153,18 @@ class DecisionMade(HorizonData):
     overridden: OverriddenPart | None
     since: Time
     """When this action came into force: the evaluation that changed to it."""
+
+
+class DecisionMade(DecisionResult):
+    """The action for a model, the rule that gave it, and everything that rule could see."""
+
+    TYPE: ClassVar[str] = "decision.made"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "system/evaluator, or the caller of Evaluate"
+    METHOD: ClassVar[str] = "Evaluate"
+    ONCE_ERASED: ClassVar[str] = (
+        "where it is the newest, nothing is in force until the next evaluation"
+    )
 
 
 class DecisionMadeV1(DecisionMade):

@@ -41,6 +41,7 @@ from ledger.events.proving import (
     StreamsSealed,
 )
 from ledger.events.recorder import RecorderEvent
+from ledger.events.shadows import SHADOW_CLASSES
 from ledger.events.signals import (
     SignalDefined,
     SignalDefinedV2,
@@ -102,6 +103,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     SignalObservedV2,
     PolicyActivatedV2,
     *STEP_CLASSES,
+    *SHADOW_CLASSES,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

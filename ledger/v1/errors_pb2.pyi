@@ -134,6 +134,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. The policies in force ask for approvals that the version has not, or it asks itself for some that could not be given. Do: `policy status` says what is missing and who could give it."""
     ERROR_REASON_GOVERNANCE_REFUSED: _ErrorReason.ValueType  # 54
     """FAILED_PRECONDITION. The step in the life of a policy may not be taken: not by this person, or not as things are. Do: the message says why; `policy status` says what may be done next."""
+    ERROR_REASON_SHADOW_REFUSED: _ErrorReason.ValueType  # 90
+    """FAILED_PRECONDITION. A shadow cannot begin there, or none of that position runs. Do: list the shadows that run; end one, or name another scope."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -266,3 +268,5 @@ ERROR_REASON_APPROVAL_MISSING: ErrorReason.ValueType  # 53
 """FAILED_PRECONDITION. The policies in force ask for approvals that the version has not, or it asks itself for some that could not be given. Do: `policy status` says what is missing and who could give it."""
 ERROR_REASON_GOVERNANCE_REFUSED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION. The step in the life of a policy may not be taken: not by this person, or not as things are. Do: the message says why; `policy status` says what may be done next."""
+ERROR_REASON_SHADOW_REFUSED: ErrorReason.ValueType  # 90
+"""FAILED_PRECONDITION. A shadow cannot begin there, or none of that position runs. Do: list the shadows that run; end one, or name another scope."""

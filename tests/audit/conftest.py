@@ -8,6 +8,7 @@ import pytest
 from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
 from tests.support.governed import governed
+from tests.support.shadowed import shadow
 from tests.support.world import (
     ANA,
     DAY,
@@ -60,8 +61,22 @@ def lived(path: Path, clock: str = "data") -> World:
     world.see("alpha", 1.0, START + 23 * DAY)
     world.settle()
     world.plan(5_000_000)
+    run_in_shadow(world)
     ask_people(world)
     return world
+
+
+def run_in_shadow(world: World) -> None:
+    """Have a policy decide about a model in shadow, until a person ends that."""
+    world.register("omega")
+    world.deploy("omega", "v1", at=START + 23 * DAY)
+    keen = policy_text(rules=[rule("bad", "priority >= 100000")], max_priority_step=0.4)
+    scope = ScopePart(kind="model", model="omega", labels={})
+    position = shadow(world, keen, scope=scope)
+    for hour, value in enumerate((0.4, 0.9), 2):
+        world.see("omega", value, START + 23 * DAY + hour * HOUR)
+        world.settle()
+    world.ledger.shadowing.end(ANA, position, "enough was seen")
 
 
 def ask_people(world: World) -> None:

@@ -18,6 +18,7 @@ from tests.audit.corrected import CORRECTED, MORE
 from tests.audit.left_out import LEFT_OUT
 from tests.audit.misstated import MISSTATED
 from tests.audit.paper import Paper
+from tests.audit.shadowed import SHADOWED
 from tests.audit.unasked import UNASKED
 from tests.audit.unauthorised import UNAUTHORISED
 from tests.audit.ungoverned import UNGOVERNED
@@ -306,6 +307,7 @@ FORGERIES: Final[dict[str, Forge]] = (
     | LEFT_OUT
     | UNAUTHORISED
     | UNASKED
+    | SHADOWED
     | MISSTATED
     | UNGOVERNED
     | {

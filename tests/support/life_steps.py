@@ -12,6 +12,7 @@ from ledger.events.signals import OBSERVED_TYPES, SignalDefined
 from tests.support.audits import audit_event, drill_event
 from tests.support.hooks import join_export
 from tests.support.life_authority import begin_authority
+from tests.support.life_shadows import begin_shadow, end_shadow
 from tests.support.life_signals import adopt_standard, correct, observe_nonsense
 from tests.support.lives import Life, Steps
 from tests.support.world import (
@@ -245,6 +246,8 @@ def send(life: Life, rows: list[Row]) -> None:
 
 step(0.5)(adopt_standard)
 step(2)(correct)
+step(3)(begin_shadow)
+step(1)(end_shadow)
 step(0.5)(observe_nonsense)
 
 

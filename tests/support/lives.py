@@ -50,6 +50,7 @@ EXPECTED: Final = frozenset(
         Reason.POLICY_UNKNOWN,
         Reason.POSITION_BEYOND_HEAD,
         Reason.SIGNAL_UNKNOWN,
+        Reason.SHADOW_REFUSED,
         Reason.VERSION_CONFLICT,
     }
 )

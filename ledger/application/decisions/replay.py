@@ -8,18 +8,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from ledger.application.commands import model_stream, plan_stream
+from ledger.application.commands import model_stream, plan_stream, shadow_stream
 from ledger.application.evaluation.assessments import Assessment, AssessmentInputs, assess
+from ledger.application.evaluation.shadows import ShadowAssessor
 from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
-from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
+from ledger.events.decisions import (
+    DECISION_TYPES,
+    DecisionMade,
+    DecisionResult,
+    ScoreComputed,
+)
 from ledger.events.decisions import HorizonData as RecordedHorizon
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import decode_data
+from ledger.events.shadows import SHADOW_DECISION_TYPES, ShadowDecided, ShadowScored
 from ledger.events.values import parse_time
 from ledger.kernel.buckets import ModelState
 from ledger.kernel.scoring import KERNELS
@@ -30,8 +37,11 @@ ReplayOutcome: TypeAlias = Literal["IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE"]
 REPLAYED_TYPES: Final[dict[str, ReplayKind]] = {
     ScoreComputed.TYPE: "score",
     **dict.fromkeys(DECISION_TYPES, "decision"),
+    ShadowScored.TYPE: "score",
+    **dict.fromkeys(SHADOW_DECISION_TYPES, "decision"),
     PlanMade.TYPE: "plan",
 }
+Assessed: TypeAlias = ScoreComputed | DecisionMade | ShadowScored | ShadowDecided
 _PAGE: Final = 500
 _DIFFERENCES_MAX: Final = 100
 
@@ -81,6 +91,7 @@ class Replayer:
         self._events = events
         self._ledger = ledger
         self._histories = histories
+        self._shadows = ShadowAssessor(events, ledger, histories)
         self._planning = planning
 
     def replay(self, position: int) -> EventReplay:
@@ -125,7 +136,7 @@ class Replayer:
         if isinstance(data, PlanMade):
             return self._checked(event, kind, f"plans/{data.plan}", data, self._plan)
         assert isinstance(data, RecordedHorizon)
-        name = f"models/{data.model}/{kind}s/{event.position}"
+        name = f"{_stream(data)}/{kind}s/{event.position}"
         return self._checked(event, kind, name, data, self._assessed)
 
     def _checked(
@@ -141,7 +152,7 @@ class Replayer:
             _check_place(event, data)
             recomputed, evidence = compute(data)
             recorded = event.data
-            if isinstance(data, DecisionMade):  # what it rests on is compared along with it
+            if isinstance(data, DecisionResult):  # what it rests on is compared along with it
                 recorded = recorded | {"score": self._cited(data)}
         except (_NotReplayableError, LedgerError) as error:
             why = _why(error) if isinstance(error, LedgerError) else str(error)
@@ -161,14 +172,28 @@ class Replayer:
             evidence=tuple(evidence),
         )
 
-    def _assessed(self, data: ScoreComputed | DecisionMade) -> tuple[dict[str, Any], list[int]]:
+    def _assessed(self, data: Assessed) -> tuple[dict[str, Any], list[int]]:
         """Return the score or decision as computed today, and the observations it rests on."""
+        if isinstance(data, ShadowScored | ShadowDecided):
+            return self._shadowed(data)
         cold = self.assess_cold(self._horizon(data))
         scored = cold.assessment.score.to_data()
         if isinstance(data, ScoreComputed):
             return scored, cold.evidence
         decision = cold.assessment.decision(data.score_position).to_data()
         return decision | {"score": scored}, cold.evidence
+
+    def _shadowed(self, data: ShadowScored | ShadowDecided) -> tuple[dict[str, Any], list[int]]:
+        """Return the same of a policy in shadow."""
+        running = self._shadows.reader.running(data.as_of).running.get(data.shadow)
+        if running is None:
+            raise _NotReplayableError(f"no shadow of position {data.shadow} ran at its horizon")
+        policy = self._histories.compiled(*running.reference)
+        cold = self._shadows.assess(self._inputs(data, policy), data.shadow, policy)
+        scored = cold.score.to_data()
+        if isinstance(data, ShadowScored):
+            return scored, cold.evidence
+        return cold.decision(data.score_position).to_data() | {"score": scored}, cold.evidence
 
     def assess_again(self, data: ScoreComputed) -> ColdAssessment:
         """Return the assessment behind a recorded score; EVENT_UNREADABLE if that cannot be had.
@@ -188,12 +213,16 @@ class Replayer:
 
     def _horizon(self, data: ScoreComputed | DecisionMade) -> AssessmentInputs:
         """Return what a recorded score or decision names as its horizon, read from the ledger."""
+        return self._inputs(data, None)
+
+    def _inputs(self, data: RecordedHorizon, policy: CompiledPolicy | None) -> AssessmentInputs:
+        """Return a horizon under a policy; None: under the one that was in force."""
         if data.kernel not in KERNELS:
             raise _NotReplayableError(f"this release has no kernel {data.kernel}")
         history = self._histories.history(data.model, data.as_of)
         if history is None:
             raise _NotReplayableError(f"model {data.model} was not registered at its horizon")
-        policy = self._histories.policy_in_force(history.described, data.as_of)
+        policy = policy or self._histories.policy_in_force(history.described, data.as_of)
         if policy is None:
             raise _NotReplayableError("no policy was in force for the model at its horizon")
         return AssessmentInputs(
@@ -216,10 +245,11 @@ class Replayer:
         last_priority = last_score[0].priority if last_score else None
         return ColdAssessment(assess(horizon, state, last_score), state, last_priority, evidence)
 
-    def _cited(self, data: DecisionMade) -> dict[str, Any]:
+    def _cited(self, data: DecisionResult) -> dict[str, Any]:
         """Return what the score recorded that a decision cites."""
         cited = self._events.event(self._ledger, data.score_position)
-        if cited is None or cited.type != ScoreComputed.TYPE:
+        type_ = ShadowScored.TYPE if isinstance(data, ShadowDecided) else ScoreComputed.TYPE
+        if cited is None or cited.type != type_:
             raise _NotReplayableError(f"there is no score at position {data.score_position}")
         if cited.body_bytes is None:
             raise self._histories.erasures.refusal(cited.position)
@@ -257,9 +287,15 @@ def _check_place(event: RecordedEvent, data: RecordedHorizon | PlanMade) -> None
     """Refuse an event that names a horizon it cannot have had, or is in another's stream."""
     if data.as_of >= event.position:
         raise _NotReplayableError("its horizon does not lie before it")
-    stream = plan_stream(data.plan) if isinstance(data, PlanMade) else model_stream(data.model)
+    stream = plan_stream(data.plan) if isinstance(data, PlanMade) else _stream(data)
     if event.stream != stream:
         raise _NotReplayableError(f"it is in the stream {event.stream}, but is of {stream}")
+
+
+def _stream(data: RecordedHorizon) -> str:
+    """Return the stream in which a score or decision belongs."""
+    is_shadow = isinstance(data, ShadowScored | ShadowDecided)
+    return shadow_stream(data.model) if is_shadow else model_stream(data.model)
 
 
 def differences(recorded: object, recomputed: object, path: str = "") -> Iterator[ReplayDifference]:

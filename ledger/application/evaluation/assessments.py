@@ -23,6 +23,7 @@ from ledger.events.decisions import (
     ModelFactsPart,
     RecordedEnvironment,
     ScoreComputed,
+    ScoreResult,
     SignalOutputPart,
     Trigger,
 )
@@ -136,7 +137,7 @@ class Assessment:
 
 
 def assess(
-    horizon: AssessmentInputs, state: ModelState, last_score: tuple[ScoreComputed, int] | None
+    horizon: AssessmentInputs, state: ModelState, last_score: tuple[ScoreResult, int] | None
 ) -> Assessment:
     """Return the assessment of a model whose selected observations have filled `state`.
 

@@ -22,6 +22,7 @@ from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller
 from ledger.application.evaluation.assessments import AssessmentInputs, Recordable, assess, proposal
 from ledger.application.evaluation.due import UNKNOWN, DataTime, Moment, is_due
+from ledger.application.evaluation.shadows import ShadowAssessor
 from ledger.application.evaluation.tracked_model import TrackedModel
 from ledger.application.fleet.cases import with_case
 from ledger.application.fleet.history import (
@@ -39,6 +40,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import BodyErased
+from ledger.events.shadows import SHADOW_TYPES
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, TIME_LIMIT, parse_time
 from ledger.kernel.buckets import ModelState
@@ -74,6 +76,7 @@ class Evaluator:
         self._info = info
         self._appender = Appender(store, info.origin)
         self._histories = histories
+        self._shadows = ShadowAssessor(store.events, info.origin, histories)
         self._clock = clock
         self._holder = uuid7(clock)
         self._position = position
@@ -105,7 +108,7 @@ class Evaluator:
                 self._fold(event)
             elif event.type in CASE_TYPES:
                 self._fold_case(event)
-            elif event.type in ACTIVATED_TYPES:
+            elif event.type in (*ACTIVATED_TYPES, *SHADOW_TYPES):
                 self._forget()  # scopes may have moved; state is rebuilt when it is needed
             elif event.type == BodyErased.TYPE:
                 self._forget()  # nothing stays of what was erased
@@ -200,6 +203,7 @@ class Evaluator:
     def _forget(self) -> None:
         """Drop all warm state; the models themselves stay known."""
         self._tracked = dict.fromkeys(self._tracked)
+        self._shadows.forget()
         self.unreadable.clear()
 
     def _set_aside(self, model: str, error: LedgerError) -> None:
@@ -393,4 +397,4 @@ class Evaluator:
             tracked.state.prune(min(tracked.newest, now))
         cause = None if newest is None else tracked.marked_by
         recordable = Recordable(assessment, cause, assessment.is_change)
-        return proposal([recordable], self._clock)
+        return self._shadows.beside(proposal([recordable], self._clock), horizon)

@@ -262,6 +262,14 @@ class FleetCommands:
 
         return self._save(caller, PolicyActivated.METHOD, decide)
 
+    def checked_draft(
+        self, policy: str, version: int, digest: str, scope: ScopePart
+    ) -> tuple[PolicyDrafted, list[Guard]]:
+        """Return a version that may run on a scope, and the guards of that."""
+        self._check_scope(scope)
+        _, draft = self._draft(policy, version, digest)
+        return draft, list(self._check_meaning(policy, version, draft.digest))
+
     def _draft(
         self, policy: str, version: int, digest: str
     ) -> tuple[PolicyAggregate, PolicyDrafted]:

@@ -23,6 +23,7 @@ from ledger.events.decisions import (
     DECISION_TYPES,
     DecisionMade,
     DecisionOverridden,
+    DecisionResult,
     HorizonData,
     ScoreComputed,
 )
@@ -52,9 +53,9 @@ _LOOK_MAX: Final = 500  # observations looked at to learn whether one of them co
 
 @dataclass(frozen=True, slots=True)
 class PriorDecision:
-    """The decision in force, as its event recorded it."""
+    """The decision in force, as its event recorded it; of a shadow, the last that it made."""
 
-    data: DecisionMade
+    data: DecisionResult
     position: int
     run_id: str | None
 

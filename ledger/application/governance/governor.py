@@ -1,8 +1,8 @@
 """The governor: records what time brings, as `system/governor`, once its time has come.
 
 An escalation without an answer goes on to the next tier, and a task is overdue; a policy comes into
-force at its time, and an emergency that was not ratified ends. All that it appends
-is judged as the auditor judges it, and guarded: several servers do the same thing once.
+force at its time; an emergency that was not ratified ends, and so does a shadow in its time. All
+that it appends is judged as the auditor judges it, and guarded: several servers do it once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,7 @@ import structlog
 
 from ledger.application.commands import Caller, ledger_time
 from ledger.application.fleet.due_policies import DuePolicies
+from ledger.application.fleet.shadowing import Shadowing
 from ledger.application.governance.cases import Cases
 from ledger.application.periodic_task import PeriodicTask
 from ledger.application.policies.history import PolicyHistory
@@ -20,6 +21,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.cases import GOVERNOR, EscalationData, TaskData, TaskOverdue
 from ledger.events.decisions import DecisionMade
 from ledger.events.registry import typed
+from ledger.events.shadows import ShadowEnd
 from ledger.governance.cases import ModelCases, OpenEscalation, passed_on
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
@@ -43,12 +45,14 @@ class Governor(PeriodicTask):
         policies: PolicyHistory,
         clock: Clock,
         due_policies: DuePolicies,
+        shadowing: Shadowing,
     ) -> None:
         self._store = store
         self._info = info
         self._cases = cases
         self._policies = policies
         self._due_policies = due_policies
+        self._shadowing = shadowing
         super().__init__(f"governor {info.origin}", self.run_due, _SECONDS, clock)
 
     def run_due(self) -> int:
@@ -64,6 +68,24 @@ class Governor(PeriodicTask):
                         raise
                 else:
                     written += 1
+        return written + self._end_shadows()
+
+    def _end_shadows(self) -> int:
+        """End the shadows whose time is over, or whose version came into force for their scope."""
+        written, now = 0, self._shadowing.now(self._store.events.head(self._info.origin))
+        for position, one in self._shadowing.running().running.items():
+            activated = self._policies.activation_of(one)
+            if activated is None and one.until > now:
+                continue
+            ground: ShadowEnd = "time" if activated is None else "activated"
+            reason = "Its time is over." if activated is None else "Its version is in force there."
+            try:
+                self._shadowing.end(CALLER, position, reason, ground=ground, cause=activated)
+            except LedgerError as error:
+                if error.reason not in {Reason.SHADOW_REFUSED, Reason.VERSION_CONFLICT}:
+                    raise
+            else:
+                written += 1
         return written
 
     def _due(self, model: str, cases: ModelCases, now: int) -> Iterator[EscalationData | TaskData]:

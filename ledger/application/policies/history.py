@@ -16,6 +16,7 @@ from ledger.events.models import ModelDescribed
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyActivated, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
+from ledger.governance.shadows import Shadow, came_into_force
 from ledger.storage.events import Events
 
 _SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
@@ -70,6 +71,14 @@ class PolicyHistory:
             for activated in self.activations_in_force(as_of)
             if is_version_of(activated, policy)
         ]
+
+    def activation_of(self, shadow: Shadow) -> int | None:
+        """Return where a shadow's version came into force for its very scope; None if nowhere."""
+        found = self._events.of_types(self._ledger, ACTIVATED_TYPES, after=shadow.position)
+        for event in found:
+            if event.body_bytes is not None and came_into_force(shadow, event.data):
+                return event.position
+        return None
 
     def activations_in_force(self, as_of: int) -> list[PolicyActivated]:
         """Return the latest activation of each scope, in order of position."""

@@ -14,9 +14,10 @@ from ledger.audit.rules import (
     obligations,
     proving,
     replay,
+    shadows,
 )
 
 __all__ = [
     "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "governance",
-    "horizons", "meanings", "obligations", "proving", "replay",
+    "horizons", "meanings", "obligations", "proving", "replay", "shadows",
 ]  # fmt: skip

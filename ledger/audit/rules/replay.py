@@ -47,7 +47,14 @@ def _replayed(event: AuditedEvent, fold: LedgerState, derive: Derive) -> Verdict
         return None
     if missed := missed_body(event, fold, data):
         return Unchecked(missed)
-    found = list(differences(data, derived))
+    return differing(data, derived)
+
+
+def differing(recorded: object, derived: object) -> str:
+    """Return in which members two values differ; empty where they are equal."""
+    found = [] if recorded == derived else list(differences(recorded, derived))
+    if not found:
+        return ""
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"it comes out otherwise: {'; '.join(found[:_SHOWN])}{more}"
 

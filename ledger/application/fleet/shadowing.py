@@ -1,0 +1,119 @@
+"""Begin and end shadows: policies that score and decide beside those in force."""
+
+from collections.abc import Callable
+from typing import Final
+
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller, fields_named, none_after
+from ledger.application.fleet.commands import FleetCommands
+from ledger.application.fleet.shadows import ShadowReader
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.policies import ScopePart
+from ledger.events.shadows import SHADOW_TYPES, PolicyShadowed, ShadowEnd, ShadowEnded
+from ledger.events.values import SECOND, format_time
+from ledger.governance.shadows import Shadows, begin_fault, end_fault
+from ledger.limits import SHADOW_SECONDS_MAX, SHADOW_SECONDS_MIN
+from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
+from ledger.storage.store import Store
+
+_TRIES: Final = 5
+
+
+class Shadowing:
+    """The shadows of one ledger. Safe between threads."""
+
+    def __init__(
+        self, store: Store, info: LedgerInfo, commands: FleetCommands, reader: ShadowReader
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._commands = commands
+        self._reader = reader
+        self._appender = Appender(store, info.origin)
+
+    def running(self, as_of: int | None = None) -> Shadows:
+        """Return the shadows that run, now or at a position."""
+        head = self._store.events.head(self._info.origin).position
+        return self._reader.running(head if as_of is None else min(as_of, head))
+
+    def now(self, head: Head) -> int:
+        """Return the time at which an event behind the head is recorded, or a moment before."""
+        is_data = self._info.clock == "data"
+        return head.recorded_at if is_data else self._store.clocks.now_micros(self._info.origin)
+
+    def begin(
+        self,
+        caller: Caller,
+        policy: str,
+        version: int,
+        digest: str,
+        scope: ScopePart,
+        seconds: int,
+        rationale: str,
+    ) -> AppendResult:
+        """Have a drafted version run in shadow on a scope for a time; SHADOW_REFUSED with why."""
+        if not SHADOW_SECONDS_MIN <= seconds <= SHADOW_SECONDS_MAX:
+            raise invalid_field("seconds", "must be from an hour to a year and a day")
+
+        def decide(running: Shadows, now: int) -> Proposal:
+            draft, guards = self._commands.checked_draft(policy, version, digest, scope)
+            with fields_named():
+                data = PolicyShadowed(
+                    policy=policy,
+                    version=version,
+                    digest=draft.digest,
+                    scope=scope,
+                    until=format_time(now + seconds * SECOND),
+                    rationale=rationale,
+                )
+            if fault := begin_fault(running, data.to_data(), now):
+                raise _refused(policy, f"cannot run in shadow: {fault}")
+            return Proposal([Addition.of(data)], guards)
+
+        return self._append(caller, PolicyShadowed.METHOD, decide)
+
+    def end(
+        self,
+        caller: Caller,
+        shadow: int,
+        reason: str,
+        *,
+        ground: ShadowEnd = "asked",
+        cause: int | None = None,
+    ) -> AppendResult:
+        """End a shadow; SHADOW_REFUSED where none of that position runs."""
+
+        def decide(running: Shadows, now: int) -> Proposal:
+            found = running.running.get(shadow)
+            policy = "" if found is None else found.policy
+            if found is None:
+                raise _refused(policy, f"has no shadow of position {shadow} that runs")
+            with fields_named():
+                data = ShadowEnded(policy=policy, shadow=shadow, ground=ground, reason=reason)
+            if fault := end_fault(running, data.to_data(), caller.actor, now):
+                raise _refused(policy, f"keeps its shadow: {fault}")
+            return Proposal([Addition.of(data, cause=cause or shadow)])
+
+        return self._append(caller, ShadowEnded.METHOD, decide)
+
+    def _append(
+        self, caller: Caller, method: str, decide: Callable[[Shadows, int], Proposal]
+    ) -> AppendResult:
+        """Append what is decided of the shadows that run, guarded by them."""
+
+        def proposed() -> Proposal:
+            head = self._store.events.head(self._info.origin)
+            made = decide(self._reader.running(head.position), self.now(head))
+            guards: list[Guard] = [none_after(head.position, None, *SHADOW_TYPES), *made.guards]
+            return Proposal(made.additions, guards)
+
+        return self._appender.append(caller, method, proposed, tries=_TRIES)
+
+
+def _refused(policy: str, why: str) -> LedgerError:
+    return LedgerError(
+        Reason.SHADOW_REFUSED,
+        f"Policy {policy} {why}." if policy else f"The ledger {why}.",
+        remedy="List the shadows that run: `decision-ledger policy shadow list`.",
+        metadata={"policy": policy, "why": why},
+    )

@@ -1,0 +1,73 @@
+"""Shadows as their events left them: those that run, and what each scored and decided last."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from ledger.application.commands import shadow_stream
+from ledger.application.fleet.history import History, HistoryReader, PriorDecision
+from ledger.events.registry import typed
+from ledger.events.shadows import (
+    SHADOW_DECISION_TYPES,
+    SHADOW_TYPES,
+    ShadowDecided,
+    ShadowScored,
+)
+from ledger.governance.shadows import Shadows
+from ledger.storage.events import Events
+
+S = TypeVar("S", ShadowScored, ShadowDecided)
+_PAGE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowReader:
+    """Reads the shadows of one ledger as of any position."""
+
+    events: Events
+    ledger: str
+    histories: HistoryReader
+
+    def running(self, as_of: int) -> Shadows:
+        """Return the shadows that run at a position."""
+        shadows = Shadows()
+        for event in self.events.of_types(self.ledger, SHADOW_TYPES, at_or_before=as_of):
+            is_gone = self.histories.erasures.passes_over(event, as_of)
+            data = None if is_gone else event.data
+            shadows = shadows.applied(event.position, event.stream, event.type, data)
+        return shadows
+
+    def history(self, real: History, shadow: int) -> History:
+        """Return a model's history as a shadow takes it: decided by itself, and not overridden."""
+        found = self._newest(ShadowDecided, SHADOW_DECISION_TYPES, real, shadow)
+        prior = next((PriorDecision(data, at, None) for at, data in found), None)
+        return replace(real, overrides=[], decision=prior, score=None)
+
+    def last_score(
+        self, real: History, shadow: int, version: str | None
+    ) -> tuple[ShadowScored, int] | None:
+        """Return the shadow's last score of a model version."""
+        for at, data in self._newest(ShadowScored, (ShadowScored.TYPE,), real, shadow):
+            if data.model_version == version:
+                return data, at
+        return None
+
+    def _newest(
+        self, kind: type[S], types: tuple[str, ...], real: History, shadow: int
+    ) -> Iterator[tuple[int, S]]:
+        """Yield what a shadow recorded of a model, newest first, up to an erased event."""
+        until = real.as_of
+        while True:
+            events = self.events.of_types(
+                self.ledger, types, stream=shadow_stream(real.model), after=shadow,
+                at_or_before=until, limit=_PAGE, descending=True,
+            )  # fmt: skip
+            for event in events:
+                if self.histories.erasures.passes_over(event, real.as_of):
+                    return
+                data = typed(event, kind)
+                if data.shadow == shadow:
+                    yield event.position, data
+            if len(events) < _PAGE:
+                return
+            until = events[-1].position - 1

@@ -1,0 +1,204 @@
+"""A policy in shadow scores and decides beside the one in force, and nothing acts on it.
+
+Method: a ledger stepped by the test; afterwards all of it replays, and the audit finds nothing.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import LedgerError, Reason
+from ledger.events.policies import ScopePart
+from ledger.events.registry import typed
+from ledger.events.shadows import (
+    SHADOW_CLASSES,
+    SHADOW_DECISION_TYPES,
+    PolicyShadowed,
+    ShadowDecided,
+    ShadowEnded,
+    ShadowScored,
+)
+from tests.support.audits import audited
+from tests.support.shadowed import shadow
+from tests.support.world import (
+    ANA,
+    DAY,
+    EVERYWHERE,
+    HOUR,
+    START,
+    World,
+    policy_text,
+    reason_of,
+    rule,
+)
+
+CALM = policy_text(rules=[rule("bad", "priority >= 900000")])
+KEEN = policy_text(
+    rules=[rule("bad", "priority >= 100000", hold="priority >= 50000")], max_priority_step=0.1
+)
+BETA = ScopePart(kind="model", model="beta", labels={})
+
+
+@pytest.fixture(params=["data", "wall"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A ledger with a calm policy in force for two models."""
+    made = World(tmp_path / "ledger.db", clock=request.param)
+    made.begin("alpha", "beta", policy=CALM)
+    yield made
+    for result in made.replay():
+        assert result.outcome == "IDENTICAL" or result.why.startswith("erased"), result
+    report = audited(Path(made.path))
+    assert report.passed, report.text()
+    made.close()
+
+
+def see(world: World, value: float, after: int, model: str = "alpha") -> None:
+    """Move on to a time, and have a model observed and decided about then."""
+    world.clock.advance(START + after - world.clock.now_micros())
+    world.see(model, value, START + after)
+    world.settle()
+
+
+def decided(world: World) -> list[ShadowDecided]:
+    return [typed(one, ShadowDecided) for one in world.events(*SHADOW_DECISION_TYPES)]
+
+
+def test_a_shadow_decides_beside_the_policy_in_force_and_nothing_comes_into_force_by_it(
+    world: World,
+) -> None:
+    see(world, 0.4, HOUR)
+    position = shadow(world, KEEN)
+    see(world, 0.7, DAY)
+    assert [(one.shadow, one.model, one.action) for one in decided(world)] == [
+        (position, "alpha", "SCHEDULE_RETRAINING")
+    ]
+    assert {one.action for one in world.decisions("alpha")} <= {"NO_ACTION"}
+    in_force = world.ledger.histories.decision_in_force("alpha", world.head)
+    assert in_force is None or in_force.data.action == "NO_ACTION"
+
+
+def test_each_score_of_the_evaluator_has_that_of_the_shadow_behind_it_and_no_other_has(
+    world: World,
+) -> None:
+    see(world, 0.4, HOUR)
+    shadow(world, KEEN, scope=BETA)
+    before = len(world.scores())
+    see(world, 0.7, DAY)
+    see(world, 0.7, DAY + HOUR, model="beta")
+    world.evaluate("beta")
+    asked = [one for one in world.scores("beta") if one.trigger != "request"]
+    scored = [typed(one, ShadowScored) for one in world.events(ShadowScored.TYPE)]
+    assert {one.model for one in scored} == {"beta"}
+    assert scored[-1].evaluated_at == asked[-1].evaluated_at
+    assert len(scored) < len(world.scores()) - before
+
+
+def test_a_shadow_holds_and_is_bounded_by_its_own_last_decision_and_score(world: World) -> None:
+    see(world, 0.4, HOUR)
+    shadow(world, KEEN)
+    for day, value in enumerate((0.9, 1.4, 1.4, 0.4), 1):
+        see(world, value, day * DAY)
+    scored = [typed(one, ShadowScored) for one in world.events(ShadowScored.TYPE)]
+    alpha = [one.priority for one in scored if one.model == "alpha"]
+    steps = [abs(one - other) for one, other in zip(alpha[1:], alpha, strict=False)]
+    assert max(steps) == 100_000, "the bound is that of the shadow's own score"
+    assert decided(world)[-1].environment.in_force_rule in {"", "bad"}
+
+
+def test_an_override_does_not_apply_to_a_shadow(world: World) -> None:
+    see(world, 0.4, HOUR)
+    shadow(world, KEEN)
+    world.override("alpha", "INVESTIGATE", 9 * DAY)
+    see(world, 0.9, DAY)
+    assert decided(world)[-1].overridden is None
+    assert decided(world)[-1].action == "SCHEDULE_RETRAINING"
+    assert world.decisions("alpha")[-1].action == "INVESTIGATE"
+
+
+def test_a_shadow_ends_when_its_time_is_over(world: World) -> None:
+    position = shadow(world, KEEN, span=2 * DAY)
+    see(world, 0.4, DAY)
+    assert world.govern() == 0
+    see(world, 0.4, 3 * DAY)
+    assert world.govern() == 1
+    [ended] = world.all_of(ShadowEnded)
+    assert (ended.shadow, ended.ground) == (position, "time")
+    before = len(world.events(ShadowScored.TYPE))
+    see(world, 0.9, 4 * DAY)
+    assert len(world.events(ShadowScored.TYPE)) == before
+
+
+def test_a_shadow_ends_when_its_version_comes_into_force_for_its_scope(world: World) -> None:
+    position = shadow(world, KEEN)
+    activate = world.ledger.commands.activate_policy
+    activate(ANA, "next", 1, "", BETA, "first for one")
+    assert world.govern() == 0
+    activated = activate(ANA, "next", 1, "", EVERYWHERE, "it was compared").last_position
+    assert world.govern() == 1
+    [ended] = world.events(ShadowEnded.TYPE)
+    assert typed(ended, ShadowEnded).ground == "activated"
+    assert ended.body.causation_position == activated > position
+
+
+def test_a_shadow_is_ended_by_a_person_once(world: World) -> None:
+    position = shadow(world, KEEN)
+    world.ledger.shadowing.end(ANA, position, "enough was seen")
+    with pytest.raises(LedgerError) as refused:
+        world.ledger.shadowing.end(ANA, position, "again")
+    assert reason_of(refused) is Reason.SHADOW_REFUSED
+
+
+def test_one_shadow_runs_on_a_scope_and_four_on_a_ledger(world: World) -> None:
+    shadow(world, KEEN)
+    with pytest.raises(LedgerError, match="runs on that scope"):
+        shadow(world, KEEN, policy="other")
+    for label in ("a", "b", "c"):
+        shadow(world, KEEN, scope=ScopePart(kind="labels", model=None, labels={"x": label}))
+    with pytest.raises(LedgerError, match="4 shadows run"):
+        shadow(world, KEEN, scope=BETA)
+
+
+def test_a_shadow_goes_on_after_a_restart_as_if_nothing_had_happened(world: World) -> None:
+    shadow(world, KEEN)
+    see(world, 0.9, DAY)
+    world.restart()
+    before = len(decided(world))
+    see(world, 0.9, 2 * DAY)
+    assert len(decided(world)) == before, "its outcome is what it was"
+
+
+def test_an_erased_shadow_does_not_run_any_more(world: World) -> None:
+    position = shadow(world, KEEN)
+    see(world, 0.9, DAY)
+    before = len(world.events(ShadowScored.TYPE))
+    assert before > 0
+    world.erase(position)
+    see(world, 0.9, 2 * DAY)
+    assert len(world.events(ShadowScored.TYPE)) == before
+
+
+@pytest.mark.parametrize("erased", [cls.TYPE for cls in SHADOW_CLASSES])
+def test_all_goes_on_when_what_a_shadow_recorded_is_erased(world: World, erased: str) -> None:
+    earlier = shadow(world, json.dumps(json.loads(KEEN) | {"title": "Before"}), scope=BETA)
+    by_record = json.loads(KEEN)
+    by_record["decision"]["procedure"] = "rules/1"
+    shadow(world, json.dumps(by_record), policy="other")
+    shadow(world, KEEN, scope=ScopePart(kind="model", model="alpha", labels={}))
+    see(world, 0.9, DAY)
+    world.ledger.shadowing.end(ANA, earlier, "enough was seen")
+    world.erase(*(one.position for one in world.events(erased)))
+    world.restart()
+    for day, value in enumerate((0.9, 0.4, 1.4), 2):
+        see(world, value, day * DAY)
+    assert not world.evaluator.unreadable
+    running = world.ledger.shadowing.running().running
+    beyond = [one for one in world.events(ShadowScored.TYPE) if one.body_bytes]
+    assert len(beyond) >= 3 * min(len(running), 2) * (erased != PolicyShadowed.TYPE)
+
+
+def test_only_a_time_to_come_can_end_it(world: World) -> None:
+    with pytest.raises(LedgerError) as refused:
+        shadow(world, KEEN, span=-DAY)
+    assert reason_of(refused) is Reason.FIELD_INVALID

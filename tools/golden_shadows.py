@@ -1,0 +1,53 @@
+"""The golden instances of a policy in shadow: begun, scored and decided once by each, and ended."""
+
+from typing import Any, Final
+
+from ledger.events.base import EventData
+from ledger.events.decisions import DecisionMadeV1, DecisionMadeV2, ScoreComputed
+from ledger.events.policies import PolicyDraftedV2, ScopePart
+from ledger.events.shadows import (
+    SHADOW_DECIDED,
+    PolicyShadowed,
+    ShadowEnded,
+    ShadowScored,
+)
+from tools.golden_proving import Appender
+
+_EVALUATOR: Final = "system/evaluator"
+
+
+def run(ledger: Appender) -> None:
+    """Run a version in shadow, which gives what was recorded before, and end it."""
+    minutes = iter(range(60))
+
+    def note(data: EventData, actor: str) -> int:
+        at = f"2026-09-01T10:{next(minutes):02d}:00.000000Z"
+        return ledger.append(data, data.stream_name, at, actor=actor)
+
+    def newest(type_: str) -> dict[str, Any]:
+        return [one for one in ledger.events if one.type == type_][-1].data
+
+    drafted = newest(PolicyDraftedV2.TYPE)
+    shadow = note(
+        PolicyShadowed(
+            policy=drafted["policy"],
+            version=drafted["version"],
+            digest=drafted["digest"],
+            scope=ScopePart(kind="ledger", model=None, labels={}),
+            until="2026-10-01T00:00:00.000000Z",
+            rationale="Seen for a month before it is in force.",
+        ),
+        "users/ada",
+    )
+    scored = note(
+        ShadowScored.from_data(newest(ScoreComputed.TYPE) | {"shadow": shadow}), _EVALUATOR
+    )
+    for type_ in (DecisionMadeV1.TYPE, DecisionMadeV2.TYPE):
+        data = newest(type_) | {"shadow": shadow, "score_position": scored, "overridden": None}
+        note(SHADOW_DECIDED[data["procedure"]].from_data(data), _EVALUATOR)
+    note(
+        ShadowEnded(
+            policy=drafted["policy"], shadow=shadow, ground="asked", reason="It was compared."
+        ),
+        "users/ada",
+    )
