@@ -41,7 +41,7 @@ def asked(shell: str, line: str) -> str:
 
 def test_commands_and_options_are_completed() -> None:
     assert asked("bash", "decision-ledger pol").split() == ["policy"]
-    assert asked("bash", "decision-ledger policy a").split() == ["activate"]
+    assert asked("bash", "decision-ledger policy ac").split() == ["activate"]
     assert asked("bash", "decision-ledger model deploy --trained").split() == ["--trained-through"]
 
 

@@ -147,10 +147,12 @@ def _refused(data: EscalationData | TaskData, caller: Caller, fault: str) -> Led
             remedy="Call as the person who answers, users/NAME.",
             metadata={"actor": caller.actor},
         )
-    what = "task" if isinstance(data, TaskData) else "escalation"
+    what, command = "escalation", "`decision-ledger escalation list`"
+    if isinstance(data, TaskData):
+        what, command = "task", "`decision-ledger task list`"
     return LedgerError(
         Reason.CASE_NOT_OPEN,
         f"The {what} of model {data.model} is not open for this: {fault}.",
-        remedy=f"List what is open: `decision-ledger {what} list`.",
+        remedy=f"List what is open: {command}.",
         metadata={"model": data.model, "why": fault},
     )
