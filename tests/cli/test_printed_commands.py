@@ -47,7 +47,13 @@ def test_what_the_answers_to_auditors_name_runs(
     bundle = tmp_path / "bundle"
     assert told("export", "create", str(bundle), "--vkey", key).code == 0
     size = str(told("log", "checkpoint", "--json").json["size"])
-    filled = {"KEY": key, "BUNDLE": str(bundle), "SIZE_OF_X": size, "POSITION": "7"}
+    filled = {
+        "KEY": key,
+        "BUNDLE": str(bundle),
+        "SIZE_OF_X": size,
+        "POSITION": "7",
+        "POLICY": "default",
+    }
     lines = {line for named in answered.values() for line in named}
     assert len(lines) > 8
     for number, line in enumerate(sorted(lines)):
@@ -55,7 +61,8 @@ def test_what_the_answers_to_auditors_name_runs(
         if program != "decision-ledger":
             continue  # the stand-alone verifier, which has tests of its own
         folder = str(tmp_path / f"out-{number}")
-        words = [folder if word == "FOLDER" else filled.get(word, word) for word in words]
+        places = filled | {"FOLDER": folder, "FILE": f"{folder}.html"}
+        words = [places.get(word, word) for word in words]
         assert not any(word.isupper() and word.isalpha() for word in words), line
         ran = told(*words)
         assert ran.code != Exit.MISUSE, f"{line}: {ran.err}"
