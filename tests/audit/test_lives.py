@@ -13,7 +13,7 @@ from ledger.events.registry import EVENT_CLASSES
 from tests.support.life_steps import STEPS
 from tests.support.lives import Lived, live
 
-QUICK, LONG = 30, 80
+QUICK, LONG = 60, 80
 """Steps of a life."""
 NOT_WRITTEN = {
     "ledger.configured.v1",

@@ -12,6 +12,7 @@ from ledger.events.signals import OBSERVED_TYPES, SignalDefined
 from tests.support.audits import audit_event, drill_event
 from tests.support.hooks import join_export
 from tests.support.life_authority import begin_authority
+from tests.support.life_governance import a_policy, answer, govern_policy
 from tests.support.life_shadows import begin_shadow, end_shadow
 from tests.support.life_signals import adopt_standard, correct, observe_nonsense
 from tests.support.lives import Life, Steps
@@ -23,10 +24,7 @@ from tests.support.world import (
     START,
     Row,
     defined,
-    policy_text,
     registered,
-    rule,
-    signal_rule,
 )
 
 NAMES: Final = ("m1", "m2", "m3", "m4")
@@ -154,31 +152,6 @@ def signal_of(life: Life, signal: str, changes: dict[str, str]) -> SignalDefined
     return defined(signal).model_copy(update=known | changes)
 
 
-def a_policy(life: Life) -> str:
-    """Draw a policy that fits the signals as they are defined."""
-    limits = {"higher_is_worse": (0.4, 1.4), "lower_is_worse": (1.4, 0.4)}
-
-    def signal(name: str, **changes: object) -> dict[str, Any]:
-        baseline, critical = limits[life.directions[name]]
-        return signal_rule(name, baseline=baseline, critical=critical, **changes)
-
-    signals = [signal("loss", bucket=life.any_of(("6h", "1d")))]
-    if life.happens(0.5):
-        signals.append(signal("drift", sources_needed=life.any_of((1, 2)), weight=0.5))
-    rules = [rule("bad", "priority >= 400000", hold="priority >= 200000")]
-    if life.happens(0.5):
-        rules.append(rule("look", "priority >= 100000", "INVESTIGATE"))
-    return policy_text(
-        signals=signals,
-        rules=rules,
-        interval=life.any_of(("10m", "1h", "6h")),
-        silence=life.any_of(("12h", "2d", "7d")),
-        cool_down=life.any_of(("0h", "12h")),
-        procedure=life.any_of(("rules/1", "rules/2")),
-        max_priority_step=life.any_of((0.05, 1)),
-    )
-
-
 # ---- observations --------------------------------------------------------------------------------
 
 
@@ -282,7 +255,7 @@ def kill_in_the_middle(life: Life) -> None:
     life.kill_at(life.any_of((1, 2, 3)), is_written=life.happens(0.5))
 
 
-@step(2)
+@step(3)
 def set_clock(life: Life) -> None:
     """Set the clock wrong, or right again, until it is noticed: confirmed, or set as it was."""
     before = life.displaced
@@ -296,7 +269,7 @@ def set_clock(life: Life) -> None:
     life.do("confirm_clock", confirm_clock)
 
 
-@step(0.5)
+@step(1)
 def confirm_clock(life: Life) -> None:
     life.world.ledger.clocks.confirm(life.caller("users/ana"), "it is right")
 
@@ -327,6 +300,10 @@ def override(life: Life) -> None:
 @step(1)
 def plan(life: Life) -> None:
     life.world.plan(life.any_of((0, 1_000_000, 5_000_000)))
+
+
+step(8)(answer)
+step(6)(govern_policy)
 
 
 # ---- proving -------------------------------------------------------------------------------------

@@ -35,11 +35,14 @@ T = TypeVar("T")
 EXPECTED: Final = frozenset(
     {
         Reason.ALREADY_EXISTS,
+        Reason.APPROVAL_MISSING,
         Reason.AUTHORITY_REFUSED,
         Reason.BODY_ERASED,
         Reason.BODY_PERMANENT,
+        Reason.CASE_NOT_OPEN,
         Reason.CLOCK_AHEAD,
         Reason.FIELD_INVALID,
+        Reason.GOVERNANCE_REFUSED,
         Reason.KEY_UNKNOWN,
         Reason.MEANING_PINNED,
         Reason.MODEL_NOT_DEPLOYED,

@@ -1,0 +1,137 @@
+"""Governance in an honest life: policies that ask people, and the answers of those people."""
+
+from typing import Any, Final
+
+from ledger.application.policies.steps import ChosenVersion
+from ledger.events.cases import TaskOutcome
+from ledger.events.policy_document import Action
+from tests.support.governed import governed
+from tests.support.life_authority import EVERY_ACTION
+from tests.support.lives import Life
+from tests.support.world import DAY, EVERYWHERE, HOUR, policy_text, rule, signal_rule
+
+PEOPLE: Final = ("users/ana", "users/auditor")
+OUTCOMES: Final[tuple[TaskOutcome, ...]] = (
+    "cause_found", "signal_fixed", "false_alarm", "retrain_after_all",
+)  # fmt: skip
+
+
+def a_policy(life: Life, *, is_asking: bool = False) -> str:
+    """Draw a policy that fits the signals as they are defined."""
+    limits = {"higher_is_worse": (0.4, 1.4), "lower_is_worse": (1.4, 0.4)}
+
+    def signal(name: str, **changes: object) -> dict[str, Any]:
+        baseline, critical = limits[life.directions[name]]
+        return signal_rule(name, baseline=baseline, critical=critical, **changes)
+
+    signals = [signal("loss", bucket=life.any_of(("6h", "1d")))]
+    if life.happens(0.5):
+        signals.append(signal("drift", sources_needed=life.any_of((1, 2)), weight=0.5))
+    rules = [rule("bad", "priority >= 400000", hold="priority >= 200000")]
+    if life.happens(0.7):
+        looks: tuple[Action, ...] = ("INVESTIGATE", "INVESTIGATE", "ADJUST_DATA_COLLECTION")
+        rules.append(rule("look", "priority >= 50000", life.any_of(looks)))
+    text = policy_text(
+        signals=signals,
+        rules=rules,
+        interval=life.any_of(("10m", "1h", "6h")),
+        silence=life.any_of(("12h", "2d", "7d")),
+        cool_down=life.any_of(("0h", "12h")),
+        procedure=life.any_of(("rules/1", "rules/2", "rules/2")),
+        max_priority_step=life.any_of((0.05, 1)),
+    )
+    return _perhaps_governed(life, text, is_asking=is_asking)
+
+
+def _perhaps_governed(life: Life, text: str, *, is_asking: bool) -> str:
+    """Return a policy's text, in most cases under format policy/2."""
+    if not is_asking and ('"rules/1"' in text or life.happens(0.35)):
+        return text
+    text = text.replace("rules/1", "rules/2")
+    ends: dict[str, Any] = {
+        "investigate_within": life.any_of(("1h", "2d", "30d")),
+        "adjust_within": life.any_of(("1h", "2d")),
+        "review_every": life.any_of(("0h", "20d")),
+    }
+    first = {
+        "name": "ds",
+        "route": "mail",
+        "acknowledge": life.any_of(("0h", "1h", "30h")),
+        "next": life.any_of(("none", "on-call", "on-call")),
+    }
+    if life.world.ledger.authority.is_in_force and (is_asking or life.happens(0.3)):
+        ends["approvals"] = [{"role": EVERY_ACTION, "count": life.any_of((1, 2))}]
+    last = {"name": "on-call", "route": "phone", "acknowledge": life.any_of(("0h", "4h"))}
+    return governed(text, [first, last], **ends)
+
+
+def answer(life: Life) -> None:
+    """Have a person answer what is open for a model, or was open a moment ago."""
+    cases = life.world.ledger.cases
+    found = sorted(cases.open().items())
+    if not found:
+        return
+    model, open_ = life.any_of(found)
+    escalation = open_.escalation.escalation if open_.escalation else 1
+    task = min((one.task for one in open_.tasks.values()), default=1)
+    caller = life.caller(life.any_of(PEOPLE))
+    if open_.tasks and life.happens(0.6):
+        if life.happens(0.5):
+            cases.take(caller, model, task)
+        if life.happens(0.6):
+            cases.close(life.caller("users/ana"), model, task, life.any_of(OUTCOMES), "")
+    elif life.happens(0.5):
+        cases.acknowledge(caller, model, escalation, "I look at it.")
+    else:
+        cases.resolve(caller, model, escalation, "It is dealt with.")
+
+
+def govern_policy(life: Life) -> None:
+    """Lead a version through its life: submitted, rejected, approved, in force; or roll back."""
+    policy = life.any_of(("main", "own"))
+    if life.happens(0.3):
+        earlier = life.any_of([1, *(number for name, number in life.drafts if name == policy)])
+        roll_back = life.world.ledger.commands.roll_back_policy
+        roll_back(life.caller("users/ana"), policy, earlier, "", EVERYWHERE, "it was better")
+        return
+    steps, version = life.world.ledger.policy_steps, _drafted(life, policy)
+    steps.submit(life.caller("users/ana"), version, EVERYWHERE, "go")
+    if life.happens(0.6):
+        steps.reject(life.caller("users/auditor"), version, "not this way")
+        steps.submit(life.caller("users/ana"), version, EVERYWHERE, "as it is meant")
+    steps.approve(life.caller("users/auditor"), version, EVERY_ACTION, "read")
+    if life.happens(0.6):
+        steps.withdraw(life.caller("users/auditor"), version, "read again")
+        steps.approve(life.caller("users/auditor"), version, "", "read twice")
+    if life.happens(0.6):
+        steps.retire(life.caller("users/ana"), _drafted(life, policy), "not this way")
+    if life.happens(0.8):
+        steps.approve(life.caller("users/dpo"), version, EVERY_ACTION, "read too")
+    _put_in_force(life, policy, version.number)
+
+
+def _put_in_force(life: Life, policy: str, number: int) -> None:
+    """Bring a version into force that has its approvals, or some: at once, later, or by then."""
+    commands, steps = life.world.ledger.commands, life.world.ledger.policy_steps
+    ana, version = life.caller("users/ana"), ChosenVersion(policy, number)
+    way = life.any_of(("activate", "activate late", "in emergency", "schedule", "schedule"))
+    if way == "in emergency":
+        commands.activate_in_emergency(ana, policy, number, "", EVERYWHERE, "a fire")
+        if life.happens(0.7):
+            steps.ratify(life.caller("users/dpo"), version)
+        return
+    if way == "schedule":
+        commands.schedule_policy(ana, policy, number, "", EVERYWHERE, "then", life.now + DAY)
+        if life.happens(0.5):
+            steps.withdraw_schedule(life.caller("users/ana"), version, "not then")
+        return
+    if way == "activate late":
+        life.wait(life.any_of((HOUR, 40 * DAY)))
+    commands.activate_policy(ana, policy, number, "", EVERYWHERE, "approved")
+
+
+def _drafted(life: Life, policy: str) -> ChosenVersion:
+    """Draft a version that asks for approvals of the next one."""
+    drafted = life.world.draft(a_policy(life, is_asking=True), policy)
+    life.drafts.append((policy, drafted.version))
+    return ChosenVersion(policy, drafted.version)
