@@ -19,6 +19,7 @@ from ledger.client import (
     proofs,
     ranking,
     records,
+    shadows,
     trials,
 )
 from ledger.client.trust import results
@@ -73,6 +74,10 @@ SHAPES: Final[dict[str, Shape]] = {
     "policy approve": records.Appended,
     "policy withdraw": records.Appended,
     "policy reject": records.Appended,
+    "policy shadow": records.Appended,
+    "policy unshadow": records.Appended,
+    "policy shadows": ("shadows",),
+    "policy compare": shadows.ShadowComparison,
     "policy activate": records.Appended,
     "policy ratify": records.Appended,
     "policy rollback": records.Appended,

@@ -13,6 +13,7 @@ from ledger.api.convert.policies import (
     status,
     version,
 )
+from ledger.api.convert.shadows import comparison, shadow
 from ledger.api.convert.trials import changes, source_of, span_of, trial
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import Servicer
@@ -22,7 +23,7 @@ from ledger.application.policies.diff import policy_changes
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.steps import ChosenVersion
 from ledger.events.canonical import encode
-from ledger.v1 import policy_pb2, policy_service_pb2_grpc, trial_pb2
+from ledger.v1 import policy_pb2, policy_service_pb2_grpc, shadow_pb2, trial_pb2
 from ledger.v1 import policy_service_pb2 as pb
 
 _DIGEST_CHARS = 64
@@ -279,6 +280,55 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
             lambda: call_of(context).seconds_left != 0,
         )
         return trial(report)
+
+    def ShadowPolicy(
+        self, request: shadow_pb2.ShadowPolicyRequest, context: grpc.ServicerContext
+    ) -> shadow_pb2.ShadowPolicyResponse:
+        """Have a version run in shadow."""
+        checks = Checks()
+        name, number = checks.version_name("name", request.name)
+        rationale = checks.text("rationale", request.rationale)
+        digest = _digest(request.digest, checks)
+        checks.present("seconds", request.seconds)
+        scope = scope_of(request.scope, checks)
+        ledger, caller = self._server.append(request, context, checks)
+        written = ledger.shadowing.begin(
+            caller, name, number, digest, scope, request.seconds, rationale
+        )
+        return shadow_pb2.ShadowPolicyResponse(appended=appended(written))
+
+    def EndShadow(
+        self, request: shadow_pb2.EndShadowRequest, context: grpc.ServicerContext
+    ) -> shadow_pb2.EndShadowResponse:
+        """End a shadow."""
+        checks = Checks()
+        position = checks.position("shadow", request.shadow, optional=False)
+        reason = checks.text("reason", request.reason)
+        ledger, caller = self._server.append(request, context, checks)
+        return shadow_pb2.EndShadowResponse(
+            appended=appended(ledger.shadowing.end(caller, position, reason))
+        )
+
+    def ListShadows(
+        self, request: shadow_pb2.ListShadowsRequest, context: grpc.ServicerContext
+    ) -> shadow_pb2.ListShadowsResponse:
+        """List the shadows by position."""
+        page = page_of(request)
+        every = self._server.read(request, context).shadowing.every()
+        shown, token = cut(page, every, lambda one: f"{one.position:016d}")
+        return shadow_pb2.ListShadowsResponse(
+            shadows=[shadow(one) for one in shown], next_page_token=token
+        )
+
+    def CompareShadow(
+        self, request: shadow_pb2.CompareShadowRequest, context: grpc.ServicerContext
+    ) -> shadow_pb2.CompareShadowResponse:
+        """Compare a shadow with what was decided."""
+        checks = Checks()
+        position = checks.position("shadow", request.shadow, optional=False)
+        ledger = self._server.read(request, context, checks)
+        listed = ledger.shadowing.named(position)
+        return comparison(listed, ledger.shadow_comparisons.compare(position))
 
 
 def _digest(digest: str, checks: Checks) -> str:

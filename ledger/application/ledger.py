@@ -11,6 +11,7 @@ from ledger.application.decisions.decisions import Decisions
 from ledger.application.decisions.grounds import GroundsReader
 from ledger.application.decisions.overrides import Overrides
 from ledger.application.decisions.replay import Replayer
+from ledger.application.decisions.shadow_comparison import ShadowComparisons
 from ledger.application.decisions.trial import Trials
 from ledger.application.drills import Drills
 from ledger.application.erasure import Erasure
@@ -81,6 +82,7 @@ class LedgerApplication:
         self.cases = Cases(store, info)
         shadows = ShadowReader(store.events, info.origin, self.histories)
         self.shadowing = Shadowing(store, info, self.commands, shadows)
+        self.shadow_comparisons = ShadowComparisons(store.events, info.origin, self.histories)
         self.governor = Governor(
             store, info, self.cases, self.histories, clock, self.due_policies, self.shadowing
         )

@@ -73,6 +73,10 @@ TREE: Final[dict[str, str | Group]] = {
             "approve",
             "withdraw",
             "reject",
+            "shadow",
+            "unshadow",
+            "shadows",
+            "compare",
             "activate",
             "ratify",
             "rollback",
@@ -86,7 +90,8 @@ TREE: Final[dict[str, str | Group]] = {
             ("submit", "approve", "withdraw", "reject", "ratify", "rollback", "retire", "status"),
             "policy_life",
         )
-        | {"diff": "policy_trials", "try": "policy_trials"},
+        | {"diff": "policy_trials", "try": "policy_trials"}
+        | dict.fromkeys(("shadow", "unshadow", "shadows", "compare"), "policy_shadows"),
     ),
     "plan": Group("Which models to retrain within a budget.", ("make", "show", "list"), "plans"),
     "decision": Group(

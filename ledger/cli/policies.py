@@ -157,10 +157,21 @@ def activate(
         bool, typer.Option("--emergency", help="Without approvals; it must be ratified in time.")
     ] = False,
     at: Annotated[str, typer.Option(help="At this time, if it still may by then.")] = "",
+    shadow: Annotated[
+        int,
+        typer.Option(min=0, help="After its shadow of this position; that scope if none is said."),
+    ] = 0,
 ) -> None:
     """Bring a version into force: for the whole ledger, one model, or models with labels."""
     chosen = session()
     scope = scope_of(model, label)
+    if shadow:
+        from ledger.cli.policy_shadows import shadow_to_promote
+
+        ran = shadow_to_promote(policy, version, shadow)
+        scope = scope if model or label else ran.scope
+        digest = digest or ran.digest
+        rationale = f"After its shadow of position {shadow}: {rationale}"
     if emergency and at:
         raise MisuseError("--emergency and --at exclude each other: what can wait is approved.")
     if emergency:

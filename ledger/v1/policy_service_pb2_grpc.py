@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ledger.v1 import policy_service_pb2 as ledger_dot_v1_dot_policy__service__pb2
+from ledger.v1 import shadow_pb2 as ledger_dot_v1_dot_shadow__pb2
 from ledger.v1 import trial_pb2 as ledger_dot_v1_dot_trial__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -120,6 +121,26 @@ class PolicyServiceStub:
                 '/ledger.v1.PolicyService/TryPolicy',
                 request_serializer=ledger_dot_v1_dot_trial__pb2.TryPolicyRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_trial__pb2.TryPolicyResponse.FromString,
+                _registered_method=True)
+        self.ShadowPolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/ShadowPolicy',
+                request_serializer=ledger_dot_v1_dot_shadow__pb2.ShadowPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_shadow__pb2.ShadowPolicyResponse.FromString,
+                _registered_method=True)
+        self.EndShadow = channel.unary_unary(
+                '/ledger.v1.PolicyService/EndShadow',
+                request_serializer=ledger_dot_v1_dot_shadow__pb2.EndShadowRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_shadow__pb2.EndShadowResponse.FromString,
+                _registered_method=True)
+        self.ListShadows = channel.unary_unary(
+                '/ledger.v1.PolicyService/ListShadows',
+                request_serializer=ledger_dot_v1_dot_shadow__pb2.ListShadowsRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_shadow__pb2.ListShadowsResponse.FromString,
+                _registered_method=True)
+        self.CompareShadow = channel.unary_unary(
+                '/ledger.v1.PolicyService/CompareShadow',
+                request_serializer=ledger_dot_v1_dot_shadow__pb2.CompareShadowRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_shadow__pb2.CompareShadowResponse.FromString,
                 _registered_method=True)
 
 
@@ -329,6 +350,48 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ShadowPolicy(self, request, context):
+        """Has a version run in shadow: scored and decided beside the one in force, acted on by nothing.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `SHADOW_REFUSED` (FAILED_PRECONDITION): another one runs on that scope, or as many as may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndShadow(self, request, context):
+        """Ends a shadow before its time.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow of that position runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListShadows(self, request, context):
+        """Lists the policies that run in shadow, and those that did.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareShadow(self, request, context):
+        """Compares a shadow with what was decided, at each score that it was recorded with.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow began at that position.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -416,6 +479,26 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.TryPolicy,
                     request_deserializer=ledger_dot_v1_dot_trial__pb2.TryPolicyRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_trial__pb2.TryPolicyResponse.SerializeToString,
+            ),
+            'ShadowPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShadowPolicy,
+                    request_deserializer=ledger_dot_v1_dot_shadow__pb2.ShadowPolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_shadow__pb2.ShadowPolicyResponse.SerializeToString,
+            ),
+            'EndShadow': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndShadow,
+                    request_deserializer=ledger_dot_v1_dot_shadow__pb2.EndShadowRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_shadow__pb2.EndShadowResponse.SerializeToString,
+            ),
+            'ListShadows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListShadows,
+                    request_deserializer=ledger_dot_v1_dot_shadow__pb2.ListShadowsRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_shadow__pb2.ListShadowsResponse.SerializeToString,
+            ),
+            'CompareShadow': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareShadow,
+                    request_deserializer=ledger_dot_v1_dot_shadow__pb2.CompareShadowRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_shadow__pb2.CompareShadowResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -878,6 +961,114 @@ class PolicyService:
             '/ledger.v1.PolicyService/TryPolicy',
             ledger_dot_v1_dot_trial__pb2.TryPolicyRequest.SerializeToString,
             ledger_dot_v1_dot_trial__pb2.TryPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShadowPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/ShadowPolicy',
+            ledger_dot_v1_dot_shadow__pb2.ShadowPolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_shadow__pb2.ShadowPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndShadow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/EndShadow',
+            ledger_dot_v1_dot_shadow__pb2.EndShadowRequest.SerializeToString,
+            ledger_dot_v1_dot_shadow__pb2.EndShadowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListShadows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/ListShadows',
+            ledger_dot_v1_dot_shadow__pb2.ListShadowsRequest.SerializeToString,
+            ledger_dot_v1_dot_shadow__pb2.ListShadowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareShadow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/CompareShadow',
+            ledger_dot_v1_dot_shadow__pb2.CompareShadowRequest.SerializeToString,
+            ledger_dot_v1_dot_shadow__pb2.CompareShadowResponse.FromString,
             options,
             channel_credentials,
             insecure,

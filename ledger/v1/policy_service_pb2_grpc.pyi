@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ledger.v1 import policy_service_pb2 as _policy_service_pb2
+from ledger.v1 import shadow_pb2 as _shadow_pb2
 from ledger.v1 import trial_pb2 as _trial_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -166,6 +167,31 @@ class PolicyServiceStub:
       versions is in force.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     """
+    ShadowPolicy: _grpc.UnaryUnaryMultiCallable[_shadow_pb2.ShadowPolicyRequest, _shadow_pb2.ShadowPolicyResponse]
+    """Has a version run in shadow: scored and decided beside the one in force, acted on by nothing.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `SHADOW_REFUSED` (FAILED_PRECONDITION): another one runs on that scope, or as many as may.
+    """
+    EndShadow: _grpc.UnaryUnaryMultiCallable[_shadow_pb2.EndShadowRequest, _shadow_pb2.EndShadowResponse]
+    """Ends a shadow before its time.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow of that position runs.
+    """
+    ListShadows: _grpc.UnaryUnaryMultiCallable[_shadow_pb2.ListShadowsRequest, _shadow_pb2.ListShadowsResponse]
+    """Lists the policies that run in shadow, and those that did."""
+    CompareShadow: _grpc.UnaryUnaryMultiCallable[_shadow_pb2.CompareShadowRequest, _shadow_pb2.CompareShadowResponse]
+    """Compares a shadow with what was decided, at each score that it was recorded with.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow began at that position.
+    """
 
 @_typing.type_check_only
 class PolicyServiceAsyncStub(PolicyServiceStub):
@@ -303,6 +329,31 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
       versions is in force.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    """
+    ShadowPolicy: _aio.UnaryUnaryMultiCallable[_shadow_pb2.ShadowPolicyRequest, _shadow_pb2.ShadowPolicyResponse]  # type: ignore[assignment]
+    """Has a version run in shadow: scored and decided beside the one in force, acted on by nothing.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `SHADOW_REFUSED` (FAILED_PRECONDITION): another one runs on that scope, or as many as may.
+    """
+    EndShadow: _aio.UnaryUnaryMultiCallable[_shadow_pb2.EndShadowRequest, _shadow_pb2.EndShadowResponse]  # type: ignore[assignment]
+    """Ends a shadow before its time.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow of that position runs.
+    """
+    ListShadows: _aio.UnaryUnaryMultiCallable[_shadow_pb2.ListShadowsRequest, _shadow_pb2.ListShadowsResponse]  # type: ignore[assignment]
+    """Lists the policies that run in shadow, and those that did."""
+    CompareShadow: _aio.UnaryUnaryMultiCallable[_shadow_pb2.CompareShadowRequest, _shadow_pb2.CompareShadowResponse]  # type: ignore[assignment]
+    """Compares a shadow with what was decided, at each score that it was recorded with.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow began at that position.
     """
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -540,6 +591,55 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
           versions is in force.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        """
+
+    @_abc_1.abstractmethod
+    def ShadowPolicy(
+        self,
+        request: _shadow_pb2.ShadowPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shadow_pb2.ShadowPolicyResponse, _abc.Awaitable[_shadow_pb2.ShadowPolicyResponse]]:
+        """Has a version run in shadow: scored and decided beside the one in force, acted on by nothing.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `SHADOW_REFUSED` (FAILED_PRECONDITION): another one runs on that scope, or as many as may.
+        """
+
+    @_abc_1.abstractmethod
+    def EndShadow(
+        self,
+        request: _shadow_pb2.EndShadowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shadow_pb2.EndShadowResponse, _abc.Awaitable[_shadow_pb2.EndShadowResponse]]:
+        """Ends a shadow before its time.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow of that position runs.
+        """
+
+    @_abc_1.abstractmethod
+    def ListShadows(
+        self,
+        request: _shadow_pb2.ListShadowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shadow_pb2.ListShadowsResponse, _abc.Awaitable[_shadow_pb2.ListShadowsResponse]]:
+        """Lists the policies that run in shadow, and those that did."""
+
+    @_abc_1.abstractmethod
+    def CompareShadow(
+        self,
+        request: _shadow_pb2.CompareShadowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shadow_pb2.CompareShadowResponse, _abc.Awaitable[_shadow_pb2.CompareShadowResponse]]:
+        """Compares a shadow with what was decided, at each score that it was recorded with.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow began at that position.
         """
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -198,6 +198,39 @@ def test_all_goes_on_when_what_a_shadow_recorded_is_erased(world: World, erased:
     assert len(beyond) >= 3 * min(len(running), 2) * (erased != PolicyShadowed.TYPE)
 
 
+def test_a_comparison_says_which_models_move_how_often_how_long_and_at_which_cost(
+    world: World,
+) -> None:
+    see(world, 0.4, HOUR)
+    see(world, 0.4, HOUR, model="beta")
+    position = shadow(world, KEEN)
+    for day, value in enumerate((0.4, 0.9, 0.9, 0.9), 1):
+        see(world, value, day * DAY)
+        see(world, 0.4, day * DAY + HOUR, model="beta")
+    report, spans = world.ledger.shadow_comparisons.compare(position)
+    moved = {one.model: one.differing for one in report.models}
+    assert moved == {"alpha": 3, "beta": 0}
+    assert (report.before.retrainings, report.after.retrainings) == (0, 1)
+    described = world.model("alpha").model.described
+    assert described is not None
+    assert report.after.cost_micros == int(described.cost_micros)
+    assert report.after.escalations == {"ds": 1}
+    [differing] = [one for one in spans if one.before != one.after]
+    assert (differing.before, differing.after) == ("NO_ACTION", "SCHEDULE_RETRAINING")
+    assert (differing.scores, differing.seconds) == (3, 2 * DAY // 1_000_000)
+
+
+def test_every_shadow_that_began_is_listed_and_named_by_its_position(world: World) -> None:
+    first = shadow(world, KEEN)
+    world.ledger.shadowing.end(ANA, first, "enough was seen")
+    second = shadow(world, KEEN)
+    listed = world.ledger.shadowing.every()
+    assert [(one.position, one.is_running) for one in listed] == [(first, False), (second, True)]
+    with pytest.raises(LedgerError) as refused:
+        world.ledger.shadowing.named(first + 1)
+    assert reason_of(refused) is Reason.SHADOW_REFUSED
+
+
 def test_only_a_time_to_come_can_end_it(world: World) -> None:
     with pytest.raises(LedgerError) as refused:
         shadow(world, KEEN, span=-DAY)

@@ -191,6 +191,9 @@ def test_policies_are_linted_drafted_activated_and_read_back(ledger: LedgerClien
     assert (trial.differing, trial.before.scores) == (0, trial.after.scores)
     drafted = ledger.draft_policy("second", POLICY, "again")
     ledger.activate_policy("second", 1, "try it", scope=PolicyScope(model="fares"))
+    shadow = ledger.shadow_policy("second", 1, "to compare", 86_400).position
+    ledger.end_shadow(shadow, "it was compared")
+    assert list(ledger.list_shadows()) == [ledger.compare_shadow(shadow).shadow]
     view = ledger.get_policy("second")
     assert view.version == drafted.version
     assert view.policy.activations[0].scope == PolicyScope(model="fares")

@@ -31,6 +31,7 @@ from ledger.client import (
     proofs,
     ranking,
     records,
+    shadows,
     trials,
 )
 from ledger.client.aio.batch import AsyncSignalBatch
@@ -70,6 +71,7 @@ from ledger.v1 import (
     priority_service_pb2,
     projection_pb2,
     replay_pb2,
+    shadow_pb2,
     signal_pb2,
     signal_service_pb2,
     trial_pb2,
@@ -95,6 +97,7 @@ MODULES = [
     projection_pb2,
     replay_pb2,
     signal_pb2,
+    shadow_pb2,
     trial_pb2,
 ]
 SERVICES = [
@@ -121,6 +124,7 @@ RESULTS = {
     "PolicyLint": policy_service_pb2.LintPolicyResponse.DESCRIPTOR,
     "PolicyDiff": trial_pb2.DiffPolicyResponse.DESCRIPTOR,
     "PolicyDifference": trial_pb2.PolicyChange.DESCRIPTOR,
+    "ShadowComparison": shadow_pb2.CompareShadowResponse.DESCRIPTOR,
     "PolicyTrial": trial_pb2.TryPolicyResponse.DESCRIPTOR,
     "TriedCounts": trial_pb2.TrialSide.DESCRIPTOR,
     "TriedDecision": trial_pb2.TrialStep.DESCRIPTOR,
@@ -180,6 +184,7 @@ CLASSES = {
         proofs,
         ranking,
         records,
+        shadows,
         trials,
     )
     for name, cls in vars(module).items()
@@ -217,7 +222,9 @@ def test_batches_and_streams_have_the_same_surface_in_both_clients(
 def test_every_rpc_of_the_contract_has_a_call() -> None:
     folder = Path(client.__path__[0])
     source = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
-    written = set(re.findall(r"\b(?:pb|signal_service_pb2|trial_pb2)\.(\w+)Request\(", source))
+    written = set(
+        re.findall(r"\b(?:pb|signal_service_pb2|shadow_pb2|trial_pb2)\.(\w+)Request\(", source)
+    )
     rpcs = {
         method.name
         for module in SERVICES
@@ -238,6 +245,7 @@ def test_every_message_that_answers_hold_has_its_class() -> None:
     handled = {"LabelSelector", "Observation", "PolicyScope"}  # requests, and within PolicyScope
     handled |= {"ObservationDetail", "RawReport"}  # sent only
     handled |= {name for name in MESSAGES if name.endswith("Request")}
+    handled |= {f"{name}Response" for name in ("ShadowPolicy", "EndShadow", "ListShadows")}
     named = {RESULTS[name].name for name in CLASSES if name in RESULTS}
     assert set(MESSAGES) - handled <= set(CLASSES) | named
 

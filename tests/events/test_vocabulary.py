@@ -27,6 +27,7 @@ from ledger.events.registry import (
 from ledger.events.signals import SignalObserved, SignalObservedV2
 from ledger.v1 import (
     authority_service_pb2,
+    case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
     ledger_service_pb2,
@@ -39,6 +40,7 @@ from tools.golden import GOLDEN
 
 FILES: tuple[Any, ...] = (
     authority_service_pb2,
+    case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
     ledger_service_pb2,

@@ -37,6 +37,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "policy diff": ("default", "default"),
     "policy try": ("default",),
     "policy draft": ("other", "-", "--rationale", "why"),
+    "policy shadow": ("default", "1", "--for", "1d", "--rationale", "why"),
+    "policy shadows": (),
     "policy activate": ("default", "1", "--rationale", "why", "--model", "hotels"),
     "policy status": ("default",),
     "policy show": ("default",),
@@ -110,6 +112,8 @@ ELSEWHERE = {
     "policy ratify",
     "policy rollback",
     "policy retire",
+    "policy unshadow",
+    "policy compare",
 }
 """What servers print, and what needs a file first, is run where that is tested."""
 

@@ -6,7 +6,7 @@ from typing import Final
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import message_of
 from ledger.application.decisions.trial import TrialSpan
-from ledger.application.decisions.trial_result import TrialReport, TrialSide
+from ledger.application.decisions.trial_result import ModelEffect, TrialReport, TrialSide
 from ledger.application.fleet.chosen_policy import PolicyChoice
 from ledger.application.policies.diff import PolicyChange
 from ledger.v1 import trial_pb2
@@ -41,18 +41,9 @@ def changes(found: Iterable[PolicyChange]) -> Iterator[trial_pb2.PolicyChange]:
 def trial(report: TrialReport) -> trial_pb2.TryPolicyResponse:
     """Return what came of a trial; of its differences the first."""
     return trial_pb2.TryPolicyResponse(
-        before=_side(report.before),
-        after=_side(report.after),
-        effects=[
-            trial_pb2.ModelEffect(
-                model=one.model,
-                scores=one.scores,
-                differing=one.differing,
-                before=_side(one.before),
-                after=_side(one.after),
-            )
-            for one in report.models
-        ],
+        before=side(report.before),
+        after=side(report.after),
+        effects=effects(report.models),
         differences=[
             message_of(trial_pb2.TrialDifference, one)
             for one in report.differences[:_DIFFERENCES_MAX]
@@ -62,5 +53,18 @@ def trial(report: TrialReport) -> trial_pb2.TryPolicyResponse:
     )
 
 
-def _side(side: TrialSide) -> trial_pb2.TrialSide:
-    return message_of(trial_pb2.TrialSide, side, cost_micros=str(side.cost_micros))
+def effects(models: Iterable[ModelEffect]) -> Iterator[trial_pb2.ModelEffect]:
+    """Yield the effect for each model."""
+    for one in models:
+        yield trial_pb2.ModelEffect(
+            model=one.model,
+            scores=one.scores,
+            differing=one.differing,
+            before=side(one.before),
+            after=side(one.after),
+        )
+
+
+def side(counts: TrialSide) -> trial_pb2.TrialSide:
+    """Return the decisions of one policy, counted."""
+    return message_of(trial_pb2.TrialSide, counts, cost_micros=str(counts.cost_micros))

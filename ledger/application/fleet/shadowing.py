@@ -1,6 +1,7 @@
 """Begin and end shadows: policies that score and decide beside those in force."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
@@ -8,7 +9,9 @@ from ledger.application.commands import Caller, fields_named, none_after
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.shadows import ShadowReader
 from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.envelope import RecordedEvent
 from ledger.events.policies import ScopePart
+from ledger.events.registry import typed
 from ledger.events.shadows import SHADOW_TYPES, PolicyShadowed, ShadowEnd, ShadowEnded
 from ledger.events.values import SECOND, format_time
 from ledger.governance.shadows import Shadows, begin_fault, end_fault
@@ -17,6 +20,20 @@ from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ListedShadow:
+    """A shadow as its event began it, and whether it runs."""
+
+    event: RecordedEvent
+    begun: PolicyShadowed
+    is_running: bool
+
+    @property
+    def position(self) -> int:
+        """The position by which it is named."""
+        return self.event.position
 
 
 class Shadowing:
@@ -40,6 +57,23 @@ class Shadowing:
         """Return the time at which an event behind the head is recorded, or a moment before."""
         is_data = self._info.clock == "data"
         return head.recorded_at if is_data else self._store.clocks.now_micros(self._info.origin)
+
+    def every(self) -> list[ListedShadow]:
+        """Return each shadow that ever began, in order of position; none that was erased."""
+        running = self.running().running
+        begun = self._store.events.of_types(self._info.origin, (PolicyShadowed.TYPE,))
+        return [
+            ListedShadow(event, typed(event, PolicyShadowed), event.position in running)
+            for event in begun
+            if event.body_bytes is not None
+        ]
+
+    def named(self, shadow: int) -> ListedShadow:
+        """Return the shadow that began at a position; SHADOW_REFUSED where none did."""
+        found = next((one for one in self.every() if one.position == shadow), None)
+        if found is None:
+            raise _refused("", f"has no shadow of position {shadow}")
+        return found
 
     def begin(
         self,

@@ -24,9 +24,10 @@ from ledger.client.records import (
     PolicyScope,
     PolicyView,
 )
+from ledger.client.shadows import PolicyShadow, ShadowComparison
 from ledger.client.trials import PolicyDiff, PolicySource, PolicyTrial
 from ledger.v1 import policy_service_pb2 as pb
-from ledger.v1 import trial_pb2
+from ledger.v1 import shadow_pb2, trial_pb2
 
 _TRIAL_SECONDS: Final = 300.0  # a trial reads up to half a million events
 
@@ -244,4 +245,43 @@ class AsyncPolicyCalls(AsyncServiceCalls):
             min_position=min_position,
         )
         call = Call(request, whole(PolicyTrial), deadline_seconds_min=_TRIAL_SECONDS)
+        return await self._connection.run(call)
+
+    async def shadow_policy(
+        self,
+        policy: str,
+        version: int,
+        rationale: str,
+        seconds: int,
+        *,
+        scope: PolicyScope | None = None,
+        digest: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Have a version run in shadow for a time; the position of the answer names the shadow."""
+        request = shadow_pb2.ShadowPolicyRequest(
+            name=version_name(policy, version),
+            rationale=rationale,
+            seconds=seconds,
+            scope=scope_message(scope),
+            digest=digest,
+        )
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    async def end_shadow(
+        self, shadow: int, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """End a shadow before its time."""
+        request = shadow_pb2.EndShadowRequest(shadow=shadow, reason=reason)
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def list_shadows(self, *, min_position: int = 0) -> AsyncIterator[PolicyShadow]:
+        """Iterate the policies that run in shadow, and those that did, by position."""
+        request = shadow_pb2.ListShadowsRequest(min_position=min_position)
+        return self._connection.items(paged(request, PolicyShadow, "shadows"))
+
+    async def compare_shadow(self, shadow: int, *, min_position: int = 0) -> ShadowComparison:
+        """Compare a shadow with what was decided. Nothing is written; it may take minutes."""
+        request = shadow_pb2.CompareShadowRequest(shadow=shadow, min_position=min_position)
+        call = Call(request, whole(ShadowComparison), deadline_seconds_min=_TRIAL_SECONDS)
         return await self._connection.run(call)

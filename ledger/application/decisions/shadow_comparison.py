@@ -1,0 +1,170 @@
+"""A shadow beside the decisions on record: where both differ, how often and for how long.
+
+Both are compared at each score that the shadow was recorded with. The record is read once, in order
+of position; nothing is computed again.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ledger.application.decisions.trial_result import Trial, TrialReport, TrialStep, report_of
+from ledger.application.fleet.history import HistoryReader
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionResult
+from ledger.events.envelope import RecordedEvent
+from ledger.events.models import DESCRIBING, ModelDescribed
+from ledger.events.registry import decode_data
+from ledger.events.shadows import SHADOW_DECISION_TYPES, ShadowDecided, ShadowScored
+from ledger.events.values import SECOND, parse_time
+from ledger.storage.events import Events
+
+_PAGE: Final = 1_000
+_READ: Final = (ShadowScored.TYPE, *SHADOW_DECISION_TYPES, *DECISION_TYPES, *DESCRIBING)
+
+
+class ActionSpan(NamedTuple):
+    """An action on record and that of the shadow, and how long both were so."""
+
+    before: str
+    after: str
+    scores: int
+    seconds: int
+
+
+class ComparedShadow(NamedTuple):
+    """A shadow beside the decisions on record."""
+
+    report: TrialReport
+    pairs: tuple[ActionSpan, ...]
+
+
+@dataclass(slots=True)
+class _Model:
+    """One model on the way: its cost, both decisions, and the score that is not a step yet."""
+
+    cost_micros: int
+    real: DecisionResult | None
+    shadowed: DecisionResult | None = None
+    is_real_begun: bool = False
+    is_shadow_begun: bool = False
+    scored: ShadowScored | None = None
+
+
+class ShadowComparisons:
+    """Compares the shadows of one ledger with what was decided."""
+
+    def __init__(self, events: Events, ledger: str, histories: HistoryReader) -> None:
+        self._events = events
+        self._ledger = ledger
+        self._histories = histories
+
+    def compare(self, shadow: int) -> ComparedShadow:
+        """Return what came of the shadow that began at a position."""
+        walk = _Walk(shadow, self._histories)
+        for event in self._events_after(shadow):
+            walk.take(event)
+        return walk.result()
+
+    def _events_after(self, shadow: int) -> Iterator[RecordedEvent]:
+        after = shadow
+        while True:
+            page = self._events.of_types(self._ledger, _READ, after=after, limit=_PAGE)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].position
+
+
+class _Walk:
+    """Takes events in order of position, and keeps a step of both sides for each score."""
+
+    def __init__(self, shadow: int, histories: HistoryReader) -> None:
+        self._shadow = shadow
+        self._histories = histories
+        self._models: dict[str, _Model] = {}
+        self._before, self._after = Trial(), Trial()
+
+    def take(self, event: RecordedEvent) -> None:
+        """Take one more event."""
+        if event.body_bytes is None:
+            self._after.erased += event.type == ShadowScored.TYPE
+            return
+        data = decode_data(event)
+        known = self._models.get(event.stream.partition("/")[2])
+        if isinstance(data, ShadowScored):
+            if data.shadow == self._shadow:
+                self._score(known or self._begin(data, event.position), data)
+        elif known is None:
+            return
+        elif isinstance(data, ShadowDecided):
+            if data.shadow == self._shadow:
+                known.shadowed, known.is_shadow_begun = data, True
+        elif isinstance(data, DecisionMade):
+            if not data.historical:
+                self._step(known)  # what comes now belongs to the next score
+                known.real, known.is_real_begun = data, True
+        elif isinstance(data, ModelDescribed):
+            known.cost_micros = int(data.cost_micros)
+
+    def _begin(self, data: ShadowScored, position: int) -> _Model:
+        history = self._histories.history(data.model, data.as_of)
+        assert history is not None, "a model that was scored is registered"
+        in_force = self._histories.decision_in_force(data.model, position)
+        begun = _Model(
+            int(history.described.cost_micros),
+            None if in_force is None else in_force.data,
+            is_real_begun=in_force is not None and in_force.position > data.as_of,
+        )
+        self._models[data.model] = begun
+        return begun
+
+    def _score(self, model: _Model, data: ShadowScored) -> None:
+        self._step(model)
+        model.scored = data
+
+    def _step(self, model: _Model) -> None:
+        """Keep both decisions after the newest score of a model, whose own are known by now."""
+        scored = model.scored
+        if scored is None:
+            return
+        model.scored = None
+        for trial, made, is_begun in (
+            (self._before, model.real, model.is_real_begun),
+            (self._after, model.shadowed, model.is_shadow_begun),
+        ):
+            trial.add(
+                TrialStep(
+                    model=scored.model,
+                    position=scored.as_of,
+                    evaluated_at=parse_time(scored.evaluated_at),
+                    priority=scored.priority,
+                    action=made.action if made else "NO_ACTION",
+                    tier=made.tier if made else "",
+                    rule=made.rule if made else "",
+                    is_begun=is_begun,
+                    cost_micros=model.cost_micros,
+                )
+            )
+        model.is_real_begun = model.is_shadow_begun = False
+
+    def result(self) -> ComparedShadow:
+        """Return what came of it, once all events were taken."""
+        for model in self._models.values():
+            self._step(model)
+        for trial in (self._before, self._after):
+            trial.steps.sort(key=lambda step: (step.model, step.position))
+        return ComparedShadow(report_of(self._before, self._after), self._pairs())
+
+    def _pairs(self) -> tuple[ActionSpan, ...]:
+        scores: dict[tuple[str, str], int] = defaultdict(int)
+        spans: dict[tuple[str, str], int] = defaultdict(int)
+        before, after = self._before.steps, self._after.steps
+        for at, (real, shadowed) in enumerate(zip(before, after, strict=True)):
+            pair = real.action, shadowed.action
+            scores[pair] += 1
+            following = after[at + 1] if at + 1 < len(after) else None
+            if following is not None and following.model == shadowed.model:
+                spans[pair] += max(following.evaluated_at - shadowed.evaluated_at, 0)
+        pairs = [ActionSpan(*pair, count, spans[pair] // SECOND) for pair, count in scores.items()]
+        return tuple(sorted(pairs, key=lambda one: (-one.seconds, -one.scores, one)))
