@@ -220,6 +220,17 @@ def test_a_comparison_says_which_models_move_how_often_how_long_and_at_which_cos
     assert (differing.scores, differing.seconds) == (3, 2 * DAY // 1_000_000)
 
 
+def test_what_comes_into_force_with_the_first_score_of_a_shadow_is_compared_too(
+    world: World,
+) -> None:
+    world.activate(KEEN)
+    position = shadow(world, CALM)
+    see(world, 0.9, DAY)
+    report, _ = world.ledger.shadow_comparisons.compare(position)
+    assert (report.before.retrainings, report.after.retrainings) == (1, 0)
+    assert [one.after.model for one in report.differences] == ["alpha"]
+
+
 def test_every_shadow_that_began_is_listed_and_named_by_its_position(world: World) -> None:
     first = shadow(world, KEEN)
     world.ledger.shadowing.end(ANA, first, "enough was seen")

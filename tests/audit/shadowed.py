@@ -18,7 +18,9 @@ def begin_a_version_that_was_never_drafted(paper: Paper) -> int:
 
 def end_before_its_time(paper: Paper) -> int:
     position = paper.find(ENDED)[-1]
-    paper.at(position).data["ground"] = "time"
+    body = paper.at(position).body
+    assert isinstance(body, dict)
+    body["data"]["ground"], body["actor"] = "time", "system/governor"
     return position
 
 
