@@ -29,7 +29,7 @@ def steps(ledger: Appender) -> None:
     minutes = iter(range(60))
 
     def note(data: PolicyStep | PolicyActivatedV2, actor: str) -> int:
-        at = f"2026-08-01T10:{next(minutes):02d}:00.000000Z"
+        at = f"2026-08-05T10:{next(minutes):02d}:00.000000Z"
         return ledger.append(data, "policies/default", at, actor=actor)
 
     submission = note(
@@ -44,7 +44,7 @@ def steps(ledger: Appender) -> None:
             submission=submission,
             role="policy-approver",
             meaning="reviewed_and_approved",
-            expires_at="2026-08-31T10:01:00.000000Z",
+            expires_at="2026-09-04T10:01:00.000000Z",
             comment="Compared with last year's decisions.",
         ),
         "users/grace",
@@ -82,7 +82,7 @@ def terms(ledger: Appender) -> None:
     version: dict[str, Any] = {"policy": "default", "version": 2}
 
     def note(data: PolicyStep, minute: int) -> int:
-        at = f"2026-08-02T11:{minute:02d}:00.000000Z"
+        at = f"2026-08-06T11:{minute:02d}:00.000000Z"
         return ledger.append(data, "policies/default", at, actor="users/grace")
 
     schedule = note(

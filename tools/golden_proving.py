@@ -234,8 +234,8 @@ def _refused() -> RequestsRefused:
 def count_hosts(ledger: Appender) -> None:
     """Record a minute in which a monitor was limited and strangers tried their luck."""
     data = RequestsRefusedV2(
-        since="2026-07-05T09:00:00.000000Z",
-        until="2026-07-05T09:01:00.000000Z",
+        since="2026-07-06T10:00:00.000000Z",
+        until="2026-07-06T10:01:00.000000Z",
         total=63,
         refusals=[
             _refused_from("services/monitor-7", "SubmitSignals", "LIMIT_REACHED", "192.0.2.7", 3),
@@ -243,7 +243,7 @@ def count_hosts(ledger: Appender) -> None:
             _refused_from("unknown", "GetModel", "CREDENTIAL_INVALID", OTHER_ADDRESSES, 40),
         ],
     )
-    ledger.append(data, "ledger", "2026-07-05T09:01:00.000000Z", actor="system/refusals")
+    ledger.append(data, "ledger", "2026-07-06T10:01:00.000000Z", actor="system/refusals")
 
 
 def _refused_from(actor: str, method: str, reason: str, address: str, times: int) -> RefusalPartV2:
@@ -253,8 +253,8 @@ def _refused_from(actor: str, method: str, reason: str, address: str, times: int
         method=method,
         reason=reason,
         count=times,
-        first_at="2026-07-05T09:00:01.500000Z",
-        last_at="2026-07-05T09:00:41.250000Z",
+        first_at="2026-07-06T10:00:01.500000Z",
+        last_at="2026-07-06T10:00:41.250000Z",
     )
 
 
