@@ -29,7 +29,7 @@ HARSH = [
 
 
 def lived(path: Path, clock: str = "data") -> World:
-    """Return a world in which everything happened that an audit has a rule for."""
+    """Return a world in which most things happened that an audit has a rule for."""
     world = World(path, clock=clock)
     policy = policy_text(rules=HARSH, cool_down="24h", max_priority_step=0.4)
     world.begin("alpha", "beta", "gamma", policy=policy)
@@ -61,6 +61,12 @@ def lived(path: Path, clock: str = "data") -> World:
     world.see("alpha", 1.0, START + 23 * DAY)
     world.settle()
     world.plan(5_000_000)
+    return world
+
+
+def lived_on(path: Path) -> World:
+    """Return the same world later: a policy ran in shadow, and another one asked people."""
+    world = lived(path)
     run_in_shadow(world)
     ask_people(world)
     return world
@@ -128,3 +134,17 @@ def copied(lived_database: Path) -> Paper:
 def paper(copied: Paper) -> Paper:
     """The same ledger on paper, for one test to change."""
     return deepcopy(copied)
+
+
+@pytest.fixture(scope="session")
+def lived_on_paper(tmp_path_factory: pytest.TempPathFactory) -> Paper:
+    """The ledger on paper in which everything happened that a rule is about."""
+    path = tmp_path_factory.mktemp("lived_on") / "ledger.db"
+    lived_on(path).close()
+    return Paper.copied(path, ORIGIN)
+
+
+@pytest.fixture
+def long_paper(lived_on_paper: Paper) -> Paper:
+    """The same, for one test to change."""
+    return deepcopy(lived_on_paper)

@@ -10,8 +10,9 @@ from tests.support.audits import audited
 
 
 def test_an_escalation_goes_on_to_the_tier_that_follows_and_to_no_other(
-    paper: Paper, tmp_path: Path
+    long_paper: Paper, tmp_path: Path
 ) -> None:
+    paper = long_paper
     found = paper.find("escalation.escalated.v1", model="delta")[0]
     paper.at(found).data["route"] = "a drawer"
     vkeys = (str(paper.key.verifier_key),)

@@ -354,8 +354,9 @@ FORGERIES: Final[dict[str, Forge]] = (
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forgery_is_seen_by_its_rule_alone_at_its_position(
-    paper: Paper, tmp_path: Path, name: str
+    long_paper: Paper, tmp_path: Path, name: str
 ) -> None:
+    paper = long_paper
     position = FORGERIES[name](paper)
     report = audit_of(paper, tmp_path)
     seen = [(finding.rule, finding.position) for finding in report.findings]
@@ -375,9 +376,9 @@ def test_every_condition_on_a_correction_is_seen_by_its_rule(
 
 
 def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothing_to_look_at(
-    paper: Paper, tmp_path: Path
+    long_paper: Paper, tmp_path: Path
 ) -> None:
-    report = audit_of(paper, tmp_path)
+    report = audit_of(long_paper, tmp_path)
     assert report.passed, report.text()
     assert report.gaps == ()
     applied = {one.rule for one in report.rules if one.checked}
