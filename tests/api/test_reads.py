@@ -54,9 +54,9 @@ CHANGES = {
     "ModelService": {"RecordDeployment", "RegisterModel", "RetireModel", "UpdateModel"},
     "NotificationService": {"ReplayDeadLetters", "TestSubscriber"},
     "PolicyService": {
-        "ActivateInEmergency", "ActivatePolicy", "ApprovePolicy", "DraftPolicy", "RatifyPolicy",
-        "RejectPolicy", "RetirePolicy", "RollBackPolicy", "SubmitPolicy", "WithdrawApproval",
-        "WithdrawSchedule",
+        "ActivateInEmergency", "ActivatePolicy", "ApprovePolicy", "DraftPolicy", "EndShadow",
+        "RatifyPolicy", "RejectPolicy", "RetirePolicy", "RollBackPolicy", "ShadowPolicy",
+        "SubmitPolicy", "WithdrawApproval", "WithdrawSchedule",
     },
     "PriorityService": {"MakePlan", "RebuildProjection"},
     "SignalService": {"DefineSignal", "StreamSignals", "SubmitSignals"},

@@ -141,7 +141,7 @@ def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_
         service.ledger(ONE)
         assert len(listeners(service)) == len(heard) + 2
         names = [task for task in tasks(service) if ONE in task]
-        assert sorted(names) == [f"follow {ONE}", f"seal {ONE}", f"sign {ONE}"]
+        assert sorted(names) == [f"{task} {ONE}" for task in ("follow", "governor", "seal", "sign")]
 
 
 def test_a_restarted_service_goes_on_where_it_was(tmp_path: Path) -> None:

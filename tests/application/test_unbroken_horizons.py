@@ -178,7 +178,7 @@ def test_the_guards_of_an_append_are_what_is_looked_for() -> None:
     planned = {type_ for guard in unbroken(PLAN, "plans/p", 7) for type_ in guard.types or ()}
     assert scored | planned == CONCERNED_TYPES
     of_models = {name for name, cls in BY_TYPE.items() if cls.STREAM.startswith("models/")}
-    assert of_models - scored == {"signal.observed.v1"}
+    assert of_models - scored == {"signal.observed.v1", "signal.observed.v2"}
     assert {guard.after_position for guard in unbroken(SCORE, "models/m", 7)} == {7}
 
 

@@ -141,7 +141,7 @@ def test_lint_says_where_a_document_is_wrong(cli: Run) -> None:
     assert ran.out.startswith("-:")
     assert "error" in ran.out
     ran = cli("policy", "lint", "-", stdin=POLICY.replace("format: policy/1\n", "", 1))
-    assert ": is missing. The form of this document" in ran.out
+    assert ": is missing. Write it: The form of this document" in ran.out
     assert cli("policy", "lint", "nowhere.yaml").code == Exit.MISUSE
 
 
