@@ -4,13 +4,15 @@ A failure is reported once for as long as it stays the same, and tried again the
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
 from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, is_outage
+
+T = TypeVar("T")
 
 _REST_SHARE: Final = 0.2  # what takes as long as its pause must not take a whole core
 # A draining store is no failure; the others, like an outage of the database, are told of elsewhere,
@@ -67,12 +69,12 @@ class PeriodicTask:
         self._problem = problem
 
 
-def try_each(origins: Iterable[str], do: Callable[[str], object]) -> None:
-    """Do something for each ledger, even if it fails for others; raise the last failure."""
+def try_each(items: Iterable[T], do: Callable[[T], object]) -> None:
+    """Do something for each, even if it fails for others; raise the last failure."""
     failure: LedgerError | None = None
-    for origin in origins:
+    for item in items:
         try:
-            do(origin)
+            do(item)
         except LedgerError as error:
             failure = error
     if failure is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ledger.audit.event import AuditedEvent
 from ledger.events.cases import CASE_TYPES, EscalationData, EscalationRaised, TaskData
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.models import DESCRIBING
 from ledger.events.values import parse_time
 from ledger.governance.cases import Decided, ModelCases, consequences
 
@@ -74,7 +75,8 @@ class AuditedCases:
             return
         known = described = None
         if data is not None and facts is not None:
-            described = facts.description(data["as_of"])
+            if not facts.newest_gone(DESCRIBING, data["as_of"]):
+                described = facts.description(data["as_of"])
             known = fold.parameters(data["policy"], data["policy_version"], data["policy_digest"])
         if data is None or known is None or described is None:
             self._blind.setdefault(event.name, event.position)

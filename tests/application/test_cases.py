@@ -13,6 +13,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.cases import CASE_TYPES
 from tests.support.audits import audited
 from tests.support.governed import governed
+from tests.support.stores import edit
 from tests.support.world import (
     ANA,
     DAY,
@@ -187,3 +188,55 @@ def test_a_restart_and_an_erasure_change_nothing_that_is_not_erased(world: World
     assert after.escalation.acknowledged_by == ""
     see(world, 1.4, DAY)
     assert told(world)[-2:] == ["escalation.ended", "escalation.raised"]
+
+
+def test_a_model_whose_cases_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha", "beta", policy=ASKING)
+    for model in ("alpha", "beta"):
+        world.see(model, 0.6, START + HOUR)
+    world.settle()
+    lost = next(one for one in world.events(*CASE_TYPES) if one.stream == "escalations/alpha")
+    world.lose(lost.position)
+    world.restart()
+    world.see("beta", 0.6, START + 2 * DAY)
+    world.settle()
+    assert world.scores("beta")[-1].evaluated_at > world.scores("alpha")[-1].evaluated_at
+    assert set(world.ledger.cases.open()) == {"beta"}
+    assert world.govern() == 1
+    assert [one.stream for one in world.events("escalation.escalated.v1")] == ["escalations/beta"]
+    with pytest.raises(LedgerError) as caught:
+        world.ledger.cases.resolve(ANA, "alpha", lost.data["escalation"], "done")
+    assert reason_of(caught) is Reason.EVENT_UNREADABLE
+    world.close()
+
+
+def test_an_answer_that_was_damaged_sets_its_model_aside_and_the_others_are_scored(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha", "beta", policy=ASKING)
+    for model in ("alpha", "beta"):
+        world.see(model, 0.6, START + HOUR)
+    world.settle()
+    answered = world.ledger.cases.acknowledge(ANA, "alpha", escalation(world), "")
+    edit(
+        world.store,
+        "UPDATE events SET body = X'7b7d' WHERE position = :position",
+        position=answered.last_position,
+    )
+    for model in ("alpha", "beta"):
+        world.see(model, 0.6, START + DAY)
+    world.settle()
+    assert set(world.evaluator.unreadable) == {"alpha"}
+    assert [one.evaluated_at[:10] for one in world.scores("beta")][-1] == "2026-03-02"
+    world.close()
+
+
+def test_an_erased_description_leaves_unchecked_what_it_asked_of_its_owner(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha", policy=ASKING)
+    described = world.update("alpha", owner="Ada Example").last_position
+    see(world, 0.6, HOUR)
+    world.update("alpha", owner="team-fraud")
+    world.erase(described)
+    report = audited(Path(world.path))
+    assert report.passed, report.text()
+    world.close()

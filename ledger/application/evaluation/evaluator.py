@@ -104,10 +104,8 @@ class Evaluator:
             if event.position <= self._position:
                 continue
             self._position = event.position
-            if event.stream.startswith("models/"):
+            if event.stream.startswith("models/") or event.type in CASE_TYPES:
                 self._fold(event)
-            elif event.type in CASE_TYPES:
-                self._fold_case(event)
             elif event.type in (*ACTIVATED_TYPES, *SHADOW_TYPES):
                 self._forget()  # scopes may have moved; state is rebuilt when it is needed
             elif event.type == BodyErased.TYPE:
@@ -246,7 +244,7 @@ class Evaluator:
         )
 
     def _fold(self, event: RecordedEvent) -> None:
-        model = event.stream[7:]
+        model = event.stream.partition("/")[2]
         if event.observed_at is not None:
             self._data_time.observe([event.observed_at])
         else:
@@ -255,7 +253,10 @@ class Evaluator:
         if tracked is None:
             return
         try:
-            if event.type not in OBSERVED_TYPES:
+            if event.type in CASE_TYPES:
+                cases, is_gone = tracked.history.cases, event.body_bytes is None
+                tracked.history.cases = with_case(cases, event, is_gone=is_gone)
+            elif event.type not in OBSERVED_TYPES:
                 self._apply(tracked, event)
             elif correction_of(event) is None:
                 tracked.observe(event)
@@ -266,13 +267,6 @@ class Evaluator:
             self._tracked[model] = None
         if event.type in _RESELECTING:
             self._tracked[model] = None  # other observations are selected, or another policy fits
-
-    def _fold_case(self, event: RecordedEvent) -> None:
-        tracked = self._tracked.get(event.stream.partition("/")[2])
-        if tracked is not None:
-            tracked.history.cases = with_case(
-                tracked.history.cases, event, is_gone=event.body_bytes is None
-            )
 
     def _apply(self, tracked: TrackedModel, event: RecordedEvent) -> None:
         tracked.history.apply(event)

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import structlog
+
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, fields_named
 from ledger.application.erasure import Erasures
@@ -29,6 +31,7 @@ from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 5
+_log: Final = structlog.get_logger("ledger.cases")
 _NONE: Final = ModelCases()
 
 
@@ -42,6 +45,8 @@ class Cases:
         self._erasures = Erasures(store.events, info.origin)
         self._lock = threading.Lock()
         self._models: dict[str, ModelCases] = {}
+        self._unreadable: dict[str, LedgerError] = {}
+        """Models of which an event of their cases cannot be read; they hold up no other."""
         self._position = 0
 
     # ---- reading ---------------------------------------------------------------------------------
@@ -54,25 +59,32 @@ class Cases:
         if as_of is None:
             return self.now()[1]
         models: dict[str, ModelCases] = {}
-        self._fold(models, self._read(0, as_of))
+        for model in self._fold(models, self._read(0, as_of)):
+            models.pop(model, None)
         return models
 
     def now(self) -> tuple[int, Mapping[str, ModelCases]]:
         """Return the position of the head, and what is open there."""
         with self._lock:
             self._follow()
-            return self._position, dict(self._models)
+            known = {
+                model: cases
+                for model, cases in self._models.items()
+                if model not in self._unreadable
+            }
+            return self._position, known
 
     def forget(self) -> None:
         """Fold all of it again, since bodies were erased."""
         with self._lock:
             self._models.clear()
+            self._unreadable.clear()
             self._position = 0
 
     def _follow(self) -> None:
         head = self._store.events.head(self._origin).position
         if head > self._position:
-            self._fold(self._models, self._read(self._position, head))
+            self._unreadable |= self._fold(self._models, self._read(self._position, head))
             self._position = head
 
     def _read(self, after: int, until: int) -> Iterable[RecordedEvent]:
@@ -80,14 +92,25 @@ class Cases:
             self._origin, CASE_TYPES, after=after, at_or_before=until
         )
 
-    def _fold(self, models: dict[str, ModelCases], events: Iterable[RecordedEvent]) -> None:
+    def _fold(
+        self, models: dict[str, ModelCases], events: Iterable[RecordedEvent]
+    ) -> dict[str, LedgerError]:
+        """Take events in; return why those models cannot be told of which one is unreadable."""
+        unreadable: dict[str, LedgerError] = {}
         for event in events:
             model = event.stream.partition("/")[2]
             is_gone = event.body_bytes is None
-            if is_gone:  # refused where no erasure names it
-                head = self._store.events.head(self._origin).position
-                self._erasures.passes_over(event, head)
-            models[model] = with_case(models.get(model, _NONE), event, is_gone=is_gone)
+            try:
+                if is_gone:  # refused where no erasure names it
+                    head = self._store.events.head(self._origin).position
+                    self._erasures.passes_over(event, head)
+                models[model] = with_case(models.get(model, _NONE), event, is_gone=is_gone)
+            except LedgerError as error:
+                if error.reason is not Reason.EVENT_UNREADABLE:
+                    raise
+                _log.error("cases.model_set_aside", model=model, message=error.message)
+                unreadable[model] = error
+        return unreadable
 
     # ---- answers ---------------------------------------------------------------------------------
 
@@ -122,6 +145,8 @@ class Cases:
 
         def decide() -> Proposal:
             cases = self.open().get(data.model, _NONE)
+            if (error := self._unreadable.get(data.model)) is not None:
+                raise error
             if fault := case_fault(cases, data.TYPE, caller.actor, data.to_data()):
                 raise _refused(data, caller, fault)
             count = cases.versions.get(data.stream_name.partition("/")[0], 0)

@@ -5,8 +5,8 @@ force at its time; an emergency that was not ratified ends, and so does a shadow
 that it appends is judged as the auditor judges it, and guarded: several servers do it once.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -14,7 +14,7 @@ from ledger.application.commands import Caller, ledger_time
 from ledger.application.fleet.due_policies import DuePolicies
 from ledger.application.fleet.shadowing import Shadowing
 from ledger.application.governance.cases import Cases
-from ledger.application.periodic_task import PeriodicTask
+from ledger.application.periodic_task import PeriodicTask, try_each
 from ledger.application.policies.history import PolicyHistory
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -25,6 +25,8 @@ from ledger.events.shadows import ShadowEnd
 from ledger.governance.cases import ModelCases, OpenEscalation, passed_on
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
+
+T = TypeVar("T")
 
 CALLER: Final = Caller(GOVERNOR)
 _SECONDS: Final = 5.0
@@ -56,37 +58,42 @@ class Governor(PeriodicTask):
         super().__init__(f"governor {info.origin}", self.run_due, _SECONDS, clock)
 
     def run_due(self) -> int:
-        """Record all that is due by the ledger's time; return how many events that were."""
+        """Record all that is due by the ledger's time; return how many events that were.
+
+        What cannot be recorded holds up nothing else; the last failure is raised in the end.
+        """
+        written: list[int] = []
+        parts = (self._due_policies.run, self._answer_due, self._end_shadows)
+        try_each(parts, lambda part: written.append(part()))
+        return sum(written)
+
+    def _answer_due(self) -> int:
+        """Record what time brings to escalations and tasks."""
         now = ledger_time(self._info, self._store, self._store.events.head(self._info.origin))
-        written = self._due_policies.run()
-        for model, cases in self._cases.open().items():
-            for data in self._due(model, cases, now):
-                try:
-                    self._cases.answer(CALLER, data)
-                except LedgerError as error:
-                    if error.reason not in _PASSED:
-                        raise
-                else:
-                    written += 1
-        return written + self._end_shadows()
+        due = [
+            data
+            for model, cases in self._cases.open().items()
+            for data in self._due(model, cases, now)
+        ]
+        return _recorded(due, lambda data: self._cases.answer(CALLER, data), _PASSED)
 
     def _end_shadows(self) -> int:
         """End the shadows whose time is over, or whose version came into force for their scope."""
-        written, now = 0, self._shadowing.now(self._store.events.head(self._info.origin))
-        for position, one in self._shadowing.running().running.items():
-            activated = self._policies.activation_of(one)
-            if activated is None and one.until > now:
-                continue
+        now = self._shadowing.now(self._store.events.head(self._info.origin))
+
+        def end(position: int) -> None:
+            activated = self._policies.activation_of(running[position])
             ground: ShadowEnd = "time" if activated is None else "activated"
             reason = "Its time is over." if activated is None else "Its version is in force there."
-            try:
-                self._shadowing.end(CALLER, position, reason, ground=ground, cause=activated)
-            except LedgerError as error:
-                if error.reason not in {Reason.SHADOW_REFUSED, Reason.VERSION_CONFLICT}:
-                    raise
-            else:
-                written += 1
-        return written
+            self._shadowing.end(CALLER, position, reason, ground=ground, cause=activated)
+
+        running = self._shadowing.running().running
+        due = [
+            position
+            for position, one in running.items()
+            if one.until <= now or self._policies.activation_of(one) is not None
+        ]
+        return _recorded(due, end, {Reason.SHADOW_REFUSED, Reason.VERSION_CONFLICT})
 
     def _due(self, model: str, cases: ModelCases, now: int) -> Iterator[EscalationData | TaskData]:
         for task in cases.tasks.values():
@@ -116,3 +123,21 @@ class Governor(PeriodicTask):
                 raise
             return None
         return policy.document.model_dump(mode="json")
+
+
+def _recorded(due: Iterable[T], record: Callable[[T], object], passed: Collection[Reason]) -> int:
+    """Record each of what is due, even if it fails for others; return how many were."""
+    written = 0
+
+    def one(data: T) -> None:
+        nonlocal written
+        try:
+            record(data)
+        except LedgerError as error:
+            if error.reason not in passed:
+                raise
+        else:
+            written += 1
+
+    try_each(due, one)
+    return written
