@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.fleet.history import History, HistoryReader
 from ledger.errors import LedgerError, Reason
-from ledger.events.policies import ScopePart
+from ledger.events.policies import DRAFTED_TYPES, ScopePart
 from ledger.events.registry import typed
 from ledger.events.shadows import (
     SHADOW_CLASSES,
@@ -38,6 +39,7 @@ CALM = policy_text(rules=[rule("bad", "priority >= 900000")])
 KEEN = policy_text(
     rules=[rule("bad", "priority >= 100000", hold="priority >= 50000")], max_priority_step=0.1
 )
+HISTORY = HistoryReader.history
 BETA = ScopePart(kind="model", model="beta", labels={})
 
 
@@ -246,3 +248,40 @@ def test_only_a_time_to_come_can_end_it(world: World) -> None:
     with pytest.raises(LedgerError) as refused:
         shadow(world, KEEN, span=-DAY)
     assert reason_of(refused) is Reason.FIELD_INVALID
+
+
+@pytest.mark.parametrize(
+    "lost", [DRAFTED_TYPES, (PolicyShadowed.TYPE,), (ShadowScored.TYPE,), SHADOW_DECISION_TYPES]
+)
+def test_a_shadow_that_cannot_be_read_holds_up_no_score(
+    tmp_path: Path, lost: tuple[str, ...]
+) -> None:
+    world = World(tmp_path / "ledger.db", clock="data").begin("alpha", policy=CALM)
+    shadow(world, KEEN)
+    see(world, 0.9, DAY)
+    world.lose(world.events(*lost)[-1].position)
+    world.restart()
+    before = len(world.scores())
+    see(world, 0.9, 2 * DAY)
+    assert not world.evaluator.unreadable
+    assert len(world.scores()) > before
+    world.close()
+
+
+def test_a_shadow_that_begins_or_ends_leaves_the_warm_state_of_every_model(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see(world, 0.4, HOUR)
+    see(world, 0.4, HOUR, model="beta")
+    built: list[str] = []
+
+    def counted(reader: HistoryReader, model: str, as_of: int) -> History | None:
+        built.append(model)
+        return HISTORY(reader, model, as_of)
+
+    monkeypatch.setattr(HistoryReader, "history", counted)
+    position = shadow(world, KEEN, scope=BETA)
+    see(world, 0.9, DAY)
+    world.ledger.shadowing.end(ANA, position, "enough was seen")
+    see(world, 0.9, 2 * DAY)
+    assert not built

@@ -106,10 +106,10 @@ class Evaluator:
             self._position = event.position
             if event.stream.startswith("models/") or event.type in CASE_TYPES:
                 self._fold(event)
-            elif event.type in (*ACTIVATED_TYPES, *SHADOW_TYPES):
-                self._forget()  # scopes may have moved; state is rebuilt when it is needed
-            elif event.type == BodyErased.TYPE:
-                self._forget()  # nothing stays of what was erased
+            elif event.type in SHADOW_TYPES:
+                self._shadows.forget()
+            elif event.type in (*ACTIVATED_TYPES, BodyErased.TYPE):
+                self._forget()  # scopes may have moved; nothing stays of what was erased
 
     def run_due(self) -> int:
         """Score every model that is due and return how many were. Waits for the writes."""

@@ -27,7 +27,12 @@ from ledger.kernel.buckets import ModelState
 from ledger.storage.events import Events
 from ledger.storage.records import Guard
 
-_UNUSABLE: Final = (Reason.BODY_ERASED, Reason.POLICY_INVALID, Reason.POLICY_UNKNOWN)
+_UNUSABLE: Final = (
+    Reason.BODY_ERASED,
+    Reason.EVENT_UNREADABLE,
+    Reason.POLICY_INVALID,
+    Reason.POLICY_UNKNOWN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ class ShadowAssessor:
     def _assessed(self, real: AssessmentInputs, shadows: Shadows) -> Iterator[ShadowAssessment]:
         """Yield what each shadow of a model gives.
 
-        A shadow whose policy was erased gives nothing any more.
+        One whose policy was erased gives nothing any more, nor does one that cannot be read: that
+        holds up no score of the policy in force.
         """
         described = real.history.described
         for one in shadows.for_model(real.history.model, described.labels):
@@ -88,7 +94,13 @@ class ShadowAssessor:
                 if error.reason not in _UNUSABLE:
                     raise
                 continue
-            yield self.assess(real, one.position, policy)
+            try:
+                assessed = self.assess(real, one.position, policy)
+            except LedgerError as error:
+                if error.reason is not Reason.EVENT_UNREADABLE:
+                    raise  # what was erased a moment ago is about to be folded
+                continue
+            yield assessed
 
     def assess(
         self, real: AssessmentInputs, shadow: int, policy: CompiledPolicy

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledger.application.commands import shadow_stream
 from ledger.application.fleet.history import History, HistoryReader, PriorDecision
-from ledger.events.registry import typed
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
+from ledger.events.registry import decode_data, typed
 from ledger.events.shadows import (
     SHADOW_DECISION_TYPES,
     SHADOW_TYPES,
@@ -29,13 +31,21 @@ class ShadowReader:
     histories: HistoryReader
 
     def running(self, as_of: int) -> Shadows:
-        """Return the shadows that run at a position."""
+        """Return the shadows that run at a position; what cannot be read counts as erased."""
         shadows = Shadows()
         for event in self.events.of_types(self.ledger, SHADOW_TYPES, at_or_before=as_of):
-            is_gone = self.histories.erasures.passes_over(event, as_of)
-            data = None if is_gone else event.data
+            data = self._data(event, as_of)
             shadows = shadows.applied(event.position, event.stream, event.type, data)
         return shadows
+
+    def _data(self, event: RecordedEvent, as_of: int) -> dict[str, Any] | None:
+        try:
+            is_gone = self.histories.erasures.passes_over(event, as_of)
+            return None if is_gone else decode_data(event).to_data()
+        except LedgerError as error:
+            if error.reason is not Reason.EVENT_UNREADABLE:
+                raise
+            return None
 
     def history(self, real: History, shadow: int) -> History:
         """Return a model's history as a shadow takes it: decided by itself, and not overridden."""
