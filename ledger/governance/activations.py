@@ -12,7 +12,13 @@ from ledger.authority.table import EMERGENCY
 from ledger.events.cases import GOVERNOR
 from ledger.events.values import SECOND, parse_time
 from ledger.governance.lifecycle import Approval, LifecycleState, ScopeKey, scope_key
-from ledger.governance.requirements import Requirement, holds, lost, person_of, requirements
+from ledger.governance.requirements import (
+    Requirement,
+    holds,
+    lost_fault,
+    person_of,
+    requirements,
+)
 from ledger.governance.steps import Data, Judge, StepTimes, barred, scope_fault
 
 
@@ -61,8 +67,8 @@ def _form_fault(state: LifecycleState, actor: str, scope: ScopeKey, data: Data) 
 
 def _direct_fault(state: LifecycleState, scope: ScopeKey) -> str:
     """Return what approvals an activation that cites none would have taken."""
-    if gone := lost(state, scope):
-        return f"the document of {gone[0]} was erased, and what approvals it asks for with it"
+    if fault := lost_fault(state, scope):
+        return fault
     asked = requirements(state, scope)
     return f"it takes approvals: {asked[0]}" if asked else ""
 
@@ -70,10 +76,7 @@ def _direct_fault(state: LifecycleState, scope: ScopeKey) -> str:
 def _approved_fault(
     state: LifecycleState, authority: AuthorityState, data: Data, moment: StepTimes
 ) -> str:
-    scope = scope_key(data["scope"])
-    if gone := lost(state, scope):
-        return f"the document of {gone[0]} was erased, and what approvals it asks for with it"
-    return quorum_fault(state, authority, data, scope, moment)
+    return quorum_fault(state, authority, data, scope_key(data["scope"]), moment)
 
 
 def quorum_fault(
@@ -84,6 +87,8 @@ def quorum_fault(
     moment: StepTimes,
 ) -> str:
     """Return why the approvals that are cited are not those that a scope takes."""
+    if fault := lost_fault(state, scope):
+        return fault
     named, cited = (data["policy"], data["version"]), data["approvals"]
     digest = data.get("digest", state.drafts[named].digest)
     if cited != sorted(set(cited)):
@@ -180,6 +185,8 @@ def _emergency_fault(
 ) -> str:
     scope = scope_key(data["scope"])
     asked = requirements(state, scope)
+    if not asked and (fault := lost_fault(state, scope)):
+        return fault
     if not asked:
         return f"no approvals are asked for there: it can be activated for {scope} as it is"
     if not authority.may(actor, EMERGENCY, moment.grants_at):

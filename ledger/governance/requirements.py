@@ -56,14 +56,33 @@ def requirement_of(state: LifecycleState, named: tuple[str, int]) -> Requirement
 
 
 def lost(state: LifecycleState, scope: ScopeKey) -> list[ActivationFact]:
-    """Return the activations in force there whose documents, and so what they ask, are gone."""
+    """Return the activations there whose documents are gone, and what they ask with them.
+
+    Those are in force, or came before a roll-back or an emergency to what asks for nothing itself.
+    """
     return [
-        one
+        gone
         for one in state.in_force.values()
-        if one.scope.rank <= scope.rank
-        and state.may_share(one.scope, scope)
-        and is_gone(state, one)
+        if one.scope.rank <= scope.rank and state.may_share(one.scope, scope)
+        for gone in _lost_along(state, one)
     ]
+
+
+def lost_fault(state: LifecycleState, scope: ScopeKey) -> str:
+    """Return why it is not known what a scope takes; empty where it is."""
+    gone = lost(state, scope)
+    if not gone:
+        return ""
+    return f"the document of {gone[0]} was erased, and what approvals it asks for with it"
+
+
+def _lost_along(state: LifecycleState, activation: ActivationFact) -> list[ActivationFact]:
+    if is_gone(state, activation):
+        return [activation]
+    carried = list(_carried(state, activation))
+    if any(requirement_of(state, one.named) is not None for one in carried):
+        return []  # what is known is asked for
+    return [one for one in carried if is_gone(state, one)]
 
 
 def is_gone(state: LifecycleState, activation: ActivationFact) -> bool:

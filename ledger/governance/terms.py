@@ -15,7 +15,6 @@ from ledger.events.policies import (
 from ledger.events.values import parse_time
 from ledger.governance.activations import quorum_fault
 from ledger.governance.lifecycle import LifecycleState, scope_key
-from ledger.governance.requirements import lost
 from ledger.governance.steps import Data, Judge, StepTimes, scope_fault, step_fault, version_fault
 
 
@@ -60,8 +59,6 @@ def _scheduled_fault(
     for one in state.schedules.values():
         if one.scope == scope:
             return f"an activation is set for {scope} at position {one.position}: withdraw it first"
-    if gone := lost(state, scope):
-        return f"the document of {gone[0]} was erased, and what approvals it asks for with it"
     return quorum_fault(state, authority, data, scope, moment._replace(at=at))
 
 

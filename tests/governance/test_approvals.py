@@ -284,6 +284,24 @@ def test_where_the_document_in_force_is_erased_only_a_roll_back_goes_on(world: G
     check_audit(world)
 
 
+def test_erasing_what_was_in_force_before_a_roll_back_is_no_way_around_what_it_asked_for(
+    tmp_path: Path,
+) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world.ledger.definitions.define(AUTHOR, defined("loss"))
+    free = world.drafted(policy_text(), "free")
+    world.enforce(free)
+    version = world.drafted(governed_text((APPROVER, 2)))
+    drafted = world.head
+    world.enforce(version)
+    world.roll_back(free)
+    world.erase(drafted)
+    other = world.drafted(policy_text(), "other")
+    assert "the document of main version 1 was erased" in refusal(lambda: world.enforce(other))
+    check_audit(world)
+    world.close()
+
+
 def test_nothing_is_in_force_by_an_activation_that_was_erased(world: Governed) -> None:
     version = submitted(world)
     world.approve(version, PAT, SAM)

@@ -148,6 +148,18 @@ def test_what_an_emergency_put_in_force_is_rolled_back_to_only_once_ratified(
     assert "but in an emergency" in refusal(lambda: world.roll_back(version))
 
 
+def test_erasing_what_an_emergency_replaced_does_not_ratify_it_without_approvals(
+    world: Governed,
+) -> None:
+    version = second(world)
+    rush(world, version)
+    world.erase(world.events("policy.drafted.v3")[0].position)
+    assert "the document of main version 1 was erased" in refusal(
+        lambda: world.ledger.policy_steps.ratify(PAT, version)
+    )
+    check_audit(world)
+
+
 def test_an_emergency_takes_an_action_of_its_own(world: Governed) -> None:
     version = second(world)
     assert "lacks the action policies.emergency" in refusal(
