@@ -197,7 +197,7 @@ class LifecycleState:
         best: ActivationFact | None = None
         for one in self.in_force.values():
             is_wider = one.scope.rank < scope.rank or set(one.scope.labels) < set(scope.labels)
-            if not is_wider or not self.may_share(one.scope, scope):
+            if not is_wider or not self.shares_now(one.scope, scope):
                 continue
             if best is None or (one.scope.rank, one.position) > (best.scope.rank, best.position):
                 best = one
@@ -221,8 +221,16 @@ class LifecycleState:
             if one.submission == submission and not one.withdrawn_at
         ]
 
-    def may_share(self, one: ScopeKey, other: ScopeKey) -> bool:
+    def shares_now(self, one: ScopeKey, other: ScopeKey) -> bool:
         """Whether two scopes can hold one model: a model by the labels that it has now."""
+        if {one.kind, other.kind} != {"labels", "model"}:
+            return self.may_share(one, other)
+        by_label, by_name = (one, other) if one.kind == "labels" else (other, one)
+        known = self.labels.get(by_name.model or "", {})
+        return all(known.get(name) == value for name, value in by_label.labels)
+
+    def may_share(self, one: ScopeKey, other: ScopeKey) -> bool:
+        """Whether two scopes can hold one model, which may be given other labels at any time."""
         if "ledger" in {one.kind, other.kind}:
             return True
         if one.kind == other.kind == "model":
@@ -230,9 +238,7 @@ class LifecycleState:
         if one.kind == other.kind == "labels":
             others = dict(other.labels)
             return all(others.get(name, value) == value for name, value in one.labels)
-        by_label, by_name = (one, other) if one.kind == "labels" else (other, one)
-        known = self.labels.get(by_name.model or "", {})
-        return all(known.get(name) == value for name, value in by_label.labels)
+        return True
 
     # ---- folding ---------------------------------------------------------------------------------
 

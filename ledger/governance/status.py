@@ -32,7 +32,7 @@ class RoleStatus:
 
 @dataclass(frozen=True, slots=True)
 class ScopeOverlap:
-    """A version in force for another scope that some model can be in too."""
+    """A version in force for another scope that some model can be in too, by its labels now."""
 
     policy: str
     version: int
@@ -106,7 +106,7 @@ def _overlaps(
     # A version that is not in force yet would be the later one.
     at = own.position if own is not None and own.named == named else state.position
     for one in state.in_force.values():
-        if one.scope != scope and state.may_share(one.scope, scope):
+        if one.scope != scope and state.shares_now(one.scope, scope):
             decides = (one.scope.rank, one.position) > (scope.rank, at)
             yield ScopeOverlap(*one.named, one.scope, decides)
 

@@ -219,6 +219,19 @@ def test_another_label_is_no_way_around_a_policy_for_models_that_carry_both(
     world.close()
 
 
+def test_taking_a_models_labels_away_is_no_way_around_the_policy_for_them(tmp_path: Path) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world.ledger.definitions.define(AUTHOR, defined("loss"))
+    world.register("alpha")
+    world.enforce(world.drafted(governed_text((APPROVER, 1)), "high"), HIGH)
+    other = world.drafted(policy_text(), "other")
+    assert "high version 1 asks for 1" in refusal(lambda: world.enforce(other, one_model("alpha")))
+    status = world.ledger.governance.status("other", 1, one_model("alpha"), 0)
+    assert (status.overlaps, status.roles[0].requirement.policy) == ((), "high")
+    check_audit(world)
+    world.close()
+
+
 def test_a_definition_with_replacements_is_no_way_around_approvals(world: Governed) -> None:
     from ledger.application.fleet.definitions import Replacement
 
