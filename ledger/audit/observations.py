@@ -61,6 +61,7 @@ class Observations:
             " signal INTEGER, source INTEGER, size INTEGER, value TEXT, first INTEGER,"
             " PRIMARY KEY (model, at, position)) WITHOUT ROWID"
         )
+        run("CREATE INDEX chains ON seen (model, at, first, position) WHERE first > 0")
         run("CREATE TABLE asked (key BLOB, position INTEGER, allowed INTEGER)")
         run("CREATE TABLE salted (salt BLOB, position INTEGER)")
         self._seen: list[tuple[object, ...]] = []
@@ -117,6 +118,33 @@ class Observations:
             )
             for position, at, version_, signal, source, size, value, first_ in rows
         ]
+
+    def at_position(
+        self, stream: str, at: int, position: int, at_or_before: int
+    ) -> IndexedObservation | None:
+        """Return a model's observation of a time at a position; None where it is not there."""
+        self._flush()
+        row = self._database.execute(
+            "SELECT position, at, version, signal, source, size, value, first FROM seen"
+            " WHERE model = ? AND at = ? AND position = ? AND position <= ?",
+            (self._number(stream), at, position, at_or_before),
+        ).fetchone()
+        if row is None:
+            return None
+        names = self._names
+        version, signal, source = (names[number] for number in row[2:5])
+        return IndexedObservation(row[0], row[1], version, signal, source, *row[5:])
+
+    def last_correction(self, stream: str, at: int, first: int, at_or_before: int) -> int:
+        """Return the last position of a correction in a chain; 0 where there is none."""
+        self._flush()
+        row = self._database.execute(
+            "SELECT position FROM seen INDEXED BY chains"
+            " WHERE model = ? AND at = ? AND first = ? AND first > 0 AND position <= ?"
+            " ORDER BY position DESC LIMIT 1",
+            (self._number(stream), at, first, at_or_before),
+        ).fetchone()
+        return 0 if row is None else int(row[0])
 
     def newest(self, stream: str, version: str, since: int, at_or_before: int) -> int | None:
         """Return the newest time at which a version was observed, not before `since`."""

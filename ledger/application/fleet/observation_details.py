@@ -68,6 +68,7 @@ class DetailChecks:
     ) -> CheckedDetails:
         """Return the details as they are recorded; FIELD_INVALID names what is wrong with them."""
         head = self._events.head(self._ledger).position
+        chains = _Chains(self._events, self._ledger, head)
         found, members, changed = _Found(), {}, list(rows)
         guards: dict[Guard, None] = {}
         corrected: dict[int, int] = {}
@@ -76,7 +77,7 @@ class DetailChecks:
             if not detail.corrects:
                 continue
             refuse = found.refusing(f"observations[{index}].detail.corrects")
-            target = self._target(caller, rows[index], detail.corrects, head, refuse)
+            target = self._target(caller, rows[index], detail.corrects, chains, refuse)
             if target is None:
                 continue
             first = chain_of(target)
@@ -94,11 +95,12 @@ class DetailChecks:
         return CheckedDetails(changed, members, tuple(guards), found.rounded, found.vanished)
 
     def _target(
-        self, caller: Caller, row: Row, position: int, head: int, refuse: "_Refuse"
+        self, caller: Caller, row: Row, position: int, chains: "_Chains", refuse: "_Refuse"
     ) -> RecordedEvent | None:
         """Return what a row corrects; None, and why, where it cannot correct that."""
         model, signal, version, _, observed_at, _ = row
-        event = self._events.event(self._ledger, position) if 0 < position <= head else None
+        is_there = 0 < position <= chains.head
+        event = self._events.event(self._ledger, position) if is_there else None
         if event is None or event.type not in OBSERVED_TYPES:
             refuse(f"there is no observation at position {position}")
         elif event.stream != model_stream(model):
@@ -107,7 +109,7 @@ class DetailChecks:
             refuse(f"the observation at position {position} was erased: submit one of its own")
         else:
             seen = parse_observed(event)
-            newest = self._newest_of_chain(event, head)
+            newest = chains.newest(event)
             if seen.signal != signal:
                 refuse(f"position {position} is an observation of {seen.signal}, not of {signal}")
             elif seen.source != caller.actor:
@@ -123,14 +125,33 @@ class DetailChecks:
                 return event
         return None
 
-    def _newest_of_chain(self, target: RecordedEvent, head: int) -> int:
+
+class _Chains:
+    """The newest known observation of each chain: one batch reads each model and time once."""
+
+    def __init__(self, events: Events, ledger: str, head: int) -> None:
+        self.head = head
+        self._events = events
+        self._ledger = ledger
+        self._newest: dict[tuple[str, int], dict[int, int]] = {}
+
+    def newest(self, target: RecordedEvent) -> int:
+        """Return the position of the newest known one of an observation's chain."""
         assert target.observed_at is not None
-        at, first = target.observed_at, chain_of(target)
-        seen = self._events.observations(
-            self._ledger, target.stream, observed_from=at, observed_until=at, at_or_before=head
-        )
-        known = [event for event in seen if event.body_bytes is not None]
-        return max(event.position for event in known if chain_of(event) == first)
+        key = target.stream, target.observed_at
+        if key not in self._newest:
+            self._newest[key] = self._read(*key)
+        return self._newest[key][chain_of(target)]
+
+    def _read(self, stream: str, at: int) -> dict[int, int]:
+        newest: dict[int, int] = {}
+        for event in self._events.observations(
+            self._ledger, stream, observed_from=at, observed_until=at, at_or_before=self.head
+        ):
+            if event.body_bytes is not None:
+                first = chain_of(event)
+                newest[first] = max(event.position, newest.get(first, 0))
+        return newest
 
 
 def detailed(

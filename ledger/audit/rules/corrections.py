@@ -11,15 +11,13 @@ from ledger.events.signals import SignalObservedV2
 _OBSERVED: Final = SignalObservedV2.TYPE
 
 
-def _chain(event: AuditedEvent, fold: LedgerState) -> list[IndexedObservation]:
-    """Return the model's observations of the time that a correction states."""
-    at = _stated(event).observed_at
-    return fold.observations.between(event.stream, at, at, fold.position)
-
-
 def _corrected(event: AuditedEvent, fold: LedgerState) -> IndexedObservation | None:
-    position = _stated(event).corrects
-    return next((one for one in _chain(event, fold) if one.position == position), None)
+    """Return what a correction names, where the model has it at the time that it states."""
+    stated = _stated(event)
+    if not stated.corrects:
+        return None
+    known, at = fold.observations, stated.observed_at
+    return known.at_position(event.stream, at, stated.corrects, fold.position)
 
 
 def _stated(event: AuditedEvent) -> StatedObservation:
@@ -64,7 +62,9 @@ def corrections_newest(event: AuditedEvent, fold: LedgerState) -> Verdict:
     first = corrected.first or corrected.position
     if stated.first != first:
         return f"it says that the chain begins at position {stated.first}, and it does at {first}"
-    newest = max(one.position for one in _chain(event, fold) if first in {one.first, one.position})
-    if newest != corrected.position:
+    newest = fold.observations.last_correction(
+        event.stream, corrected.observed_at, first, fold.position
+    )
+    if newest > corrected.position:
         return f"what it corrects was corrected before, at position {newest}"
     return None
