@@ -103,7 +103,7 @@ ERASED_POSITIONS_MAX: Final = 1_000_000  # one transaction; no append meanwhile
 
 LEDGERS_MAX: Final = 100  # of one server: each has its own chain, keys and read models
 
-TRIALS_MAX: Final = 2  # policies tried at once on one ledger: each reads its history
+TRIALS_MAX: Final = 2  # policies tried or compared at once on one ledger: each reads its history
 EXPORTS_MAX: Final = 2  # bundles written at once: each takes a core's worth of time from appends
 EXPORTS_KEPT_MAX: Final = 100  # bundles of one ledger: each may be as large as the ledger
 EXPORT_CHUNK_BYTES: Final = 1024 * 1024  # of an archive in one message

@@ -13,6 +13,7 @@ from ledger.application.decisions.overrides import Overrides
 from ledger.application.decisions.replay import Replayer
 from ledger.application.decisions.shadow_comparison import ShadowComparisons
 from ledger.application.decisions.trial import Trials
+from ledger.application.decisions.trial_places import TrialPlaces
 from ledger.application.drills import Drills
 from ledger.application.erasure import Erasure
 from ledger.application.evaluation.evaluator import Evaluator
@@ -77,12 +78,15 @@ class LedgerApplication:
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
         self.grounds = GroundsReader(store.events, info.origin, self.histories, self.replayer)
         self.chosen_policies = ChosenPolicies(self.fleet, self.histories, self.definitions)
-        self.trials = Trials(store.events, info, self.histories, self.fleet)
+        places = TrialPlaces()
+        self.trials = Trials(store.events, info, self.histories, self.fleet, places)
         self.overrides = Overrides(store, info, self.decisions)
         self.cases = Cases(store, info)
         shadows = ShadowReader(store.events, info.origin, self.histories)
         self.shadowing = Shadowing(store, info, self.commands, shadows)
-        self.shadow_comparisons = ShadowComparisons(store.events, info.origin, self.histories)
+        self.shadow_comparisons = ShadowComparisons(
+            store.events, info.origin, self.histories, places
+        )
         self.governor = Governor(
             store, info, self.cases, self.histories, clock, self.due_policies, self.shadowing
         )

@@ -17,6 +17,7 @@ from ledger.events.registry import decode_data
 from ledger.events.values import parse_time
 from tests.application.conftest import MakeWorld
 from tests.support.correcting import correct
+from tests.support.shadowed import shadow
 from tests.support.world import DAY, HOUR, START, World, policy_text, rule
 
 LOSSES = (0.4, 1.3, 1.4, 0.8, 0.7, 0.4, 1.4, 1.4, 0.6, 0.5)
@@ -237,3 +238,48 @@ def test_as_many_trials_as_may_be_run_at_once_and_one_more_is_refused(world: Wor
     report = world.ledger.trials.report(policy, None, [], TrialSpan(), second)
     again = world.ledger.trials.report(policy, None, [], TrialSpan())
     assert again == report, "each place is given back"
+
+
+def test_a_comparison_of_a_shadow_takes_the_place_of_a_trial(world: World) -> None:
+    world.begin("m1")
+    world.see("m1", 0.5, START)
+    policy, position = chosen(world, LOOSE), shadow(world, LOOSE)
+
+    def last() -> bool:
+        with pytest.raises(LedgerError) as caught:
+            world.ledger.shadow_comparisons.compare(position)
+        assert caught.value.reason is Reason.LIMIT_REACHED
+        return True
+
+    def second() -> bool:
+        return bool(world.ledger.trials.report(policy, None, [], TrialSpan(), last))
+
+    world.ledger.trials.report(policy, None, [], TrialSpan(), second)
+    assert world.ledger.shadow_comparisons.compare(position)
+
+
+def test_a_report_looks_at_each_step_as_often_however_many_models_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[int] = []
+    usual = TrialStep.__getattribute__
+
+    def counted(step: TrialStep, name: str) -> object:
+        looked.append(1)
+        return usual(step, name)
+
+    monkeypatch.setattr(TrialStep, "__getattribute__", counted)
+
+    def looks(models: int) -> float:
+        trials = Trial(), Trial()
+        for trial in trials:
+            for number in range(models):
+                name = f"m{number:03d}"
+                trial.add(
+                    TrialStep(name, 1, 1, 0, "INVESTIGATE", "a", "r", is_begun=True, cost_micros=5)
+                )
+        looked.clear()
+        report_of(*trials)
+        return len(looked) / models
+
+    assert looks(100) == looks(10)

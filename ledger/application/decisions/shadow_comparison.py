@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ledger.application.decisions.trial_places import TrialPlaces
 from ledger.application.decisions.trial_result import Trial, TrialReport, TrialStep, report_of
 from ledger.application.fleet.history import HistoryReader
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionResult
@@ -54,17 +55,24 @@ class _Model:
 class ShadowComparisons:
     """Compares the shadows of one ledger with what was decided."""
 
-    def __init__(self, events: Events, ledger: str, histories: HistoryReader) -> None:
+    def __init__(
+        self, events: Events, ledger: str, histories: HistoryReader, places: TrialPlaces
+    ) -> None:
         self._events = events
         self._ledger = ledger
         self._histories = histories
+        self._places = places
 
     def compare(self, shadow: int) -> ComparedShadow:
-        """Return what came of the shadow that began at a position."""
-        walk = _Walk(shadow, self._histories)
-        for event in self._events_after(shadow):
-            walk.take(event)
-        return walk.result()
+        """Return what came of the shadow that began at a position.
+
+        LIMIT_REACHED while as many policies as may be are being tried or compared.
+        """
+        with self._places.one():
+            walk = _Walk(shadow, self._histories)
+            for event in self._events_after(shadow):
+                walk.take(event)
+            return walk.result()
 
     def _events_after(self, shadow: int) -> Iterator[RecordedEvent]:
         after = shadow

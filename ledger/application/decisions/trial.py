@@ -9,19 +9,19 @@ its hysteresis and its bound of priority go by. Overrides count as they were set
 A body that was erased since is not there. Costs one read of the streams; nothing is kept.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ledger.application.commands import model_stream
+from ledger.application.decisions.trial_places import TrialPlaces
 from ledger.application.decisions.trial_result import Trial, TrialReport, TrialStep, report_of
 from ledger.application.evaluation.assessments import Assessment, AssessmentInputs, assess
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import History, HistoryReader, PriorDecision, window_bounds
 from ledger.application.fleet.service_period import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions
-from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.errors import invalid_field
 from ledger.events.corrections import correction_of
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
@@ -31,7 +31,6 @@ from ledger.events.policy_document import Action
 from ledger.events.registry import decode_data, typed
 from ledger.events.values import SECOND, TIME_LIMIT, parse_time
 from ledger.kernel.buckets import ModelState
-from ledger.limits import TRIALS_MAX
 from ledger.storage.events import Events
 from ledger.storage.records import LedgerInfo
 
@@ -55,13 +54,18 @@ class Trials:
     """Tries policies on one ledger."""
 
     def __init__(
-        self, events: Events, info: LedgerInfo, histories: HistoryReader, fleet: Fleet
+        self,
+        events: Events,
+        info: LedgerInfo,
+        histories: HistoryReader,
+        fleet: Fleet,
+        places: TrialPlaces,
     ) -> None:
         self._events = events
         self._info = info
         self._histories = histories
         self._fleet = fleet
-        self._slots = threading.BoundedSemaphore(TRIALS_MAX)
+        self._places = places
 
     def report(
         self,
@@ -83,18 +87,8 @@ class Trials:
         chosen = sorted(set(models)) or [
             view.name for view in self._fleet.models() if not view.model.retired
         ]
-        if not self._slots.acquire(blocking=False):
-            raise LedgerError(
-                Reason.LIMIT_REACHED,
-                f"{TRIALS_MAX} policies are being tried on this ledger, as many as may be at once.",
-                remedy="Try again when one of them is done.",
-                retry_after_seconds=5.0,
-                metadata={"limit": str(TRIALS_MAX)},
-            )
-        try:
+        with self._places.one():
             return report_of(*self.run((against, policy), chosen, span, is_wanted))
-        finally:
-            self._slots.release()
 
     def run(
         self,

@@ -1,6 +1,6 @@
 """The result of a trial: the decisions of two policies at the same scores, counted and compared."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -101,14 +101,27 @@ class TrialReport:
 def report_of(before: Trial, after: Trial) -> TrialReport:
     """Return what differs; a score that only one of the two has is counted, and differs not."""
     differences = tuple(_differences(before.steps, after.steps))
-    models = sorted({step.model for step in (*before.steps, *after.steps)})
-    return TrialReport(
-        _side(before.steps),
-        _side(after.steps),
-        tuple(_effect(model, before, after, differences) for model in models),
-        differences,
-        after.erased,
+    own = [_by_model(trial.steps) for trial in (before, after)]
+    differing = Counter(each.after.model for each in differences)
+    models = tuple(
+        ModelEffect(
+            model,
+            len(own[1][model]),
+            differing[model],
+            _side(own[0][model]),
+            _side(own[1][model]),
+        )
+        for model in sorted({*own[0], *own[1]})
     )
+    sides = _side(before.steps), _side(after.steps)
+    return TrialReport(*sides, models, differences, after.erased)
+
+
+def _by_model(steps: Sequence[TrialStep]) -> defaultdict[str, list[TrialStep]]:
+    found: defaultdict[str, list[TrialStep]] = defaultdict(list)
+    for step in steps:
+        found[step.model].append(step)
+    return found
 
 
 def _differences(
@@ -119,14 +132,6 @@ def _differences(
         other = at.get((step.model, step.position))
         if other is not None and other.decided != step.decided:
             yield TrialDifference(other, step)
-
-
-def _effect(
-    model: str, before: Trial, after: Trial, differences: Sequence[TrialDifference]
-) -> ModelEffect:
-    own = [[step for step in trial.steps if step.model == model] for trial in (before, after)]
-    differing = sum(1 for each in differences if each.after.model == model)
-    return ModelEffect(model, len(own[1]), differing, _side(own[0]), _side(own[1]))
 
 
 def _side(steps: Sequence[TrialStep]) -> TrialSide:
