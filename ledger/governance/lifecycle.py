@@ -162,8 +162,8 @@ class LifecycleState:
     """Where each activation in an emergency was ratified, by its position."""
     schedules: dict[int, Schedule] = field(default_factory=dict)
     """Those whose time has not come, by position."""
-    labels: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    """The labels of each model."""
+    labels: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
+    """The labels of each model; None where the description in force has lost its body."""
 
     def copy(self) -> "LifecycleState":
         """Return an equal state, which goes its own way."""
@@ -226,7 +226,7 @@ class LifecycleState:
         if {one.kind, other.kind} != {"labels", "model"}:
             return self.may_share(one, other)
         by_label, by_name = (one, other) if one.kind == "labels" else (other, one)
-        known = self.labels.get(by_name.model or "", {})
+        known = self.labels.get(by_name.model or "") or {}
         return all(known.get(name) == value for name, value in by_label.labels)
 
     def may_share(self, one: ScopeKey, other: ScopeKey) -> bool:
@@ -251,12 +251,12 @@ class LifecycleState:
         self.position = position
         if type_ in DRAFTED_TYPES:
             self._draft(position, stream.partition("/")[2], type_, actor, data)
+        elif type_ in DESCRIBING:  # a header says which model there is
+            self.labels[stream.partition("/")[2]] = None if data is None else data["labels"]
         elif data is None:
             return  # nothing is in force by an activation whose body is gone
         elif type_ in ACTIVATED_TYPES:
             self._activate(position, actor, data)
-        elif type_ in DESCRIBING:
-            self.labels[data["model"]] = data["labels"]
         else:
             self._step(position, type_, actor, data)
 

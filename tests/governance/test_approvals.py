@@ -315,6 +315,20 @@ def test_erasing_what_was_in_force_before_a_roll_back_is_no_way_around_what_it_a
     world.close()
 
 
+def test_the_auditor_accuses_no_one_for_a_model_whose_registration_was_erased(
+    world: Governed,
+) -> None:
+    registration = world.register("alpha").last_position
+    version = world.drafted(governed_text((APPROVER, 2), title="Next"))
+    world.submit(version, one_model("alpha"))
+    world.approve(version, PAT, SAM)
+    world.enforce(version, one_model("alpha"))
+    world.update("alpha", owner="users/other")
+    world.erase(registration)
+    found = audited(Path(world.path)).findings
+    assert [one for one in found if one.rule.startswith("policies.")] == []
+
+
 def test_nothing_is_in_force_by_an_activation_that_was_erased(world: Governed) -> None:
     version = submitted(world)
     world.approve(version, PAT, SAM)

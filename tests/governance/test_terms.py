@@ -19,6 +19,7 @@ from ledger.events.policies import (
 )
 from ledger.events.values import format_time
 from tests.governance.test_approvals import check_audit, refusal
+from tests.support.audits import audited
 from tests.support.staffed import (
     APPROVER,
     AUTHOR,
@@ -119,6 +120,25 @@ def test_where_nothing_was_in_force_for_the_very_scope_the_wider_version_follows
     world.ledger.due_policies.run()
     assert in_force(world, HIGH) == (1, "reverted")
     check_audit(world)
+
+
+def test_the_auditor_accuses_no_one_where_the_labels_in_force_then_were_erased(
+    world: Governed,
+) -> None:
+    high = world.drafted(governed_text((APPROVER, 2), title="High", ratify_within="2d"), "high")
+    world.submit(high, HIGH)
+    world.approve(high, PAT, SAM)
+    world.enforce(high, HIGH)
+    registration = world.register("alpha", labels={"tier": "high"}).last_position
+    alpha = ScopePart(kind="model", model="alpha", labels={})
+    rush(world, second(world, alpha), alpha)
+    world.clock.advance(2 * DAY)
+    world.ledger.due_policies.run()
+    assert world.all_of(PolicyActivatedV2)[-1].policy == "high"
+    world.update("alpha", labels={})
+    world.erase(registration)
+    found = audited(Path(world.path)).findings
+    assert [one for one in found if one.rule.startswith("policies.")] == []
 
 
 def test_an_emergency_is_ratified_by_neither_its_author_nor_the_one_who_called_it(

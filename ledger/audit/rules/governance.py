@@ -33,13 +33,20 @@ def _moment(event: AuditedEvent, fold: LedgerState) -> StepTimes:
     return StepTimes(at, at, event.recorded_at)
 
 
+def _is_gap(event: AuditedEvent, fold: LedgerState) -> bool:
+    """Whether a body is absent that may say otherwise: also the labels of the model in scope."""
+    model = (event.known.get("scope") or {}).get("model")
+    labels = fold.lifecycle.labels
+    return fold.has_gaps or (model in labels and labels[model] is None)
+
+
 @rule("policies.steps", *(cls.TYPE for cls in STEP_CLASSES))
 def policies_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every step in the life of a version was taken by those who may, as things were there."""
     state, authority = fold.lifecycle, fold.authority.state
     moment = _moment(event, fold)
     fault = taken_fault(state, authority, event.type, event.actor, event.known, moment)
-    return _GAP if fault and fold.has_gaps else fault or None
+    return _GAP if fault and _is_gap(event, fold) else fault or None
 
 
 @rule("policies.approved", *ACTIVATED_TYPES)
@@ -52,7 +59,7 @@ def policies_approved(event: AuditedEvent, fold: LedgerState) -> Verdict:
     fault = activation_fault(state, authority, event.actor, event.known, moment)
     if not fault and event.known.get("basis") != "emergency":
         fault = _only_in_emergencies(authority, event.actor, moment.grants_at)
-    return _GAP if fault and fold.has_gaps else fault or None
+    return _GAP if fault and _is_gap(event, fold) else fault or None
 
 
 def _only_in_emergencies(authority: AuthorityState, actor: str, at: int) -> str:
