@@ -135,6 +135,41 @@ def test_a_correction_counts_in_a_trial_from_its_position_on(make_world: MakeWor
     assert told(tried(loose, unbounded)[-1]) == on_record(strict)[-1]
 
 
+def test_a_trial_ends_at_the_next_score_once_it_is_not_wanted(make_world: MakeWorld) -> None:
+    world, asked = lived(make_world()), []
+    policies = chosen(world, STRICT), chosen(world, STRICT)
+
+    def is_wanted() -> bool:
+        asked.append(True)
+        return len(asked) <= 3
+
+    before, after = world.ledger.trials.run(policies, ["m1"], TrialSpan(), is_wanted)
+    assert (len(before.steps), len(after.steps)) == (2, 0), "asked once a model and at each score"
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_what_a_trial_reads_again_for_corrections_counts_against_its_bound(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, *, is_corrected: bool
+) -> None:
+    world = make_world().begin("m1")
+    for day in range(6):
+        world.see("m1", 1.4, START + day * DAY)
+        if day >= 3 and is_corrected:
+            correct(world, world.events("signal.observed.v1")[day - 3].position, 0.4)
+        world.settle()
+    count = sum(event.stream == "models/m1" for event in world.events())
+    monkeypatch.setattr("ledger.application.decisions.trial.EVENTS_MAX", count)
+    policies = None, chosen(world, STRICT)
+    if not is_corrected:
+        assert world.ledger.trials.run(policies, ["m1"], TrialSpan())[1].steps
+        return
+    with pytest.raises(LedgerError) as caught:
+        world.ledger.trials.run(policies, ["m1"], TrialSpan())
+    assert caught.value.reason is Reason.FIELD_INVALID
+    assert f"more than {count} events" in caught.value.message
+
+
 def test_a_report_counts_what_differs_retrainings_their_cost_and_escalations(
     make_world: MakeWorld,
 ) -> None:

@@ -6,7 +6,8 @@ a model was never scored, when the tried policy would have been due: its interva
 before, by the times of what was observed. The tried policy's own last decision and score are what
 its hysteresis and its bound of priority go by. Overrides count as they were set.
 
-A body that was erased since is not there. Costs one read of the streams; nothing is kept.
+A body that was erased since is not there. Costs one read of the streams, and one
+of the window of the kernel at the first score after a correction; nothing is kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +49,24 @@ class TrialSpan:
     def holds(self, at: int) -> bool:
         """Whether a time is within the span."""
         return self.since <= at <= self.until
+
+
+class _Reads:
+    """How many events one trial has read, those that it read again too."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """Count events; FIELD_INVALID once they are more than one trial reads."""
+        self._count += count
+        if self._count > EVENTS_MAX:
+            raise invalid_field(
+                "models",
+                f"have more than {EVENTS_MAX} events, which is what one trial reads; what it reads "
+                "again, after a correction or another version, counts again",
+                remedy="Name the models to try it on, fewer at a time, or an earlier end.",
+            )
 
 
 class Trials:
@@ -105,25 +124,22 @@ class Trials:
         """
         head = self._events.head(self._info.origin).position
         before, after = Trial(), Trial()
-        read = 0
+        reads = _Reads()
         for model in models:
             events: list[RecordedEvent] = []
             for event in self._stream(model, head):
                 events.append(event)
-                read += 1
-                if read > EVENTS_MAX:
-                    raise invalid_field(
-                        "models",
-                        f"have more than {EVENTS_MAX} events, which is what one trial reads",
-                        remedy="Name the models to try it on, fewer at a time.",
-                    )
+                reads.add(1)
             if not is_wanted():
                 break
             horizons = self._horizons(events, policies[1])
             for trial, policy in zip((before, after), policies, strict=True):
-                walk = _Walk(self._histories, policy, span, trial)
+                walk = _Walk(self._histories, policy, span, trial, reads)
                 for event in events:
-                    walk.fold(event, horizons.get(event.position))
+                    at = horizons.get(event.position)
+                    if at is not None and not is_wanted():
+                        return before, after
+                    walk.fold(event, at)
                 walk.end()
         return before, after
 
@@ -180,6 +196,7 @@ class _Walk:
     policy: CompiledPolicy | None
     span: TrialSpan
     trial: Trial
+    reads: _Reads
     history: History | None = None
     state: ModelState | None = None
     service: ServicePeriod | None = None
@@ -273,11 +290,13 @@ class _Walk:
         horizon = AssessmentInputs(history, policy, at, "ingest", is_historical=False)
         service = horizon.service
         if self.state is None or service != self.service:
-            self.service = service
+            is_again, self.service = self.service is not None, service
             first, _ = window_bounds(policy.scoring, at)
-            self.state, _ = self.histories.fill(
+            self.state, positions = self.histories.fill(
                 history, service, policy.scoring, first, TIME_LIMIT - 1
             )
+            if is_again:
+                self.reads.add(len(positions))
         last = history.score
         if last and not is_same_versions(last[0], horizon.model_version, policy):
             last = None
