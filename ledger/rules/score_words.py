@@ -28,16 +28,25 @@ def told_bound(rule: SignalRule) -> str:
     if rule.source_cap is None and rule.sources_needed >= 2:
         return (
             f"One source alone cannot raise {name} above what another source reports: "
-            f"{rule.sources_needed} sources must agree."
+            f"{rule.sources_needed} sources must agree. {_silence(rule.sources_needed)}"
         )
     if bound.share == PPM:
         return f"One source alone can be all of {name}: nothing limits what it counts for."
     raised = "and can make it sustained" if bound.is_sustained else "and does not make it sustained"
     kept = "stays sustained" if bound.is_kept else "may cease to be sustained"
     return (
-        f"One source alone moves {name} by at most {percent(bound.most)}. Where all others report "
-        f"it healthy, that source raises it to {percent(bound.raised)} at most {raised}; where all "
-        f"others report it at its worst, {name} {kept}."
+        f"One source alone moves {name} by at most {percent(bound.most)}, as long as at least "
+        f"{rule.sources_needed} others fill each bucket. Where all of them report it healthy, that "
+        f"source raises it to {percent(bound.raised)} at most {raised}; where all of them report "
+        f"it at its worst, {name} {kept}. {_silence(rule.sources_needed)}"
+    )
+
+
+def _silence(needed: int) -> str:
+    """Return what a bound on one source does not cover."""
+    return (
+        f"The bound is not on silence: where fewer than {needed} others report, a source that "
+        "falls silent ends the signal."
     )
 
 

@@ -332,9 +332,22 @@ def test_the_bound_on_one_source_is_told_in_words() -> None:
     assert document is not None
     assert told_bounds(document) == [
         (
-            "One source alone moves log-loss by at most 33.3%. Where all others report it healthy, "
-            "that source raises it to 6.6% at most and does not make it sustained; where all "
-            "others report it at its worst, log-loss stays sustained."
+            "One source alone moves log-loss by at most 33.3%, as long as at least 3 others fill "
+            "each bucket. Where all of them report it healthy, that source raises it to 6.6% at "
+            "most and does not make it sustained; where all of them report it at its worst, "
+            "log-loss stays sustained. The bound is not on silence: where fewer than 3 others "
+            "report, a source that falls silent ends the signal."
+        )
+    ]
+
+
+def test_the_bound_of_agreeing_sources_says_that_it_is_not_on_silence() -> None:
+    text = CAPPED.replace("source_cap: 100", "source_cap: none")
+    assert told_bounds(parse(text)) == [
+        (
+            "One source alone cannot raise log-loss above what another source reports: 3 sources "
+            "must agree. The bound is not on silence: where fewer than 3 others report, a source "
+            "that falls silent ends the signal."
         )
     ]
 
