@@ -20,9 +20,11 @@ from ledger.errors import DATABASE_ERROR, LedgerError, Reason
 from ledger.notifications.tables import (
     CURSORS,
     DEAD_LETTERS,
+    MARKS,
     METADATA,
     Cursor,
     Key,
+    Mark,
     UndeliveredEvent,
 )
 from ledger.postgres import Purpose, connect_args, prepare_session
@@ -65,11 +67,13 @@ class NotificationStore:
         """Release files and connections."""
         self._engine.dispose()
 
-    def begin(self, key: Key, position: int) -> None:
+    def begin(self, key: Key, position: int, mark: Mark | None = None) -> None:
         """Put a subscriber's cursor at a position, unless it has one."""
         with self._begin() as connection:
             values = key._asdict() | Cursor(position)._asdict()
-            connection.execute(self._insert(CURSORS).values(values).on_conflict_do_nothing())
+            begun = self._insert(CURSORS).values(values).on_conflict_do_nothing()
+            if connection.execute(begun).rowcount == 1:
+                self._put(connection, key, mark)
 
     def cursor(self, key: Key) -> Cursor | None:
         """Return a subscriber's cursor; None for one that never began."""
@@ -78,16 +82,29 @@ class NotificationStore:
             row = connection.execute(sa.select(*columns).where(*_is(CURSORS, key))).first()
         return None if row is None else Cursor._make(row)
 
-    def move(self, key: Key, before: Cursor, after: Cursor) -> bool:
+    def mark(self, key: Key) -> Mark | None:
+        """Return the event at which a subscriber's cursor moved last, if it has."""
+        columns = [MARKS.c[name] for name in Mark._fields]
+        with self._begin() as connection:
+            row = connection.execute(sa.select(*columns).where(*_is(MARKS, key))).first()
+        return None if row is None else Mark._make(row)
+
+    def move(self, key: Key, before: Cursor, after: Cursor, mark: Mark | None = None) -> bool:
         """Replace a cursor; False, and nothing is changed, where it is not what it was."""
         with self._begin() as connection:
-            return _moved(connection, key, before, after)
+            if not _moved(connection, key, before, after):
+                return False
+            self._put(connection, key, mark)
+            return True
 
-    def bury(self, key: Key, before: Cursor, letter: UndeliveredEvent) -> bool:
+    def bury(
+        self, key: Key, before: Cursor, letter: UndeliveredEvent, mark: Mark | None = None
+    ) -> bool:
         """Set an event aside, and move the cursor to it; False where it is not what it was."""
         with self._begin() as connection:
             if not _moved(connection, key, before, Cursor(letter.position)):
                 return False
+            self._put(connection, key, mark)
             connection.execute(
                 self._insert(DEAD_LETTERS)
                 .values(key._asdict() | letter._asdict())
@@ -139,6 +156,16 @@ class NotificationStore:
             at = DEAD_LETTERS.c.position == letter.position
             connection.execute(
                 sa.update(DEAD_LETTERS).where(*_is(DEAD_LETTERS, key), at).values(letter._asdict())
+            )
+
+    def _put(self, connection: Connection, key: Key, mark: Mark | None) -> None:
+        """Replace a subscriber's mark, where there is a new one."""
+        if mark is not None:
+            statement = self._insert(MARKS).values(key._asdict() | mark._asdict())
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=list(key._asdict()), set_=mark._asdict()
+                )
             )
 
     def _letters(

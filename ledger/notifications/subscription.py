@@ -24,8 +24,9 @@ from ledger.notifications.lease import DeliveryLease
 from ledger.notifications.notification import of_event
 from ledger.notifications.selection import Selection
 from ledger.notifications.store import NotificationStore
-from ledger.notifications.tables import Cursor, Key, UndeliveredEvent
+from ledger.notifications.tables import Cursor, Key, Mark, UndeliveredEvent
 from ledger.notifications.trouble import DeliveryTrouble
+from ledger.storage.records import Head
 from ledger.storage.store import Store
 
 _PACE_SECONDS: Final = 0.2  # events that come together are looked for once
@@ -77,9 +78,10 @@ class Subscription:
 
     def begin(self) -> None:
         """Put a new subscriber where it begins; one that is known goes on where it was."""
-        head = self._parts.ledgers.events.head(self._parts.origin).position
+        head = self._parts.ledgers.events.head(self._parts.origin)
         stated = self.settings.after_position
-        self._store.begin(self.key, head if stated is None else min(stated, head))
+        position = head.position if stated is None else min(stated, head.position)
+        self._store.begin(self.key, position, _mark(head))
 
     def start(self, workers: Workers) -> None:
         """Begin to deliver, on the one thread that a subscriber has for all ledgers."""
@@ -122,28 +124,38 @@ class Subscription:
     def _turn(self) -> TaskInterval:
         if not self._may_go_on():
             return TaskInterval(_REFUSED_SECONDS, _IDLE_SECONDS)
+        head = self._parts.ledgers.events.head(self._parts.origin)
+        cursor = self._store.cursor(self.key)
+        if cursor is None or cursor.position > head.position or self._is_other_ledger():
+            self._hold(_lost(cursor))
+            return TaskInterval(_IDLE_SECONDS, _IDLE_SECONDS)
         self._replay(self._store.to_replay(self.key, limit=_REPLAYS_PER_TURN))
         waited = self._retry_at - self._clock.elapsed_seconds()
         if waited > 0:
             return TaskInterval(waited, waited)
-        head = self._parts.ledgers.events.head(self._parts.origin).position
-        cursor = self._store.cursor(self.key)
-        if cursor is None or cursor.position > head:
-            self._hold(_lost(cursor, head))
-            return TaskInterval(_IDLE_SECONDS, _IDLE_SECONDS)
         found = self._parts.ledgers.events.read(
             self._parts.origin,
             after=cursor.position,
-            until=head,
+            until=head.position,
             limit=NOTIFICATION_PAGE_EVENTS,
             types=self._selection.types,
         )
         return self._deliver(cursor, found, head)
 
-    def _deliver(self, cursor: Cursor, found: Sequence[RecordedEvent], head: int) -> TaskInterval:
-        """Send a page of events, and move the cursor past it."""
-        for event in filter(self._selection.has, found):
-            if not self._may_go_on():
+    def _is_other_ledger(self) -> bool:
+        """Return whether the ledger has not the event that it had as the cursor moved."""
+        mark = self._store.mark(self.key)
+        if mark is None:
+            return False
+        event = self._parts.ledgers.events.event(self._parts.origin, mark.position)
+        return event is None or event.event_hash != mark.event_hash
+
+    def _deliver(self, cursor: Cursor, found: Sequence[RecordedEvent], head: Head) -> TaskInterval:
+        """Send a page of events, each as it is by then, and move the cursor past it."""
+        for listed in filter(self._selection.has, found):
+            # Its body may have been erased since the page was read.
+            event = self._parts.ledgers.events.event(self._parts.origin, listed.position)
+            if event is None or not self._may_go_on():
                 return TaskInterval(_REFUSED_SECONDS, _IDLE_SECONDS)
             why = self._send(event)
             if self._stopping.is_set() and why:
@@ -154,9 +166,9 @@ class Subscription:
                 return TaskInterval(pause, pause)
             cursor = after
         is_whole = len(found) < NOTIFICATION_PAGE_EVENTS
-        end = head if is_whole else found[-1].position
-        if end > cursor.position:
-            self._store.move(self.key, cursor, Cursor(end))
+        end = head if is_whole else found[-1]
+        if end.position > cursor.position:
+            self._store.move(self.key, cursor, Cursor(end.position), _mark(end))
         return TaskInterval(_PACE_SECONDS, _IDLE_SECONDS) if is_whole else TaskInterval(0, 0)
 
     def _may_go_on(self) -> bool:
@@ -190,7 +202,7 @@ class Subscription:
             _log.info("notification.recovered", **self._named())
         self._clear()
         after = Cursor(event.position)
-        return after if self._store.move(self.key, cursor, after) else None
+        return after if self._store.move(self.key, cursor, after, _mark(event)) else None
 
     def _failed(self, cursor: Cursor, event: RecordedEvent, why: str) -> Cursor | None:
         """Remember a failed attempt, or set the event aside; None where another server moved it."""
@@ -200,7 +212,7 @@ class Subscription:
         is_late = now - since >= self.settings.give_up_seconds * SECOND
         if attempts >= self.settings.attempts_max or is_late:
             letter = UndeliveredEvent(event.position, event.type, now, attempts, why)
-            if not self._store.bury(self.key, cursor, letter):
+            if not self._store.bury(self.key, cursor, letter, _mark(event)):
                 return None
             _log.warning("notification.set_aside", position=event.position, **self._named())
             self._clear()
@@ -259,11 +271,17 @@ class Subscription:
         self._parts.trouble.report(self.key, is_in_trouble=False)
 
 
-def _lost(cursor: Cursor | None, head: int) -> str:
+def _mark(at: Head | RecordedEvent) -> Mark | None:
+    """Return what is kept of an event; None where there is none yet."""
+    return Mark(at.position, at.event_hash) if at.position else None
+
+
+def _lost(cursor: Cursor | None) -> str:
     """Return what is wrong with a cursor that is not one of this ledger."""
     if cursor is None:
         return "its cursor is gone: another program has changed what subscribers were told"
     return (
-        f"it was told of events up to {cursor.position} and the ledger ends at {head}: the ledger "
-        "was restored from an older copy"
+        f"it was told of events up to {cursor.position} that the ledger does not have: it was "
+        "restored from an older copy. Give the subscriber another name in the settings, and an "
+        "`after_position`, once its receiver knows of that"
     )

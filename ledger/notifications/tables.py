@@ -17,6 +17,14 @@ CURSORS: Final = sa.Table(
     sa.Column("failing_since", sa.BigInteger, nullable=False),
     sa.Column("problem", sa.Text, nullable=False),
 )
+MARKS: Final = sa.Table(
+    "notification_marks",
+    METADATA,
+    sa.Column("ledger", _NAME, primary_key=True),
+    sa.Column("subscriber", _NAME, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("event_hash", sa.LargeBinary, nullable=False),
+)
 DEAD_LETTERS: Final = sa.Table(
     "notification_dead_letters",
     METADATA,
@@ -48,6 +56,13 @@ class Cursor(NamedTuple):
     failing_since: int = 0
     """When it was tried first, in microseconds; 0 where nothing fails."""
     problem: str = ""
+
+
+class Mark(NamedTuple):
+    """An event that the ledger had as the cursor moved: one that has another was put back."""
+
+    position: int
+    event_hash: bytes
 
 
 class UndeliveredEvent(NamedTuple):

@@ -5,6 +5,7 @@ test turns; receivers are real, on loopback.
 """
 
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,23 @@ def test_an_erased_body_is_not_sent(tmp_path: Path) -> None:
         one.close()
 
 
+def test_a_body_that_is_erased_while_events_before_it_are_sent_is_not_sent(tmp_path: Path) -> None:
+    with receiver() as hook:
+        one = world(tmp_path, webhook(tmp_path, hook.url))
+        first, second = one.add(*named(2))
+
+        def erase(handler: BaseHTTPRequestHandler) -> None:
+            hook.answer = TAKEN
+            one.erase(second)
+            TAKEN(handler)
+
+        hook.answer = erase
+        one.let_pass(10)
+        assert hook.positions()[:2] == [first, second]
+        assert [hook.received[at].data["body"] is None for at in (0, 1)] == [False, True]
+        one.close()
+
+
 def test_a_pattern_without_any_event_type_keeps_the_server_from_starting(tmp_path: Path) -> None:
     with pytest.raises(LedgerError) as refused:
         world(tmp_path, webhook(tmp_path, "http://127.0.0.1/", types=["decision.made.v9"]))
@@ -340,3 +358,33 @@ def test_a_ledger_that_was_restored_from_an_older_copy_is_not_told_of_as_if_noth
     assert len(hook.received) == 2
     assert "restored from an older copy" in one.of().cursor.problem
     one.close()
+
+
+def test_a_restored_ledger_that_is_longer_than_before_is_told_of_under_another_name_alone(
+    hook: Receiver, tmp_path: Path
+) -> None:
+    one = world(tmp_path, webhook(tmp_path, hook.url))
+    one.close()
+    image = (tmp_path / "ledger.sqlite").read_bytes()
+    one.start()
+    one.add(*named(2))
+    one.let_pass(10)
+    one.close()
+    (tmp_path / "ledger.sqlite").write_bytes(image)
+    without = Told(tmp_path / "ledger.sqlite", 2, clock="wall")
+    without.add(*(f"other-{number}" for number in range(5)))
+    without.close()
+    one.start()
+    one.add("another")
+    one.let_pass(100)
+    one.close()
+    one.start()
+    one.let_pass(10)
+    assert len(hook.received) == 2
+    assert "Give the subscriber another name" in one.of().cursor.problem
+    one.close()
+    renamed = world(tmp_path, webhook(tmp_path, hook.url, name="pager-2"))
+    later = renamed.add("later")
+    renamed.let_pass(10)
+    assert hook.positions()[2:] == later
+    renamed.close()
