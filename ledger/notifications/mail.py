@@ -14,7 +14,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 from ledger.clock import Clock
 from ledger.events.values import SECOND
@@ -59,7 +59,7 @@ class Mail:
                 link.do_handshake()
             with closing(_Conversation(link, host, port, attempt.seconds_left)) as server:
                 attempt.ends_by(server.cut)
-                _encrypt(server, context)
+                _encrypt(server, context, attempt)
                 if subscriber.user:
                     server.login(subscriber.user, _password(Path(subscriber.secret_file)))
                 server.send_message(message, subscriber.sender, [subscriber.recipient])
@@ -108,6 +108,12 @@ class _Conversation(smtplib.SMTP):
             self.file: Any = _Bounded(self.sock.makefile("rb"))
         return super().getreply()
 
+    def begin_tls(self, seconds: float) -> None:
+        """Shake hands."""
+        assert isinstance(self.sock, ssl.SSLSocket)
+        self.sock.settimeout(seconds)
+        self.sock.do_handshake()
+
     def cut(self) -> None:
         """End it, encrypted or not, while another thread reads."""
         if self.sock is not None:
@@ -134,13 +140,28 @@ class _Bounded:
         self._file.close()
 
 
-def _encrypt(server: _Conversation, context: ssl.SSLContext) -> None:
+class _Unhurried:
+    """A context of TLS whose handshakes are begun by the caller, who can end them."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    def wrap_socket(self, link: socket.socket, server_hostname: str) -> ssl.SSLSocket:
+        """Return the connection before its handshake."""
+        return self._context.wrap_socket(
+            link, server_hostname=server_hostname, do_handshake_on_connect=False
+        )
+
+
+def _encrypt(server: _Conversation, context: ssl.SSLContext, attempt: Attempt) -> None:
     """Begin TLS, unless it has begun; DeliveryError where a server elsewhere does not offer it."""
     server.ehlo_or_helo_if_needed()
     if isinstance(server.sock, ssl.SSLSocket):
         return
     if server.has_extn("starttls"):
-        server.starttls(context=context)
+        server.starttls(context=cast("ssl.SSLContext", _Unhurried(context)))
+        attempt.ends_by(server.cut)  # an end that came meanwhile met a socket that was given up
+        server.begin_tls(attempt.seconds_left)
         server.ehlo()
     elif server.sock is None or not is_loopback(server.sock):
         raise DeliveryError("it does not offer STARTTLS, and is not on this machine")

@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import sys
+import threading
 from asyncio import Server
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,6 +190,29 @@ def test_a_mail_server_that_is_slow_or_says_too_much_is_left(
 ) -> None:
     with speaking(talk) as place:
         assert sent(by_mail(int(place.rpartition(":")[2])), seconds) == said
+
+
+def test_a_mail_server_whose_time_is_over_while_tls_begins_is_left() -> None:
+    heard_out: list[bool] = []
+
+    def talk(link: socket.socket) -> None:
+        pause = threading.Event()
+        pause.wait(0.6)
+        link.sendall(b"220 here\r\n")
+        link.recv(4_096)
+        link.sendall(b"250-here\r\n250 STARTTLS\r\n")
+        link.recv(4_096)
+        link.sendall(b"220 go on\r\n")
+        pause.wait(0.7)  # its time ends here, and that of the handshake alone does not
+        with tls().wrap_socket(link, server_side=True) as secure:
+            for _ in range(200):
+                secure.sendall(b"2")
+                pause.wait(0.02)
+            heard_out.append(True)
+
+    with speaking(talk) as place:
+        said = sent(by_mail(int(place.rpartition(":")[2]), ca=str(trial().ca)), 1.0)
+    assert (said, heard_out) == ("it had not answered after 1 s", [])
 
 
 # ---- programs ------------------------------------------------------------------------------------
