@@ -14,6 +14,8 @@ from ledger.tls_socket import Place
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_NOT_PUBLIC: Final = tuple(map(ipaddress.IPv6Network, ("fec0::/10", "64:ff9b:1::/48", "::/96")))
+"""Not global, also where a Python says so: site-local, NAT64 of a network, IPv4 within."""
 
 
 class DeliveryError(Exception):
@@ -49,7 +51,8 @@ class AllowList:
         address = _bare(ipaddress.ip_address(text))
         if any(address.version == net.version and address in net for net in self._networks):
             return True
-        return host in self._names and address.is_global and not address.is_multicast
+        is_public = address.is_global and not address.is_multicast
+        return host in self._names and is_public and not any(address in net for net in _NOT_PUBLIC)
 
 
 def is_loopback(link: socket.socket) -> bool:
