@@ -10,7 +10,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.session import Session, session
 from ledger.events import notation
-from ledger.operations.failures import IntegrityFailure
+from ledger.operations.failures import IntegrityFailure, MisuseError
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
@@ -74,8 +74,13 @@ def _origin(chosen: Session, client: "LedgerClient | None") -> str:
 
 
 def _attacked(settings: "Settings", database: str | None) -> "Settings":
+    from ledger.storage.database import sqlite_file
+
     if database is None:
         return settings
+    file = sqlite_file(database)
+    if file is not None and not file.is_file():
+        raise MisuseError(f"--db: there is no file {file}.")
     storage = settings.storage.model_copy(update={"database": database})
     return settings.model_copy(update={"storage": storage})
 

@@ -99,13 +99,24 @@ def test_a_drill_that_nothing_noticed_exits_with_4_and_is_recorded_as_that(
 
 
 def test_a_drill_without_a_server_is_performed_where_nothing_is_to_be_recorded(
-    run: Run, tmp_path: Path
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = ("drill", "run", "lost-key", "--db", str(tmp_path / "none.sqlite"))
+    monkeypatch.setenv("LEDGER_STORAGE__DATABASE", str(tmp_path / "none.sqlite"))
+    line = ("drill", "run", "lost-key")
     ran = run(*line, "--no-record")
     assert ran.code == 0, ran.err
     assert "on a small ledger made for it" in ran.out
     assert run(*line, "--server", "127.0.0.1:1", "--deadline", "1s").code == 3
+
+
+def test_a_stated_database_that_is_not_there_is_not_drilled_as_if_it_were(
+    run: Run, tmp_path: Path
+) -> None:
+    missing = tmp_path / "none.sqlite"
+    ran = run("drill", "run", "lost-key", "--db", str(missing), "--no-record")
+    assert ran.code == Exit.MISUSE
+    assert f"--db: there is no file {missing}." in ran.err
+    assert not missing.exists()
 
 
 def test_a_drill_that_is_told_to_end_leaves_no_copy_of_the_ledger(
