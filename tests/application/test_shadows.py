@@ -150,6 +150,7 @@ def test_a_shadow_is_ended_by_a_person_once(world: World) -> None:
     with pytest.raises(LedgerError) as refused:
         world.ledger.shadowing.end(ANA, position, "again")
     assert reason_of(refused) is Reason.SHADOW_REFUSED
+    assert refused.value.remedy.endswith("`decision-ledger policy shadows`.")
 
 
 def test_one_shadow_runs_on_a_scope_and_four_on_a_ledger(world: World) -> None:

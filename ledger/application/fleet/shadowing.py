@@ -148,6 +148,6 @@ def _refused(policy: str, why: str) -> LedgerError:
     return LedgerError(
         Reason.SHADOW_REFUSED,
         f"Policy {policy} {why}." if policy else f"The ledger {why}.",
-        remedy="List the shadows that run: `decision-ledger policy shadow list`.",
+        remedy="List the shadows that run: `decision-ledger policy shadows`.",
         metadata={"policy": policy, "why": why},
     )
