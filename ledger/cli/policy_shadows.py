@@ -148,5 +148,6 @@ def _told(found: "ShadowComparison") -> list[str]:
         )
         lines += ["", *table.split("\n")]
     if found.erased:
-        lines.append(f"{counted(found.erased, 'event')} was erased since and is not part of it.")
+        gone = counted(found.erased, "event")
+        lines.append(f"Erased, so not part of it: {gone}. A cost that is not known counts as 0.")
     return lines

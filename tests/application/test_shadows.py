@@ -11,6 +11,7 @@ import pytest
 
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.errors import LedgerError, Reason
+from ledger.events.models import ModelRegistered
 from ledger.events.policies import DRAFTED_TYPES, ScopePart
 from ledger.events.registry import typed
 from ledger.events.shadows import (
@@ -232,6 +233,27 @@ def test_what_comes_into_force_with_the_first_score_of_a_shadow_is_compared_too(
     report, _ = world.ledger.shadow_comparisons.compare(position)
     assert (report.before.retrainings, report.after.retrainings) == (1, 0)
     assert [one.after.model for one in report.differences] == ["alpha"]
+
+
+@pytest.mark.parametrize("is_before", [True, False], ids=["before", "amid"])
+def test_a_comparison_counts_an_erased_description_and_leaves_its_cost_out(
+    world: World, *, is_before: bool
+) -> None:
+    [registered] = [one for one in world.events(ModelRegistered.TYPE) if "alpha" in one.stream]
+    position = shadow(world, KEEN)
+    gone = registered.position
+    if not is_before:
+        see(world, 0.4, HOUR)
+        gone = world.update("alpha", owner="ben").last_position
+    see(world, 0.9, DAY)
+    see(world, 0.9, DAY + HOUR, model="beta")
+    world.update("alpha", owner="cleo")
+    world.erase(gone)
+    report, _ = world.ledger.shadow_comparisons.compare(position)
+    costs = {one.model: one.after.cost_micros for one in report.models}
+    assert (report.erased, costs["alpha"]) == (1, 0)
+    assert costs["beta"] > 0
+    assert report.after.retrainings == 2
 
 
 def test_every_shadow_that_began_is_listed_and_named_by_its_position(world: World) -> None:

@@ -5,17 +5,19 @@ of position; nothing is computed again.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ledger.application.commands import model_stream
 from ledger.application.decisions.trial_places import TrialPlaces
 from ledger.application.decisions.trial_result import Trial, TrialReport, TrialStep, report_of
-from ledger.application.fleet.history import HistoryReader
+from ledger.application.fleet.history import HistoryReader, PriorDecision
+from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionResult
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import DESCRIBING, ModelDescribed
-from ledger.events.registry import decode_data
+from ledger.events.registry import decode_data, typed
 from ledger.events.shadows import SHADOW_DECISION_TYPES, ShadowDecided, ShadowScored
 from ledger.events.values import SECOND, parse_time
 from ledger.storage.events import Events
@@ -49,6 +51,8 @@ class _Model:
     shadowed: DecisionResult | None = None
     is_real_begun: bool = False
     is_shadow_begun: bool = False
+    lost: int = 0
+    """Events for the score to come whose bodies are gone; a cost that is not known is 0."""
     scored: ShadowScored | None = None
 
 
@@ -69,10 +73,27 @@ class ShadowComparisons:
         LIMIT_REACHED while as many policies as may be are being tried or compared.
         """
         with self._places.one():
-            walk = _Walk(shadow, self._histories)
+            walk = _Walk(shadow, self._cost, self._decision)
             for event in self._events_after(shadow):
                 walk.take(event)
             return walk.result()
+
+    def _cost(self, model: str, as_of: int) -> int | None:
+        """Return the cost of one retraining of a model at a position; None where it is erased."""
+        stream = model_stream(model)
+        described = self._events.latest(self._ledger, stream, DESCRIBING, at_or_before=as_of)
+        assert described is not None, "a model that was scored is registered"
+        is_gone = described.body_bytes is None
+        return None if is_gone else int(typed(described, ModelDescribed).cost_micros)
+
+    def _decision(self, model: str, as_of: int) -> tuple[PriorDecision | None, bool]:
+        """Return the decision in force at a position, and whether it was erased since."""
+        try:
+            return self._histories.decision_in_force(model, as_of), False
+        except LedgerError as error:
+            if error.reason is not Reason.BODY_ERASED:
+                raise
+            return None, True
 
     def _events_after(self, shadow: int) -> Iterator[RecordedEvent]:
         after = shadow
@@ -87,19 +108,25 @@ class ShadowComparisons:
 class _Walk:
     """Takes events in order of position, and keeps a step of both sides for each score."""
 
-    def __init__(self, shadow: int, histories: HistoryReader) -> None:
+    def __init__(
+        self,
+        shadow: int,
+        cost: Callable[[str, int], int | None],
+        decision: Callable[[str, int], tuple[PriorDecision | None, bool]],
+    ) -> None:
         self._shadow = shadow
-        self._histories = histories
+        self._cost = cost
+        self._decision = decision
         self._models: dict[str, _Model] = {}
         self._before, self._after = Trial(), Trial()
 
     def take(self, event: RecordedEvent) -> None:
         """Take one more event."""
+        known = self._models.get(event.stream.partition("/")[2])
         if event.body_bytes is None:
-            self._after.erased += event.type == ShadowScored.TYPE
+            self._pass_over(event, known)
             return
         data = decode_data(event)
-        known = self._models.get(event.stream.partition("/")[2])
         if isinstance(data, ShadowScored):
             if data.shadow == self._shadow:
                 self._score(known or self._begin(data, event.position), data)
@@ -113,16 +140,28 @@ class _Walk:
                 self._step(known)  # what comes now belongs to the next score
                 known.real, known.is_real_begun = data, True
         elif isinstance(data, ModelDescribed):
+            self._step(known)
             known.cost_micros = int(data.cost_micros)
 
+    def _pass_over(self, event: RecordedEvent, known: _Model | None) -> None:
+        """Take an event of which only the header is left."""
+        if event.type == ShadowScored.TYPE:
+            self._after.erased += 1
+        elif known is not None:
+            if event.type not in SHADOW_DECISION_TYPES:
+                self._step(known)
+            known.lost += 1
+            if event.type in DESCRIBING:
+                known.cost_micros = 0
+
     def _begin(self, data: ShadowScored, position: int) -> _Model:
-        history = self._histories.history(data.model, data.as_of)
-        assert history is not None, "a model that was scored is registered"
-        in_force = self._histories.decision_in_force(data.model, position)
+        cost = self._cost(data.model, data.as_of)
+        in_force, is_gone = self._decision(data.model, position)
         begun = _Model(
-            int(history.described.cost_micros),
+            cost or 0,
             None if in_force is None else in_force.data,
             is_real_begun=in_force is not None and in_force.position > data.as_of,
+            lost=(cost is None) + is_gone,
         )
         self._models[data.model] = begun
         return begun
@@ -137,6 +176,8 @@ class _Walk:
         if scored is None:
             return
         model.scored = None
+        self._after.erased += model.lost
+        model.lost = 0
         for trial, made, is_begun in (
             (self._before, model.real, model.is_real_begun),
             (self._after, model.shadowed, model.is_shadow_begun),
