@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from ledger.application.commands import Caller
 from ledger.application.policies.steps import ChosenVersion
 from ledger.events.cases import TaskOutcome
 from ledger.events.policy_document import Action
@@ -86,6 +87,28 @@ def answer(life: Life) -> None:
         cases.resolve(caller, model, escalation, "It is dealt with.")
 
 
+def begin_governance(life: Life) -> None:
+    """Bring a policy into force that asks for approvals, and take each step with the next one."""
+    commands, steps = life.world.ledger.commands, life.world.ledger.policy_steps
+    ana, auditor, dpo = (Caller(f"users/{name}") for name in ("ana", "auditor", "dpo"))
+    life.world.see("m1", 0.5, life.now)  # so that a ledger whose clock are its data has a time
+    first, second, third = (_drafted(life, "main") for _ in range(3))
+    commands.activate_policy(ana, "main", first.number, "", EVERYWHERE, "the first")
+    steps.submit(ana, second, EVERYWHERE, "the next")
+    steps.reject(auditor, second, "not this way")
+    steps.submit(ana, second, EVERYWHERE, "as it is meant")
+    steps.approve(auditor, second, EVERY_ACTION, "read")
+    steps.withdraw(auditor, second, "read again")
+    steps.approve(auditor, second, EVERY_ACTION, "read twice")
+    steps.approve(dpo, second, EVERY_ACTION, "read too")
+    then = life.now + 9 * DAY
+    commands.schedule_policy(ana, "main", second.number, "", EVERYWHERE, "then", then)
+    steps.withdraw_schedule(ana, second, "not then")
+    commands.activate_in_emergency(ana, "main", second.number, "", EVERYWHERE, "a fire")
+    steps.ratify(ana, second)
+    steps.retire(ana, third, "not this one")
+
+
 def govern_policy(life: Life) -> None:
     """Lead a version through its life: submitted, rejected, approved, in force; or roll back."""
     policy = life.any_of(("main", "own"))
@@ -114,10 +137,12 @@ def _put_in_force(life: Life, policy: str, number: int) -> None:
     """Bring a version into force that has its approvals, or some: at once, later, or by then."""
     commands, steps = life.world.ledger.commands, life.world.ledger.policy_steps
     ana, version = life.caller("users/ana"), ChosenVersion(policy, number)
-    way = life.any_of(("activate", "activate late", "in emergency", "schedule", "schedule"))
+    way = life.any_of(
+        ("activate", "activate late", "in emergency", "in emergency", "schedule", "schedule")
+    )
     if way == "in emergency":
         commands.activate_in_emergency(ana, policy, number, "", EVERYWHERE, "a fire")
-        if life.happens(0.7):
+        if life.happens(0.9):
             steps.ratify(life.caller("users/dpo"), version)
         return
     if way == "schedule":

@@ -12,7 +12,7 @@ from ledger.events.signals import OBSERVED_TYPES, SignalDefined
 from tests.support.audits import audit_event, drill_event
 from tests.support.hooks import join_export
 from tests.support.life_authority import begin_authority
-from tests.support.life_governance import a_policy, answer, govern_policy
+from tests.support.life_governance import a_policy, answer, begin_governance, govern_policy
 from tests.support.life_shadows import begin_shadow, end_shadow
 from tests.support.life_signals import adopt_standard, correct, observe_nonsense
 from tests.support.lives import Life, Steps
@@ -67,6 +67,7 @@ def begin(life: Life) -> None:
     life.world.activate(a_policy(life))
     if life.seed % 3 == 1:
         begin_authority(life)
+        begin_governance(life)
 
 
 @step(1.5)
