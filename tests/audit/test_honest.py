@@ -32,8 +32,8 @@ def test_a_ledger_in_which_everything_happened_passes(lived_database: Path) -> N
     assert report.gaps == ()
     applied = counted(report)
     assert (applied["replay.score"], applied["replay.decision"], applied["replay.plan"]) == (
-        30,
-        11,
+        21,
+        8,
         2,
     )
 
@@ -53,7 +53,7 @@ def test_a_server_that_begins_during_an_audit_does_not_disturb_it(tmp_path: Path
     world.see("alpha", 0.7, START + 25 * DAY)
     report = Audit(source, "test").run()
     assert report.passed, report.text()
-    assert auditors_connection(source).query("SELECT max(position) FROM events") == [(112,)]
+    assert auditors_connection(source).query("SELECT max(position) FROM events") == [(73,)]
     source.close()
     world.close()
 
@@ -63,7 +63,7 @@ def test_the_audit_replays_what_the_service_replays(tmp_path: Path) -> None:
     count = world.check_replay()
     world.close()
     applied = counted(audited(tmp_path / "ledger.db"))
-    rules = ("replay.score", "replay.decision", "replay.plan", "shadows.replay")
+    rules = ("replay.score", "replay.decision", "replay.plan")
     assert sum(applied[rule] for rule in rules) == count
 
 
