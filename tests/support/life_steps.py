@@ -67,6 +67,12 @@ def begin(life: Life) -> None:
     life.world.activate(a_policy(life))
     if life.seed % 3 == 1:
         begin_authority(life)
+
+
+def begin_governed(life: Life) -> None:
+    """Begin, and where there is authority take each step of a policy's life once."""
+    begin(life)
+    if life.seed % 3 == 1:
         begin_governance(life)
 
 
