@@ -37,13 +37,13 @@ def acknowledge_by_eve(paper: Paper, role: str, **scope: object) -> int:
     ],
 )
 def test_an_answer_is_in_order_where_a_grant_covers_its_model(
-    paper: Paper,
+    long_paper: Paper,
     tmp_path: Path,
     role: str,
     scope: dict[str, object],
     is_right: bool,  # noqa: FBT001 - of a table
 ) -> None:
-    position = acknowledge_by_eve(paper, role, **scope)
-    report = audit_of(paper, tmp_path)
+    position = acknowledge_by_eve(long_paper, role, **scope)
+    report = audit_of(long_paper, tmp_path)
     found = [(one.rule, one.position) for one in report.findings]
     assert found == ([] if is_right else [("authority.rights", position)]), report.text()
