@@ -23,6 +23,7 @@ from tests.support.pages import (
     blocks,
     commands,
     environment,
+    files_of_project,
     is_shown,
     story,
 )
@@ -31,10 +32,9 @@ from tools import reference
 README = ROOT / "README.md"
 STORIES = [page for page in PAGES if {"console", "python"} & {word for word, _ in blocks(page)}]
 ROOMS = [
-    page
-    for folder in ("ledger", "projections", "proto", "tests")
-    for page in sorted((ROOT / folder).rglob("*.md"))
-    if page not in PAGES
+    ROOT / path
+    for path in files_of_project()
+    if path.suffix == ".md" and len(path.parts) > 1 and ROOT / path not in PAGES
 ]
 RUN_BY_ALL = "python3 tools/dev.py test"
 _SECONDS = 500

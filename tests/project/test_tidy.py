@@ -6,13 +6,14 @@ What ruff, mypy, import-linter and buf already hold is left to them.
 
 import ast
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.pages import files_of_project
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {"LICENSE", "README.md", "ledger", "projections", "proto", "pyproject.toml"}
@@ -64,21 +65,9 @@ CLOCK_CALLS = {
 CHANCE_MODULES = {"random", "secrets"}
 
 
-def tracked() -> list[Path]:
-    """Return every file that is, or with `git add` would be, part of the project."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    return [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
-
-
 def written(*suffixes: str) -> Iterator[tuple[Path, str]]:
     """Yield the text files that people write, with one of the suffixes if any is given."""
-    for path in tracked():
+    for path in files_of_project():
         if path.as_posix().startswith(GENERATED) or (suffixes and path.suffix not in suffixes):
             continue
         raw = (ROOT / path).read_bytes()
@@ -96,7 +85,7 @@ def offenders(pattern: re.Pattern[str]) -> list[str]:
 
 
 def test_top_level_holds_what_it_should_and_nothing_else() -> None:
-    names = {path.parts[0] for path in tracked()}
+    names = {path.parts[0] for path in files_of_project()}
     assert {name for name in names if not name.startswith(".")} == TOP_LEVEL
 
 
@@ -156,7 +145,7 @@ def test_tests_name_private_parts_of_the_product_in_one_module_only() -> None:
 
 
 def test_no_file_has_a_vague_name() -> None:
-    assert [str(path) for path in tracked() if path.stem.lower() in VAGUE_NAMES] == []
+    assert [str(path) for path in files_of_project() if path.stem.lower() in VAGUE_NAMES] == []
 
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:

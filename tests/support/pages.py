@@ -24,6 +24,21 @@ _SECONDS = 500
 _SERVES = re.compile(r"Serving on (?:ledgers://)?(127\.0\.0\.1:\d+)")
 
 
+def files_of_project() -> list[Path]:
+    """Return every file that is, or with `git add` would be, part of the project.
+
+    What others put beside it (an environment, packages for a test) is not part of it.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
 @dataclass(frozen=True)
 class Step:
     """One command of a page, what the page shows for it, and what it printed."""

@@ -29,6 +29,7 @@ from tests.support.chained import (
     sha,
     witness_key,
 )
+from tests.support.pages import files_of_project
 from tests.verifier.conftest import KINDS, write_kind
 from tests.verifier.editing import EVENTS
 from tests.verifier.writing import ROOT, TOOL, bag, write_bundle
@@ -80,12 +81,9 @@ def test_its_digest_is_published() -> None:
 
 def test_its_digest_is_published_in_one_place() -> None:
     digest = (ROOT / "tools" / "verify_bundle.sha256").read_text()[:64]
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\0")[:-1]
-    files = [ROOT / name for name in listed]
-    found = [one for one in files if one.is_file() and digest.encode() in one.read_bytes()]
-    assert [one.name for one in found] == ["verify_bundle.sha256"]
+    files = [ROOT / path for path in files_of_project()]
+    found = [one.name for one in files if digest.encode() in one.read_bytes()]
+    assert found == ["verify_bundle.sha256"]
 
 
 def test_each_numbered_check_of_the_page_is_one_function() -> None:
