@@ -7,7 +7,8 @@ import ast
 import re
 from collections import defaultdict
 
-from tests.project.test_tidy import GENERATED, ROOT, tracked, written
+from tests.project.test_tidy import GENERATED, ROOT, written
+from tests.support.pages import files_of_project
 
 # Each name that may be defined twice, with the reason. The list may only become shorter.
 SHARED = {
@@ -31,7 +32,7 @@ PURSES = {
 def defined_names() -> dict[str, list[str]]:
     """Return where each public class is defined."""
     found = defaultdict(list)
-    for path in tracked():
+    for path in files_of_project():
         if path.suffix != ".py" or path.parts[0] not in {"ledger", "projections"}:
             continue
         if path.as_posix().startswith(GENERATED):
@@ -59,7 +60,7 @@ def test_a_purse_is_what_the_planner_and_recorded_sentences_alone_call_a_budget(
 
 
 def test_pages_name_modules_that_exist() -> None:
-    files = [path.as_posix() for path in tracked()]
+    files = [path.as_posix() for path in files_of_project()]
     lost = [
         f"{page}: {named}"
         for page, text in written(".md")
