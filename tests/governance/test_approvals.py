@@ -353,3 +353,14 @@ def test_the_status_says_which_of_two_overlapping_scopes_decides(world: Governed
         ("main", False),
         ("high", False),
     ]
+
+
+def test_an_activation_that_the_loss_of_a_role_overtakes_is_not_recorded(world: Governed) -> None:
+    version = submitted(world)
+    world.approve(version, PAT, SAM)
+    granted = list(world.ledger.authority.state.grants_of[SAM.actor])
+    world.before_append(lambda: world.ungrant(granted[0].position))
+    with pytest.raises(LedgerError):
+        world.enforce(version)
+    assert not world.all_of(PolicyActivatedV2)
+    assert "it has 1 in the role" in refusal(lambda: world.enforce(version))

@@ -105,7 +105,7 @@ def test_an_emergency_that_is_not_ratified_ends_and_what_was_before_is_in_force(
     position = rush(world, second(world))
     assert world.ledger.due_policies.run() == 0
     world.clock.advance(2 * DAY)
-    assert world.ledger.due_policies.run() == 1
+    assert world.ledger.governor.run_due() == 1
     assert in_force(world) == (1, "reverted")
     assert world.all_of(PolicyActivatedV2)[-1].replaces == position
     assert world.ledger.due_policies.run() == 0
