@@ -194,11 +194,36 @@ def _emergency_fault(
     current = state.in_force.get(scope)
     if current is not None and state.is_unratified(current):
         return f"the emergency at position {current.position} waits for ratification there"
+    if fault := _again_fault(state, authority, actor, data):
+        return fault
     if current is None and state.around(scope) is None:
         return f"no version in force holds all of {scope}, so none could follow the emergency"
     counted = min(one.ratify_seconds for one in asked)
     if parse_time(data["ratify_until"]) > moment.latest + counted * SECOND:
         return f"it could be ratified for longer than the {counted} seconds that the policy says"
+    return ""
+
+
+def _again_fault(state: LifecycleState, authority: AuthorityState, actor: str, data: Data) -> str:
+    """Return which emergency there ended without ratification that an emergency would repeat.
+
+    No version follows itself. One person calls no two, until approvals bring a version into force.
+    """
+    scope, person = scope_key(data["scope"]), person_of(authority, actor)
+    is_open = True
+    for one in reversed(state.activations.values()):
+        if not state.is_unratified(one):
+            is_open = is_open and not (one.scope == scope and one.basis in _APPROVED)
+            continue
+        if state.in_force.get(one.scope) is one or not state.may_share(one.scope, scope):
+            continue
+        if one.scope == scope and one.digest == data["digest"]:
+            return f"its emergency at position {one.position} ended without ratification"
+        if is_open and person_of(authority, one.actor) == person:
+            return (
+                f"{person} called the emergency at position {one.position}, which ended without "
+                "ratification: another person calls the next one"
+            )
     return ""
 
 
@@ -233,6 +258,8 @@ def _scheduled_fault(
     return _approved_fault(state, authority, data, moment)
 
 
+_APPROVED: Final = frozenset({"approved", "scheduled"})
+"""The bases of the activations that rest on approvals."""
 _INSTEAD: Final[dict[str, Judge]] = {
     "roll_back": _rolled_back_fault,
     "emergency": _emergency_fault,

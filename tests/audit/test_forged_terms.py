@@ -172,6 +172,18 @@ def rush_twice(paper: Paper) -> int:
     return rush(paper)
 
 
+def rush_after_the_reversal(paper: Paper) -> int:
+    be_reverted(paper)
+    return rush(paper, PAT)
+
+
+def rush_another_after_the_reversal(paper: Paper) -> int:
+    be_reverted(paper)
+    until = format_time(paper.events[-1].recorded_at + DAY)
+    more = {"basis": "emergency", "ratify_until": until}
+    return activate(paper, KIM, version_of(paper, version=3), in_force(paper), **more)
+
+
 def revert_too_soon(paper: Paper) -> int:
     rush(paper)
     wait(paper, 2 * DAY)
@@ -266,6 +278,8 @@ FORGED: Final[tuple[tuple[str, Callable[[Paper], int]], ...]] = (
     ("policies.approved", roll_back_with_the_right_to_rush),
     ("policies.approved", rush_for_longer),
     ("policies.approved", rush_twice),
+    ("policies.approved", rush_after_the_reversal),
+    ("policies.approved", rush_another_after_the_reversal),
     ("policies.approved", revert_too_soon),
     ("policies.approved", revert_by_hand),
     ("policies.approved", revert_to_what_was_not),

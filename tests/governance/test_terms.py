@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.commands import Caller
 from ledger.application.policies.steps import ChosenVersion
 from ledger.events.policies import (
     PolicyActivatedV2,
@@ -49,10 +50,12 @@ def second(world: Governed, scope: ScopePart = EVERYWHERE) -> ChosenVersion:
     return version
 
 
-def rush(world: Governed, version: ChosenVersion, scope: ScopePart = EVERYWHERE) -> int:
+def rush(
+    world: Governed, version: ChosenVersion, scope: ScopePart = EVERYWHERE, by: Caller = KIM
+) -> int:
     """Activate a version in an emergency."""
     made = world.ledger.commands.activate_in_emergency(
-        KIM, version.policy, version.number, "", scope, "it burns"
+        by, version.policy, version.number, "", scope, "it burns"
     )
     return made.last_position
 
@@ -177,6 +180,33 @@ def test_erasing_what_an_emergency_replaced_does_not_ratify_it_without_approvals
     assert "the document of main version 1 was erased" in refusal(
         lambda: world.ledger.policy_steps.ratify(PAT, version)
     )
+    check_audit(world)
+
+
+def test_no_document_follows_its_own_emergency_and_no_person_calls_two(world: Governed) -> None:
+    version = second(world)
+    position = rush(world, version)
+    world.clock.advance(2 * DAY)
+    world.ledger.due_policies.run()
+    copy = world.drafted(governed_text((APPROVER, 1), title="Second", ratify_within="2d"), "copy")
+    for again in (version, copy):
+        repeated = refusal(lambda again=again: rush(world, again, by=PAT))  # type: ignore[misc]
+        assert f"its emergency at position {position} ended" in repeated
+    other = world.drafted(policy_text(), "other")
+    assert "staff-kim called the emergency" in refusal(lambda: rush(world, other))
+    rush(world, other, by=PAT)
+    check_audit(world)
+
+
+def test_after_approvals_a_person_may_call_an_emergency_again(world: Governed) -> None:
+    rush(world, second(world))
+    world.clock.advance(2 * DAY)
+    world.ledger.due_policies.run()
+    version = world.drafted(governed_text((APPROVER, 1), title="Third"))
+    world.submit(version)
+    world.approve(version, PAT, SAM)
+    world.enforce(version)
+    rush(world, world.drafted(policy_text(), "other"))
     check_audit(world)
 
 
