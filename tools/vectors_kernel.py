@@ -1,20 +1,20 @@
-"""Check known answers of the scoring kernels and the planner: `kernel_v…` and `planner_v1` files.
+"""Check known answers of the scoring kernels and planners: `kernel_v…` and `planner_v…` files.
 
 Each check is a generator of (name of the case, what is wrong or None), so that a caller may stop at
 the first failure or count them all.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ledger.events.values import parse_time
 from ledger.kernel.bucketed import score
 from ledger.kernel.buckets import ModelState
 from ledger.kernel.decay import TABLE
 from ledger.kernel.excess import (
-    PLANNER,
+    PLANNERS,
     PeriodCell,
     PlanInputs,
     PlanModel,
@@ -22,10 +22,19 @@ from ledger.kernel.excess import (
     input_problems,
     plan,
 )
+from ledger.kernel.reuse import (
+    GatePolicy,
+    ReusePolicy,
+    ServedVersion,
+    VersionLoss,
+    judge_candidate,
+    reuse,
+)
 from ledger.kernel.scoring import KERNELS, Scoring, SignalRule, scoring_problems
 
 Document = dict[str, Any]
 Verdict = tuple[str, str | None]
+_Part = TypeVar("_Part", GatePolicy, PlannerPolicy, ReusePolicy)
 
 
 class KernelObservation(NamedTuple):
@@ -51,9 +60,9 @@ def check_kernel(document: Document) -> Iterator[Verdict]:
 
 
 def check_planner(document: Document) -> Iterator[Verdict]:
-    """Yield a verdict for each plan of a `planner_v1` file."""
-    if document["planner"] != PLANNER:
-        yield "planner", f"names {document['planner']!r}; this release knows {PLANNER}"
+    """Yield a verdict for each case of a planner's file."""
+    if document["planner"] not in PLANNERS:
+        yield "planner", f"names {document['planner']!r}; this release knows {', '.join(PLANNERS)}"
         return
     for case in document["cases"]:
         yield case["name"], planner_case_problem(case)
@@ -75,13 +84,56 @@ def kernel_case_problem(case: Document) -> str | None:
 
 
 def planner_case_problem(case: Document) -> str | None:
-    """Return the first difference between a plan and its known answer, or None."""
-    inputs = plan_inputs_of(case)
-    if problems := input_problems(inputs):
-        return f"the planner refuses its inputs: {problems}"
-    found = asdict(plan(inputs))
-    found["modes"] = {str(period): mode for period, mode in found["modes"].items()}
+    """Return the first difference between a planner's answer and the known one, or None.
+
+    A case of `excess/2` says which kind of question it asks; `excess/1` has plans alone.
+    """
+    match case.get("kind", "plan"):
+        case "reuse":
+            found = _reuse_of(case)
+        case "gate":
+            found = asdict(
+                judge_candidate(
+                    _part(GatePolicy, case["policy"]),
+                    case["now_period"],
+                    case["champion_nano"],
+                    case["candidate_nano"],
+                )
+            )
+        case _:
+            inputs = plan_inputs_of(case)
+            if problems := input_problems(inputs):
+                return f"the planner refuses its inputs: {problems}"
+            found = asdict(plan(inputs))
+            found["modes"] = {str(period): mode for period, mode in found["modes"].items()}
     return _difference(found, case["expect"])
+
+
+def _reuse_of(case: Document) -> Document:
+    """Return what reuse answers to a case."""
+    prefixed = {
+        name: case["policy"][f"reuse_{name}"]
+        for name in ("versions", "half_life_seconds", "periods", "prior_ppm", "margin_ppm")
+    }
+    return asdict(
+        reuse(
+            _part(ReusePolicy, case["policy"] | prefixed),
+            case["now_period"],
+            _version_of(case["in_service"]),
+            tuple(_version_of(version) for version in case["others"]),
+        )
+    )
+
+
+def _version_of(document: Document) -> ServedVersion:
+    """Return a version with its losses by period."""
+    losses = {int(period): VersionLoss(**loss) for period, loss in document["periods"].items()}
+    return ServedVersion(document["name"], document["trained_period"], losses)
+
+
+def _part(kind: type[_Part], policy: Document) -> _Part:
+    """Return the part of a policy that one question reads."""
+    return kind(**{each.name: policy[each.name] for each in fields(kind)})
 
 
 def scoring_of(document: Document) -> Scoring:
@@ -102,17 +154,25 @@ def scoring_of(document: Document) -> Scoring:
 def plan_inputs_of(case: Document) -> PlanInputs:
     """Return the planner's inputs that a case describes."""
     return PlanInputs(
-        policy=PlannerPolicy(**case["policy"]),
+        policy=_part(PlannerPolicy, case["policy"]),
         now_period=case["now_period"],
         purse_micros=case["purse_micros"],
         purse_cap_micros=case["purse_cap_micros"],
         price=case["price"],
-        models=tuple(PlanModel(**model) for model in case["models"]),
+        models=tuple(_model_of(model) for model in case["models"]),
         periods={
             int(period): {name: PeriodCell(**cell) for name, cell in cells.items()}
             for period, cells in case["periods"].items()
         },
     )
+
+
+def _model_of(document: Document) -> PlanModel:
+    """Return a model of a plan; `excess/2` says of its gate only whether a job is under way."""
+    named = dict(document)
+    if named.pop("in_progress", False):
+        named["gate"] = "in_progress"
+    return PlanModel(**named)
 
 
 def state_of(scoring: Scoring, observations: Iterable[KernelObservation]) -> ModelState:

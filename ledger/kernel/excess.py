@@ -1,11 +1,12 @@
-"""Planner `excess/1`: which models deserve this period's budget.
+"""Planners `excess/1` and `excess/2`: which models deserve this period's budget.
 
-Its page is `docs/spec/planner_v1.md`. A pure function of integers over the whole fleet, so a plan
-that pins the digest of its inputs replays bit for bit. Excess loss over the training baseline, less
-what happens to all models in the same period, accumulates since the last training; the rank is
-benefit for money; a price that follows demand decides which are wanted; and the purse is saved for
-the best job rather than spent on cheap ones. Purses, gates and reuse are for the caller; money and
-value are in micros.
+Their pages are `docs/spec/planner_v1.md` and `planner_v2.md`. Both rank as this file does;
+`excess/2` has other defaults, and judges candidates and puts versions back (`ledger.kernel.reuse`).
+A pure function of integers over the whole fleet, so a plan that pins the digest of its inputs
+replays bit for bit. Excess loss over the training baseline, less what happens to all models in the
+same period, accumulates since the last training; the rank is benefit for money; a price that
+follows demand decides which are wanted; and the purse is saved for the best job rather than spent
+on cheap ones. Purses are for the caller; money and value are in micros.
 
 Several results may exceed 2^53: events carry them as decimal strings.
 """
@@ -17,7 +18,9 @@ from typing import Final, Literal, TypeAlias
 from ledger.events.values import PPM
 from ledger.kernel.decay import ONE_BITS, decays_by_age
 
-PLANNER: Final = "excess/1"
+PLANNER_1: Final = "excess/1"
+PLANNER_2: Final = "excess/2"
+PLANNERS: Final = (PLANNER_1, PLANNER_2)
 
 _BENEFIT_DIVISOR: Final = 10**15
 

@@ -19,12 +19,14 @@ from tools.vectors_kernel import (
 _KERNEL: dict[str, Any] = load_vectors("kernel_v1.json")
 _QUOTAS: dict[str, Any] = load_vectors("kernel_v2.json")
 _PLANNER: dict[str, Any] = load_vectors("planner_v1.json")
+_PLANNER_2: dict[str, Any] = load_vectors("planner_v2.json")
 
 
 def test_the_vector_files_are_whole() -> None:
     assert len(_KERNEL["cases"]) >= 143
     assert len(_QUOTAS["cases"]) >= 60
     assert len(_PLANNER["cases"]) >= 120
+    assert len(_PLANNER_2["cases"]) >= 167
 
 
 @pytest.mark.parametrize(
@@ -34,8 +36,10 @@ def test_a_scoring_equals_its_known_answer(case: dict[str, Any]) -> None:
     assert kernel_case_problem(case) is None
 
 
-@pytest.mark.parametrize("case", _PLANNER["cases"], ids=lambda case: str(case["name"]))
-def test_a_plan_equals_its_known_answer(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "case", _PLANNER["cases"] + _PLANNER_2["cases"], ids=lambda case: str(case["name"])
+)
+def test_an_answer_of_the_planner_equals_its_known_answer(case: dict[str, Any]) -> None:
     assert planner_case_problem(case) is None
 
 
@@ -64,4 +68,4 @@ def test_the_checks_name_the_case_and_the_field_that_differ() -> None:
 
 def test_the_checks_refuse_a_file_of_another_kernel_or_planner() -> None:
     assert "bucketed/3" in str(next(check_kernel({"kernel": "bucketed/3"}))[1])
-    assert "excess/2" in str(next(check_planner({"planner": "excess/2"}))[1])
+    assert "excess/3" in str(next(check_planner({"planner": "excess/3"}))[1])

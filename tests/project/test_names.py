@@ -22,6 +22,7 @@ PURSES = {
     "ledger/audit/planning.py",
     "ledger/docs/concepts.md",
     "ledger/docs/spec/planner_v1.md",
+    "ledger/docs/spec/planner_v2.md",
     "ledger/docs/walk.md",
     "ledger/events/CATALOG.md",
     "ledger/events/notation.py",

@@ -205,6 +205,18 @@ def test_the_plan_of_the_page_is_what_the_planner_computes() -> None:
     assert planner_case_problem(example("planner_v1.md")) is None
 
 
+def test_the_comparison_of_the_page_is_what_reuse_computes() -> None:
+    case, words = example("planner_v2.md"), " ".join(text_of("planner_v2.md").split())
+    assert planner_case_problem(case) is None
+    policy = case["policy"]
+    decays = decays_by_age(policy["period_seconds"], policy["reuse_half_life_seconds"], 2)
+    assert f"The older weighs {decays[1]} of `ONE`." in words
+    assert case["expect"]["put_back"] == "v3"
+    compared = {one["name"]: one["advantage_ppm"] for one in case["expect"]["compared"]}
+    assert compared["v2"] is None
+    assert 0 < compared["v1"] < policy["reuse_margin_ppm"] < compared["v3"]
+
+
 def test_the_digest_and_the_sentences_of_the_page_are_those_of_its_plan() -> None:
     case: dict[str, Any] = example("planner_v1.md")
     inputs = plan_inputs_of(case)

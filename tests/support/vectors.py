@@ -22,6 +22,7 @@ _OURS_ALONE = {
     "kernel_v1.json",
     "kernel_v2.json",
     "planner_v1.json",
+    "planner_v2.json",
     "decision_v1.json",
     "decision_v2.json",
     "transcript_v1.json",
