@@ -18,12 +18,13 @@ from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, fields_named
 from ledger.errors import LedgerError, Reason, body_erased, event_unreadable, invalid_field
 from ledger.events.envelope import RecordedEvent
+from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE, typed
 from ledger.export.position_set import PositionSet, united
 from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
 from ledger.storage.events import Events
-from ledger.storage.records import AppendResult, Head, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
 T = TypeVar("T")
@@ -36,6 +37,9 @@ OnErased = Callable[[int, Sequence[PositionRange]], None]
 
 Called again where a request is repeated. Raises LedgerError where copies are left.
 """
+
+KeepsActivations = Callable[[], tuple[bool, Guard]]
+"""Returns whether activations are not erased any more, and the guard of the answer."""
 
 _NAMED_MAX: Final = 10
 _PERMANENT_TYPES: Final = frozenset(type_ for type_, cls in BY_TYPE.items() if cls.KEEPS_BODY)
@@ -55,9 +59,10 @@ class ErasureResult:
 class Erasure:
     """The command of one ledger; who may give it is for the gate of the API."""
 
-    def __init__(self, store: Store, info: LedgerInfo) -> None:
+    def __init__(self, store: Store, info: LedgerInfo, keeps_activations: KeepsActivations) -> None:
         self._store = store
         self._info = info
+        self._keeps_activations = keeps_activations
         self._appender = Appender(store, info.origin)
         self._keepers: list[OnErased] = []
 
@@ -70,17 +75,17 @@ class Erasure:
     ) -> ErasureResult:
         """Remove body and salt of the events in these ranges, and record who did it and why.
 
-        FIELD_INVALID, POSITION_BEYOND_HEAD, BODY_PERMANENT, BODY_ERASED
-        where all are gone already. STORE_UNAVAILABLE where the ledger has erased them but a copy
-        is left elsewhere: the same request again removes that.
+        FIELD_INVALID, POSITION_BEYOND_HEAD, BODY_ERASED where all are gone already. BODY_PERMANENT:
+        also for activations, once a version was drafted that asks for approvals. STORE_UNAVAILABLE
+        where the ledger has erased them but a copy is left: the same request again removes that.
         """
         _check_ranges(ranges)
         with fields_named():
             data = BodyErased(
                 authority=authority, ground=ground, positions=[[*each] for each in ranges]
             )
-        self._check_erasable(ranges)
-        request = self._appender.request(caller, BodyErased.METHOD, Proposal([Addition.of(data)]))
+        proposal = Proposal([Addition.of(data)], self._check_erasable(ranges))
+        request = self._appender.request(caller, BodyErased.METHOD, proposal)
         try:
             result, bodies = self._store.requests.erase(request, ranges)
         except LedgerError as error:
@@ -90,19 +95,17 @@ class Erasure:
         self._remove_copies(result.last_position, ranges)
         return ErasureResult(result, bodies)
 
-    def _check_erasable(self, ranges: Sequence[PositionRange]) -> None:
-        """Name every position whose body can never be erased; storage alone refuses the first."""
-        kept = self._store.events.of_types(
-            self._info.origin,
-            _PERMANENT_TYPES,
-            after=ranges[0][0] - 1,
-            at_or_before=ranges[-1][1],
-        )
-        found = [
-            event
-            for event in kept
-            if any(first <= event.position <= last for first, last in ranges)
-        ]
+    def _check_erasable(self, ranges: Sequence[PositionRange]) -> list[Guard]:
+        """Name every position whose body can never be erased; storage alone refuses the first.
+
+        Return the guards that it is so.
+        """
+        guards: list[Guard] = []
+        found = self._of_types(_PERMANENT_TYPES, ranges)
+        if activations := self._of_types(ACTIVATED_TYPES, ranges):
+            are_kept, guard = self._keeps_activations()
+            guards.append(guard)
+            found += activations if are_kept else []
         if found:
             named = ", ".join(f"{event.position} ({event.type})" for event in found[:_NAMED_MAX])
             more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
@@ -115,6 +118,18 @@ class Erasure:
                     "positions": ",".join(str(event.position) for event in found[:_NAMED_MAX]),
                 },
             )
+
+        return guards
+
+    def _of_types(
+        self, types: Collection[str], ranges: Sequence[PositionRange]
+    ) -> list[RecordedEvent]:
+        """Return the events of some types that the ranges name."""
+        first, last = ranges[0][0], ranges[-1][1]
+        within = self._store.events.of_types(
+            self._info.origin, types, after=first - 1, at_or_before=last
+        )
+        return [event for event in within if any(a <= event.position <= b for a, b in ranges)]
 
     def _remove_copies(self, position: int, ranges: Sequence[PositionRange]) -> None:
         """Have every copy removed; all are tried, even if one fails."""

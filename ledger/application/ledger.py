@@ -92,7 +92,7 @@ class LedgerApplication:
         )
         self.clocks = Clocks(store, info)
         self.drills = Drills(store, info)
-        self.erasure = Erasure(store, info)
+        self.erasure = Erasure(store, info, self.governance.keeps_activations)
         self.erasure.on_erased(lambda position, _: self.fleet.refresh(position))
         self.erasure.on_erased(lambda *_: self.cases.forget())
         self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())

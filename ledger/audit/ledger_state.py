@@ -12,6 +12,7 @@ from ledger.audit.absence import Absences
 from ledger.audit.authority import AuditedAuthority
 from ledger.audit.cases import AuditedCases
 from ledger.audit.event import AuditedEvent
+from ledger.audit.gone import Gone
 from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
@@ -167,7 +168,7 @@ class LedgerState:
         self._edge: list[Node] = []
         self.request: tuple[str, str, str, int] | None = None
         """The request of the event before: actor, method, id, and when it was recorded."""
-        self.gone: list[int] = []  # events outside the models' streams without their bodies
+        self.gone = Gone()
         self.recorded_at = 0  # of the event before
         self.horizons = Horizons()
         self.moments = Moments()
@@ -202,11 +203,6 @@ class LedgerState:
         self._streams: dict[str, tuple[int, bytes]] = {}
         self.scored: AuditedEvent | None = None
         """The event before, if it is a score: a decision may follow it."""
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether a body outside the models' streams is absent: then what it said is unknown."""
-        return bool(self.gone)
 
     def source_of(self, position: int) -> tuple[str, str] | None:
         """Return stream and type of an earlier event; None where that takes too long to learn."""
@@ -260,7 +256,7 @@ class LedgerState:
         elif event.stream.startswith("models/"):
             self._apply_to_model(event)
         elif event.raw is None:
-            self.gone.append(event.position)
+            self.gone.add(event.position, event.type)
         elif event.data is not None and (apply := _APPLY.get(event.type)) is not None:
             apply(self, event, event.data)
         if event.position in self._seal_points:

@@ -84,7 +84,10 @@ class PolicyActivated(EventData):
     CAUSE: ClassVar[str] = "the caller of ActivatePolicy, or of DefineSignal with a replacement"
     METHOD: ClassVar[str] = "ActivatePolicy"
     IS_OF_AGGREGATE: ClassVar[bool] = True
-    ONCE_ERASED: ClassVar[str] = "they are not in force any more: activate again what still applies"
+    ONCE_ERASED: ClassVar[str] = (
+        "they are not in force any more: activate again what still applies; refused once a version "
+        "was drafted that asks for approvals"
+    )
 
     policy: Segment
     version: int = Field(ge=1, le=1_000_000)

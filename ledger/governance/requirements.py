@@ -55,6 +55,19 @@ def requirement_of(state: LifecycleState, named: tuple[str, int]) -> Requirement
     )
 
 
+def asks_ever(state: LifecycleState) -> bool:
+    """Whether a version was ever drafted that asks for approvals, as far as documents are there."""
+    return any(requirement_of(state, named) is not None for named in state.drafts)
+
+
+def keeps_activations(state: LifecycleState) -> bool:
+    """Whether no activation may be erased any more, as what it asks for would go with it.
+
+    That begins with the first version that asks for approvals, or that may have.
+    """
+    return asks_ever(state) or any(one.is_lost for one in state.drafts.values())
+
+
 def lost(state: LifecycleState, scope: ScopeKey) -> list[ActivationFact]:
     """Return the activations there whose documents are gone, and what they ask with them.
 

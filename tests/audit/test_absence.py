@@ -17,13 +17,13 @@ from ledger.audit.database import DatabaseSource
 from tests.audit.paper import Paper
 from tests.support.audits import audited
 from tests.support.hooks import read_up_to
-from tests.support.world import DAY, HOUR, START, World
+from tests.support.world import ANA, DAY, HOUR, ORIGIN, START, World, defined
 
 LAST = 72
 KEPT = ("ledger.", "key.", "streams.", "body.")
 
 
-def erase(paper: Paper, *positions: int) -> int:
+def erase(paper: Paper, *positions: int, actor: str = "users/ana") -> int:
     """Remove bodies, and say so on record."""
     for position in positions:
         paper.at(position).is_gone = True
@@ -32,7 +32,7 @@ def erase(paper: Paper, *positions: int) -> int:
         "ground": "GDPR Art. 17(1)(a)",
         "positions": [[position, position] for position in positions],
     }
-    return paper.append("ledger", "body.erased.v1", data)
+    return paper.append("ledger", "body.erased.v1", data, actor=actor)
 
 
 @pytest.mark.parametrize("first", range(1, LAST + 1, 8))
@@ -51,6 +51,24 @@ def test_no_erasure_of_a_single_body_is_taken_for_a_failure(
         unchecked = sum(gap.count for gap in report.gaps if gap.rule != "salts")
         says_all_in_its_header = paper.at(position).type.startswith(("recorder.", "model.retired"))
         assert unchecked >= 1 or says_all_in_its_header
+
+
+def test_the_erasure_of_what_nothing_rests_on_excuses_no_change(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db")
+    unrelated = world.ledger.definitions.define(ANA, defined("unheard")).last_position
+    world.begin("m1").see("m1", 1.4, START + HOUR)
+    world.settle()
+    world.plan(10**7)
+    world.close()
+    paper = Paper.copied(tmp_path / "ledger.db", ORIGIN)
+    erase(paper, unrelated)
+    (plan,), score = paper.find("plan.made.v1"), paper.find("score.computed.v1")[-1]
+    paper.at(score).data["coverage"] -= 1
+    paper.at(plan).data["next_price"] += "0"
+    found = audited(paper.write(tmp_path / "paper.db")).findings
+    assert {(one.rule, one.position) for one in found} >= {
+        ("replay.score", score), ("replay.plan", plan),
+    }  # fmt: skip
 
 
 def test_a_body_that_is_erased_while_the_rules_read_is_accounted_for() -> None:

@@ -13,14 +13,16 @@ import pytest
 
 from ledger.events.values import format_time
 from tests.audit.paper import Paper
+from tests.audit.test_absence import erase
 from tests.audit.test_forgeries import audit_of
 from tests.audit.unauthorised import grant, show
-from tests.audit.ungoverned import activate, submit, version_of
+from tests.audit.ungoverned import EVERYWHERE, activate, submit, version_of
 from tests.support.staffed import APPROVER, governed, governed_text
 from tests.support.world import DAY, ORIGIN
 
 AUTHOR, PAT, PAT_TOO = "users/author", "users/pat", "users/pat-too"
 SAM, KIM, ROOT = "users/sam", "users/kim", "users/root"
+OFFICER: Final = "users/dpo"
 STREAM: Final = "policies/main"
 FIRST: Final = "policy.activated.v1"
 
@@ -283,6 +285,25 @@ def enforce_by_the_service(paper: Paper) -> int:
     return activate(paper, "system/governor", named, in_force(paper), approvals=cited)
 
 
+def define_another(paper: Paper) -> int:
+    """Define a signal that no policy reads."""
+    known = paper.at(paper.find("signal.defined.v1")[0]).data
+    data = known | {"signal": "other"}
+    return paper.append("signals/other", "signal.defined.v1", data, actor=AUTHOR)
+
+
+def erased(paper: Paper, position: int) -> int:
+    show(paper, OFFICER)
+    return erase(paper, position, actor=OFFICER)
+
+
+def enforce_freely(paper: Paper) -> int:
+    """Bring a version into force that cites no approvals, as where none are asked for."""
+    named = version_of(paper, version=2)
+    data = named | {"scope": EVERYWHERE, "rationale": "x"}
+    return paper.append(STREAM, FIRST, data, actor=PAT)
+
+
 ACTIVATIONS: Final = (
     enforce_without_approvals,
     enforce_without_a_quorum,
@@ -315,6 +336,23 @@ def test_an_activation_that_may_not_be_is_found(
     paper: Paper, tmp_path: Path, forge: Callable[[Paper], int]
 ) -> None:
     position = forge(paper)
+    report = audit_of(paper, tmp_path)
+    assert findings(report) == [("policies.approved", position)], report.text()
+
+
+def test_the_erasure_of_an_activation_is_found_where_approvals_are_asked_for(
+    paper: Paper, tmp_path: Path
+) -> None:
+    erasure = erased(paper, in_force(paper))
+    enforce_freely(paper)
+    report = audit_of(paper, tmp_path)
+    assert findings(report) == [("erasures", erasure)], report.text()
+    assert "policies.approved" in {gap.rule for gap in report.gaps}
+
+
+def test_an_erasure_of_something_else_excuses_no_activation(paper: Paper, tmp_path: Path) -> None:
+    erased(paper, define_another(paper))
+    position = enforce_freely(paper)
     report = audit_of(paper, tmp_path)
     assert findings(report) == [("policies.approved", position)], report.text()
 

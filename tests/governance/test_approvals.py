@@ -6,6 +6,7 @@ one thing and requires that the activation is refused for it, or goes through; t
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -329,13 +330,38 @@ def test_the_auditor_accuses_no_one_for_a_model_whose_registration_was_erased(
     assert [one for one in found if one.rule.startswith("policies.")] == []
 
 
-def test_nothing_is_in_force_by_an_activation_that_was_erased(world: Governed) -> None:
-    version = submitted(world)
-    world.approve(version, PAT, SAM)
-    made = world.enforce(version)
-    world.erase(made.last_position)
-    state = world.ledger.governance.judged().state
-    assert [one.version for one in state.in_force.values()] == [1]
+def test_no_activation_is_erased_once_a_version_asks_for_approvals(world: Governed) -> None:
+    (activated,) = world.events(PolicyActivatedV1.TYPE)
+    with pytest.raises(LedgerError) as refused:
+        world.erase(activated.position)
+    assert reason_of(refused) is Reason.BODY_PERMANENT
+    assert f"{activated.position} (policy.activated.v1)" in refused.value.message
+    world.erase(world.events("policy.drafted.v3")[0].position)  # it may have asked for some
+    with pytest.raises(LedgerError) as refused:
+        world.erase(activated.position)
+    assert reason_of(refused) is Reason.BODY_PERMANENT
+    check_audit(world)
+
+
+def test_an_activation_is_not_erased_if_a_version_that_asks_comes_between(tmp_path: Path) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world.ledger.definitions.define(AUTHOR, defined("loss"))
+    activated = world.enforce(world.drafted(policy_text())).last_position
+    requests, usual = cast("Any", world.store.requests), world.store.requests.erase
+
+    def erase_late(*given: Any) -> object:  # noqa: ANN401 - as it is called
+        world.drafted(governed_text((APPROVER, 1)))
+        return usual(*given)
+
+    requests.erase = erase_late
+    with pytest.raises(LedgerError) as refused:
+        world.erase(activated)
+    assert reason_of(refused) is Reason.STORE_UNAVAILABLE
+    requests.erase = usual
+    with pytest.raises(LedgerError) as refused:
+        world.erase(activated)
+    assert reason_of(refused) is Reason.BODY_PERMANENT
+    world.close()
 
 
 def test_the_status_says_which_of_two_overlapping_scopes_decides(world: Governed) -> None:

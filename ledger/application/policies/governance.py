@@ -14,6 +14,7 @@ from ledger.application.commands import (
     ledger_time,
     model_stream,
     no_erasure_after,
+    none_after,
 )
 from ledger.authority.state import AuthorityState
 from ledger.clock import Clock
@@ -22,6 +23,7 @@ from ledger.events.cases import GOVERNOR
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import DESCRIBING
 from ledger.events.policies import (
+    DRAFTED_TYPES,
     Basis,
     PolicyActivated,
     PolicyActivatedV1,
@@ -40,7 +42,12 @@ from ledger.governance.lifecycle import (
     ScopeKey,
     scope_key,
 )
-from ledger.governance.requirements import requirement_of, requirements, unreachable
+from ledger.governance.requirements import (
+    keeps_activations,
+    requirement_of,
+    requirements,
+    unreachable,
+)
 from ledger.governance.status import VersionStatus, status_of
 from ledger.governance.steps import StepTimes
 from ledger.governance.terms import taken_fault
@@ -295,6 +302,12 @@ class PolicyGovernance:
         if fault := _activation_fault(judged, actor, made):
             raise refused(fault)
         return made, judged.guards(wanted.scope)
+
+    def keeps_activations(self) -> tuple[bool, Guard]:
+        """Return whether activations are not erased any more, and the guard of the answer."""
+        judged = self.judged()
+        is_same = none_after(judged.head.position, None, *DRAFTED_TYPES)
+        return keeps_activations(judged.state), is_same._replace(is_passing=True)
 
     def check_free(self, scopes: Iterable[ScopePart]) -> list[Guard]:
         """Refuse to activate past approvals; return the guards that none are asked for."""

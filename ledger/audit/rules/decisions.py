@@ -13,6 +13,7 @@ from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PlanMade
+from ledger.events.policies import ACTIVATED_TYPES
 
 _SCORE: Final = ScoreComputed.TYPE
 _DECISIONS: Final = DECISION_TYPES
@@ -44,7 +45,7 @@ def policies_in_force(event: AuditedEvent, fold: LedgerState) -> Verdict:
         shown = "none" if expected is None else f"{expected[0]} version {expected[1]}"
     if is_in_force:
         return None
-    if fold.has_gaps:
+    if fold.gone.lacks(ACTIVATED_TYPES):
         return Unchecked("a body is not there that may bring a policy into force")
     return f"it names {named[0]} version {named[1]}, and in force was {shown}"
 

@@ -9,6 +9,7 @@ from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
+from ledger.events.signals import DEFINED_TYPES
 from ledger.events.values import parse_decimal, parse_time
 
 _REGISTERED: Final = ModelRegistered.TYPE
@@ -93,7 +94,7 @@ def signals_defined(event: AuditedEvent, fold: LedgerState) -> Verdict:
     seen = event.observation
     if seen is None or seen.signal in fold.signals:
         return None
-    if fold.has_gaps:
+    if fold.gone.lacks(DEFINED_TYPES):
         return Unchecked("a body is not there that may define the signal")
     return f"no signal is defined under {seen.signal!r} before"
 
@@ -103,7 +104,7 @@ def policies_drafted(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A policy's versions count up, their digests are their documents', and kernels take them."""
     data = event.known
     expected = fold.lifecycle.newest.get(data["policy"], 0) + 1
-    if data["version"] != expected and not fold.has_gaps:
+    if data["version"] != expected and not fold.gone.lacks(DRAFTED_TYPES):
         return f"it is called version {data['version']}, and the next one is {expected}"
     digest = digest_of(data["document"])
     if data["digest"] != digest:
@@ -119,7 +120,7 @@ def policies_activated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     named = f"version {data['version']} of {data['policy']}"
     digest = fold.drafts.get((data["policy"], data["version"]))
     if digest is None:
-        if fold.has_gaps:
+        if fold.gone.lacks(DRAFTED_TYPES):
             return Unchecked("a body is not there that may draft the policy")
         return f"{named} was never drafted"
     if digest != data["digest"]:

@@ -17,6 +17,7 @@ from ledger.events.policies import (
 )
 from ledger.events.values import DAY, SECOND
 from ledger.governance.activations import activation_fault
+from ledger.governance.lifecycle import LIFECYCLE_TYPES
 from ledger.governance.steps import StepTimes
 from ledger.governance.terms import taken_fault
 
@@ -37,7 +38,7 @@ def _is_gap(event: AuditedEvent, fold: LedgerState) -> bool:
     """Whether a body is absent that may say otherwise: also the labels of the model in scope."""
     model = (event.known.get("scope") or {}).get("model")
     labels = fold.lifecycle.labels
-    return fold.has_gaps or (model in labels and labels[model] is None)
+    return fold.gone.lacks(LIFECYCLE_TYPES) or (model in labels and labels[model] is None)
 
 
 @rule("policies.steps", *(cls.TYPE for cls in STEP_CLASSES))
@@ -71,7 +72,7 @@ def _only_in_emergencies(authority: AuthorityState, actor: str, at: int) -> str:
 
 def _unended(fold: LedgerState) -> Iterator[tuple[int, str]]:
     """Yield what the service should have recorded by the end, a day after it was due."""
-    if fold.has_gaps:
+    if fold.gone.lacks(LIFECYCLE_TYPES):
         return
     now = fold.recorded_at if fold.clock == "wall" else fold.newest_observed_at
     for one in fold.lifecycle.waiting():

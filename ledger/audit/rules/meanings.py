@@ -24,7 +24,7 @@ def meanings_pinned(event: AuditedEvent, fold: LedgerState) -> Verdict:
     Nor does a version come into force whose signals were redefined after it was drafted.
     """
     wrong = _redefined(event, fold) if event.type in _DEFINED else _outdated(event, fold)
-    return _GAP if wrong and fold.has_gaps else wrong
+    return _GAP if wrong and fold.gone.lacks(_DEFINED | _DRAFTED | _ACTIVATED) else wrong
 
 
 @rule("meanings.standard", SignalDefinedV2.TYPE)

@@ -9,6 +9,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.chain.transcript import transcript_fault
 from ledger.events.drills import DrillRecorded
+from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import (
     AUDITED,
     OTHER_ADDRESSES,
@@ -22,6 +23,7 @@ from ledger.events.proving import (
 from ledger.events.recorder import RecorderEvent
 from ledger.events.system import CONFIGURED, ClockStepped, LedgerCreated
 from ledger.events.values import SECOND, format_time, parse_time
+from ledger.governance.requirements import asks_ever
 from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX, REFUSED_HOSTS_MAX
 
 _REFUSALS: Final = "system/refusals"
@@ -90,7 +92,10 @@ def seals(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("erasures", BodyErased.TYPE)
 def erasures(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """Every erasure names earlier events, none of them permanent, and their bodies are gone."""
+    """Every erasure names earlier events whose bodies are gone, and no kept one.
+
+    Kept are permanent ones, and activations once a version was drafted that asks for approvals.
+    """
     ranges = event.known["positions"]
     for first, last in ranges:
         if not first <= last < event.position:
@@ -99,6 +104,10 @@ def erasures(event: AuditedEvent, fold: LedgerState) -> Verdict:
             return f"it names position {kept[0]}, whose body cannot be erased"
         if there := fold.absences.all_absent(first, last):
             return f"it names position {there}, whose body is still there"
+        if asks_ever(fold.lifecycle):
+            for at in fold.gone.of(ACTIVATED_TYPES):
+                if first <= at <= last:
+                    return f"it names the activation at position {at}, and approvals are asked for"
     if any(before[1] >= after[0] for before, after in pairwise(ranges)):
         return "its positions are not in order"
     return None

@@ -11,7 +11,10 @@ from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.plans import PlanMade
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 
+POLICY_BODIES: Final = frozenset({*ACTIVATED_TYPES, *DRAFTED_TYPES})
+"""Types outside the models' streams on which what is derived rests; a plan also on the last one."""
 _SHOWN: Final = 3  # differences named in a finding
 _ABSENT: Final = object()
 Derive = Callable[[AuditedEvent, dict[str, Any]], dict[str, Any]]
@@ -62,9 +65,10 @@ def differing(recorded: object, derived: object) -> str:
 def missed_body(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) -> str:
     """Return why a body is not there that it may have rested on; empty where all are there."""
     facts = fold.models.get(event.stream)
-    gone = fold.gone if facts is None else [*facts.gone, *fold.gone]
+    gone = [*(() if facts is None else facts.gone), *fold.gone.of(POLICY_BODIES)]
     if event.type == PlanMade.TYPE:
-        gone = [*fold.gone, *(at for one in fold.models.values() for at in one.gone)]
+        ledgers = fold.gone.of({*POLICY_BODIES, PlanMade.TYPE})
+        gone = [*ledgers, *(at for one in fold.models.values() for at in one.gone)]
     return fold.absences.missed(gone, data["as_of"])
 
 

@@ -7,8 +7,9 @@ from ledger.audit.assessor import NotReplayableError
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.audit.rules.replay import differing
+from ledger.audit.rules.replay import POLICY_BODIES, differing
 from ledger.audit.shadows import OwedShadows
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.shadows import (
     SHADOW_DECISION_TYPES,
     PolicyShadowed,
@@ -37,7 +38,7 @@ def shadows_begun(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A shadow runs a drafted version, for a time to come, alone on its scope, beside a few."""
     data = event.known
     if fold.drafts.get((data["policy"], data["version"])) != data["digest"]:
-        if fold.has_gaps:
+        if fold.gone.lacks(DRAFTED_TYPES):
             return Unchecked("a body is not there that may have drafted it")
         return f"{data['policy']} has no version {data['version']} with that digest"
     if (unchecked := _blind(fold)) is not None:
@@ -59,7 +60,7 @@ def shadows_ended(event: AuditedEvent, fold: LedgerState) -> Verdict:
     for position, activated in fold.activations:
         if position == event.cause and position > one.position and came_into_force(one, activated):
             return None
-    if fold.has_gaps:
+    if fold.gone.lacks(ACTIVATED_TYPES):
         return Unchecked("a body is not there that may bring a policy into force")
     return f"position {event.cause} does not bring its version into force for its scope"
 
@@ -148,4 +149,4 @@ def _missed(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) -> str
         return fold.absences.reason(blind_at)
     facts = fold.models.get(f"models/{event.name}")
     own = () if facts is None else facts.gone
-    return fold.absences.missed([*own, *fold.gone], data["as_of"])
+    return fold.absences.missed([*own, *fold.gone.of(POLICY_BODIES)], data["as_of"])
