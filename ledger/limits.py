@@ -28,6 +28,11 @@ SHADOWS_MAX: Final = 4  # policies that run in shadow at once
 SHADOW_SECONDS_MIN: Final = 3_600
 SHADOW_SECONDS_MAX: Final = 366 * 86_400
 TIERS_MAX: Final = 32
+RECIPE_NAMES_MAX: Final = 100  # of a recipe's parameters, inputs, outputs; of a gate's metrics
+ARGUMENTS_MAX: Final = 1_000  # of a recipe's command
+ATTEMPTS_MAX: Final = 10  # of one job
+CRITERIA_MAX: Final = 50  # of one gate
+HOLDOUT_USES_MAX: Final = 1_000  # each use tells a little of the data that is kept apart
 WINDOW_BUCKETS_MAX: Final = 512  # of one signal, by docs/spec/kernel_v1.md
 EXPRESSION_CHARS_MAX: Final = 2_000  # of a rule's condition, as it is stored
 

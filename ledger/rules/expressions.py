@@ -147,17 +147,36 @@ def compile_expression(
 @lru_cache(maxsize=4096)
 def _compile(text: str, rule_names: frozenset[str], procedure: str) -> CompiledExpression:
     """Compile and check one expression."""
+    compiled = compile_in(_environment(procedure), text, "rules")
+    _check(compiled.tree, text, rule_names, procedure)
+    return compiled
+
+
+def compile_in(environment: cel.Env, text: str, container: str) -> CompiledExpression:
+    """Return an expression that is bounded, of the language and well-typed; ExpressionError if not.
+
+    `container` names what has it, in the plural. Which names and functions it may use is not
+    checked yet.
+    """
     if len(text) > EXPRESSION_CHARS_MAX:
-        message = f"longer than {EXPRESSION_CHARS_MAX} characters; split it into several rules"
-        raise ExpressionError(message, *_place(text, EXPRESSION_CHARS_MAX))
+        message = (
+            f"longer than {EXPRESSION_CHARS_MAX} characters; split it into several {container}"
+        )
+        raise ExpressionError(message, *place_of(text, EXPRESSION_CHARS_MAX))
     if not text.isascii():
         _require_text(text)
     try:
-        program = _environment(procedure).compile(text)
+        program = environment.compile(text)
     except RuntimeError as error:
         raise _library_refusal(str(error)) from None
     tree = decode(program.serialize())
-    _check(tree, text, rule_names, procedure)
+    nodes = list(tree.walk())
+    if len(nodes) > EXPRESSION_NODES_MAX:
+        count = f"{len(nodes)} nodes; at most {EXPRESSION_NODES_MAX} are allowed"
+        raise ExpressionError(
+            f"{count}, so split it into several {container}",
+            *place_of(text, nodes[EXPRESSION_NODES_MAX].offset),
+        )
     return CompiledExpression(text, tree, program)
 
 
@@ -165,7 +184,9 @@ def _require_text(text: str) -> None:
     """Refuse what has no UTF-8 form, which the library would refuse with another exception."""
     for at, char in enumerate(text):
         if 0xD800 <= ord(char) <= 0xDFFF:
-            raise ExpressionError("half of a surrogate pair is not a character", *_place(text, at))
+            raise ExpressionError(
+                "half of a surrogate pair is not a character", *place_of(text, at)
+            )
 
 
 def _library_refusal(report: str) -> ExpressionError:
@@ -182,7 +203,7 @@ def _library_refusal(report: str) -> ExpressionError:
     return ExpressionError(message, line, column)
 
 
-def _place(text: str, offset: int) -> tuple[int, int]:
+def place_of(text: str, offset: int) -> tuple[int, int]:
     """Return the line and column of an offset, both from 1."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
@@ -191,16 +212,10 @@ def _check(tree: ExpressionNode, text: str, rule_names: frozenset[str], procedur
     """Refuse what the language allows and rules do not."""
 
     def refuse(node: ExpressionNode, message: str) -> Never:
-        raise ExpressionError(message, *_place(text, node.offset))
+        raise ExpressionError(message, *place_of(text, node.offset))
 
-    nodes = list(tree.walk())
     variables = VOCABULARIES[procedure].variables
-    if len(nodes) > EXPRESSION_NODES_MAX:
-        refuse(
-            nodes[EXPRESSION_NODES_MAX],
-            f"{len(nodes)} nodes; at most {EXPRESSION_NODES_MAX} are allowed, so split the rule",
-        )
-    for node in nodes:
+    for node in tree.walk():
         if node.kind == "refused":
             refuse(node, f"{node.name} is not allowed in rules")
         if node.kind == "ident" and node.name not in variables:
