@@ -9,6 +9,7 @@ from tools import (
     golden_governance,
     golden_policies,
     golden_proving,
+    golden_reviews,
     golden_shadows,
     golden_signals,
 )
@@ -28,4 +29,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_policies.steps,
     golden_policies.terms,
     golden_shadows.run,
+    golden_reviews.review,
 )

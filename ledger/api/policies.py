@@ -6,6 +6,7 @@ from ledger.api.calls import call_of
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.policies import (
+    ActivationFlags,
     policy,
     positions_in_force,
     problems,
@@ -223,9 +224,8 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         shown = _version(ledger, name, number)
         view = ledger.fleet.policy(name)
         assert view is not None, "a policy with a version is known"
-        in_force = positions_in_force(ledger.fleet.policies())
-        unratified = ledger.governance.unratified()
-        return pb.GetPolicyResponse(policy=policy(view, in_force, unratified), version=shown)
+        flags = _flags(ledger)
+        return pb.GetPolicyResponse(policy=policy(view, flags), version=shown)
 
     def ListPolicies(
         self, request: pb.ListPoliciesRequest, context: grpc.ServicerContext
@@ -235,11 +235,10 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         ledger = self._server.read(request, context)
         ledger.fleet.refresh()
         every = ledger.fleet.policies()
-        in_force = positions_in_force(every)
-        unratified = ledger.governance.unratified()
+        flags = _flags(ledger)
         views, token = cut(page, every, lambda view: view.name)
         return pb.ListPoliciesResponse(
-            policies=[policy(view, in_force, unratified) for view in views], next_page_token=token
+            policies=[policy(view, flags) for view in views], next_page_token=token
         )
 
     def DiffPolicy(
@@ -329,6 +328,15 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         ledger = self._server.read(request, context, checks)
         listed = ledger.shadowing.named(position)
         return comparison(listed, ledger.shadow_comparisons.compare(position))
+
+
+def _flags(ledger: LedgerApplication) -> ActivationFlags:
+    """Return what holds of the activations in force."""
+    return ActivationFlags(
+        positions_in_force(ledger.fleet.policies()),
+        ledger.governance.unratified(),
+        ledger.governance.overdue(),
+    )
 
 
 def _digest(digest: str, checks: Checks) -> str:

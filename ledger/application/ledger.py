@@ -34,6 +34,7 @@ from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.plans import Planning
 from ledger.application.policies.compiled import PolicyCache
 from ledger.application.policies.governance import PolicyGovernance
+from ledger.application.policies.reviews import PolicyReviews
 from ledger.application.policies.steps import PolicySteps
 from ledger.clock import Clock
 from ledger.storage.records import LedgerInfo
@@ -71,6 +72,7 @@ class LedgerApplication:
             store, info, self.fleet, aggregates, self.histories, self.definitions, self.governance
         )
         self.policy_steps = PolicySteps(store, info, self.governance)
+        self.reviews = PolicyReviews(store, info, self.governance)
         self.due_policies = DuePolicies(self.commands, self.policy_steps, self.governance)
         self.intake = ObservationIntake(store, info, self.fleet, clock)
         self.plans = PlanCommands(store, info, self.fleet, self.histories, planning, clock)
@@ -87,8 +89,9 @@ class LedgerApplication:
         self.shadow_comparisons = ShadowComparisons(
             store.events, info.origin, self.histories, places
         )
+        due = (self.due_policies.run, self.reviews.run_due)
         self.governor = Governor(
-            store, info, self.cases, self.histories, clock, self.due_policies, self.shadowing
+            store, info, self.cases, self.histories, clock, self.shadowing, due
         )
         self.clocks = Clocks(store, info)
         self.drills = Drills(store, info)

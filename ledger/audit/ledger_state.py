@@ -232,7 +232,8 @@ class LedgerState:
         self.authority.apply(event)
         self.cases.take(event, self)
         self.shadows.take(event, self)
-        self.lifecycle.apply(event.position, event.stream, event.type, event.actor, event.data)
+        said = event.actor, event.data, event.recorded_at
+        self.lifecycle.apply(event.position, event.stream, event.type, *said)
         seen = event.observation
         self.moments.take(event.position, event.recorded_at, seen.observed_at if seen else 0)
         self._streams[event.stream] = (event.stream_version, event.event_hash)
@@ -290,8 +291,7 @@ class LedgerState:
 
     def _defined(self, event: AuditedEvent, data: dict[str, Any]) -> None:
         self.signals.add(data["signal"])
-        known = self.definitions.setdefault(data["signal"], [])
-        known.append((event.position, meaning_of(data)))
+        self.definitions.setdefault(data["signal"], []).append((event.position, meaning_of(data)))
 
     def _drafted(self, event: AuditedEvent, data: dict[str, Any]) -> None:
         policy, version, digest = data["policy"], data["version"], data["digest"]

@@ -225,6 +225,7 @@ def show(
     lines += [
         f"# version {each.version} is in force for {scope_text(each.scope)}"
         + (", by an emergency that was not ratified" if each.unratified else "")
+        + (", and its review is overdue" if each.review_overdue else "")
         for each in found.policy.activations
         if each.in_force
     ]
@@ -250,8 +251,11 @@ def list_() -> None:
 
 
 def _in_force(activation: "PolicyActivation") -> str:
-    """Return a version in force, loudly where it is so by an emergency."""
-    return f"{activation.version}{' EMERGENCY, UNRATIFIED' if activation.unratified else ''}"
+    """Return a version in force, loudly where it is so by an emergency or without its review."""
+    emergency = " EMERGENCY, UNRATIFIED" if activation.unratified else ""
+    return (
+        f"{activation.version}{emergency}{' REVIEW OVERDUE' if activation.review_overdue else ''}"
+    )
 
 
 def _told(file: str, problems: "tuple[PolicyProblem, ...]") -> list[str]:

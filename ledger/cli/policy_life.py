@@ -154,6 +154,12 @@ def _lines(found: "PolicyStatus") -> Iterator[str]:
         yield f"  In force for {scope_text(one)}."
     if found.submission:
         yield f"  Submitted for {scope_text(found.scope)}, at position {found.submission}."
+    for turn in found.reviews:
+        since = f"overdue since position {turn.overdue_since}, " if turn.overdue_since else ""
+        last = f"the last was at position {turn.review}" if turn.review else "the first one"
+        yield (
+            f"  Review for {scope_text(turn.scope)}: {since}due {output.when(turn.due_at)}; {last}."
+        )
     for overlap in found.overlaps:
         other = f"{overlap.policy} version {overlap.version}, for {scope_text(overlap.scope)}"
         which = "that one" if overlap.decides else "this one"

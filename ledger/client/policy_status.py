@@ -41,6 +41,18 @@ class PolicyOverlap:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyReviewTurn:
+    """When the review of a version in force for a scope is due."""
+
+    scope: PolicyScope
+    due_at: datetime
+    review: int
+    """Where the last review of it there was signed; 0 before the first."""
+    overdue_since: int
+    """Where it was recorded that the review is due; 0 unless it is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyStatus:
     """The state of a version in its life, and the approvals that it takes."""
 
@@ -57,3 +69,5 @@ class PolicyStatus:
     in_force: tuple[PolicyScope, ...]
     overlaps: tuple[PolicyOverlap, ...]
     """Versions in force for other scopes that hold some of the same models."""
+    reviews: tuple[PolicyReviewTurn, ...]
+    """When its review is due, for each scope that it is in force for, if it asks for one."""

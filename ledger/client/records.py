@@ -243,6 +243,8 @@ class PolicyActivation:
     in_force: bool
     unratified: bool
     """Whether it is in force by an emergency that was not ratified."""
+    review_overdue: bool
+    """Whether it is in force and its review is overdue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from ledger.events.proving import (
     StreamsSealed,
 )
 from ledger.events.recorder import RecorderEvent
+from ledger.events.reviews import REVIEW_CLASSES
 from ledger.events.shadows import SHADOW_CLASSES
 from ledger.events.signals import (
     SignalDefined,
@@ -104,6 +105,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     PolicyActivatedV2,
     *STEP_CLASSES,
     *SHADOW_CLASSES,
+    *REVIEW_CLASSES,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -24,10 +24,11 @@ from ledger.events.policies import (
     PolicyScheduleWithdrawn,
     PolicySubmitted,
 )
+from ledger.events.reviews import REVIEW_CLASSES, PolicyReviewDue
 from ledger.events.values import parse_time
 
 LIFECYCLE_TYPES: Final = frozenset(
-    {*DRAFTED_TYPES, *ACTIVATED_TYPES, *(cls.TYPE for cls in STEP_CLASSES)}
+    {*DRAFTED_TYPES, *ACTIVATED_TYPES, *(cls.TYPE for cls in (*STEP_CLASSES, *REVIEW_CLASSES))}
 )
 """Types of the events of policies."""
 FOLDED_TYPES: Final = LIFECYCLE_TYPES | frozenset(DESCRIBING)
@@ -98,6 +99,19 @@ class ActivationFact(NamedTuple):
         return f"{self.policy} version {self.version}"
 
 
+class ReviewTurn(NamedTuple):
+    """The time of a version in force since its activation or its last review in that scope."""
+
+    activation: ActivationFact
+    review: int
+    """The position of the last review; 0 before the first."""
+    began_at: int
+    due: int = 0
+    """Where the first event says that its review is due; 0 until then."""
+    reminder: int = -1
+    """The number in the newest such event; -1 until then."""
+
+
 class Schedule(NamedTuple):
     """A version that is to come into force at a time."""
 
@@ -153,6 +167,8 @@ class LifecycleState:
     activations: dict[int, ActivationFact] = field(default_factory=dict)
     in_force: dict[ScopeKey, ActivationFact] = field(default_factory=dict)
     """The latest activation of each scope, in order of position."""
+    turns: dict[ScopeKey, ReviewTurn] = field(default_factory=dict)
+    """By scope, of what is in force there."""
     submissions: dict[tuple[str, int], OpenSubmission] = field(default_factory=dict)
     """The open submission of each version."""
     approvals: dict[int, Approval] = field(default_factory=dict)
@@ -173,6 +189,7 @@ class LifecycleState:
             newest=dict(self.newest),
             activations=dict(self.activations),
             in_force=dict(self.in_force),
+            turns=dict(self.turns),
             submissions=dict(self.submissions),
             approvals=dict(self.approvals),
             rejected=dict(self.rejected),
@@ -243,7 +260,13 @@ class LifecycleState:
     # ---- folding ---------------------------------------------------------------------------------
 
     def apply(
-        self, position: int, stream: str, type_: str, actor: str, data: Mapping[str, Any] | None
+        self,
+        position: int,
+        stream: str,
+        type_: str,
+        actor: str,
+        data: Mapping[str, Any] | None,
+        recorded_at: int,
     ) -> None:
         """Take in an event, of any type; `data` is None where its body is gone."""
         if type_ not in FOLDED_TYPES:
@@ -256,7 +279,13 @@ class LifecycleState:
         elif data is None:
             return  # nothing is in force by an activation whose body is gone
         elif type_ in ACTIVATED_TYPES:
-            self._activate(position, actor, data)
+            self._activate(position, actor, data, recorded_at)
+        elif type_ == PolicyReviewDue.TYPE:
+            turn = self.turns.get(scope_key(data["scope"]))
+            if turn is not None:
+                due = turn.due or position
+                made = turn._replace(due=due, reminder=data["reminder"])
+                self.turns[turn.activation.scope] = made
         else:
             self._step(position, type_, actor, data)
 
@@ -319,7 +348,9 @@ class LifecycleState:
         )
         self.drafts.setdefault((policy, version), draft)
 
-    def _activate(self, position: int, actor: str, data: Mapping[str, Any]) -> None:
+    def _activate(
+        self, position: int, actor: str, data: Mapping[str, Any], recorded_at: int
+    ) -> None:
         scope = scope_key(data["scope"])
         until = data.get("ratify_until")
         made = ActivationFact(
@@ -336,6 +367,7 @@ class LifecycleState:
         self.activations[position] = made
         self.in_force.pop(scope, None)  # so that the order is that of the activations that count
         self.in_force[scope] = made
+        self.turns[scope] = ReviewTurn(made, 0, recorded_at)
         self.schedules.pop(data.get("scheduled") or 0, None)
         self._cite(made.approvals, position)
         known = self.submissions.get(made.named)

@@ -7,6 +7,7 @@ from ledger.authority.state import AuthorityState
 from ledger.governance.activations import approval_fault, missing
 from ledger.governance.lifecycle import Approval, LifecycleState, OpenSubmission, ScopeKey
 from ledger.governance.requirements import Requirement, holders, person_of
+from ledger.governance.reviews import due_at
 from ledger.governance.steps import StepTimes, asked_of, barred
 
 
@@ -42,6 +43,18 @@ class ScopeOverlap:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewStatus:
+    """When the review of a version in force for a scope is due, and whether it is overdue."""
+
+    scope: ScopeKey
+    due_at: int
+    review: int
+    """The position of the last review there; 0 before the first."""
+    overdue_since: int
+    """The position of the event that says that it is due; 0 until then."""
+
+
+@dataclass(frozen=True, slots=True)
 class VersionStatus:
     """The state of a version, what approvals it takes, and which it has."""
 
@@ -56,6 +69,7 @@ class VersionStatus:
     approvals: tuple[JudgedApproval, ...]
     in_force: tuple[ScopeKey, ...]
     overlaps: tuple[ScopeOverlap, ...]
+    reviews: tuple[ReviewStatus, ...]
 
     @property
     def missing(self) -> tuple[RoleStatus, ...]:
@@ -96,7 +110,14 @@ def status_of(
         judged,
         tuple(one.scope for one in state.in_force.values() if one.named == named),
         tuple(_overlaps(state, named, scope)),
+        tuple(_reviews(state, named)),
     )
+
+
+def _reviews(state: LifecycleState, named: tuple[str, int]) -> Iterator[ReviewStatus]:
+    for scope, turn in state.turns.items():
+        if turn.activation.named == named and (due := due_at(state, turn)):
+            yield ReviewStatus(scope, due, turn.review, turn.due)
 
 
 def _overlaps(

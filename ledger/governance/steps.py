@@ -13,6 +13,7 @@ from ledger.events.policies import (
     PolicyRejected,
     PolicyRetired,
     PolicySubmitted,
+    ScopePart,
 )
 from ledger.events.values import SECOND, parse_time
 from ledger.governance.lifecycle import LifecycleState, ScopeKey, scope_key
@@ -120,6 +121,13 @@ def scope_fault(state: LifecycleState, scope: ScopeKey) -> str:
     if scope.model is not None and scope.model not in state.labels:
         return f"no model is registered under {scope.model!r}"
     return ""
+
+
+def scope_part(key: ScopeKey) -> ScopePart:
+    """Return a scope as events have it."""
+    return ScopePart.model_validate(
+        {"kind": key.kind, "model": key.model, "labels": dict(key.labels)}
+    )
 
 
 def _approved_fault(

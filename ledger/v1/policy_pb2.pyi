@@ -131,6 +131,7 @@ class PolicyActivation(message.Message):
     POSITION_FIELD_NUMBER: builtins.int
     IN_FORCE_FIELD_NUMBER: builtins.int
     UNRATIFIED_FIELD_NUMBER: builtins.int
+    REVIEW_OVERDUE_FIELD_NUMBER: builtins.int
     policy: builtins.str
     """Output only. Id of the policy."""
     version: builtins.int
@@ -147,6 +148,8 @@ class PolicyActivation(message.Message):
     """Output only. True while no later activation for the same scope has replaced it."""
     unratified: builtins.bool
     """Output only. True while it is in force by an emergency that was not ratified."""
+    review_overdue: builtins.bool
+    """Output only. True while it is in force and its review is overdue."""
     @builtins.property
     def scope(self) -> PolicyScope:
         """Output only. The scope that it is in force for."""
@@ -168,10 +171,11 @@ class PolicyActivation(message.Message):
         position: builtins.int = ...,
         in_force: builtins.bool = ...,
         unratified: builtins.bool = ...,
+        review_overdue: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "actor", b"actor", "digest", b"digest", "in_force", b"in_force", "policy", b"policy", "position", b"position", "rationale", b"rationale", "scope", b"scope", "unratified", b"unratified", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "actor", b"actor", "digest", b"digest", "in_force", b"in_force", "policy", b"policy", "position", b"position", "rationale", b"rationale", "review_overdue", b"review_overdue", "scope", b"scope", "unratified", b"unratified", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,6 +346,7 @@ class PolicyStatus(message.Message):
     APPROVALS_FIELD_NUMBER: builtins.int
     IN_FORCE_FIELD_NUMBER: builtins.int
     OVERLAPS_FIELD_NUMBER: builtins.int
+    REVIEWS_FIELD_NUMBER: builtins.int
     policy: builtins.str
     """Output only. Id of the policy."""
     version: builtins.int
@@ -376,6 +381,10 @@ class PolicyStatus(message.Message):
     def overlaps(self) -> containers.RepeatedCompositeFieldContainer[ScopeOverlap]:
         """Output only. Versions in force for other scopes that hold some of the same models."""
 
+    @builtins.property
+    def reviews(self) -> containers.RepeatedCompositeFieldContainer[PolicyReviewTurn]:
+        """Output only. When its review is due, for each scope that it is in force for, if it asks for one."""
+
     def __init__(
         self,
         *,
@@ -390,10 +399,47 @@ class PolicyStatus(message.Message):
         approvals: abc.Iterable[PolicyApproval] | None = ...,
         in_force: abc.Iterable[PolicyScope] | None = ...,
         overlaps: abc.Iterable[ScopeOverlap] | None = ...,
+        reviews: abc.Iterable[PolicyReviewTurn] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["approvals", b"approvals", "author", b"author", "digest", b"digest", "in_force", b"in_force", "needs", b"needs", "overlaps", b"overlaps", "policy", b"policy", "scope", b"scope", "state", b"state", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["approvals", b"approvals", "author", b"author", "digest", b"digest", "in_force", b"in_force", "needs", b"needs", "overlaps", b"overlaps", "policy", b"policy", "reviews", b"reviews", "scope", b"scope", "state", b"state", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PolicyReviewTurn(message.Message):
+    """When the review of a version in force for a scope is due."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: builtins.int
+    DUE_AT_FIELD_NUMBER: builtins.int
+    REVIEW_FIELD_NUMBER: builtins.int
+    OVERDUE_SINCE_FIELD_NUMBER: builtins.int
+    review: builtins.int
+    """Output only. Where the last review of it there was signed; 0 before the first."""
+    overdue_since: builtins.int
+    """Output only. Where it was recorded that the review is due; 0 unless it is overdue."""
+    @builtins.property
+    def scope(self) -> PolicyScope:
+        """Output only. The scope."""
+
+    @builtins.property
+    def due_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When the next review is due."""
+
+    def __init__(
+        self,
+        *,
+        scope: PolicyScope | None = ...,
+        due_at: timestamp_pb2.Timestamp | None = ...,
+        review: builtins.int = ...,
+        overdue_since: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["due_at", b"due_at", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["due_at", b"due_at", "overdue_since", b"overdue_since", "review", b"review", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,8 +53,22 @@ def let_a_time_pass(paper: Paper) -> int:
     return paper.append("policies/main", "policy.scheduled.v1", data, actor="users/ana")
 
 
+def remind_of_no_review(paper: Paper) -> int:
+    activation = max(paper.find("policy.activated.v1", policy="main", version=1))
+    data = {
+        "policy": "main", "version": 1, "scope": paper.at(activation).data["scope"],
+        "activation": activation, "review": None,
+        "due_at": format_time(START + HOUR), "reminder": 0,
+    }  # fmt: skip
+    return paper.append(
+        "policies/main", "policy.review_due.v1", data,
+        actor="system/governor", causation_position=activation,
+    )  # fmt: skip
+
+
 UNGOVERNED: Final[dict[str, Callable[[Paper], int]]] = {
     "policies.steps": submit_where_no_role_is_held,
     "policies.approved": replace_what_was_not_in_force,
     "policies.terms": let_a_time_pass,
+    "reviews.due": remind_of_no_review,
 }

@@ -24,6 +24,7 @@ from ledger.events.registry import (
     aggregate_types,
     keeps_body,
 )
+from ledger.events.reviews import REVIEW_CLASSES
 from ledger.events.signals import SignalObserved, SignalObservedV2
 from ledger.v1 import (
     authority_service_pb2,
@@ -78,7 +79,7 @@ def test_golden_events_are_in_the_stream_that_their_data_name(cls: type[EventDat
 def test_what_the_format_calls_permanent_keeps_its_body_and_so_do_keys_and_configuration() -> None:
     kept = PERMANENT | {"key.committed", "key.revoked", "ledger.configured"}
     kept |= {type_.rpartition(".")[0] for type_ in AUTHORITY_TYPES}
-    kept |= {cls.TYPE.rpartition(".")[0] for cls in STEP_CLASSES}
+    kept |= {cls.TYPE.rpartition(".")[0] for cls in (*STEP_CLASSES, *REVIEW_CLASSES)}
     assert kept == KEPT_NAMES
     assert keeps_body("key.revoked.v9")
     assert not keeps_body("key.v1")

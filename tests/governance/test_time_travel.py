@@ -134,7 +134,9 @@ def _folded(
 ) -> RecordedEvent:
     for event in events:
         body = event.body
-        state.apply(event.position, event.stream, event.type, body.actor, body.data)
+        state.apply(
+            event.position, event.stream, event.type, body.actor, body.data, event.recorded_at
+        )
         if event.type in AUTHORITY_TYPES:
             authority.apply(event.position, event.type, body.actor, body.data)
         if event.position == until:

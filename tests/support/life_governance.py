@@ -52,7 +52,7 @@ def _perhaps_governed(life: Life, text: str, *, is_asking: bool) -> str:
     ends: dict[str, Any] = {
         "investigate_within": life.any_of(("1h", "2d", "30d")),
         "adjust_within": life.any_of(("1h", "2d")),
-        "review_every": life.any_of(("0h", "20d")),
+        "review_every": life.any_of(("6h", "20d")),
     }
     first = {
         "name": "ds",

@@ -1,11 +1,11 @@
 """Policies: versions, activations, scopes and what the linter found."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import message_of, timestamp
 from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
-from ledger.application.policies.governance import scope_part
 from ledger.application.policies.problems import Problem
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import to_text
@@ -13,6 +13,7 @@ from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.governance.lifecycle import ScopeKey
 from ledger.governance.status import VersionStatus
+from ledger.governance.steps import scope_part
 from ledger.v1 import policy_pb2
 
 
@@ -65,13 +66,19 @@ def version(drafted: PolicyDrafted, placed: PlacedEvent) -> policy_pb2.PolicyVer
     )
 
 
-def policy(
-    view: PolicyRecord, in_force: frozenset[int], unratified: frozenset[int]
-) -> policy_pb2.Policy:
-    """Return a policy; `in_force` holds the positions of activations that nothing has replaced.
+@dataclass(frozen=True, slots=True)
+class ActivationFlags:
+    """The positions of activations that nothing has replaced, and of those what is to be done."""
 
-    `unratified` are those of them that wait for ratification.
-    """
+    in_force: frozenset[int]
+    unratified: frozenset[int]
+    """Those that wait for ratification."""
+    overdue: frozenset[int]
+    """Those whose review is overdue."""
+
+
+def policy(view: PolicyRecord, flags: ActivationFlags) -> policy_pb2.Policy:
+    """Return a policy with all its activations."""
     known = view.policy
     newest = known.drafts[-1]
     return policy_pb2.Policy(
@@ -80,12 +87,7 @@ def policy(
         title=newest.document.title if newest is not None else "",  # erased
         newest_version=len(known.drafts),
         activations=[
-            _activation(
-                activated,
-                placed,
-                is_in_force=placed.position in in_force,
-                is_unratified=placed.position in unratified,
-            )
+            _activation(activated, placed, flags)
             for activated, placed in zip(known.activations, view.activated, strict=True)
         ],
     )
@@ -119,6 +121,10 @@ def status(found: VersionStatus) -> policy_pb2.PolicyStatus:
             message_of(policy_pb2.ScopeOverlap, one, scope=_of_key(one.scope))
             for one in found.overlaps
         ],
+        reviews=[
+            message_of(policy_pb2.PolicyReviewTurn, one, scope=_of_key(one.scope))
+            for one in found.reviews
+        ],
     )
 
 
@@ -141,7 +147,7 @@ def positions_in_force(views: Iterable[PolicyRecord]) -> frozenset[int]:
 
 
 def _activation(
-    activated: PolicyActivated, placed: PlacedEvent, *, is_in_force: bool, is_unratified: bool
+    activated: PolicyActivated, placed: PlacedEvent, flags: ActivationFlags
 ) -> policy_pb2.PolicyActivation:
     return message_of(
         policy_pb2.PolicyActivation,
@@ -150,6 +156,7 @@ def _activation(
         actor=placed.actor,
         activated_at=timestamp(placed.recorded_at),
         position=placed.position,
-        in_force=is_in_force,
-        unratified=is_unratified,
+        in_force=placed.position in flags.in_force,
+        unratified=placed.position in flags.unratified,
+        review_overdue=placed.position in flags.overdue,
     )

@@ -13,13 +13,13 @@ from ledger.application.fleet.commands import FleetCommands
 from ledger.application.policies.governance import (
     ActivationSpec,
     PolicyGovernance,
-    scope_part,
 )
 from ledger.application.policies.steps import ChosenVersion, PolicySteps
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.cases import GOVERNOR
 from ledger.governance.lifecycle import ActivationFact, Schedule
+from ledger.governance.steps import scope_part
 from ledger.limits import TEXT_CHARS_MAX
 from ledger.storage.records import Guard
 

@@ -1,17 +1,17 @@
 """The governor: records what time brings, as `system/governor`, once its time has come.
 
 An escalation without an answer goes on to the next tier, and a task is overdue; a policy comes into
-force at its time; an emergency that was not ratified ends, and so does a shadow in its time. All
-that it appends is judged as the auditor judges it, and guarded: several servers do it once.
+force at its time; an emergency that was not ratified ends, and so does a shadow in its time. The
+review of a policy is due. All that it appends is judged as the auditor judges it, and guarded:
+several servers do it once.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from ledger.application.commands import Caller, ledger_time
-from ledger.application.fleet.due_policies import DuePolicies
 from ledger.application.fleet.shadowing import Shadowing
 from ledger.application.governance.cases import Cases
 from ledger.application.periodic_task import PeriodicTask, try_each
@@ -46,14 +46,15 @@ class Governor(PeriodicTask):
         cases: Cases,
         policies: PolicyHistory,
         clock: Clock,
-        due_policies: DuePolicies,
         shadowing: Shadowing,
+        others: Sequence[Callable[[], int]],
     ) -> None:
+        """`others` record what is due by now of themselves."""
         self._store = store
         self._info = info
         self._cases = cases
         self._policies = policies
-        self._due_policies = due_policies
+        self._others = others
         self._shadowing = shadowing
         super().__init__(f"governor {info.origin}", self.run_due, _SECONDS, clock)
 
@@ -63,7 +64,7 @@ class Governor(PeriodicTask):
         What cannot be recorded holds up nothing else; the last failure is raised in the end.
         """
         written: list[int] = []
-        parts = (self._due_policies.run, self._answer_due, self._end_shadows)
+        parts = (*self._others, self._answer_due, self._end_shadows)
         try_each(parts, lambda part: written.append(part()))
         return sum(written)
 

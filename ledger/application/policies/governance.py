@@ -160,6 +160,11 @@ class PolicyGovernance:
         """Return the positions of the emergencies in force that were not ratified."""
         return frozenset(one.position for one in self.judged().state.waiting())
 
+    def overdue(self) -> frozenset[int]:
+        """Return the positions of the activations in force whose review is overdue."""
+        turns = self.judged().state.turns.values()
+        return frozenset(one.activation.position for one in turns if one.due)
+
     def as_of(self, position: int) -> LifecycleState:
         """Return the life of policies at an earlier position, by the bodies that are there."""
         state = LifecycleState()
@@ -377,13 +382,6 @@ def _activation_fault(judged: Judged, actor: str, made: PolicyActivated) -> str:
     return activation_fault(judged.state, judged.authority, actor, data, moment)
 
 
-def scope_part(key: ScopeKey) -> ScopePart:
-    """Return a scope as events have it."""
-    return ScopePart.model_validate(
-        {"kind": key.kind, "model": key.model, "labels": dict(key.labels)}
-    )
-
-
 def _said(scope: ScopePart) -> str:
     return str(scope_key(scope.model_dump()))
 
@@ -393,4 +391,4 @@ def _fold(state: LifecycleState, events: Iterable[RecordedEvent]) -> None:
         if event.type != BodyErased.TYPE:
             body = None if event.body_bytes is None else event.body
             actor, data = ("", None) if body is None else (body.actor, body.data)
-            state.apply(event.position, event.stream, event.type, actor, data)
+            state.apply(event.position, event.stream, event.type, actor, data, event.recorded_at)

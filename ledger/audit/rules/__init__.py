@@ -14,10 +14,11 @@ from ledger.audit.rules import (
     obligations,
     proving,
     replay,
+    reviews,
     shadows,
 )
 
 __all__ = [
     "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "governance",
-    "horizons", "meanings", "obligations", "proving", "replay", "shadows",
+    "horizons", "meanings", "obligations", "proving", "replay", "reviews", "shadows",
 ]  # fmt: skip

@@ -28,7 +28,7 @@ _LATE_MICROS: Final = 300 * SECOND
 _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
-def _moment(event: AuditedEvent, fold: LedgerState) -> StepTimes:
+def moment_of(event: AuditedEvent, fold: LedgerState) -> StepTimes:
     """Return the times by which a step was judged; a `data` ledger's tell nothing of an expiry."""
     at = event.recorded_at - _LATE_MICROS if fold.clock == "wall" else 0
     return StepTimes(at, at, event.recorded_at)
@@ -45,7 +45,7 @@ def _is_gap(event: AuditedEvent, fold: LedgerState) -> bool:
 def policies_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every step in the life of a version was taken by those who may, as things were there."""
     state, authority = fold.lifecycle, fold.authority.state
-    moment = _moment(event, fold)
+    moment = moment_of(event, fold)
     fault = taken_fault(state, authority, event.type, event.actor, event.known, moment)
     return _GAP if fault and _is_gap(event, fold) else fault or None
 
@@ -56,7 +56,7 @@ def policies_approved(event: AuditedEvent, fold: LedgerState) -> Verdict:
     state, authority = fold.lifecycle, fold.authority.state
     if (event.known["policy"], event.known["version"]) not in state.drafts:
         return None  # another rule's business
-    moment = _moment(event, fold)
+    moment = moment_of(event, fold)
     fault = activation_fault(state, authority, event.actor, event.known, moment)
     if not fault and event.known.get("basis") != "emergency":
         fault = _only_in_emergencies(authority, event.actor, moment.grants_at)

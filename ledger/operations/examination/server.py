@@ -44,7 +44,7 @@ def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
         yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
         yield from _notifications(client.using(ledger=ledger.origin), ledger.origin)
-        yield from _emergencies(client.using(ledger=ledger.origin), ledger.origin)
+        yield from _policies(client.using(ledger=ledger.origin), ledger.origin)
 
 
 def _said(error: "ClientError") -> tuple[str, str]:
@@ -72,8 +72,8 @@ def _authority(client: "LedgerClient", origin: str) -> Check:
     return Check("authority", "ok", f"{said}, {counted(administrators, 'administrator')}")
 
 
-def _emergencies(client: "LedgerClient", origin: str) -> Iterator[Check]:
-    """Tell of every policy that is in force by an emergency that was not ratified."""
+def _policies(client: "LedgerClient", origin: str) -> Iterator[Check]:
+    """Tell of every policy in force by an emergency that was not ratified, or without review."""
     from ledger.client import ClientError
 
     try:
@@ -83,6 +83,13 @@ def _emergencies(client: "LedgerClient", origin: str) -> Iterator[Check]:
         return
     for one in policies:
         for activation in one.activations:
+            if activation.in_force and activation.review_overdue:
+                yield Check(
+                    "policies",
+                    "warn",
+                    f"{origin}: the review of {one.policy} version {activation.version} is overdue",
+                    f"Have it reviewed: `decision-ledger policy status {one.policy}` says where.",
+                )
             if activation.in_force and activation.unratified:
                 yield Check(
                     "policies",
