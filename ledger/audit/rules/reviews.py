@@ -8,6 +8,7 @@ from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.governance import moment_of
 from ledger.events.reviews import PolicyReviewDue
 from ledger.events.values import DAY, format_time
+from ledger.governance.lifecycle import LIFECYCLE_TYPES
 from ledger.governance.reviews import due_at, due_fault
 
 
@@ -16,7 +17,7 @@ def _unrecorded(fold: LedgerState) -> Iterator[tuple[int, str]]:
     accounts = fold.obligations.accounts
     for turn in fold.lifecycle.turns.values():
         due, first = due_at(fold.lifecycle, turn), turn.review or turn.activation.position
-        if not due or turn.due or fold.has_gaps or fold.clock != "wall":
+        if not due or turn.due or fold.gone.lacks(LIFECYCLE_TYPES) or fold.clock != "wall":
             continue
         if accounts.open_for(first, due, fold.position, fold.recorded_at) > DAY:
             yield first, f"its review was due at {format_time(due)}, and no event says so"
@@ -30,6 +31,6 @@ def reviews_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     fault = due_fault(state, authority, event.actor, event.known, moment)
     if not fault and event.cause != (event.known["review"] or event.known["activation"]):
         return f"it cites position {event.cause}"
-    if fault and fold.has_gaps:
+    if fault and fold.gone.lacks(LIFECYCLE_TYPES):
         return Unchecked("a body is not there that may say otherwise")
     return fault or None
