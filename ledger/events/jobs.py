@@ -1,0 +1,267 @@
+"""Events of jobs: retraining work, from its proposal through its gates to its end.
+
+An executor reports what it measured, and the ledger judges it: the verdict of a gate is recorded
+with the report, by the criteria that the job was proposed with. A lease has a token that grows, and
+only the newest one counts. The governor records what time brings.
+"""
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from ledger.events.base import (
+    BigInt,
+    EventData,
+    Hex32,
+    Part,
+    Position,
+    SafeInt,
+    Segment,
+    ShortText,
+    Text,
+    Time,
+)
+from ledger.events.cases import GOVERNOR
+from ledger.events.recipe_document import (
+    ExpectedPart,
+    GateName,
+    GatePart,
+    RecipeLimitsPart,
+)
+from ledger.limits import (
+    APPROVALS_MAX,
+    CRITERIA_MAX,
+    JOB_LINKS_MAX,
+    LABEL_CHARS_MAX,
+    LINK_CHARS_MAX,
+    RECIPE_NAMES_MAX,
+    TEXT_CHARS_MAX,
+)
+
+JobStage = Literal["start", "deployment"]
+"""Where a job waits for people: before its first lease, and at its gate `approval`."""
+JobOutcome = Literal["succeeded", "failed", "denied", "cancelled", "rolled_back"]
+Numbers = Annotated[dict[Segment, SafeInt], Field(max_length=RECIPE_NAMES_MAX)]
+Token = Annotated[int, Field(ge=1, le=1_000_000)]
+"""Names one lease of a job; each has the next higher one."""
+Link = Annotated[str, Field(max_length=LINK_CHARS_MAX, pattern=r"^[!-~]+\z")]
+
+_WITH_REPORT: Final = "the ledger, with the report that it judges"
+
+
+class JobData(EventData):
+    """An event about a job."""
+
+    STREAM: ClassVar[str] = "jobs/{job}"
+    ONCE_ERASED: ClassVar[str] = "their jobs cannot go on, and end nowhere"
+
+    job: Segment
+
+
+class JobProposed(JobData):
+    """A model is to be retrained by a recipe; its gates and limits are what they are here."""
+
+    TYPE: ClassVar[str] = "job.proposed.v1"
+    CAUSE: ClassVar[str] = "the caller of ProposeJob"
+    METHOD: ClassVar[str] = "ProposeJob"
+
+    model: Segment
+    recipe: Segment
+    recipe_version: int = Field(ge=1, le=1_000_000)
+    recipe_digest: Hex32
+    plan: Position | None
+    """The plan that admitted it; null where a person proposes it."""
+    decision: Position | None
+    """The decision in force for the model; null where there is none."""
+    serving: Segment | None
+    """The version in service, which it would replace; null where none serves."""
+    budget: Segment | None
+    reserved_micros: BigInt
+    """The amount that is kept for it in its budget."""
+    expected: ExpectedPart
+    limits: RecipeLimitsPart
+    gates: list[GatePart] = Field(min_length=1, max_length=8)
+    approvals: int = Field(ge=0, le=APPROVALS_MAX)
+    """Persons who are to approve it before it may be leased."""
+    reason: Text
+
+
+class JobApproved(JobData):
+    """A person approved a job: that it begins, or that its version is deployed."""
+
+    TYPE: ClassVar[str] = "job.approved.v1"
+    CAUSE: ClassVar[str] = "the caller of ApproveJob, a person"
+    METHOD: ClassVar[str] = "ApproveJob"
+
+    stage: JobStage
+    role: ShortText
+    """The role as which the person approves; empty where none is asked for."""
+    note: Text
+
+
+class JobDenied(JobData):
+    """A person denied a job, which ends it."""
+
+    TYPE: ClassVar[str] = "job.denied.v1"
+    CAUSE: ClassVar[str] = "the caller of DenyJob, a person"
+    METHOD: ClassVar[str] = "DenyJob"
+
+    stage: JobStage
+    reason: Text = Field(min_length=1)
+
+
+class JobCancelled(JobData):
+    """A job was cancelled: it ends, or what it deployed is to be taken back."""
+
+    TYPE: ClassVar[str] = "job.cancelled.v1"
+    CAUSE: ClassVar[str] = "the caller of CancelJob"
+    METHOD: ClassVar[str] = "CancelJob"
+
+    reason: Text = Field(min_length=1)
+
+
+class JobLeased(JobData):
+    """An executor took a job, until a time."""
+
+    TYPE: ClassVar[str] = "job.leased.v1"
+    CAUSE: ClassVar[str] = "the caller of LeaseJob, the executor"
+    METHOD: ClassVar[str] = "LeaseJob"
+
+    attempt: int = Field(ge=1, le=1_000_000)
+    token: Token
+    expires_at: Time
+
+
+class JobLeaseExtended(JobData):
+    """An executor has a job for longer."""
+
+    TYPE: ClassVar[str] = "job.lease_extended.v1"
+    CAUSE: ClassVar[str] = "the caller of HeartbeatJob, the executor"
+    METHOD: ClassVar[str] = "HeartbeatJob"
+
+    token: Token
+    expires_at: Time
+
+
+class JobLeaseExpired(JobData):
+    """An executor was not heard of in its time: another one may take the job."""
+
+    TYPE: ClassVar[str] = "job.lease_expired.v1"
+    CAUSE: ClassVar[str] = GOVERNOR
+
+    token: Token
+
+
+class ArtifactPart(Part):
+    """A file that an executor left, by its digest."""
+
+    name: Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
+    sha256: Hex32
+
+
+class GateReported(JobData):
+    """An executor's evidence for one gate: numbers, never a verdict."""
+
+    TYPE: ClassVar[str] = "gate.reported.v1"
+    CAUSE: ClassVar[str] = "the caller of ReportGate or DeployJobVersion, the executor"
+    METHOD: ClassVar[str] = "ReportGate"
+
+    attempt: int = Field(ge=1, le=1_000_000)
+    token: Token
+    gate: GateName
+    metrics: Numbers
+    samples: Numbers
+    champion: Numbers
+    """Numbers about the version in service."""
+    candidate: Numbers
+    cost_micros: BigInt
+    """The cost of the job so far."""
+    artifacts: list[ArtifactPart] = Field(max_length=RECIPE_NAMES_MAX)
+    links: list[Link] = Field(max_length=JOB_LINKS_MAX)
+    log_sha256: Hex32 | None
+
+
+class JudgedCriterionPart(Part):
+    """A criterion with the values that it read, and whether it is met."""
+
+    name: Segment
+    when: Text
+    is_met: bool
+    values: dict[str, BigInt]
+    sentence: Annotated[str, Field(max_length=4 * TEXT_CHARS_MAX)]
+
+
+class GateJudged(JobData):
+    """The ledger's verdict on a gate, by the criteria that the job was proposed with."""
+
+    TYPE: ClassVar[str] = "gate.judged.v1"
+    CAUSE: ClassVar[str] = f"{_WITH_REPORT}; of an observation {GOVERNOR}"
+
+    gate: GateName
+    report: Position | None
+    """The position of the evidence; null where none came while the version was observed."""
+    is_passed: bool
+    """Whether every criterion is met, and all that the gate asks for was reported."""
+    criteria: list[JudgedCriterionPart] = Field(max_length=CRITERIA_MAX)
+
+
+class JobDeployed(JobData):
+    """The version of a job went into service; the deployment is right before it."""
+
+    TYPE: ClassVar[str] = "job.deployed.v1"
+    CAUSE: ClassVar[str] = "the caller of DeployJobVersion, the executor"
+
+    token: Token
+    model_version: Segment
+    replaces: Segment | None
+    """The version that served until now, to which the job is rolled back."""
+    observed_until: Time | None
+    """When the observation ends; null where the recipe asks for none."""
+
+
+class JobRolledBack(JobData):
+    """The version that a job had replaced serves again; the deployment is right before it."""
+
+    TYPE: ClassVar[str] = "job.rolled_back.v1"
+    CAUSE: ClassVar[str] = "the caller of RollBackJob, the executor"
+
+    token: Token
+    model_version: Segment
+    """The version that serves again."""
+    replaces: Segment
+    """The version that the job had deployed."""
+
+
+class JobClosed(JobData):
+    """A job ended, right behind the event that ended it."""
+
+    TYPE: ClassVar[str] = "job.closed.v1"
+    CAUSE: ClassVar[str] = "the ledger, with the event that ends the job"
+
+    outcome: JobOutcome
+    cost_micros: BigInt
+    """The cost as it was reported last."""
+    expected_micros: BigInt
+    reason: Annotated[str, Field(max_length=4 * TEXT_CHARS_MAX)]
+
+
+JOB_CLASSES: Final[tuple[type[JobData], ...]] = (
+    JobProposed,
+    JobApproved,
+    JobDenied,
+    JobCancelled,
+    JobLeased,
+    JobLeaseExtended,
+    JobLeaseExpired,
+    GateReported,
+    GateJudged,
+    JobDeployed,
+    JobRolledBack,
+    JobClosed,
+)
+JOB_TYPES: Final = frozenset(cls.TYPE for cls in JOB_CLASSES)
+"""The types of events about jobs."""
+FOLLOWING_TYPES: Final = frozenset(
+    {GateJudged.TYPE, JobDeployed.TYPE, JobRolledBack.TYPE, JobClosed.TYPE}
+)
+"""Types that are recorded with the event that they follow from, and by its right."""

@@ -1,0 +1,310 @@
+"""The state of every job, folded from events in order; `steps` judges what may come next.
+
+A job is proposed, approved where that takes people, leased by an executor, passes its gates one by
+one, is deployed, observed and closed. Gates that were passed stay passed: an executor that takes
+a lost job goes on at the next one. All follows from positions alone: a lease holds
+until the event that says that it has expired. Times are microseconds since the epoch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from ledger.events.jobs import (
+    GateJudged,
+    GateReported,
+    JobApproved,
+    JobCancelled,
+    JobClosed,
+    JobDenied,
+    JobDeployed,
+    JobLeased,
+    JobLeaseExpired,
+    JobLeaseExtended,
+    JobProposed,
+    JobRolledBack,
+)
+from ledger.events.values import parse_time
+
+JobState = Literal[
+    "proposed",
+    "ready",
+    "leased",
+    "judging",
+    "deploying",
+    "awaiting_approval",
+    "observing",
+    "rolling_back",
+    "closing",
+    "closed",
+    "unreadable",
+]
+"""`proposed` and `awaiting_approval` wait for people, `ready` and `rolling_back` for an executor.
+
+`judging`, `deploying` and `closing` last only until the next event of the same append. In
+`unreadable` the body of an event of the job is gone, and with it what became of the job.
+"""
+OVER: Final = frozenset({"closing", "closed"})
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one executor to work on a job."""
+
+    executor: str
+    token: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobApproval:
+    """A person's approval at the stage that a job is at."""
+
+    actor: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobVersion:
+    """The version that a job brought into service, and the one that it replaced."""
+
+    model_version: str
+    replaces: str | None
+    observed_until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job after the events so far; a value."""
+
+    name: str
+    position: int
+    """Of its proposal, and `changed_at` of its newest event."""
+    proposer: str
+    proposed: Data
+    state: JobState
+    changed_at: int
+    events: int = 1
+    approvals: tuple[JobApproval, ...] = ()
+    lease: Lease | None = None
+    token: int = 0
+    """The newest that was given; each lease has the next one."""
+    lost: int = 0
+    """How many leases expired."""
+    passed: int = 0
+    """How many gates were passed, in their order."""
+    report: int | None = None
+    """The position of the evidence that waits for its verdict."""
+    evidence: Data = field(default_factory=dict)
+    """That evidence, as it was reported."""
+    deployed: JobVersion | None = None
+    is_rolling_back: bool = False
+    cost_micros: int = 0
+    outcome: str = ""
+    why: str = ""
+    """How it ends, and why, once that is certain."""
+
+    @property
+    def model(self) -> str:
+        """The model that it is about."""
+        return str(self.proposed["model"])
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt that runs, or that would."""
+        return self.lost + 1
+
+    @property
+    def gate(self) -> Data | None:
+        """The gate that is next; None once all are passed."""
+        gates = self.proposed["gates"]
+        return gates[self.passed] if self.passed < len(gates) else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be done."""
+        return self.state in OVER
+
+    def gate_of(self, name: str) -> Data | None:
+        """Return a gate of the job by name."""
+        return next((one for one in self.proposed["gates"] if one["gate"] == name), None)
+
+    def applied(self, position: int, type_: str, actor: str, data: Data | None) -> "Job":
+        """Return the job after an event of it; `data` None where its body is gone."""
+        counted = replace(self, events=self.events + 1, changed_at=position)
+        if data is None or self.state == "unreadable":
+            return replace(counted, state="unreadable")
+        return _CHANGES[type_](counted, position, actor, data)
+
+
+@dataclass(slots=True)
+class Jobs:
+    """Every job of a ledger, and how often each holdout was used."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    holdouts: dict[str, int] = field(default_factory=dict)
+
+    def apply(
+        self, position: int, stream: str, type_: str, actor: str, data: Data | None
+    ) -> Job | None:
+        """Take in an event of a job, and return the job; None where its proposal is gone."""
+        name = stream.partition("/")[2]
+        known = self.jobs.get(name)
+        if type_ == JobProposed.TYPE and data is not None and known is None:
+            made = _proposed(name, position, actor, data)
+        elif known is None:
+            return None
+        else:
+            if type_ == GateReported.TYPE:
+                self._count(known, data)
+            made = known.applied(position, type_, actor, data)
+        self.jobs[name] = made
+        return made
+
+    def _count(self, job: Job, data: Data | None) -> None:
+        """Count a use of a holdout; a report whose body is gone counts where one was due."""
+        gate = job.gate if data is None else job.gate_of(data["gate"])
+        if gate is not None and gate["holdout"] is not None:
+            name = gate["holdout"]["name"]
+            self.holdouts[name] = self.holdouts.get(name, 0) + 1
+
+    def open_of(self, model: str) -> Job | None:
+        """Return the job of a model that is not over."""
+        return next(
+            (one for one in self.jobs.values() if one.model == model and not one.is_over), None
+        )
+
+
+# ---- folding -------------------------------------------------------------------------------------
+
+
+def _proposed(name: str, position: int, actor: str, data: Data) -> Job:
+    waits = data["approvals"] > 0
+    return Job(name, position, actor, data, "proposed" if waits else "ready", position)
+
+
+def _approved(job: Job, _: int, actor: str, data: Data) -> Job:
+    given = (*job.approvals, JobApproval(actor, data["role"]))
+    if missing_approvals(job, given):
+        return replace(job, approvals=given)
+    passed = job.passed + (data["stage"] == "deployment")
+    return _goes_on(replace(job, approvals=(), passed=passed))
+
+
+def _goes_on(job: Job) -> Job:
+    """Return a job as its next gate has it: open to executors, waiting for people, or over."""
+    gate = job.gate
+    if gate is None:
+        return _ends(job, "succeeded", "Every gate was passed.")
+    if gate["gate"] == "approval":
+        return replace(job, state="awaiting_approval", lease=None, approvals=())
+    return replace(job, state="ready" if job.lease is None else "leased")
+
+
+def _ends(job: Job, outcome: str, why: str) -> Job:
+    return replace(job, state="closing", lease=None, outcome=outcome, why=why)
+
+
+def _denied(job: Job, position: int, actor: str, _: Data) -> Job:
+    return _ends(job, "denied", f"{actor} denied it at position {position}.")
+
+
+def _cancelled(job: Job, position: int, actor: str, _: Data) -> Job:
+    if job.state == "observing":
+        return _goes_back(job, f"{actor} cancelled it at position {position}.")
+    return _ends(job, "cancelled", f"{actor} cancelled it at position {position}.")
+
+
+def _goes_back(job: Job, why: str) -> Job:
+    """Return a job whose version is to be taken back, or that fails as there is none before it."""
+    if job.deployed is None or job.deployed.replaces is None:
+        return _ends(job, "failed", f"{why} No version served before, so none can serve again.")
+    return replace(job, state="rolling_back", is_rolling_back=True, why=why, report=None)
+
+
+def _leased(job: Job, _: int, actor: str, data: Data) -> Job:
+    lease = Lease(actor, data["token"], parse_time(data["expires_at"]))
+    return replace(job, state="leased", lease=lease, token=data["token"])
+
+
+def _extended(job: Job, _: int, __: str, data: Data) -> Job:
+    if job.lease is None:
+        return job
+    lease = replace(job.lease, expires_at=parse_time(data["expires_at"]))
+    return replace(job, lease=lease)
+
+
+def _expired(job: Job, _: int, __: str, ___: Data) -> Job:
+    left = replace(job, lease=None, lost=job.lost + 1)
+    if job.is_rolling_back:
+        return replace(left, state="rolling_back")
+    allowed = job.proposed["limits"]["attempts"]
+    if left.lost >= allowed:
+        why = f"Its lease expired in attempt {left.lost}, and its recipe allows {allowed}."
+        return _ends(left, "failed", why)
+    return replace(left, state="ready")
+
+
+def _reported(job: Job, position: int, _: str, data: Data) -> Job:
+    known = replace(job, report=position, evidence=data, cost_micros=int(data["cost_micros"]))
+    return known if job.state == "observing" else replace(known, state="judging")
+
+
+def _judged(job: Job, position: int, _: str, data: Data) -> Job:
+    gate = data["gate"]
+    if not data["is_passed"]:
+        why = f"The gate {gate} was not passed, by the verdict at position {position}."
+        return _goes_back(job, why) if job.state == "observing" else _ends(job, "failed", why)
+    on = replace(job, passed=job.passed + 1, report=None, evidence={})
+    return replace(on, state="deploying") if gate == "deployment" else _goes_on(on)
+
+
+def _deployed(job: Job, _: int, __: str, data: Data) -> Job:
+    until = data["observed_until"]
+    version = JobVersion(
+        data["model_version"], data["replaces"], None if until is None else parse_time(until)
+    )
+    known = replace(job, deployed=version, lease=None)
+    return _goes_on(known) if until is None else replace(known, state="observing")
+
+
+def _rolled_back(job: Job, _: int, __: str, data: Data) -> Job:
+    why = f"{job.why} {data['model_version']} serves again."
+    return _ends(job, "rolled_back", why)
+
+
+def _closed(job: Job, _: int, __: str, ___: Data) -> Job:
+    return replace(job, state="closed")
+
+
+def _again(job: Job, _: int, __: str, ___: Data) -> Job:
+    return job  # a judge refuses it
+
+
+_Change = Callable[[Job, int, str, Data], Job]
+_CHANGES: Final[dict[str, _Change]] = {
+    JobProposed.TYPE: _again,
+    JobApproved.TYPE: _approved,
+    JobDenied.TYPE: _denied,
+    JobCancelled.TYPE: _cancelled,
+    JobLeased.TYPE: _leased,
+    JobLeaseExtended.TYPE: _extended,
+    JobLeaseExpired.TYPE: _expired,
+    GateReported.TYPE: _reported,
+    GateJudged.TYPE: _judged,
+    JobDeployed.TYPE: _deployed,
+    JobRolledBack.TYPE: _rolled_back,
+    JobClosed.TYPE: _closed,
+}
+
+
+def missing_approvals(job: Job, given: tuple[JobApproval, ...]) -> list[tuple[str, int]]:
+    """Return how many approvals a job still takes at its stage, by role; "" is any person."""
+    asked: list[tuple[str, int]] = [("", job.proposed["approvals"])]
+    if job.state == "awaiting_approval":
+        gate = job.gate
+        assert gate is not None, "it waits at its gate"
+        asked = [(one["role"], one["count"]) for one in gate["approvals"]] or [("", 1)]
+    lacking = [(role, count - sum(one.role == role for one in given)) for role, count in asked]
+    return [(role, count) for role, count in lacking if count > 0]

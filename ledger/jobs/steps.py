@@ -1,0 +1,350 @@
+"""Which event of a job may come next, and which must come right behind another.
+
+`job_fault` says why an event may not be, with what the job is at: the service asks before it
+appends, the auditor asks again. A fault is a sentence without its full stop.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from ledger.authority.state import AuthorityState
+from ledger.events.cases import GOVERNOR
+from ledger.events.jobs import (
+    GateJudged,
+    GateReported,
+    JobApproved,
+    JobCancelled,
+    JobClosed,
+    JobDenied,
+    JobDeployed,
+    JobLeased,
+    JobLeaseExpired,
+    JobLeaseExtended,
+    JobProposed,
+    JobRolledBack,
+)
+from ledger.events.models import ModelDeployed
+from ledger.events.recipe_document import GATES, GatePart
+from ledger.events.values import SECOND, parse_time
+from ledger.governance.requirements import holds, person_of
+from ledger.jobs.machine import Data, Job, Jobs, missing_approvals
+from ledger.rules.gates import GateEvidence, judge, report_fault
+
+COST_MICROS_MAX: Final = 9 * 10**18  # criteria compute with 64 bits
+_WORDS: Final = {
+    "proposed": "waits for approvals before it may begin",
+    "ready": "waits for an executor",
+    "leased": "is leased to an executor",
+    "judging": "waits for the verdict on its report",
+    "deploying": "waits for the record of its deployment",
+    "awaiting_approval": "waits for approvals before it may be deployed",
+    "observing": "is deployed and observed",
+    "rolling_back": "waits for an executor that takes it back",
+    "closing": "is over",
+    "closed": "is over",
+    "unreadable": "has an event whose body is gone",
+}
+
+
+class JobMoment(NamedTuple):
+    """The actor of an event, the time, and the authority that is in force."""
+
+    actor: str
+    now: int
+    authority: AuthorityState
+
+
+def owed_types(job: Job) -> tuple[str, ...]:
+    """Return the types that must come right behind the newest event of a job, in order."""
+    if job.state == "judging":
+        return (GateJudged.TYPE,)
+    if job.state == "deploying":
+        return (ModelDeployed.TYPE, JobDeployed.TYPE)
+    return (JobClosed.TYPE,) if job.state == "closing" else ()
+
+
+def job_fault(jobs: Jobs, name: str, type_: str, data: Data, moment: JobMoment) -> str:
+    """Return why an event of a job may not be; empty where it may."""
+    job = jobs.jobs.get(name)
+    if type_ == JobProposed.TYPE:
+        return _proposal_fault(jobs, name, data, moment)
+    if job is None:
+        return f"no job {name} was proposed"
+    if job.state not in _STATES[type_]:
+        return f"the job {_WORDS[job.state]}{'' if not job.why else ': ' + job.why.rstrip('.')}"
+    return _JUDGES[type_](jobs, job, data, moment)
+
+
+# ---- people --------------------------------------------------------------------------------------
+
+
+def _proposal_fault(jobs: Jobs, name: str, data: Data, moment: JobMoment) -> str:
+    if name in jobs.jobs:
+        return f"a job {name} was proposed before"
+    if (open_ := jobs.open_of(data["model"])) is not None:
+        return f"job {open_.name} of model {data['model']} is not over"
+    if data["budget"] is None and data["reserved_micros"] != "0":
+        return "it reserves an amount of no budget"
+    return _ground_fault(jobs, data, moment) or _order_fault(data)
+
+
+def _ground_fault(jobs: Jobs, data: Data, moment: JobMoment) -> str:
+    """Return why a job cannot be proposed by this actor, or not for this plan."""
+    model, plan = data["model"], data["plan"]
+    if plan is None:
+        if not moment.actor.startswith("users/"):
+            return f"{moment.actor} is not a person, and no plan admitted it"
+        return "" if data["approvals"] else "no plan admitted it, and it asks for no approval"
+    if any((one.model, one.proposed["plan"]) == (model, plan) for one in jobs.jobs.values()):
+        return f"the plan at position {plan} has had its job for model {model}"
+    return ""
+
+
+def _order_fault(data: Data) -> str:
+    names = [one["gate"] for one in data["gates"]]
+    places = [GATES.index(one) for one in names]
+    if sorted(set(places)) != places:
+        return "its gates are not in their order"
+    if "observation" in names and "deployment" not in names:
+        return "it observes a version that it does not deploy"
+    return ""
+
+
+def _approval_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if fault := _stage_fault(job, data, moment):
+        return fault
+    actor, authority = moment.actor, moment.authority
+    person = person_of(authority, actor)
+    if person == person_of(authority, job.proposer):
+        return f"{actor} is the person who proposed it"
+    if any(person == person_of(authority, one.actor) for one in job.approvals):
+        return f"{actor} is a person who approved it already"
+    missing = dict(missing_approvals(job, job.approvals))
+    role = data["role"]
+    if role not in missing:
+        asked = ", ".join(f"{count} {named or 'of any person'}" for named, count in missing.items())
+        return f"no approval {'as ' + role if role else 'without a role'} is asked for, but {asked}"
+    if role and not holds(authority, actor, role, moment.now):
+        return f"{actor} does not hold the role {role} for the whole ledger"
+    return ""
+
+
+def _stage_fault(job: Job, data: Data, moment: JobMoment) -> str:
+    if not moment.actor.startswith("users/"):
+        return f"{moment.actor} is not a person"
+    stage = "start" if job.state == "proposed" else "deployment"
+    return "" if data["stage"] == stage else f"it is at the stage {stage}"
+
+
+def _denial_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    return _stage_fault(job, data, moment)
+
+
+def _nothing(_: Jobs, __: Job, ___: Data, ____: JobMoment) -> str:
+    return ""
+
+
+# ---- leases --------------------------------------------------------------------------------------
+
+
+def _lease_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if data["token"] != job.token + 1:
+        return f"its token is {data['token']}, and the next one is {job.token + 1}"
+    if data["attempt"] != job.attempt:
+        return f"it is said to be attempt {data['attempt']}, and it is attempt {job.attempt}"
+    return _term_fault(job, data, moment)
+
+
+def _term_fault(job: Job, data: Data, moment: JobMoment) -> str:
+    seconds = job.proposed["limits"]["lease_seconds"]
+    if parse_time(data["expires_at"]) > moment.now + seconds * SECOND:
+        return f"it would last longer than the {seconds} seconds of its recipe"
+    return ""
+
+
+def _extension_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if fault := _holder_fault(job, data, moment.actor):
+        return fault
+    assert job.lease is not None, "it is leased"
+    if parse_time(data["expires_at"]) <= job.lease.expires_at:
+        return "it would not end later than it does"
+    return _term_fault(job, data, moment)
+
+
+def _expiry_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    assert job.lease is not None, "it is leased"
+    if moment.actor != GOVERNOR:
+        return f"{moment.actor} recorded it, and {GOVERNOR} does"
+    if data["token"] != job.token:
+        return f"its token is {data['token']}, and the lease has {job.token}"
+    return "" if job.lease.expires_at <= moment.now else "the lease had not run out"
+
+
+def _holder_fault(job: Job, data: Data, actor: str) -> str:
+    """Return why an actor does not hold the lease that it names."""
+    assert job.lease is not None, "it is leased"
+    if data["token"] != job.token:
+        return f"the token {data['token']} is not that of the lease, {job.token}"
+    if actor != job.lease.executor:
+        return f"{job.lease.executor} holds the lease, not {actor}"
+    return ""
+
+
+# ---- gates ---------------------------------------------------------------------------------------
+
+
+def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if job.state == "observing":
+        if data["token"] != job.token:
+            return f"the token {data['token']} is not that of the deployment, {job.token}"
+    elif fault := _holder_fault(job, data, moment.actor):
+        return fault
+    gate = job.gate
+    if gate is None or job.is_rolling_back or data["gate"] != gate["gate"]:
+        what = "to be taken back" if gate is None or job.is_rolling_back else gate["gate"]
+        return f"it reports the gate {data['gate']}, and what is next is {what}"
+    if data["attempt"] != job.attempt:
+        return f"it is said to be of attempt {data['attempt']}, and attempt {job.attempt} runs"
+    if not job.cost_micros <= int(data["cost_micros"]) <= COST_MICROS_MAX:
+        return f"the cost so far was {job.cost_micros} micros, and cannot be {data['cost_micros']}"
+    if gate["holdout"] is not None:
+        holdout, used = gate["holdout"], jobs.holdouts.get(gate["holdout"]["name"], 0)
+        if used >= holdout["max_uses"]:
+            return (
+                f"the holdout {holdout['name']} was used {used} times, and {holdout['max_uses']} "
+                "are allowed"
+            )
+    return report_fault(GatePart.model_validate(gate), _evidence(data))
+
+
+def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    expected = verdict(job)
+    if data["gate"] != expected.gate or data["report"] != expected.report:
+        return (
+            f"it judges the gate {data['gate']} by position {data['report']}, and to be judged is "
+            f"{expected.gate} by position {expected.report}"
+        )
+    if job.state == "observing":
+        assert job.deployed is not None, "it is observed"
+        if moment.actor != GOVERNOR:
+            return f"{moment.actor} recorded it, and {GOVERNOR} does"
+        if (job.deployed.observed_until or 0) > moment.now:
+            return "the observation is not over"
+    if data != expected.to_data():
+        return "its evidence and the criteria of the job give another verdict"
+    return ""
+
+
+def verdict(job: Job) -> GateJudged:
+    """Return the verdict on the gate that is next, by the job's own criteria and its evidence."""
+    assert job.gate is not None, "a gate is next"
+    gate = GatePart.model_validate(job.gate)
+    evidence = GateEvidence(cost_micros=job.cost_micros, attempt=job.attempt)
+    if job.report is not None:
+        evidence = _evidence(job.evidence)
+    found = judge(gate, evidence)
+    texts = {one.name: one.when for one in gate.criteria}
+    return GateJudged.from_data(
+        {
+            "job": job.name,
+            "gate": gate.gate,
+            "report": job.report,
+            "is_passed": found.is_passed and not report_fault(gate, evidence),
+            "criteria": [
+                {
+                    "name": one.name,
+                    "when": texts[one.name],
+                    "is_met": one.is_met,
+                    "values": {path: str(value) for path, value in one.values.items()},
+                    "sentence": one.sentence,
+                }
+                for one in found.criteria
+            ],
+        }
+    )
+
+
+def _evidence(data: Data) -> GateEvidence:
+    return GateEvidence(
+        data["metrics"], data["samples"], data["champion"], data["candidate"],
+        int(data["cost_micros"]), data["attempt"],
+    )  # fmt: skip
+
+
+# ---- deployment and end --------------------------------------------------------------------------
+
+
+def _deployment_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if fault := _holder_fault(job, data, moment.actor):
+        return fault
+    gate = job.gate
+    window = None if gate is None else gate["window_seconds"]
+    if (data["observed_until"] is None) != (window is None):
+        return "it is said to be observed, or not to be, against its recipe"
+    if window is not None and parse_time(data["observed_until"]) < moment.now:
+        return "its observation would be over already"
+    return ""
+
+
+def _return_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if fault := _holder_fault(job, data, moment.actor):
+        return fault
+    deployed = job.deployed
+    if not job.is_rolling_back or deployed is None:
+        return "nothing is to be taken back"
+    if (data["model_version"], data["replaces"]) != (deployed.replaces, deployed.model_version):
+        return (
+            f"it puts {data['model_version']} in the place of {data['replaces']}, and "
+            f"{deployed.replaces} is to serve again instead of {deployed.model_version}"
+        )
+    return ""
+
+
+def _closing_fault(_: Jobs, job: Job, data: Data, __: JobMoment) -> str:
+    expected = closing(job).to_data()
+    differing = sorted(name for name in expected if data[name] != expected[name])
+    return f"its {differing[0]} is not what its events say" if differing else ""
+
+
+def closing(job: Job) -> JobClosed:
+    """Return the end of a job that is over."""
+    return JobClosed.from_data(
+        {
+            "job": job.name,
+            "outcome": job.outcome,
+            "cost_micros": str(job.cost_micros),
+            "expected_micros": job.proposed["expected"]["cost_micros"],
+            "reason": job.why,
+        }
+    )
+
+
+_STATES: Final[Mapping[str, frozenset[str]]] = {
+    JobApproved.TYPE: frozenset({"proposed", "awaiting_approval"}),
+    JobDenied.TYPE: frozenset({"proposed", "awaiting_approval"}),
+    JobCancelled.TYPE: frozenset(
+        {"proposed", "ready", "leased", "awaiting_approval", "observing", "rolling_back"}
+    ),
+    JobLeased.TYPE: frozenset({"ready", "rolling_back"}),
+    JobLeaseExtended.TYPE: frozenset({"leased"}),
+    JobLeaseExpired.TYPE: frozenset({"leased"}),
+    GateReported.TYPE: frozenset({"leased", "observing"}),
+    GateJudged.TYPE: frozenset({"judging", "observing"}),
+    JobDeployed.TYPE: frozenset({"deploying"}),
+    JobRolledBack.TYPE: frozenset({"leased"}),
+    JobClosed.TYPE: frozenset({"closing"}),
+}
+_Judge = Callable[[Jobs, Job, Data, JobMoment], str]
+_JUDGES: Final[Mapping[str, _Judge]] = {
+    JobApproved.TYPE: _approval_fault,
+    JobDenied.TYPE: _denial_fault,
+    JobCancelled.TYPE: _nothing,
+    JobLeased.TYPE: _lease_fault,
+    JobLeaseExtended.TYPE: _extension_fault,
+    JobLeaseExpired.TYPE: _expiry_fault,
+    GateReported.TYPE: _report_fault,
+    GateJudged.TYPE: _verdict_fault,
+    JobDeployed.TYPE: _deployment_fault,
+    JobRolledBack.TYPE: _return_fault,
+    JobClosed.TYPE: _closing_fault,
+}

@@ -1,0 +1,310 @@
+"""A job goes from its proposal to its end by the events that may come next, and by no others."""
+
+import pytest
+
+from ledger.events.values import SECOND
+from tests.support.job_stories import (
+    ANA,
+    BOB,
+    EVE,
+    GATES,
+    LEASE_SECONDS,
+    ONE,
+    TWO,
+    WINDOW_SECONDS,
+    Story,
+    gate,
+)
+
+
+def outcome(story: Story, job: str = "j1") -> tuple[str, str]:
+    return story.job(job).state, story.job(job).outcome
+
+
+def test_a_job_is_proposed_approved_leased_judged_deployed_observed_and_closed() -> None:
+    story = Story().observing()
+    assert not story.report(ONE, "observation", 50)
+    story.now += WINDOW_SECONDS * SECOND
+    assert not story.observe()
+    assert outcome(story) == ("closed", "succeeded")
+    assert [data.TYPE.removesuffix(".v1") for _, _, data in story.events] == [
+        "job.proposed", "job.approved", "job.leased",
+        "gate.reported", "gate.judged", "gate.reported", "gate.judged",
+        "gate.reported", "gate.judged", "job.approved", "job.leased",
+        "gate.reported", "gate.judged", "job.deployed",
+        "gate.reported", "gate.judged", "job.closed",
+    ]  # fmt: skip
+
+
+def test_a_person_s_job_takes_the_approval_of_another_person() -> None:
+    story = Story()
+    assert "is not a person, and no plan" in story.propose(ONE)
+    assert "asks for no approval" in story.propose(approvals=0)
+    assert not story.propose()
+    assert "waits for approvals" in story.lease()
+    assert "is the person who proposed it" in story.approve(ANA)
+    assert "is the person who proposed it" in story.approve("users/ana-2")
+    assert "is not a person" in story.approve(ONE)
+    assert not story.approve(BOB)
+    assert "waits for an executor" in story.approve(EVE)
+    assert not story.lease()
+
+
+def test_each_approval_is_of_another_natural_person() -> None:
+    story = Story()
+    assert not story.propose(approvals=2)
+    assert not story.approve(EVE)
+    assert "approved it already" in story.approve("users/eve-2")
+    assert story.job().state == "proposed"
+    assert not story.approve(BOB)
+    assert story.job().state == "ready"
+
+
+def test_a_job_that_a_plan_admitted_takes_no_approval_and_comes_once_of_each_plan() -> None:
+    story = Story()
+    assert not story.propose(ONE, plan=7, approvals=0)
+    assert "is not over" in story.propose(ONE, job="j2", plan=7, approvals=0)
+    assert not story.cancel()
+    assert "has had its job" in story.propose(ONE, job="j2", plan=7, approvals=0)
+    assert not story.propose(ONE, job="j2", plan=9, approvals=0)
+    assert not story.lease(job="j2")
+
+
+def test_a_denied_job_ends() -> None:
+    story = Story()
+    assert not story.propose()
+    assert not story.deny(BOB)
+    assert outcome(story) == ("closed", "denied")
+    assert "is over" in story.approve(BOB)
+
+
+def test_of_two_executors_one_has_the_job_and_the_token_of_the_other_is_stale() -> None:
+    story = Story().leased()
+    assert "is leased to an executor" in story.lease(TWO)
+    story.now += LEASE_SECONDS * SECOND
+    assert not story.expire(1)
+    assert "waits for an executor" in story.report(ONE, "data_integrity", token=1)
+    assert "the next one is 2" in story.lease(TWO, token=1)
+    assert not story.lease(TWO)
+    assert "token 1 is not that of the lease" in story.report(ONE, "data_integrity", token=1)
+    assert "holds the lease, not" in story.report(ONE, "data_integrity", token=2)
+    assert not story.report(TWO, "data_integrity")
+
+
+def test_a_lease_expires_once_its_time_has_come_and_by_the_governor_alone() -> None:
+    story = Story().leased()
+    story.now += LEASE_SECONDS * SECOND - 1
+    assert "had not run out" in story.expire(1)
+    story.now += 1
+    assert "does" in story.expire(1, actor=TWO)
+    assert not story.extend(ONE, 1)
+    assert "had not run out" in story.expire(1)
+    story.now += LEASE_SECONDS * SECOND
+    assert "its token is 7" in story.expire(7)
+    assert not story.expire(1)
+
+
+def test_a_heartbeat_makes_a_lease_longer_by_its_term_and_never_shorter() -> None:
+    story = Story().leased()
+    assert "would not end later" in story.extend(ONE, 1)
+    story.now += SECOND
+    assert "not that of the lease" in story.extend(ONE, 9)
+    assert "holds the lease" in story.extend(TWO, 1)
+    assert not story.extend(ONE, 1)
+    story.now -= 30 * SECOND
+    assert "would not end later" in story.extend(ONE, 1)
+    assert "longer than the 60 seconds" in Story().ready().lease(seconds=61)
+
+
+def test_gates_that_were_passed_stay_passed_and_the_last_attempt_fails_the_job() -> None:
+    story = Story().leased()
+    assert not story.report(ONE, "data_integrity")
+    story.now += LEASE_SECONDS * SECOND
+    assert not story.expire(1)
+    assert story.job().attempt == 2
+    assert not story.lease(TWO)
+    assert "what is next is candidate" in story.report(TWO, "data_integrity")
+    story.now += LEASE_SECONDS * SECOND
+    assert not story.expire(2)
+    assert outcome(story) == ("closed", "failed")
+    assert "allows 2" in story.job().why
+
+
+def test_gates_come_in_their_order_and_a_report_has_what_its_gate_asks_for() -> None:
+    story = Story().leased()
+    assert "what is next is data_integrity" in story.report(ONE, "candidate")
+    data = story.reported("data_integrity")
+    assert "is not reported" in story.add(ONE, data.model_copy(update={"metrics": {}}))
+    more = data.model_copy(update={"metrics": {"loss": 1, "luck": 7}})
+    assert "does not ask for it" in story.add(ONE, more)
+    assert "attempt 1 runs" in story.add(ONE, data.model_copy(update={"attempt": 2}))
+    assert not story.report(ONE, "data_integrity", cost=500)
+    assert "the cost so far was 500" in story.report(ONE, "candidate", cost=499)
+
+
+def test_the_ledger_judges_a_gate_by_the_criteria_that_the_job_was_proposed_with() -> None:
+    story = Story().leased()
+    assert not story.report(ONE, "data_integrity")
+    assert not story.report(ONE, "candidate", 100)
+    judged = story.events[-2][2].to_data()
+    assert not judged["is_passed"]
+    assert judged["criteria"] == [
+        {
+            "name": "good",
+            "when": 'metrics["loss"] < 100',
+            "is_met": False,
+            "values": {'metrics["loss"]': "100"},
+            "sentence": judged["criteria"][0]["sentence"],
+        }
+    ]
+    assert outcome(story) == ("closed", "failed")
+    assert story.job().why == ("The gate candidate was not passed, by the verdict at position 107.")
+    assert "is over" in story.report(ONE, "holdout")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"is_passed": True},
+        {"criteria": []},
+        {"report": 3},
+        {"gate": "holdout"},
+    ],
+    ids=str,
+)
+def test_a_verdict_that_its_evidence_and_criteria_do_not_give_is_refused(
+    change: dict[str, object],
+) -> None:
+    story = Story().leased()
+    assert not story.report(ONE, "data_integrity")
+    job = story.job()
+    position, report = story.position + 1, story.reported("candidate", 100)
+    story.jobs.apply(position, report.stream_name, report.TYPE, ONE, report.to_data())
+    from ledger.jobs.steps import verdict
+
+    true = verdict(story.job())
+    assert story.fault(ONE, true) == ""
+    assert story.fault(ONE, true.model_copy(update=change))
+    assert job.state == "leased"
+
+
+def test_a_holdout_is_used_at_most_as_often_as_allowed_over_all_jobs() -> None:
+    gates = [GATES[0], GATES[2]]
+    story = Story()
+    for number in range(1, 4):
+        name = f"j{number}"
+        assert not story.propose(job=name, gates=gates)
+        assert not story.approve(BOB, job=name)
+        assert not story.lease(job=name)
+        assert not story.report(ONE, "data_integrity", job=name)
+        fault = story.report(ONE, "holdout", job=name)
+        assert ("was used 2 times, and 2 are allowed" in fault) == (number == 3)
+    assert story.jobs.holdouts == {"march": 2}
+    assert outcome(story) == ("closed", "succeeded")
+
+
+def test_a_deployment_waits_for_people_in_their_roles() -> None:
+    story = Story().awaiting()
+    assert "waits for approvals" in story.lease()
+    assert "waits for approvals" in story.report(ONE, "deployment")
+    assert "it is at the stage deployment" in story.approve(BOB)
+    assert "without a role" in story.approve(BOB, "deployment")
+    assert "does not hold the role" in story.approve("users/zoe", "deployment", "model-owner")
+    assert not story.approve(BOB, "deployment", "model-owner")
+    assert story.job().state == "ready"
+
+
+def test_a_version_goes_back_if_its_observation_does_not_pass() -> None:
+    story = Story().observing()
+    assert not story.report(TWO, "observation", 100)
+    assert "the observation is not over" in story.observe()
+    story.now += WINDOW_SECONDS * SECOND
+    assert "does" in story.observe(TWO)
+    assert not story.observe()
+    assert story.job().state == "rolling_back"
+    assert not story.lease(TWO)
+    assert "to be taken back" in story.report(TWO, "observation")
+    assert not story.take_back(TWO)
+    assert outcome(story) == ("closed", "rolled_back")
+
+
+def test_an_observation_without_evidence_does_not_pass() -> None:
+    story = Story().observing()
+    story.now += WINDOW_SECONDS * SECOND
+    assert not story.observe()
+    assert story.job().state == "rolling_back"
+    assert story.events[-1][2].to_data()["report"] is None
+
+
+def test_the_newest_evidence_of_an_observation_counts_and_a_stale_token_reports_none() -> None:
+    story = Story().observing()
+    assert not story.report(ONE, "observation", 100)
+    assert "not that of the deployment" in story.report(ONE, "observation", 1, token=1)
+    assert not story.report(TWO, "observation", 1)
+    story.now += WINDOW_SECONDS * SECOND
+    assert not story.observe()
+    assert outcome(story) == ("closed", "succeeded")
+
+
+def test_a_lost_lease_while_a_version_goes_back_is_offered_again_without_end() -> None:
+    story = Story().observing()
+    assert not story.cancel(BOB)
+    assert story.job().state == "rolling_back"
+    for _ in range(5):
+        assert not story.lease(TWO)
+        story.now += LEASE_SECONDS * SECOND
+        assert not story.expire(story.job().token)
+    assert not story.lease(ONE)
+    assert not story.take_back()
+    assert outcome(story) == ("closed", "rolled_back")
+
+
+def test_a_first_version_cannot_go_back_so_its_job_fails() -> None:
+    story = Story()
+    first = gate("observation", 'metrics["loss"] < 1', window_seconds=60)
+    assert not story.propose(gates=[gate("deployment"), first], serving=None)
+    assert not story.approve(BOB)
+    assert not story.lease()
+    from ledger.events.jobs import JobDeployed
+    from ledger.events.values import format_time
+
+    until = format_time(story.now + 60 * SECOND)
+    deployed = JobDeployed(
+        job="j1", token=1, model_version="v1", replaces=None, observed_until=until
+    )
+    assert not story.add(ONE, story.reported("deployment"), deployed)
+    story.now += 60 * SECOND
+    assert not story.observe()
+    assert outcome(story) == ("closed", "failed")
+    assert "No version served before" in story.job().why
+
+
+@pytest.mark.parametrize("state", ["proposed", "ready", "leased", "awaiting", "observing"])
+def test_a_job_can_be_cancelled_in_every_state_but_the_last(state: str) -> None:
+    story = Story()
+    if state == "proposed":
+        assert not story.propose()
+    else:
+        getattr(story, state)()
+    assert not story.cancel()
+    expected = ("rolling_back", "") if state == "observing" else ("closed", "cancelled")
+    assert outcome(story) == expected
+    if state == "observing":
+        assert not story.cancel()
+    assert outcome(story) == ("closed", "cancelled")
+    assert "is over" in story.cancel()
+
+
+def test_a_job_with_an_erased_body_goes_nowhere() -> None:
+    story = Story().leased()
+    story.jobs.apply(999, "jobs/j1", "job.lease_extended.v1", ONE, None)
+    assert "body is gone" in story.report(ONE, "data_integrity")
+    assert "body is gone" in story.cancel()
+
+
+def test_a_use_of_a_holdout_counts_though_its_report_was_erased() -> None:
+    story = Story().leased()
+    assert not story.report(ONE, "data_integrity")
+    assert not story.report(ONE, "candidate")
+    story.jobs.apply(999, "jobs/j1", "gate.reported.v1", ONE, None)
+    assert story.jobs.holdouts == {"march": 1}
