@@ -11,6 +11,7 @@ from ledger.authority.state import AuthorityState
 from ledger.authority.table import EMERGENCY
 from ledger.events.cases import GOVERNOR
 from ledger.events.values import SECOND, parse_time
+from ledger.governance.followers import restored
 from ledger.governance.lifecycle import Approval, LifecycleState, ScopeKey, scope_key
 from ledger.governance.requirements import (
     Requirement,
@@ -235,7 +236,7 @@ def _reverted_fault(
         return "no emergency waits for ratification there"
     if moment.latest < current.ratify_until:
         return f"the emergency at position {current.position} can still be ratified"
-    after = state.restored(current)
+    after = restored(state, current)
     if after is None or (*after.named, after.digest) != (
         data["policy"], data["version"], data["digest"],
     ):  # fmt: skip

@@ -88,6 +88,8 @@ class ActivationFact(NamedTuple):
     approvals: tuple[int, ...]
     replaces: int | None
     ratify_until: int
+    within: int
+    """The activation in force around it when it began as an emergency; 0 for none."""
 
     @property
     def named(self) -> tuple[str, int]:
@@ -220,16 +222,6 @@ class LifecycleState:
                 best = one
         return best
 
-    def restored(self, emergency: ActivationFact) -> ActivationFact | None:
-        """Return what takes the place of an emergency that is not ratified.
-
-        That is what it replaced; if nothing was in force for that very scope, what would be in
-        force there without it.
-        """
-        if emergency.replaces is not None:
-            return self.activations.get(emergency.replaces)
-        return self.around(emergency.scope)
-
     def approvals_of(self, submission: int) -> list[Approval]:
         """Return the approvals of a submission that were not withdrawn, by position."""
         return [
@@ -353,6 +345,7 @@ class LifecycleState:
     ) -> None:
         scope = scope_key(data["scope"])
         until = data.get("ratify_until")
+        around = None if until is None else self.around(scope)
         made = ActivationFact(
             position,
             actor,
@@ -363,6 +356,7 @@ class LifecycleState:
             tuple(data.get("approvals", ())),
             data.get("replaces"),
             0 if until is None else parse_time(until),
+            0 if around is None else around.position,
         )
         self.activations[position] = made
         self.in_force.pop(scope, None)  # so that the order is that of the activations that count

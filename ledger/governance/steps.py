@@ -16,6 +16,7 @@ from ledger.events.policies import (
     ScopePart,
 )
 from ledger.events.values import SECOND, parse_time
+from ledger.governance.followers import restored
 from ledger.governance.lifecycle import LifecycleState, ScopeKey, scope_key
 from ledger.governance.requirements import (
     Requirement,
@@ -193,7 +194,7 @@ def _retired_fault(
         if one.named == named:
             return f"it is in force for {one.scope}, since position {one.position}"
     for waiting in state.waiting():
-        after = state.restored(waiting)
+        after = restored(state, waiting)
         if after is not None and after.named == named:
             return f"it follows if the emergency at position {waiting.position} is not ratified"
     for schedule in state.schedules.values():

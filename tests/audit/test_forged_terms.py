@@ -202,6 +202,15 @@ def revert_to_what_was_not(paper: Paper) -> int:
     return revert(paper, version=3)
 
 
+def revert_further_than_needed(paper: Paper) -> int:
+    enforce(paper, *approved_by_two(paper))
+    until = format_time(paper.events[-1].recorded_at + 3 * DAY)
+    third = version_of(paper, version=3)
+    activate(paper, KIM, third, in_force(paper), basis="emergency", ratify_until=until)
+    wait(paper, 3 * DAY)
+    return revert(paper, version=1)
+
+
 def revert_what_was_ratified(paper: Paper) -> int:
     be_ratified(paper)
     return revert(paper)
@@ -283,6 +292,7 @@ FORGED: Final[tuple[tuple[str, Callable[[Paper], int]], ...]] = (
     ("policies.approved", revert_too_soon),
     ("policies.approved", revert_by_hand),
     ("policies.approved", revert_to_what_was_not),
+    ("policies.approved", revert_further_than_needed),
     ("policies.approved", revert_what_was_ratified),
     ("policies.approved", follow_an_emergency_freely),
     ("policies.approved", come_too_soon),

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.application.commands import Caller
 from ledger.application.policies.steps import ChosenVersion
+from ledger.errors import LedgerError, Reason
 from ledger.events.policies import (
     PolicyActivatedV2,
     PolicyRatified,
@@ -32,7 +33,15 @@ from tests.support.staffed import (
     governed,
     governed_text,
 )
-from tests.support.world import DAY, EVERYWHERE, HOUR, policy_text
+from tests.support.world import (
+    DAY,
+    EVERYWHERE,
+    HOUR,
+    defined,
+    policy_text,
+    reason_of,
+    signal_rule,
+)
 
 HIGH = ScopePart(kind="labels", model=None, labels={"tier": "high"})
 
@@ -274,3 +283,81 @@ def test_what_follows_an_emergency_is_not_retired(world: Governed) -> None:
     assert "it follows if the emergency" in refusal(
         lambda: world.ledger.policy_steps.retire(PAT, first, "old")
     )
+
+
+# ---- what follows an emergency -------------------------------------------------------------------
+
+
+def wait_out(world: Governed) -> str:
+    """Let the time to ratify pass, and the service act; return the reason that it records."""
+    world.clock.advance(2 * DAY)
+    assert world.ledger.due_policies.run() == 1
+    return world.all_of(PolicyActivatedV2)[-1].rationale
+
+
+def test_an_emergency_goes_back_to_the_newest_version_there_whose_document_is_there(
+    world: Governed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = world.drafted(governed_text((APPROVER, 1), title="Second", ratify_within="2d"))
+    world.submit(version)
+    world.approve(version, PAT, SAM)
+    world.enforce(version)
+    rush(world, world.drafted(policy_text(), "other"))
+    world.erase(world.events("policy.drafted.v3")[1].position)
+    assert "cannot be in force again" in wait_out(world)
+    assert in_force(world) == (1, "reverted")
+    assert "policy.emergency_ended" in capsys.readouterr().out
+    check_audit(world)
+
+
+def test_an_emergency_ends_where_the_only_document_that_could_follow_is_gone(
+    world: Governed,
+) -> None:
+    rush(world, second(world))
+    world.erase(world.events("policy.drafted.v3")[0].position)
+    wait_out(world)
+    assert in_force(world) == (1, "reverted")
+    assert "the document of main version 1 was erased" in refusal(
+        lambda: world.enforce(world.drafted(policy_text(), "other"))
+    )
+    check_audit(world)
+
+
+def test_an_emergency_for_a_model_ends_though_nothing_is_in_force_for_its_labels_any_more(
+    tmp_path: Path,
+) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world.ledger.definitions.define(AUTHOR, defined("loss"))
+    world.register("alpha", labels={"tier": "high"})
+    text = governed_text((APPROVER, 2), ratify_within="2d")
+    world.enforce(world.drafted(text), HIGH)
+    alone = ScopePart(kind="model", model="alpha", labels={})
+    rush(world, world.drafted(policy_text(), "other"), alone)
+    world.update("alpha", labels={"tier": "low"})
+    wait_out(world)
+    assert in_force(world, alone) == (1, "reverted")
+    check_audit(world)
+    world.close()
+
+
+def test_an_emergency_for_a_model_ends_though_the_model_is_retired(world: Governed) -> None:
+    world.register("alpha", labels={"tier": "high"})
+    alone = ScopePart(kind="model", model="alpha", labels={})
+    rush(world, second(world, alone), alone)
+    world.ledger.commands.retire_model(AUTHOR, "alpha", "replaced")
+    wait_out(world)
+    assert in_force(world, alone) == (1, "reverted")
+    check_audit(world, "authority.rights")  # the author may not retire
+
+
+def test_what_follows_an_emergency_keeps_the_meaning_of_its_signals(world: Governed) -> None:
+    world.ledger.definitions.define(AUTHOR, defined("drift"))
+    drift = policy_text(signals=[signal_rule("drift")], planning={"loss_signal": "drift"})
+    rush(world, world.drafted(drift, "other"))
+    turned = defined("loss").model_copy(update={"unit": "bits"})
+    with pytest.raises(LedgerError) as refused:
+        world.ledger.definitions.define(AUTHOR, turned)
+    assert reason_of(refused) is Reason.MEANING_PINNED
+    assert "main version 1 follows" in refused.value.message
+    wait_out(world)
+    check_audit(world)

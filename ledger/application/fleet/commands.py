@@ -242,6 +242,26 @@ class FleetCommands:
             make,
         )
 
+    def revert_policy(
+        self, caller: Caller, wanted: ActivationSpec, make: MakeActivation
+    ) -> AppendResult:
+        """Record what follows an emergency that was not ratified; raises why it may not be.
+
+        Neither a retired model nor a document that is gone holds it up: nothing is decided then.
+        """
+
+        def decide() -> Proposal:
+            known = self._aggregates.policy(wanted.policy)
+            if known is None:
+                raise self._fleet.policy_unknown(wanted.policy, wanted.version)
+            guards: list[Guard] = []
+            if known.drafts[wanted.version - 1] is not None:
+                guards = self._check_meaning(wanted.policy, wanted.version, wanted.digest)
+            data, judged = make(caller.actor, wanted)
+            return next_event(known.version, data, guards=[*guards, *judged])
+
+        return self._save(caller, PolicyActivated.METHOD, decide)
+
     def _activate(
         self,
         caller: Caller,

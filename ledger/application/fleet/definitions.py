@@ -28,6 +28,7 @@ from ledger.application.policies.definition_usage import (
     DefinitionUsage,
     Named,
     PolicyInForce,
+    awaited,
     backwards,
     contradicts,
     difference,
@@ -47,6 +48,7 @@ from ledger.events.policies import (
     PolicyDrafted,
 )
 from ledger.events.signals import SignalDefined, SignalDefinedV2, StandardPart
+from ledger.governance.followers import restored
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
@@ -179,6 +181,8 @@ class Definitions:
             if known is None:
                 raise backwards([signal], ", ".join(str(use) for use in missing))
             raise pinned(signal.signal, said, missing)
+        if said:
+            self._check_followers(signal.signal, said)
         version = aggregate.version if aggregate is not None else 0
         guards = [unchanged(signal.stream_name, version)]
         if said or known is None:
@@ -191,6 +195,15 @@ class Definitions:
             additions += [Addition.of(one, follows=0) for one in following]
             guards += more
         return Proposal(additions, guards)
+
+    def _check_followers(self, signal: str, said: str) -> None:
+        """Refuse a change under a version that follows an emergency; MEANING_PINNED."""
+        state = self._governance.judged().state
+        for emergency in state.waiting():
+            after = restored(state, emergency)
+            use = None if after is None else self.usage.use(after)
+            if use is not None and signal in signals_of(use.document):
+                raise awaited(signal, said, use, emergency.position)
 
     def _replace(
         self, signal: SignalDefined, replaced: dict[Named, tuple[int, Replacement]], head: int

@@ -18,6 +18,7 @@ from ledger.application.policies.steps import ChosenVersion, PolicySteps
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.cases import GOVERNOR
+from ledger.governance.followers import restored
 from ledger.governance.lifecycle import ActivationFact, Schedule
 from ledger.governance.steps import scope_part
 from ledger.limits import TEXT_CHARS_MAX
@@ -25,6 +26,7 @@ from ledger.storage.records import Guard
 
 _CALLER: Final = Caller(GOVERNOR)
 _REVERTED: Final = "It was not ratified in time, so what was in force before is in force again."
+_INSTEAD: Final = "It was not ratified in time, and what it replaced cannot be in force again."
 _OVERTAKEN: Final = frozenset({Reason.VERSION_CONFLICT})
 _REFUSING: Final = frozenset(
     {
@@ -59,8 +61,12 @@ class DuePolicies:
             if schedule.effective_at <= now:
                 done += self._come_into_force(schedule)
         for waiting in judged.state.waiting():
-            after = judged.state.restored(waiting)
-            if waiting.ratify_until <= now and after is not None:
+            if waiting.ratify_until > now:
+                continue
+            after = restored(judged.state, waiting)
+            if after is None:
+                _not_ended(waiting, "no version is known that could be in force there again")
+            else:
                 done += self._revert(waiting, after)
         return done
 
@@ -96,21 +102,16 @@ class DuePolicies:
 
     def _revert(self, waiting: ActivationFact, after: ActivationFact) -> bool:
         scope = scope_part(waiting.scope)
-        wanted = ActivationSpec(*after.named, after.digest, scope, _REVERTED)
+        why = _REVERTED if waiting.replaces in {None, after.position} else _INSTEAD
+        wanted = ActivationSpec(*after.named, after.digest, scope, why)
         try:
-            written = self._commands.activate_due(_CALLER, wanted, self._governance.reverted)
+            written = self._commands.revert_policy(_CALLER, wanted, self._governance.reverted)
         except LedgerError as error:
             if error.reason in _OVERTAKEN:
                 return False
             if error.reason not in _REFUSING:
                 raise
-            _log.error(
-                "policy.emergency_not_ended",
-                policy=waiting.policy,
-                version=waiting.version,
-                emergency=waiting.position,
-                why=error.message,
-            )
+            _not_ended(waiting, error.message)
             return False
         _log.warning(
             "policy.emergency_ended",
@@ -118,5 +119,17 @@ class DuePolicies:
             version=waiting.version,
             emergency=waiting.position,
             position=written.last_position,
+            follows=str(after),
+            is_what_was_before=why == _REVERTED,
         )
         return True
+
+
+def _not_ended(waiting: ActivationFact, why: str) -> None:
+    _log.error(
+        "policy.emergency_not_ended",
+        policy=waiting.policy,
+        version=waiting.version,
+        emergency=waiting.position,
+        why=why,
+    )

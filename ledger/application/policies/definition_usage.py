@@ -16,6 +16,7 @@ from ledger.events.policy_document import PolicyDocument, SignalRulePart
 from ledger.events.registry import typed
 from ledger.events.signals import DEFINED_TYPES, PINNED, SignalDefined
 from ledger.events.values import parse_decimal
+from ledger.governance.lifecycle import ActivationFact
 from ledger.storage.events import Events
 
 Named = tuple[str, int]
@@ -70,7 +71,7 @@ class DefinitionUsage:
                 found[use.named] = use
         return list(found.values())
 
-    def use(self, activated: PolicyActivated) -> PolicyInForce | None:
+    def use(self, activated: PolicyActivated | ActivationFact) -> PolicyInForce | None:
         """Return the version that was activated; None where its document was erased."""
         try:
             drafted_at, document = self._policies.draft(
@@ -188,6 +189,18 @@ def pinned(signal: str, said: str, uses: list[PolicyInForce]) -> LedgerError:
             "words of `meaning` and `collection` may change at any time."
         ),
         metadata={"signal": signal, "policies": named, "change": said},
+    )
+
+
+def awaited(signal: str, said: str, use: PolicyInForce, emergency: int) -> LedgerError:
+    """Return the refusal of a definition under a version that may be in force again soon."""
+    return LedgerError(
+        Reason.MEANING_PINNED,
+        f"{signal} would change its {said}, and {use} follows if the emergency at position "
+        f"{emergency} is not ratified; it was drafted against the definition as it is.",
+        remedy="Wait until the emergency is ratified or over, or define the new meaning under a "
+        "name of its own.",
+        metadata={"signal": signal, "policies": str(use), "change": said},
     )
 
 

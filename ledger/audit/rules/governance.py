@@ -8,6 +8,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.authority.state import AuthorityState
 from ledger.authority.table import EMERGENCY, METHODS
+from ledger.events.models import DESCRIBING
 from ledger.events.policies import (
     ACTIVATED_TYPES,
     STEP_CLASSES,
@@ -35,10 +36,11 @@ def moment_of(event: AuditedEvent, fold: LedgerState) -> StepTimes:
 
 
 def _is_gap(event: AuditedEvent, fold: LedgerState) -> bool:
-    """Whether a body is absent that may say otherwise: also the labels of the model in scope."""
+    """Whether a body is absent that may say otherwise: also labels of the model in scope, ever."""
     model = (event.known.get("scope") or {}).get("model")
-    labels = fold.lifecycle.labels
-    return fold.gone.lacks(LIFECYCLE_TYPES) or (model in labels and labels[model] is None)
+    facts = fold.models.get(f"models/{model}")
+    lost = 0 if facts is None else facts.newest_gone(DESCRIBING, event.position)
+    return lost > 0 or fold.gone.lacks(LIFECYCLE_TYPES)
 
 
 @rule("policies.steps", *(cls.TYPE for cls in STEP_CLASSES))
