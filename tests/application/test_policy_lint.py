@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.application.documents.problems import Problem
+from ledger.application.documents.source import Mapping, Scalar, place_within, read
 from ledger.application.policies.lint import lint
-from ledger.application.policies.problems import Problem
-from ledger.application.policies.source import Mapping, Scalar, place_within, read
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import digest, parse
 from ledger.events.policy_document import PolicyDocumentV3

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import message_of, timestamp
+from ledger.application.documents.problems import Problem
 from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
-from ledger.application.policies.problems import Problem
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import to_text
 from ledger.events.canonical import encode

@@ -5,30 +5,24 @@ stored name differs says so as its alias; `ledger.events.policy_document` has th
 its ranges.
 """
 
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import Field
 
-from ledger.application.policies.source import Mapping, Node, Scalar
-from ledger.application.policies.units import (
-    NULLS,
+from ledger.application.documents.authored import Authored
+from ledger.application.documents.units import (
     Choice,
     Count,
     Duration,
     Entries,
-    Expression,
     Flag,
     FreeText,
     Name,
-    RefusedValueError,
     Share,
-    SignalValue,
-    Unit,
     bounds,
 )
+from ledger.application.policies.units import Expression, SignalValue
 from ledger.events.base import Ppm
-from ledger.events.notation import listed
 from ledger.events.policy_document import (
     DOCUMENTS,
     Action,
@@ -80,66 +74,6 @@ _Share = Annotated[int, Share(*bounds(Ppm))]
 _Times = Annotated[int, Share(*bounds(GainPpm))]
 _Gain = Annotated[int, Share(*bounds(GainPpm), is_factor=True)]
 _Quantity = Annotated[int, Count(*bounds(Quantity))]
-
-
-class Authored(BaseModel):
-    """A mapping of a policy's text, made of the tree that `source` reads or by code."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _written(cls, node: object) -> object:
-        """Return the values that were written, without those that mean the same as left out."""
-        if isinstance(node, dict | Authored):  # code states it, or it is the default of the whole
-            return node
-        fields = cls.model_fields
-        if not isinstance(node, Mapping):
-            message = f"expected a mapping with {listed(list(fields))}"
-            raise RefusedValueError("VALUE_TYPE", message)
-        return {
-            key.text: value
-            for key, value in node.entries
-            if key.text not in fields or not _is_left_out(value, fields[key.text])
-        }
-
-
-def unit_of(field: FieldInfo) -> Unit | None:
-    """Return how a single value is read and written; None for a mapping or a list."""
-    return next((each for each in field.metadata if isinstance(each, Unit)), None)
-
-
-def entries_of(field: FieldInfo) -> Entries | None:
-    """Return the bounds of a list; None for anything else."""
-    return next((each for each in field.metadata if isinstance(each, Entries)), None)
-
-
-def part_of(field: FieldInfo) -> type[Authored] | None:
-    """Return the model of a mapping, or of each mapping in a list; None for a single value."""
-    for found in (field.annotation, *get_args(field.annotation)):
-        if isinstance(found, type) and issubclass(found, Authored):
-            return found
-    return None
-
-
-def keys_of(model: type[Authored], above: str = "") -> dict[str, str]:
-    """Return the path of every list, with the value that tells its entries apart."""
-    found: dict[str, str] = {}
-    for name, field in model.model_fields.items():
-        entries, part = entries_of(field), part_of(field)
-        if entries is not None:
-            found[above + name] = entries.key
-        elif part is not None:
-            found |= keys_of(part, f"{above}{name}.")
-    return found
-
-
-def _is_left_out(node: Node, field: FieldInfo) -> bool:
-    """Say whether a written value means the same as one left out."""
-    if not isinstance(node, Scalar) or not node.is_plain:
-        return False
-    may_be_none = unit_of(field) is None or field.default is None
-    return node.text in NULLS or (may_be_none and node.text == "none")
 
 
 class AuthoredSignal(Authored):

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Final, Literal
 
-from ledger.application.policies.authoring import (
+from ledger.application.documents.authored import (
     Authored,
+    entries_of,
+    part_of,
+    unit_of,
+)
+from ledger.application.documents.units import FreeText, Stored, Unit
+from ledger.application.policies.authoring import (
     AuthoredDecision,
     AuthoredEvaluation,
     AuthoredPolicy,
@@ -19,11 +25,8 @@ from ledger.application.policies.authoring import (
     AuthoredScoring,
     AuthoredSignal,
     AuthoredTier,
-    entries_of,
-    part_of,
-    unit_of,
 )
-from ledger.application.policies.units import Expression, FreeText, Stored, Unit
+from ledger.application.policies.units import Expression
 from ledger.events.notation import counted, percent
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.values import PPM, parse_decimal

@@ -20,7 +20,6 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 
 from ledger.application.policies.authoring import DAY, AuthoredSignal
-from ledger.application.policies.render import to_text
 from ledger.application.policies.starting_policy import (
     NO_PLANNING,
     LimitedSignal,
@@ -28,6 +27,7 @@ from ledger.application.policies.starting_policy import (
     policy_of,
     rule_of,
 )
+from ledger.application.policies.text import to_text
 from ledger.errors import LedgerError, invalid_field
 from ledger.events.notation import listed
 from ledger.events.signals import SignalDefined

@@ -8,13 +8,14 @@ and never stop a draft. `ledger/docs/policies.md` has the codes of both.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ledger.application.documents.problems import Problem
 from ledger.application.names import did_you_mean
 from ledger.application.policies.approvals import Approvers, lint_approvals
 from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.compiled import scoring_of
 from ledger.application.policies.definition_usage import runs_against
 from ledger.application.policies.lint_rules import lint_rules
-from ledger.application.policies.problems import REFUSED_SINCE_2, Code, Problem
+from ledger.application.policies.problems import REFUSED_SINCE_2, Code
 from ledger.application.policies.source_bounds import bound_warnings
 from ledger.application.policies.text import PolicyReading, digest, read_policy, refusal
 from ledger.application.policies.tiers import lint_tiers

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from ledger.application.documents.source import place_within
 from ledger.application.names import did_you_mean
-from ledger.application.policies.source import place_within
 from ledger.application.policies.text import PolicyReading
 from ledger.events.notation import share
 from ledger.events.policy_document import PolicyDocument, RulePart

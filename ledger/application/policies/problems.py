@@ -1,30 +1,13 @@
-"""The findings about a policy's text: each has a place, a code, a message and a remedy."""
+"""The codes of the findings about a policy's text."""
 
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from ledger.application.policies.source import SourceCode
+from ledger.application.documents.problems import SHARED_MEANING, SharedCode
 
-Severity = Literal["error", "warning"]
-ValueCode = Literal[
-    "ENTRIES_COUNT",
-    "EXPRESSION_INVALID",
-    "KEY_UNKNOWN",
-    "NAME_INVALID",
-    "NUMBER_INVALID",
-    "SPAN_INVALID",
-    "TEXT_LENGTH",
-    "VALUE_MISSING",
-    "VALUE_OUT_OF_RANGE",
-    "VALUE_TYPE",
-    "WORD_UNKNOWN",
-]
-"""The reasons for which a single value can be refused."""
 WholeCode = Literal[
     "CRITICAL_EQUALS_BASELINE",
     "FORMAT_LACKS",
     "FORMAT_PROCEDURE",
-    "NAME_TWICE",
     "REPORTS_EVERY_UNUSED",
     "SHARE_MISPLACED",
     "SOURCE_CAP_UNUSED",
@@ -66,35 +49,14 @@ AdviceCode = Literal[
     "TIER_UNUSED",
 ]
 """Findings that are for a person to judge, unless `--strict` refuses them."""
-Code = SourceCode | ValueCode | WholeCode | AdviceCode
+Code = SharedCode | WholeCode | AdviceCode
 
-MEANING: Final[dict[Code, str]] = {
-    # The text.
-    "ALIAS_REFUSED": "an anchor or alias of YAML: a value is not where it counts",
-    "DOCUMENT_EMPTY": "nothing is written",
-    "DOCUMENT_TOO_LARGE": "too many bytes, values or levels",
-    "DOCUMENT_UNREADABLE": "neither YAML nor JSON",
-    "DOCUMENTS_SEVERAL": "a second document after the first",
-    "KEY_FORM": "a key that is no word, or has characters outside ASCII",
-    "KEY_TWICE": "the same key twice in a mapping",
-    "TAG_REFUSED": "a tag of YAML: it would change what a value is",
-    # One value.
-    "ENTRIES_COUNT": "too few or too many entries in a list",
-    "EXPRESSION_INVALID": "a condition that CEL or the rules' environment refuses",
-    "KEY_UNKNOWN": "a key that the format does not have",
-    "NAME_INVALID": "a name of another form than names have",
-    "NUMBER_INVALID": "no number, or one that the stored form cannot hold: not finite, too long",
-    "SPAN_INVALID": "a span of time without its unit, or no span",
-    "TEXT_LENGTH": "a text that is empty or too long",
-    "VALUE_MISSING": "a value that must be written is not",
-    "VALUE_OUT_OF_RANGE": "a number or span beyond its bounds",
-    "VALUE_TYPE": "a list, mapping or single value in another's place",
-    "WORD_UNKNOWN": "none of the words that the value may be",
+MEANING: Final[dict[str, str]] = {
+    **SHARED_MEANING,
     # Values together.
     "CRITICAL_EQUALS_BASELINE": "no value lies between healthy and as bad as can be",
     "FORMAT_LACKS": "a part that the document's format does not have",
     "FORMAT_PROCEDURE": "a procedure by which the document's format does not decide",
-    "NAME_TWICE": "two entries of a list have one name",
     "REPORTS_EVERY_UNUSED": "`reports_every` under a procedure that shows it to no rule",
     "SHARE_MISPLACED": "a percentage beside a number that is no share",
     "SOURCE_CAP_UNUSED": "a quota for sources under a kernel that has none",
@@ -151,21 +113,3 @@ REFUSED_SINCE_2: Final[frozenset[Code]] = frozenset(
 )
 """Warnings that are errors under format policy/2: no sensible policy has them, and the text alone
 shows them. Under policy/1 they were warnings always, and what could be drafted still can."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing to correct or consider, at a path such as `scoring.signals[0].weight`."""
-
-    path: str
-    line: int
-    column: int
-    severity: Severity
-    code: Code
-    message: str
-    remedy: str
-
-    @property
-    def order(self) -> tuple[int, int, str]:
-        """The sort key of problems: their order in the text."""
-        return self.line, self.column, self.path

@@ -8,26 +8,8 @@ only the whole shows (names used twice, windows that are no whole number of buck
 import json
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
-
+from ledger.application.documents.schema import json_schema_of
 from ledger.application.policies.authoring import AuthoredPolicy
-
-
-class _PolicySchema(GenerateJsonSchema):
-    """Allows null where a value may be left out: both mean the same."""
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Return the schema of a value that has a default."""
-        made = super().default_schema(schema)
-        default = {"default": made.pop("default")} if "default" in made else {}
-        forms = made.pop("anyOf", None) or [made]
-        null = {"type": "null"}
-        return default | {"anyOf": [*(form for form in forms if form != null), null]}
-
-    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - for all fields
-        """Fields have names; titles that repeat them are noise."""
-        return False
 
 
 def schema_text() -> str:
@@ -37,9 +19,4 @@ def schema_text() -> str:
 
 def json_schema() -> dict[str, Any]:
     """Return the schema of a policy as a YAML or JSON reader delivers it."""
-    # As it is written out: defaults are stated in the units of people.
-    made = AuthoredPolicy.model_json_schema(
-        by_alias=False, schema_generator=_PolicySchema, mode="serialization"
-    )
-    heading = {"$schema": GenerateJsonSchema.schema_dialect}
-    return heading | made | {"title": "Retraining policy, formats policy/1 and policy/2"}
+    return json_schema_of(AuthoredPolicy, "Retraining policy, formats policy/1 and policy/2")

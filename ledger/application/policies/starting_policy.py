@@ -20,7 +20,7 @@ from ledger.application.policies.authoring import (
     AuthoredSignal,
     AuthoredTier,
 )
-from ledger.application.policies.render import to_text
+from ledger.application.policies.text import to_text
 from ledger.errors import invalid_field
 from ledger.events.signals import SignalDefined
 from ledger.events.standard_signals import adopted_by

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from ledger.application.documents.problems import Severity
 from ledger.application.policies.authoring import NO_TIER, POLICY_1
-from ledger.application.policies.problems import Severity
 from ledger.application.policies.text import PolicyReading
 from ledger.events.policy_document import PolicyDocument
 

@@ -17,8 +17,8 @@ import yaml
 
 from ledger.limits import DOCUMENT_BYTES_MAX
 
-DEPTH_MAX: Final = 16  # a policy needs five levels
-NODES_MAX: Final = 20_000  # the largest policy within the limits has about half as many
+DEPTH_MAX: Final = 16  # documents need five levels
+NODES_MAX: Final = 20_000  # the largest document within the limits has about half as many
 
 SourceCode = Literal[
     "ALIAS_REFUSED",
@@ -31,9 +31,11 @@ SourceCode = Literal[
     "TAG_REFUSED",
 ]
 """The reasons for which a text cannot be read at all."""
-_SYNTAX: Final = "Correct the text here; an editor with the policy's JSON Schema shows its form."
+_SYNTAX: Final = (
+    "Correct the text here; an editor with the JSON Schema of the format shows its form."
+)
 _SURROGATE: Final = "half of a surrogate pair is not valid Unicode"
-_SMALLER: Final = "Split the policy or shorten its rationales."
+_SMALLER: Final = "Split the document or shorten its texts."
 
 
 class SourceLocation(NamedTuple):
@@ -192,7 +194,7 @@ class _Reader:
             next(self.events)  # the stream's start
             start = next(self.events)
             if isinstance(start, yaml.StreamEndEvent):
-                remedy = "Begin with `format: policy/1`; `policy init` writes a whole one."
+                remedy = "Begin with its `format`."
                 raise SourceError(
                     SourceLocation(1, 1), "the document is empty", remedy, "DOCUMENT_EMPTY"
                 )
@@ -262,7 +264,7 @@ class _Reader:
             raise SourceError(place, message, _SMALLER, "DOCUMENT_TOO_LARGE")
         if depth > DEPTH_MAX:
             message = f"values are nested more than {DEPTH_MAX} deep"
-            remedy = "Write the value without so many brackets; a policy needs five levels."
+            remedy = "Write the value without so many brackets; five levels are enough."
             raise SourceError(place, message, remedy, "DOCUMENT_TOO_LARGE")
 
     @staticmethod
@@ -272,7 +274,7 @@ class _Reader:
             raise SourceError(
                 key.place,
                 f"the key {key.text[:40]!r} is not plain ASCII",
-                "Keys are those of the policy format, all ASCII; look for a look-alike character.",
+                "Keys are those of the format, all ASCII; look for a look-alike character.",
                 "KEY_FORM",
             )
         if key.text in seen:

@@ -1,4 +1,4 @@
-"""A stored policy written out in its human form, so that `parse` gives the same document again."""
+"""A stored document written out in its human form, so that reading it gives the same one again."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,15 +6,14 @@ from re import ASCII
 from re import compile as pattern
 from typing import Any, Final
 
-from ledger.application.policies.authoring import (
+from ledger.application.documents.authored import (
     Authored,
-    AuthoredPolicy,
     entries_of,
+    item_unit_of,
     part_of,
     unit_of,
 )
-from ledger.application.policies.units import NULLS, Share, Stored, Unit
-from ledger.events.policy_document import PolicyDocument
+from ledger.application.documents.units import NULLS, Share, Stored, Unit
 
 # Text that every YAML reader takes for this very text; anything else is put in quotation marks.
 _PLAIN: Final = pattern(r"[A-Za-z(](?:[ -~]*[!-~])?", ASCII)
@@ -22,9 +21,9 @@ _WORDS: Final = NULLS | {"true", "false", "yes", "no", "on", "off", "y", "n"}
 _INDENT: Final = "  "
 
 
-def to_text(document: PolicyDocument) -> str:
-    """Return the policy as YAML with every value stated; `parse` gives an equal document."""
-    return "\n".join(_mapping(AuthoredPolicy, document.model_dump(mode="json"))) + "\n"
+def written(model: type[Authored], stored: Mapping[str, Any]) -> str:
+    """Return a document as YAML with every value stated, by the model of its form."""
+    return "\n".join(_mapping(model, stored)) + "\n"
 
 
 def _mapping(model: type[Authored], stored: Mapping[str, Any]) -> Iterator[str]:
@@ -35,7 +34,11 @@ def _mapping(model: type[Authored], stored: Mapping[str, Any]) -> Iterator[str]:
             value = stored.get(field.serialization_alias or name)
             yield from _value(name, unit, value, may_be_null=field.default is None)
             continue
-        assert part is not None, "what is no single value is a mapping or a list of them"
+        item = item_unit_of(field)
+        if item is not None:
+            yield from _values(name, item, stored[name])
+            continue
+        assert part is not None, "what is no single value or list of them has a model"
         if entries_of(field) is not None:
             yield from _items(name, part, stored[name])
         else:  # the values of `otherwise`, which is never left out, are stored beside it
@@ -58,6 +61,15 @@ def _value(name: str, unit: Unit, value: Stored, *, may_be_null: bool) -> Iterat
         yield from _indented(iter(text.removesuffix("\n").split("\n")))
     else:
         yield f"{name}: {quoted(text)}"
+
+
+def _values(name: str, unit: Unit, stored: list[Stored]) -> Iterator[str]:
+    if not stored:
+        yield f"{name}: []"
+        return
+    yield f"{name}:"
+    for value in stored:
+        yield f"{_INDENT}- {quoted(unit.write(value))}"
 
 
 def _can_be_block(text: str) -> bool:
