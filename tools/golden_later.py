@@ -30,4 +30,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_policies.terms,
     golden_shadows.run,
     golden_reviews.review,
+    golden_shadows.plan,
 )

@@ -32,6 +32,7 @@ from ledger.application.governance.governor import Governor
 from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.plans import Planning
+from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import PolicyCache
 from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.reviews import PolicyReviews
@@ -75,8 +76,12 @@ class LedgerApplication:
         self.reviews = PolicyReviews(store, info, self.governance)
         self.due_policies = DuePolicies(self.commands, self.policy_steps, self.governance)
         self.intake = ObservationIntake(store, info, self.fleet, clock)
-        self.plans = PlanCommands(store, info, self.fleet, self.histories, planning, clock)
-        self.replayer = Replayer(store.events, info.origin, self.histories, planning)
+        shadows = ShadowReader(store.events, info.origin, self.histories)
+        shadow_planning = ShadowPlanning(planning, shadows)
+        self.plans = PlanCommands(
+            store, info, self.fleet, self.histories, planning, shadow_planning, clock
+        )
+        self.replayer = Replayer(store.events, info.origin, self.histories, shadow_planning)
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
         self.grounds = GroundsReader(store.events, info.origin, self.histories, self.replayer)
         self.chosen_policies = ChosenPolicies(self.fleet, self.histories, self.definitions)
@@ -84,7 +89,6 @@ class LedgerApplication:
         self.trials = Trials(store.events, info, self.histories, self.fleet, places)
         self.overrides = Overrides(store, info, self.decisions)
         self.cases = Cases(store, info)
-        shadows = ShadowReader(store.events, info.origin, self.histories)
         self.shadowing = Shadowing(store, info, self.commands, shadows)
         self.shadow_comparisons = ShadowComparisons(
             store.events, info.origin, self.histories, places

@@ -4,7 +4,7 @@ The pinned inputs of a plan (`inputs_digest`) and the reasons of its rows are pa
 released name; this is a second writing of both, from `docs/spec/planner_v1.md`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger.audit.assessor import NotReplayableError, is_for
@@ -27,23 +27,51 @@ from ledger.kernel.excess import (
 
 def planned(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data that a recorded plan should have; NotReplayableError if unknown."""
+    parameters, as_of = planning_of(fold, data), data["as_of"]
+    price = price_before(fold, data["policy"], now_period_of(parameters, data), as_of)
+
+    def action(facts: AuditedModel) -> str:
+        return action_in_force(facts, as_of)
+
+    return ranked(fold, data, parameters, parameters.reference, action, price)
+
+
+def planning_of(fold: LedgerState, data: Mapping[str, Any]) -> Parameters:
+    """Return those of the version that a plan names; NotReplayableError where it cannot plan."""
     parameters = fold.parameters(data["policy"], data["policy_version"], data["policy_digest"])
     if parameters is None:
         raise NotReplayableError("the policy version that it names was never drafted")
-    planner = parameters.planner
-    if planner is None:
+    if parameters.planner is None:
         raise NotReplayableError("the policy version that it names does not plan")
-    as_of = data["as_of"]
-    now_period = parse_time(data["made_at"]) // (planner.period_seconds * SECOND)
-    at = parse_time(data["made_at"])
-    candidates = _candidates(fold, parameters, as_of, at)
-    actions = {facts.name: _action(facts, as_of) for facts in candidates}
+    return parameters
+
+
+def now_period_of(parameters: Parameters, data: Mapping[str, Any]) -> int:
+    """Return the period in which a plan is made."""
+    assert parameters.planner is not None
+    return parse_time(data["made_at"]) // (parameters.planner.period_seconds * SECOND)
+
+
+def ranked(
+    fold: LedgerState,
+    data: Mapping[str, Any],
+    parameters: Parameters,
+    planned_for: tuple[str, int, str],
+    action_of: Callable[[AuditedModel], str],
+    price: int | None,
+) -> dict[str, Any]:
+    """Return the members of a plan of the models of a policy version; NotReplayableError."""
+    planner, as_of, at = parameters.planner, data["as_of"], parse_time(data["made_at"])
+    assert planner is not None
+    now_period = now_period_of(parameters, data)
+    candidates = _candidates(fold, parameters, planned_for, as_of, at)
+    actions = {facts.name: action_of(facts) for facts in candidates}
     inputs = PlanInputs(
         policy=planner,
         now_period=now_period,
         purse_micros=int(data["purse_micros"]),
         purse_cap_micros=int(data["purse_cap_micros"]),
-        price=_price_before(fold, data["policy"], now_period, as_of),
+        price=price,
         models=tuple(_model(facts, parameters, actions, as_of, at) for facts in candidates),
         periods=_periods(fold, candidates, parameters, as_of, at),
     )
@@ -96,13 +124,17 @@ def planned(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _candidates(
-    fold: LedgerState, parameters: Parameters, as_of: int, at: int
+    fold: LedgerState,
+    parameters: Parameters,
+    planned_for: tuple[str, int, str],
+    as_of: int,
+    at: int,
 ) -> list[AuditedModel]:
     """Return the models in scope with a version in service, in order of name."""
     scopes = [
         activated["scope"]
         for _, activated in fold.in_force(as_of)
-        if (activated["policy"], activated["version"], activated["digest"]) == parameters.reference
+        if (activated["policy"], activated["version"], activated["digest"]) == planned_for
     ]
     found = []
     for facts in sorted(fold.models.values(), key=lambda one: one.name):
@@ -129,7 +161,8 @@ def _serving(facts: AuditedModel, parameters: Parameters, as_of: int, at: int) -
     return serving.deployment
 
 
-def _action(facts: AuditedModel, as_of: int) -> str:
+def action_in_force(facts: AuditedModel, as_of: int) -> str:
+    """Return the action in force for a model; NotReplayableError where it is not known."""
     try:
         decided = facts.in_force(as_of)
     except LookupError as error:
@@ -137,7 +170,7 @@ def _action(facts: AuditedModel, as_of: int) -> str:
     return "NO_ACTION" if decided is None else str(decided.data["action"])
 
 
-def _price_before(fold: LedgerState, policy: str, now_period: int, as_of: int) -> int | None:
+def price_before(fold: LedgerState, policy: str, now_period: int, as_of: int) -> int | None:
     """Return the next price of the policy's last plan of an earlier period."""
     for position, name, period, next_price in reversed(fold.plans):
         if position <= as_of and name == policy and period < now_period:

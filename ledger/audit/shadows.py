@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.audit.assessor import Assessor
+from ledger.audit.assessor import Assessor, NotReplayableError
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import RECENT, AuditedDecision, AuditedModel, versions_of
 from ledger.audit.parameters import Parameters
+from ledger.audit.shadow_plans import AuditedShadowPlans
 from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.horizons import EVALUATOR
@@ -97,11 +98,24 @@ class AuditedShadows:
         self._records: dict[int, dict[str, ShadowRecord]] = {}
         self._assessors: dict[int, SecondShadowAssessor] = {}
         self._missing: list[tuple[int, str]] = []
+        self.plans = AuditedShadowPlans()
 
     def blind_for(self, model: str, shadow: int) -> int:
         """Return where a body is absent that a shadow may have recorded of a model; 0: nowhere."""
         at = self._blind_models.get(model, 0)
         return at if at > shadow else 0
+
+    def action(self, shadow: int, model: str, as_of: int) -> str:
+        """Return the action that a shadow decided of a model; NotReplayableError if unknown."""
+        if self.blind_for(model, shadow):
+            raise NotReplayableError("a body is not there that it may have decided by")
+        kept = self._records.get(shadow, {}).get(model, ShadowRecord())
+        for decided in reversed(kept.decisions):
+            if decided.position <= as_of:
+                return str(decided.data["action"])
+        if kept.decided > len(kept.decisions):
+            raise NotReplayableError("its horizon lies further back than decisions are remembered")
+        return "NO_ACTION"
 
     def assessor(self, fold: "LedgerState", shadow: int) -> SecondShadowAssessor:
         """Return the assessor of a shadow."""
@@ -113,6 +127,7 @@ class AuditedShadows:
 
     def take(self, event: AuditedEvent, fold: "LedgerState") -> None:
         """Take in the next event; `fold` has taken in all that came before it."""
+        self.plans.take(event, fold)
         if self.owed is not None:
             self._pay(self.owed, event)
         if event.type == ScoreComputed.TYPE:

@@ -11,7 +11,7 @@ from ledger.events.notation import counted, duration, money
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client.shadows import PolicyShadow, ShadowComparison
+    from ledger.client.shadows import ComparedPlans, PolicyShadow, ShadowComparison
 
 _Shadow = Annotated[int, typer.Argument(min=1, help="The position that names the shadow.")]
 
@@ -114,7 +114,7 @@ def _told(found: "ShadowComparison") -> list[str]:
     lines += ["", *output.table(("", ">IN FORCE", ">SHADOW"), rows).split("\n")]
     scored = after.scores
     if not scored:
-        return [*lines, "", "No model was scored yet."]
+        return [*lines, "", "No model was scored yet.", *_told_of_plans(found.plans)]
     share = f"{100 * found.differing / scored:.0f}%"
     lines += ["", f"They differ after {found.differing} of {counted(scored, 'score')} ({share})."]
     time = sum(each.seconds for each in found.pairs) or 1
@@ -147,7 +147,28 @@ def _told(found: "ShadowComparison") -> list[str]:
             ],
         )
         lines += ["", *table.split("\n")]
+    lines += _told_of_plans(found.plans)
     if found.erased:
         gone = counted(found.erased, "event")
         lines.append(f"Erased, so not part of it: {gone}. A cost that is not known counts as 0.")
+    return lines
+
+
+def _told_of_plans(found: "ComparedPlans") -> list[str]:
+    """Return what the plans on record and those of a shadow admitted."""
+    if not found.plans:
+        return ["", "No plan was made beside one of its own."]
+    before, after, unit = found.before, found.after, session().unit_of_cost
+    rows = [
+        ("jobs", before.jobs, after.jobs),
+        ("their cost", *(money(side.cost_micros, unit) for side in (before, after))),
+    ]
+    heading = "1 PLAN" if found.plans == 1 else f"{found.plans} PLANS"
+    lines = ["", *output.table((heading, ">IN FORCE", ">SHADOW"), rows).split("\n")]
+    if found.models:
+        models = [(one.model, one.both, one.only_before, one.only_after) for one in found.models]
+        headings = ("ADMITTED", ">BY BOTH", ">IN FORCE ONLY", ">SHADOW ONLY")
+        lines += ["", *output.table(headings, models).split("\n")]
+    if found.erased:
+        lines.append(f"Erased, so not part of it: {counted(found.erased, 'plan')}.")
     return lines

@@ -35,6 +35,37 @@ class ActionPair:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedJobs:
+    """The jobs that plans admitted, and their cost."""
+
+    jobs: int
+    cost_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedModel:
+    """How many plans admitted a model: the one on record and the shadow's both, or only one."""
+
+    model: str
+    both: int
+    only_before: int
+    only_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedPlans:
+    """The plans on record beside those of a shadow, over all of them."""
+
+    plans: int
+    before: PlannedJobs
+    """The plans on record."""
+    after: PlannedJobs
+    """The plans of the shadow."""
+    models: tuple[AdmittedModel, ...]
+    erased: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShadowComparison:
     """A shadow beside the decisions on record, at each score that it was recorded with."""
 
@@ -48,3 +79,4 @@ class ShadowComparison:
     differing: int
     """Scores after which the two decisions differ."""
     erased: int
+    plans: ComparedPlans

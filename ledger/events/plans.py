@@ -58,16 +58,8 @@ class PlanModePart(Part):
     mode: BigInt
 
 
-class PlanMade(EventData):
+class PlannedFleet(EventData):
     """The whole ranked backlog of a period under a budget, and the digest of all that was read."""
-
-    TYPE: ClassVar[str] = "plan.made.v1"
-    STREAM: ClassVar[str] = "plans/{plan}"
-    CAUSE: ClassVar[str] = "the caller of MakePlan"
-    METHOD: ClassVar[str] = "MakePlan"
-    ONCE_ERASED: ClassVar[str] = (
-        "where it is the newest, no model has a place in a plan until the next one"
-    )
 
     plan: Segment
     as_of: Position
@@ -89,3 +81,15 @@ class PlanMade(EventData):
     purse_left_micros: BigInt
     modes: list[PlanModePart]
     backlog: Annotated[list[PlanRowPart], Field(max_length=20_000)]
+
+
+class PlanMade(PlannedFleet):
+    """The whole ranked backlog of a period under a budget, and the digest of all that was read."""
+
+    TYPE: ClassVar[str] = "plan.made.v1"
+    STREAM: ClassVar[str] = "plans/{plan}"
+    CAUSE: ClassVar[str] = "the caller of MakePlan"
+    METHOD: ClassVar[str] = "MakePlan"
+    ONCE_ERASED: ClassVar[str] = (
+        "where it is the newest, no model has a place in a plan until the next one"
+    )

@@ -42,7 +42,7 @@ from ledger.events.proving import (
 )
 from ledger.events.recorder import RecorderEvent
 from ledger.events.reviews import REVIEW_CLASSES
-from ledger.events.shadows import SHADOW_CLASSES
+from ledger.events.shadows import SHADOW_CLASSES, ShadowPlanned
 from ledger.events.signals import (
     SignalDefined,
     SignalDefinedV2,
@@ -106,6 +106,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     *STEP_CLASSES,
     *SHADOW_CLASSES,
     *REVIEW_CLASSES,
+    ShadowPlanned,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -8,9 +8,10 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
-from ledger.events.base import EventData, Hex32, Position, Segment, Text, Time
+from ledger.events.base import EventData, Hex32, Part, Position, Segment, Text, Time
 from ledger.events.cases import GOVERNOR
 from ledger.events.decisions import DecisionResult, ScoreResult, TimedEnvironment
+from ledger.events.plans import PlannedFleet
 from ledger.events.policies import ScopePart
 
 ShadowEnd = Literal["asked", "time", "activated"]
@@ -98,6 +99,34 @@ SHADOW_DECIDED: Final[dict[str, type[ShadowDecided]]] = {
 }
 """The events that record a shadow's decision, by the procedure that made it."""
 SHADOW_DECISION_TYPES: Final = tuple(cls.TYPE for cls in SHADOW_DECIDED.values())
+
+
+class PlannedForPart(Part):
+    """The policy version whose models a plan ranks."""
+
+    policy: Segment
+    version: int = Field(ge=1)
+    digest: Hex32
+
+
+class ShadowPlanned(PlannedFleet):
+    """A plan as a shadow would have made it, of the same models under the same budget.
+
+    Of a model in its scope the shadow's own last decision counts, of any other the one in force.
+    Nothing acts on it.
+    """
+
+    TYPE: ClassVar[str] = "shadow.planned.v1"
+    STREAM: ClassVar[str] = "shadow_plans/{plan}"
+    CAUSE: ClassVar[str] = "the caller of MakePlan, right behind the plan"
+    METHOD: ClassVar[str] = "MakePlan"
+    ONCE_ERASED: ClassVar[str] = "the next plan of the shadow begins from an earlier price"
+
+    shadow: Position
+    planned_for: PlannedForPart
+    """That of the plan beside it; `policy` is the version in shadow, by which it is ranked."""
+
+
 SHADOW_TYPES: Final = (PolicyShadowed.TYPE, ShadowEnded.TYPE)
 """The types that begin or end a shadow."""
 SHADOW_CLASSES: Final[tuple[type[EventData], ...]] = (

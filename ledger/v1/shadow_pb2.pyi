@@ -310,6 +310,7 @@ class CompareShadowResponse(message.Message):
     PAIRS_FIELD_NUMBER: builtins.int
     DIFFERING_FIELD_NUMBER: builtins.int
     ERASED_FIELD_NUMBER: builtins.int
+    PLANS_FIELD_NUMBER: builtins.int
     differing: builtins.int
     """Output only. Scores after which the two decisions differ."""
     erased: builtins.int
@@ -334,6 +335,10 @@ class CompareShadowResponse(message.Message):
     def pairs(self) -> containers.RepeatedCompositeFieldContainer[ActionPair]:
         """Output only. How long each pair of actions was in force, the longest first."""
 
+    @builtins.property
+    def plans(self) -> ComparedPlans:
+        """Output only. The plans that were made while it ran, beside its own."""
+
     def __init__(
         self,
         *,
@@ -344,10 +349,11 @@ class CompareShadowResponse(message.Message):
         pairs: abc.Iterable[ActionPair] | None = ...,
         differing: builtins.int = ...,
         erased: builtins.int = ...,
+        plans: ComparedPlans | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["after", b"after", "before", b"before", "shadow", b"shadow"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["after", b"after", "before", b"before", "plans", b"plans", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["after", b"after", "before", b"before", "differing", b"differing", "effects", b"effects", "erased", b"erased", "pairs", b"pairs", "shadow", b"shadow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["after", b"after", "before", b"before", "differing", b"differing", "effects", b"effects", "erased", b"erased", "pairs", b"pairs", "plans", b"plans", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -380,5 +386,103 @@ class ActionPair(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["after", b"after", "before", b"before", "scores", b"scores", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ComparedPlans(message.Message):
+    """Plans on record beside those of a shadow, over all of them."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLANS_FIELD_NUMBER: builtins.int
+    BEFORE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    MODELS_FIELD_NUMBER: builtins.int
+    ERASED_FIELD_NUMBER: builtins.int
+    plans: builtins.int
+    """Output only. Plans that were made while the shadow ran, with a plan of its own."""
+    erased: builtins.int
+    """Output only. Plans of shadows that were erased, or whose plan on record was."""
+    @builtins.property
+    def before(self) -> PlannedJobs:
+        """Output only. The jobs of the plans on record."""
+
+    @builtins.property
+    def after(self) -> PlannedJobs:
+        """Output only. The jobs of the shadow's plans."""
+
+    @builtins.property
+    def models(self) -> containers.RepeatedCompositeFieldContainer[AdmittedModel]:
+        """Output only. The models that any of them admitted, by id."""
+
+    def __init__(
+        self,
+        *,
+        plans: builtins.int = ...,
+        before: PlannedJobs | None = ...,
+        after: PlannedJobs | None = ...,
+        models: abc.Iterable[AdmittedModel] | None = ...,
+        erased: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["after", b"after", "before", b"before", "erased", b"erased", "models", b"models", "plans", b"plans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlannedJobs(message.Message):
+    """Jobs that plans admitted."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: builtins.int
+    COST_MICROS_FIELD_NUMBER: builtins.int
+    jobs: builtins.int
+    """Output only. How many."""
+    cost_micros: builtins.str
+    """Output only. Their cost in millionths of the ledger's unit of cost. Decimal digits."""
+    def __init__(
+        self,
+        *,
+        jobs: builtins.int = ...,
+        cost_micros: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cost_micros", b"cost_micros", "jobs", b"jobs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AdmittedModel(message.Message):
+    """How often plans admitted a model."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    BOTH_FIELD_NUMBER: builtins.int
+    ONLY_BEFORE_FIELD_NUMBER: builtins.int
+    ONLY_AFTER_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """Output only. Id of the model."""
+    both: builtins.int
+    """Output only. Times that the plan on record and that of the shadow both admitted it."""
+    only_before: builtins.int
+    """Output only. Times that only the plan on record did."""
+    only_after: builtins.int
+    """Output only. Times that only the plan of the shadow did."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        both: builtins.int = ...,
+        only_before: builtins.int = ...,
+        only_after: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["both", b"both", "model", b"model", "only_after", b"only_after", "only_before", b"only_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.registry import BY_TYPE, typed
-from ledger.events.shadows import SHADOW_CLASSES
+from ledger.events.shadows import SHADOW_CLASSES, ShadowPlanned
 from tests.application.erasing import erase, first_of, outcomes
 from tests.application.test_replay import eventful
 from tests.support.world import (
@@ -155,6 +155,7 @@ def test_every_kind_of_event_that_can_be_erased_is_tried() -> None:
     earlier = {"policy.drafted.v1", "decision.made.v1"}  # the same by procedure `rules/1`
     tried = set(ERASABLE) | CASE_TYPES  # those in `test_erased_cases.py`
     tried |= {cls.TYPE for cls in SHADOW_CLASSES}  # those in `test_shadows.py`
+    tried |= {ShadowPlanned.TYPE}  # in `test_shadow_plans.py`
     assert tried | others | earlier | about_the_ledger == set(BY_TYPE)
 
 

@@ -211,7 +211,7 @@ def test_a_comparison_says_which_models_move_how_often_how_long_and_at_which_cos
     for day, value in enumerate((0.4, 0.9, 0.9, 0.9), 1):
         see(world, value, day * DAY)
         see(world, 0.4, day * DAY + HOUR, model="beta")
-    report, spans = world.ledger.shadow_comparisons.compare(position)
+    report, spans, _ = world.ledger.shadow_comparisons.compare(position)
     moved = {one.model: one.differing for one in report.models}
     assert moved == {"alpha": 3, "beta": 0}
     assert (report.before.retrainings, report.after.retrainings) == (0, 1)
@@ -230,7 +230,7 @@ def test_what_comes_into_force_with_the_first_score_of_a_shadow_is_compared_too(
     world.activate(KEEN)
     position = shadow(world, CALM)
     see(world, 0.9, DAY)
-    report, _ = world.ledger.shadow_comparisons.compare(position)
+    report, *_ = world.ledger.shadow_comparisons.compare(position)
     assert (report.before.retrainings, report.after.retrainings) == (1, 0)
     assert [one.after.model for one in report.differences] == ["alpha"]
 
@@ -249,7 +249,7 @@ def test_a_comparison_counts_an_erased_description_and_leaves_its_cost_out(
     see(world, 0.9, DAY + HOUR, model="beta")
     world.update("alpha", owner="cleo")
     world.erase(gone)
-    report, _ = world.ledger.shadow_comparisons.compare(position)
+    report, *_ = world.ledger.shadow_comparisons.compare(position)
     costs = {one.model: one.after.cost_micros for one in report.models}
     assert (report.erased, costs["alpha"]) == (1, 0)
     assert costs["beta"] > 0

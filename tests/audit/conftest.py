@@ -82,6 +82,8 @@ def run_in_shadow(world: World) -> None:
     for hour, value in enumerate((0.4, 0.9), 2):
         world.see("omega", value, START + 23 * DAY + hour * HOUR)
         world.settle()
+        if value == 0.4:
+            world.plan(5_000_000)
     world.ledger.shadowing.end(ANA, position, "enough was seen")
 
 

@@ -9,6 +9,7 @@ BEGUN: Final = "shadow.begun.v1"
 ENDED: Final = "shadow.ended.v1"
 SCORED: Final = "shadow.scored.v1"
 DECIDED: Final = "shadow.decided.v2"
+PLANNED: Final = "shadow.planned.v1"
 
 
 def begin_a_version_that_was_never_drafted(paper: Paper) -> int:
@@ -46,10 +47,30 @@ def improve_what_a_shadow_gave(paper: Paper) -> int:
     return position
 
 
+def plan_in_shadow_unasked(paper: Paper) -> int:
+    planned = paper.at(paper.find(PLANNED)[-1])
+    return paper.append(planned.stream, PLANNED, planned.data)
+
+
+def leave_the_plan_of_a_shadow_out(paper: Paper) -> int:
+    position = paper.find(PLANNED)[-1]
+    paper.remove(position)
+    return position - 1
+
+
+def spend_more_in_shadow(paper: Paper) -> int:
+    position = paper.find(PLANNED)[-1]
+    paper.at(position).data["demand_micros"] = "1"
+    return position
+
+
 SHADOWED: Final[dict[str, Callable[[Paper], int]]] = {
     "shadows.begun": begin_a_version_that_was_never_drafted,
     "shadows.ended": end_before_its_time,
     "shadows.recorded": score_in_shadow_unasked,
     "shadows.due": leave_a_shadow_out,
     "shadows.replay": improve_what_a_shadow_gave,
+    "shadows.planned": plan_in_shadow_unasked,
+    "shadows.plans_due": leave_the_plan_of_a_shadow_out,
+    "shadows.plans_replay": spend_more_in_shadow,
 }

@@ -231,7 +231,7 @@ def record_an_old_score_again(paper: Paper) -> int:
 
 
 def plan_a_moment_earlier(paper: Paper) -> int:
-    found = paper.find("plan.made.v1")[-1]
+    found = paper.find("plan.made.v1")[1]
     time = parse_time(paper.at(found).data["made_at"])
     paper.at(found).data["made_at"] = format_time(time - 1)
     return found
@@ -297,7 +297,7 @@ def soften_a_decision(paper: Paper) -> int:
 
 
 def raise_a_price(paper: Paper) -> int:
-    found = paper.find("plan.made.v1")[-1]
+    found = paper.find("plan.made.v1")[1]
     paper.at(found).data["next_price"] += "0"
     return found
 

@@ -103,6 +103,7 @@ e87cf83df4bdd701ba6513e33d42025952ed2b93bc117f44a8b0491c87acd506  shadow.scored.
 0cfb1721e55ac493e65d838807deec9b121f2aced65cd0ffdd389cc3e84f48eb  shadow.decided.v2.json
 ab001de2c009fd944b399421e8835818ed5a59458d736caf222a67de9ac68661  shadow.ended.v1.json
 ce041faf5a6f41e7346f966e5a5c8e16cd18fa578f44bda8f7e96f3541732c93  policy.review_due.v1.json
+f7363de044a5ba22cbacaf72b9665d349ce7292e827ba80ee4a77f082c0d9bd5  shadow.planned.v1.json
 """.splitlines()
 )
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from ledger.application.commands import model_stream, plan_stream, shadow_stream
+from ledger.application.commands import model_stream, shadow_stream
 from ledger.application.evaluation.assessments import Assessment, AssessmentInputs, assess
 from ledger.application.evaluation.shadows import ShadowAssessor
 from ledger.application.fleet.history import HistoryReader, window_bounds
-from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.planning.plans import PlanRequest
+from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
@@ -24,9 +25,9 @@ from ledger.events.decisions import (
 )
 from ledger.events.decisions import HorizonData as RecordedHorizon
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PlanMade, PlannedFleet
 from ledger.events.registry import decode_data
-from ledger.events.shadows import SHADOW_DECISION_TYPES, ShadowDecided, ShadowScored
+from ledger.events.shadows import SHADOW_DECISION_TYPES, ShadowDecided, ShadowPlanned, ShadowScored
 from ledger.events.values import parse_time
 from ledger.kernel.buckets import ModelState
 from ledger.kernel.scoring import KERNELS
@@ -40,6 +41,7 @@ REPLAYED_TYPES: Final[dict[str, ReplayKind]] = {
     ShadowScored.TYPE: "score",
     **dict.fromkeys(SHADOW_DECISION_TYPES, "decision"),
     PlanMade.TYPE: "plan",
+    ShadowPlanned.TYPE: "plan",
 }
 Assessed: TypeAlias = ScoreComputed | DecisionMade | ShadowScored | ShadowDecided
 _PAGE: Final = 500
@@ -86,13 +88,13 @@ class Replayer:
     """Replays events of one ledger."""
 
     def __init__(
-        self, events: Events, ledger: str, histories: HistoryReader, planning: Planning
+        self, events: Events, ledger: str, histories: HistoryReader, plans: ShadowPlanning
     ) -> None:
         self._events = events
         self._ledger = ledger
         self._histories = histories
         self._shadows = ShadowAssessor(events, ledger, histories)
-        self._planning = planning
+        self._plans = plans
 
     def replay(self, position: int) -> EventReplay:
         """Return the result for the event at a position; DECISION_UNKNOWN for other types."""
@@ -135,6 +137,9 @@ class Replayer:
             return EventReplay(event.position, kind, "", "NOT_REPLAYABLE", 0, 0, why=why)
         if isinstance(data, PlanMade):
             return self._checked(event, kind, f"plans/{data.plan}", data, self._plan)
+        if isinstance(data, ShadowPlanned):
+            name = f"{data.stream_name}/plans/{event.position}"
+            return self._checked(event, kind, name, data, self._shadow_plan)
         assert isinstance(data, RecordedHorizon)
         name = f"{_stream(data)}/{kind}s/{event.position}"
         return self._checked(event, kind, name, data, self._assessed)
@@ -147,7 +152,7 @@ class Replayer:
         data: Any,  # noqa: ANN401 - a horizon's or a plan's data; `compute` knows which
         compute: Callable[[Any], tuple[dict[str, Any], list[int]]],
     ) -> EventReplay:
-        at = parse_time(data.made_at if isinstance(data, PlanMade) else data.evaluated_at)
+        at = parse_time(data.made_at if isinstance(data, PlannedFleet) else data.evaluated_at)
         try:
             _check_place(event, data)
             recomputed, evidence = compute(data)
@@ -259,7 +264,7 @@ class Replayer:
         policy: CompiledPolicy = self._histories.compiled(
             data.policy, data.policy_version, data.policy_digest
         )
-        made = self._planning.compute(
+        made = self._plans.planning.compute(
             PlanRequest(
                 data.plan,
                 data.as_of,
@@ -269,6 +274,12 @@ class Replayer:
                 int(data.purse_cap_micros),
             )
         )
+        return made.to_data(), []
+
+    def _shadow_plan(self, data: ShadowPlanned) -> tuple[dict[str, Any], list[int]]:
+        made = self._plans.again(data)
+        if made is None:
+            raise _NotReplayableError(f"no shadow of position {data.shadow} ran at its horizon")
         return made.to_data(), []
 
 
@@ -283,11 +294,11 @@ def _why(error: LedgerError) -> str:
     return f"erased: t{error.message[1:].rstrip('.')}"
 
 
-def _check_place(event: RecordedEvent, data: RecordedHorizon | PlanMade) -> None:
+def _check_place(event: RecordedEvent, data: RecordedHorizon | PlannedFleet) -> None:
     """Refuse an event that names a horizon it cannot have had, or is in another's stream."""
     if data.as_of >= event.position:
         raise _NotReplayableError("its horizon does not lie before it")
-    stream = plan_stream(data.plan) if isinstance(data, PlanMade) else _stream(data)
+    stream = data.stream_name if isinstance(data, PlannedFleet) else _stream(data)
     if event.stream != stream:
         raise _NotReplayableError(f"it is in the stream {event.stream}, but is of {stream}")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ledger.application.commands import model_stream
+from ledger.application.decisions.compared_plans import PlanPairs, compared_plans
 from ledger.application.decisions.trial_places import TrialPlaces
 from ledger.application.decisions.trial_result import Trial, TrialReport, TrialStep, report_of
 from ledger.application.fleet.history import HistoryReader, PriorDecision
@@ -40,6 +41,7 @@ class ComparedShadow(NamedTuple):
 
     report: TrialReport
     pairs: tuple[ActionSpan, ...]
+    plans: PlanPairs
 
 
 @dataclass(slots=True)
@@ -76,7 +78,8 @@ class ShadowComparisons:
             walk = _Walk(shadow, self._cost, self._decision)
             for event in self._events_after(shadow):
                 walk.take(event)
-            return walk.result()
+            plans = compared_plans(self._events, self._ledger, shadow)
+            return ComparedShadow(*walk.result(), plans)
 
     def _cost(self, model: str, as_of: int) -> int | None:
         """Return the cost of one retraining of a model at a position; None where it is erased."""
@@ -197,13 +200,13 @@ class _Walk:
             )
         model.is_real_begun = model.is_shadow_begun = False
 
-    def result(self) -> ComparedShadow:
+    def result(self) -> tuple[TrialReport, tuple[ActionSpan, ...]]:
         """Return what came of it, once all events were taken."""
         for model in self._models.values():
             self._step(model)
         for trial in (self._before, self._after):
             trial.steps.sort(key=lambda step: (step.model, step.position))
-        return ComparedShadow(report_of(self._before, self._after), self._pairs())
+        return report_of(self._before, self._after), self._pairs()
 
     def _pairs(self) -> tuple[ActionSpan, ...]:
         scores: dict[tuple[str, str], int] = defaultdict(int)

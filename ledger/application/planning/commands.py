@@ -3,18 +3,20 @@
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, ledger_time, plan_stream, unbroken
+from ledger.application.commands import Caller, ledger_time, none_after, plan_stream, unbroken
 from ledger.application.erasure import at_newest_head, with_bodies
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.names import did_you_mean, nearest
 from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import typed
+from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
@@ -33,6 +35,7 @@ class PlanCommands:
         fleet: Fleet,
         histories: HistoryReader,
         planning: Planning,
+        shadows: ShadowPlanning,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -41,6 +44,7 @@ class PlanCommands:
         self._fleet = fleet
         self._histories = histories
         self._planning = planning
+        self._shadows = shadows
         self._clock = clock
 
     def make(
@@ -54,6 +58,7 @@ class PlanCommands:
     ) -> tuple[PlanMade, RecordedEvent]:
         """Rank the fleet as of the head under a budget, and record the plan.
 
+        With it the plan of each shadow that has a model of it.
         `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
         that id was made.
         """
@@ -61,20 +66,27 @@ class PlanCommands:
 
         def decide() -> Proposal:
             self._check_asked(name, *budget)
-            made = at_newest_head(
+            made, beside = at_newest_head(
                 self._store.events,
                 self._info.origin,
-                lambda head: self._planning.compute(self._request(name, policy, head, budget)),
+                lambda head: self._made(self._request(name, policy, head, budget)),
             )
             guards = [
                 Guard(made.stream_name, None, expected_count=0),
                 *unbroken(PlanMade.TYPE, made.stream_name, made.as_of),
+                none_after(made.as_of, None, *SHADOW_TYPES),
             ]
-            return Proposal([Addition.of(made)], guards)
+            shadowed = [Addition.of(each, follows=0) for each in beside]
+            return Proposal([Addition.of(made), *shadowed], guards)
 
         written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
-        event = self._appender.event(written.last_position)
+        event = self._appender.event(written.first_position)
         return typed(event, PlanMade), event
+
+    def _made(self, request: PlanRequest) -> tuple[PlanMade, list[ShadowPlanned]]:
+        """Return a plan, and that of each shadow beside it."""
+        fleet = self._planning.reading(request.policy, request.as_of, request.made_at)
+        return self._planning.compute(request, fleet), list(self._shadows.beside(request, fleet))
 
     def _check_asked(self, name: str, budget_micros: int, budget_cap_micros: int) -> None:
         if not 0 <= budget_micros <= budget_cap_micros:

@@ -5,28 +5,24 @@ JSON, so a replay that disagrees shows whether it read something else or compute
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from ledger.application.commands import model_stream
 from ledger.application.fleet.history import History, HistoryReader
-from ledger.application.fleet.service_period import DeployedVersion, service_at
+from ledger.application.fleet.service_period import DeployedVersion
+from ledger.application.planning.fleet_reading import FleetReading, LossReading
 from ledger.application.planning.reasons import reason_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
-from ledger.application.policies.history import is_in_scope, may_be_in_scope
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
-from ledger.events.corrections import uncorrected
 from ledger.events.envelope import RecordedEvent
-from ledger.events.fast import parse_observed
-from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
 from ledger.events.plans import PlanMade, PlanModePart, PlanRowPart
 from ledger.events.policy_document import Action, PlanningPart
-from ledger.events.registry import decode_data, typed
+from ledger.events.registry import typed
 from ledger.events.values import SECOND, format_time
 from ledger.kernel.excess import (
     Gate,
-    PeriodCell,
     PlanInputs,
     PlanModel,
     PlanResult,
@@ -35,7 +31,8 @@ from ledger.kernel.excess import (
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.events import Events
 
-_MODEL_FACTS = (*DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE)
+ActionOf: TypeAlias = Callable[[History], Action]
+"""Returns the action that counts for a model: in force, or that of a policy in shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,11 @@ class PlanRequest:
             )
         return planning
 
+    @property
+    def now_period(self) -> int:
+        """The period that it is made in."""
+        return self.made_at // (self.planning.period_seconds * SECOND)
+
 
 class Planning:
     """Makes plans of one ledger from recorded observations and deployments."""
@@ -80,66 +82,21 @@ class Planning:
         self._ledger = ledger
         self._histories = histories
 
-    def compute(self, request: PlanRequest) -> PlanMade:
+    def reading(self, policy: CompiledPolicy, as_of: int, made_at: int) -> FleetReading:
+        """Return what reads the fleet of a policy version, for one or more plans of it."""
+        return FleetReading(self._events, self._ledger, self._histories, policy, as_of, made_at)
+
+    def compute(self, request: PlanRequest, reading: FleetReading | None = None) -> PlanMade:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
-        now_period = request.made_at // (request.planning.period_seconds * SECOND)
-        candidates = self._candidates(request)
-        price = self._price_before(request.policy.policy, now_period, request.as_of)
-        inputs = PlanInputs(
-            policy=planner_of(request.planning),
-            now_period=now_period,
-            purse_micros=request.budget_micros,
-            purse_cap_micros=request.budget_cap_micros,
-            price=price,
-            models=tuple(_plan_model(one, request) for one in candidates),
-            periods=self._periods(candidates, request, now_period),
+        fleet = reading or self.reading(request.policy, request.as_of, request.made_at)
+        price = self.price_before(request.policy.policy, request.now_period, request.as_of)
+        return PlanMade(
+            **ranked(request, fleet, lambda history: fleet.action(history.model), price)
         )
-        return _plan_made(request, inputs, plan(inputs), candidates)
 
-    def _candidates(self, request: PlanRequest) -> list[Candidate]:
-        """Return the models in scope that have a version in service, in order of name.
-
-        A model whose description or newest deployment was erased by then is none of them.
-        """
-        found: list[Candidate] = []
-        for history in self._fleet(request):
-            service = history.service(request.policy.rules.procedure, request.made_at)
-            if service is None:
-                continue
-            decision = self._histories.decision_in_force(history.model, request.as_of)
-            action: Action = decision.data.action if decision else "NO_ACTION"
-            found.append(Candidate(history, service.deployment, action))
-        return found
-
-    def _fleet(self, request: PlanRequest) -> Iterator[History]:
-        """Yield the models in scope that are not retired, by name, without scores and decisions."""
-        as_of = request.as_of
-        scopes = self._histories.scopes(request.policy, as_of)
-        facts: dict[str, list[RecordedEvent]] = {}
-        for event in self._events.of_types(self._ledger, _MODEL_FACTS, at_or_before=as_of):
-            facts.setdefault(event.stream.partition("/")[2], []).append(event)
-        for name, events in sorted(facts.items()):
-            if not any(may_be_in_scope(activated, name) for activated in scopes):
-                continue  # nothing of it is looked at, so nothing of it can stand in the way
-            if any(event.type == ModelRetired.TYPE for event in events):
-                continue
-            described = [event for event in events if event.type in DESCRIBING]
-            assert described, "a model begins by being registered"
-            if self._histories.erasures.passes_over(described[-1], as_of):
-                continue
-            data = decode_data(described[-1])
-            assert isinstance(data, ModelDescribed)
-            if not any(is_in_scope(activated, data) for activated in scopes):
-                continue
-            history = History(name, as_of, data)
-            others = [event for event in events if event.type not in DESCRIBING]
-            self._histories.apply_known(history, others, as_of)
-            history.as_of = as_of  # folding moved it to the last fact; observations follow that
-            yield history
-
-    def _price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
+    def price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
         """Return `next_price` of this policy's last plan of an earlier period that is known."""
-        for event in self._plans_newest_first(as_of):
+        for event in plans_newest_first(self._events, self._ledger, PlanMade.TYPE, as_of):
             if self._histories.erasures.passes_over(event, as_of):
                 continue
             made = typed(event, PlanMade)
@@ -147,87 +104,37 @@ class Planning:
                 return int(made.next_price)
         return None
 
-    def _plans_newest_first(self, as_of: int) -> Iterable[RecordedEvent]:
-        while True:
-            events = self._events.of_types(
-                self._ledger, (PlanMade.TYPE,), at_or_before=as_of, limit=4, descending=True
-            )
-            yield from events
-            if len(events) < 4:
-                return
-            as_of = events[-1].position - 1
 
-    def _periods(
-        self, candidates: Sequence[Candidate], request: PlanRequest, now_period: int
-    ) -> dict[int, dict[str, PeriodCell]]:
-        planning = request.planning
-        periods: dict[int, dict[str, PeriodCell]] = {}
-        first = max(now_period - planning.max_periods + 1, 0)
-        micros = planning.period_seconds * SECOND
-        for candidate in candidates:
-            history = candidate.history
-            events = self._events.observations(
-                self._ledger,
-                model_stream(history.model),
-                observed_from=first * micros,
-                observed_until=(now_period + 1) * micros - 1,
-                at_or_before=history.as_of,
-            )
-            known = uncorrected(self._histories.erasures.known(events, history.as_of))
-            cells = _cells(candidate, known, request, now_period, micros)
-            for period, cell in cells.items():
-                periods.setdefault(period, {})[history.model] = cell
-        return dict(sorted(periods.items()))
+def plans_newest_first(
+    events: Events, ledger: str, type_: str, as_of: int
+) -> Iterator[RecordedEvent]:
+    """Yield plans of a type up to a position, newest first."""
+    while True:
+        page = events.of_types(ledger, (type_,), at_or_before=as_of, limit=4, descending=True)
+        yield from page
+        if len(page) < 4:
+            return
+        as_of = page[-1].position - 1
 
 
-def _cells(
-    candidate: Candidate,
-    events: Iterable[RecordedEvent],
-    request: PlanRequest,
-    now_period: int,
-    period_micros: int,
-) -> dict[int, PeriodCell]:
-    """Return rows, mean and baseline per period, of the version in service at the period's end.
-
-    For the present period that is the version in service at the time of the plan.
-    """
-    procedure, loss_signal = request.policy.rules.procedure, request.planning.loss_signal
-    serving: dict[int, DeployedVersion | None] = {now_period: candidate.serving}
-    totals: dict[int, list[int]] = {}
-    for event in events:
-        seen = parse_observed(event)
-        if seen.signal != loss_signal:
-            continue
-        period = seen.observed_at // period_micros
-        if period not in serving:
-            end = (period + 1) * period_micros
-            serving[period] = _in_service(candidate.history, procedure, end)
-        deployment = serving[period]
-        if deployment is None or deployment.version != seen.model_version:
-            continue
-        total = totals.setdefault(period, [0, 0])
-        total[0] += seen.sample_size
-        total[1] += seen.value * seen.sample_size
-    cells: dict[int, PeriodCell] = {}
-    for period, (rows, weighted) in totals.items():
-        deployment = serving[period]
-        assert deployment is not None
-        cells[period] = PeriodCell(rows, weighted // rows, deployment.baseline_nano)
-    return cells
-
-
-def _in_service(history: History, procedure: str, before: int) -> DeployedVersion | None:
-    """Return the deployment in service just before a time, by stated times.
-
-    Under `rules/1` the one recorded last among those stated before it.
-    """
-    if procedure != RULES_1:
-        service = service_at(history.deployments, before - 1)
-        return None if service is None else service.deployment
-    for deployment in reversed(history.deployments):
-        if deployment.in_service_at < before:
-            return deployment
-    return None
+def ranked(
+    request: PlanRequest, fleet: FleetReading, action_of: ActionOf, price: int | None
+) -> dict[str, Any]:
+    """Return the members of a plan: the fleet ranked by the request's policy, from a price on."""
+    candidates = [
+        Candidate(one.history, one.serving, action_of(one.history))
+        for one in fleet.members(request.policy.rules.procedure)
+    ]
+    inputs = PlanInputs(
+        policy=planner_of(request.planning),
+        now_period=request.now_period,
+        purse_micros=request.budget_micros,
+        purse_cap_micros=request.budget_cap_micros,
+        price=price,
+        models=tuple(_plan_model(one, request) for one in candidates),
+        periods=fleet.periods(LossReading.of(request.policy, request.planning)),
+    )
+    return _members(request, inputs, plan(inputs), candidates)
 
 
 def _trained_through(candidate: Candidate, procedure: str, made_at: int) -> int:
@@ -303,9 +210,9 @@ def inputs_digest(inputs: PlanInputs) -> str:
     return hashlib.sha256(encode(document)).hexdigest()
 
 
-def _plan_made(
+def _members(
     request: PlanRequest, inputs: PlanInputs, result: PlanResult, candidates: Sequence[Candidate]
-) -> PlanMade:
+) -> dict[str, Any]:
     by_name = {candidate.history.model: candidate for candidate in candidates}
     models = {model.id: model for model in inputs.models}
     rows = [
@@ -330,26 +237,26 @@ def _plan_made(
         )
         for row in result.backlog
     ]
-    return PlanMade(
-        plan=request.plan,
-        as_of=request.as_of,
-        made_at=format_time(request.made_at),
-        policy=request.policy.policy,
-        policy_version=request.policy.version,
-        policy_digest=request.policy.digest,
-        planner="excess/1",
-        inputs_digest=inputs_digest(inputs),
-        now_period=inputs.now_period,
-        purse_micros=str(inputs.purse_micros),
-        purse_cap_micros=str(inputs.purse_cap_micros),
-        price_before=None if inputs.price is None else str(inputs.price),
-        price=str(result.price),
-        next_price=str(result.next_price),
-        demand_micros=str(result.demand_micros),
-        purse_left_micros=str(result.purse_left_micros),
-        modes=[
+    return {
+        "plan": request.plan,
+        "as_of": request.as_of,
+        "made_at": format_time(request.made_at),
+        "policy": request.policy.policy,
+        "policy_version": request.policy.version,
+        "policy_digest": request.policy.digest,
+        "planner": "excess/1",
+        "inputs_digest": inputs_digest(inputs),
+        "now_period": inputs.now_period,
+        "purse_micros": str(inputs.purse_micros),
+        "purse_cap_micros": str(inputs.purse_cap_micros),
+        "price_before": None if inputs.price is None else str(inputs.price),
+        "price": str(result.price),
+        "next_price": str(result.next_price),
+        "demand_micros": str(result.demand_micros),
+        "purse_left_micros": str(result.purse_left_micros),
+        "modes": [
             PlanModePart(period=period, mode=str(mode))
             for period, mode in sorted(result.modes.items())
         ],
-        backlog=rows,
-    )
+        "backlog": rows,
+    }

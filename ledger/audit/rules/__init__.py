@@ -15,10 +15,12 @@ from ledger.audit.rules import (
     proving,
     replay,
     reviews,
+    shadow_plans,
     shadows,
 )
 
 __all__ = [
     "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "governance",
-    "horizons", "meanings", "obligations", "proving", "replay", "reviews", "shadows",
+    "horizons", "meanings", "obligations", "proving", "replay", "reviews", "shadow_plans",
+    "shadows",
 ]  # fmt: skip

@@ -12,9 +12,11 @@ from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.plans import PlanMade
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
+from ledger.events.shadows import ShadowPlanned
 
 POLICY_BODIES: Final = frozenset({*ACTIVATED_TYPES, *DRAFTED_TYPES})
 """Types outside the models' streams on which what is derived rests; a plan also on the last one."""
+_PLANS: Final = frozenset({PlanMade.TYPE, ShadowPlanned.TYPE})
 _SHOWN: Final = 3  # differences named in a finding
 _ABSENT: Final = object()
 Derive = Callable[[AuditedEvent, dict[str, Any]], dict[str, Any]]
@@ -66,8 +68,8 @@ def missed_body(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) ->
     """Return why a body is not there that it may have rested on; empty where all are there."""
     facts = fold.models.get(event.stream)
     gone = [*(() if facts is None else facts.gone), *fold.gone.of(POLICY_BODIES)]
-    if event.type == PlanMade.TYPE:
-        ledgers = fold.gone.of({*POLICY_BODIES, PlanMade.TYPE})
+    if event.type in _PLANS:
+        ledgers = fold.gone.of({*POLICY_BODIES, *_PLANS})
         gone = [*ledgers, *(at for one in fold.models.values() for at in one.gone)]
     return fold.absences.missed(gone, data["as_of"])
 

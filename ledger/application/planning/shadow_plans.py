@@ -1,0 +1,116 @@
+"""Plans of policies in shadow: what each would have planned, recorded right behind the plan.
+
+A shadow plans the same models under the same budget, at the same position and time, by the planning
+part of its own version. It has a plan wherever its scope has a model of the plan.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.application.fleet.history import History
+from ledger.application.fleet.shadows import ShadowReader
+from ledger.application.planning.fleet_reading import FleetReading
+from ledger.application.planning.plans import Planning, PlanRequest, plans_newest_first, ranked
+from ledger.application.policies.compiled import CompiledPolicy
+from ledger.errors import LedgerError, Reason
+from ledger.events.policy_document import Action
+from ledger.events.registry import typed
+from ledger.events.shadows import PlannedForPart, ShadowPlanned
+from ledger.events.values import parse_time
+from ledger.governance.shadows import Shadow, is_for
+
+_UNUSABLE: Final = (
+    Reason.BODY_ERASED,
+    Reason.EVENT_UNREADABLE,
+    Reason.POLICY_INVALID,
+    Reason.POLICY_UNKNOWN,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowPlanning:
+    """Makes the plans of one ledger's shadows."""
+
+    planning: Planning
+    reader: ShadowReader
+
+    def beside(self, real: PlanRequest, fleet: FleetReading) -> Iterator[ShadowPlanned]:
+        """Yield the plan of each shadow that has a model of a plan, in order of position.
+
+        One whose policy was erased, or cannot be read, plans nothing, nor does one that has no
+        planning part: that holds up no plan.
+        """
+        members = [one.history for one in fleet.members(real.policy.rules.procedure)]
+        planned_for = PlannedForPart(
+            policy=real.policy.policy, version=real.policy.version, digest=real.policy.digest
+        )
+        for shadow in self.reader.running(real.as_of).running.values():
+            if not any(_has(shadow, one) for one in members):
+                continue
+            try:
+                policy = self.reader.histories.compiled(*shadow.reference)
+            except LedgerError as error:
+                if error.reason not in _UNUSABLE:
+                    raise
+                continue
+            if policy.document.planning is not None:
+                yield self._planned(shadow, policy, planned_for, real, fleet)
+
+    def again(self, data: ShadowPlanned) -> ShadowPlanned | None:
+        """Return a shadow's plan as it is computed today; None if its shadow did not run."""
+        shadow = self.reader.running(data.as_of).running.get(data.shadow)
+        if shadow is None:
+            return None
+        made_at, of = parse_time(data.made_at), data.planned_for
+        budget = int(data.purse_micros), int(data.purse_cap_micros)
+        planned_for = self.reader.histories.compiled(of.policy, of.version, of.digest)
+        real = PlanRequest(data.plan, data.as_of, made_at, planned_for, *budget)
+        fleet = self.planning.reading(planned_for, data.as_of, made_at)
+        policy = self.reader.histories.compiled(*shadow.reference)
+        return self._planned(shadow, policy, of, real, fleet)
+
+    def _planned(
+        self,
+        shadow: Shadow,
+        policy: CompiledPolicy,
+        planned_for: PlannedForPart,
+        real: PlanRequest,
+        fleet: FleetReading,
+    ) -> ShadowPlanned:
+        request = PlanRequest(
+            real.plan, real.as_of, real.made_at, policy,
+            real.budget_micros, real.budget_cap_micros,
+        )  # fmt: skip
+
+        def action(history: History) -> Action:
+            if not _has(shadow, history):
+                return fleet.action(history.model)
+            decided = self.reader.history(history, shadow.position).decision
+            return decided.data.action if decided else "NO_ACTION"
+
+        price = self._price_before(shadow, planned_for.policy, request)
+        members = ranked(request, fleet, action, price)
+        return ShadowPlanned(**members, shadow=shadow.position, planned_for=planned_for)
+
+    def _price_before(self, shadow: Shadow, planned_for: str, request: PlanRequest) -> int | None:
+        """Return `next_price` of the shadow's last plan of an earlier period, for that policy.
+
+        Until it has one, it goes on from the price of the plans beside which it runs.
+        """
+        events, ledger = self.reader.events, self.reader.ledger
+        as_of, now_period = request.as_of, request.now_period
+        for event in plans_newest_first(events, ledger, ShadowPlanned.TYPE, as_of):
+            if event.position <= shadow.position:
+                break
+            if self.reader.histories.erasures.passes_over(event, as_of):
+                continue
+            data = typed(event, ShadowPlanned)
+            is_own = (data.shadow, data.planned_for.policy) == (shadow.position, planned_for)
+            if is_own and data.now_period < now_period:
+                return int(data.next_price)
+        return self.planning.price_before(planned_for, now_period, as_of)
+
+
+def _has(shadow: Shadow, model: History) -> bool:
+    return is_for(shadow.scope, model.model, model.described.labels)
