@@ -377,7 +377,10 @@ def versions_of(data: dict[str, Any]) -> tuple[object, ...]:
 
 
 _VERSIONS: Final = ("model_version", "policy", "policy_version", "policy_digest")
-_IN_FORCE: Final = ("action", "tier", "rule", "reason", "held_back", "overridden", "since")
+_IN_FORCE: Final = (
+    "action", "tier", "rule", "reason", "held_back", "overridden", "since",
+    "policy", "policy_version",
+)  # fmt: skip
 _APPLY: Final = {
     **dict.fromkeys(CONFIGURED, LedgerState._configured),  # noqa: SLF001 - the table of its own methods
     **dict.fromkeys(DEFINED_TYPES, LedgerState._defined),  # noqa: SLF001

@@ -169,6 +169,11 @@ def consequences(
     return found
 
 
+def asks(action: str, tier: str) -> bool:
+    """Whether a decision asks something of people, under a policy with governance."""
+    return tier not in _NO_TIERS or action in _TASKS
+
+
 def passed_on(open_: OpenEscalation, document: Mapping[str, Any]) -> EscalationEscalated | None:
     """Return how an escalation without an answer goes on; None where no tier follows.
 

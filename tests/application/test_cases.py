@@ -240,3 +240,28 @@ def test_an_erased_description_leaves_unchecked_what_it_asked_of_its_owner(tmp_p
     report = audited(Path(world.path))
     assert report.passed, report.text()
     world.close()
+
+
+@pytest.mark.parametrize("is_erased", [False, True])
+def test_people_are_asked_about_a_model_that_was_at_a_tier_before_governance_began(
+    tmp_path: Path, *, is_erased: bool
+) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha")
+    world.see("alpha", 1.4, START + DAY)
+    world.settle()
+    if is_erased:
+        world.erase(world.events("policy.drafted.v2")[0].position)
+    world.activate(governed(policy_text()))
+    world.see("alpha", 1.4, START + 2 * DAY)
+    world.settle()
+    (case,) = world.ledger.cases.open().values()
+    assert case.escalation is not None
+    assert case.escalation.escalation == world.events("decision.made.v2")[-1].position
+    for day in (3, 4):
+        world.activate(governed(policy_text()))
+        world.see("alpha", 1.4, START + day * DAY)
+        world.settle()
+    assert len(world.decisions("alpha")) == 2, "they are asked once"
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()

@@ -12,7 +12,8 @@ import pytest
 from tests.audit.paper import Paper
 from tests.audit.test_absence import erase
 from tests.audit.test_forgeries import DECISION, EVALUATOR, SCORE, audit_of
-from tests.support.world import DAY, HOUR, ORIGIN, START, World, rule
+from tests.support.governed import governed
+from tests.support.world import DAY, HOUR, ORIGIN, START, World, policy_text, rule
 
 RULE = "decisions.due"
 
@@ -71,3 +72,17 @@ def test_an_erased_decision_is_still_there_and_an_erased_score_owes_nothing(
             paper = deepcopy(copied)
             erase(paper, gone)
             assert findings(paper, tmp_path) == []
+
+
+def test_it_is_found_where_people_were_not_asked_once_governance_began(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha")
+    world.see("alpha", 1.4, START + DAY)
+    world.settle()
+    world.activate(governed(policy_text()))
+    world.see("alpha", 1.4, START + 2 * DAY)
+    world.settle()
+    world.close()
+    paper = Paper.copied(tmp_path / "ledger.db", ORIGIN)
+    again = paper.find(DECISION)[-1]
+    paper.remove(*range(again, len(paper.events) + 1))
+    assert findings(paper, tmp_path) == [(RULE, again - 1)]

@@ -390,5 +390,7 @@ class Evaluator:
         if tracked.newest is not None:
             tracked.state.prune(min(tracked.newest, now))
         cause = None if newest is None else tracked.marked_by
-        recordable = Recordable(assessment, cause, assessment.is_change)
+        prior = tracked.history.decision
+        asks_first = prior is not None and self._histories.asks_first(tracked.policy, prior.data)
+        recordable = Recordable(assessment, cause, assessment.is_change or asks_first)
         return self._shadows.beside(proposal([recordable], self._clock), horizon)

@@ -11,11 +11,19 @@ from ledger.application.erasure import Erasures
 from ledger.application.policies.compiled import CompiledPolicy, PolicyCache, is_version_of
 from ledger.application.policies.text import digest as policy_digest
 from ledger.errors import LedgerError, Reason, event_unreadable
+from ledger.events.decisions import DecisionResult
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDescribed
-from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyActivated, PolicyDrafted
-from ledger.events.policy_document import PolicyDocument
+from ledger.events.policies import (
+    ACTIVATED_TYPES,
+    DRAFTED_TYPES,
+    PolicyActivated,
+    PolicyDrafted,
+    PolicyDraftedV3,
+)
+from ledger.events.policy_document import PolicyDocument, PolicyDocumentV3
 from ledger.events.registry import typed
+from ledger.governance.cases import asks
 from ledger.governance.shadows import Shadow, came_into_force
 from ledger.storage.events import Events
 
@@ -63,6 +71,22 @@ class PolicyHistory:
             if activated.policy == policy if policy else activated.scope.kind == "ledger":
                 chosen = activated
         return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
+
+    def asks_first(self, policy: CompiledPolicy, prior: DecisionResult) -> bool:
+        """Whether a policy asks people for what is in force by one that has no governance.
+
+        The type of a draft says whether it has, also where its document is erased.
+        """
+        is_governed = isinstance(policy.document, PolicyDocumentV3)
+        if not is_governed or not asks(prior.action, prior.tier):
+            return False
+        drafts = self._events.of_types(
+            self._ledger,
+            DRAFTED_TYPES,
+            stream=policy_stream(prior.policy),
+            limit=prior.policy_version,
+        )
+        return len(drafts) < prior.policy_version or drafts[-1].type != PolicyDraftedV3.TYPE
 
     def scopes(self, policy: CompiledPolicy, as_of: int) -> list[PolicyActivated]:
         """Return the activations by which a policy version is in force at a position."""

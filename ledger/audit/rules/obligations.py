@@ -6,6 +6,7 @@ from typing import Final
 from ledger.audit.assessor import NotReplayableError
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
+from ledger.audit.outcome import DerivedOutcome
 from ledger.audit.owed_decisions import OwedDecision
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.horizons import horizons_unbroken
@@ -13,6 +14,7 @@ from ledger.audit.rules.replay import missed_body
 from ledger.audit.service_accounts import EVALUATOR, SERVICE, rising
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.proving import ACCOUNTED, ServiceAccountedV2
+from ledger.governance.cases import asks
 
 _SCORE: Final = ScoreComputed.TYPE
 
@@ -27,7 +29,8 @@ def decisions_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A score has its decision right behind it exactly if one was asked for or its outcome is new.
 
     New is what differs from the decision in force in action, tier, rule, reason, what was held
-    back, or the override that it is under.
+    back, or the override that it is under; also what asks people for the first time, as the
+    policy of the decision in force has no governance.
     """
     if event.type in DECISION_TYPES:
         owed = fold.obligations.decisions.by(event)
@@ -42,14 +45,26 @@ def decisions_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if not is_before or horizons_unbroken(event, fold) is not None:
         return Unchecked("its horizon cannot be")
     try:
-        is_new = fold.assessor.outcome(event, data).is_change
+        derived = fold.assessor.outcome(event, data)
     except NotReplayableError as error:
         return Unchecked(missed_body(event, fold, data) or str(error))
     if missed := missed_body(event, fold, data):
         return Unchecked(missed)
-    why = "its outcome is new" if is_new else "its outcome was in force already"
-    _owe(event, fold, why, is_due=is_new)
+    why = "its outcome is new" if derived.is_change else _first_asked(fold, derived)
+    _owe(event, fold, why or "its outcome was in force already", is_due=bool(why))
     return None
+
+
+def _first_asked(fold: LedgerState, derived: DerivedOutcome) -> str:
+    """Return why what is in force already is decided again; empty where it is not."""
+    prior = derived.prior
+    if prior is None or "governance" not in derived.parameters.document:
+        return ""
+    before = fold.lifecycle.drafts.get((prior.data["policy"], prior.data["policy_version"]))
+    was_governed = before is not None and (before.governance is not None or before.is_lost)
+    if was_governed or not asks(prior.data["action"], prior.data["tier"]):
+        return ""
+    return "its policy asks people, and that of the decision in force did not"
 
 
 def _owe(event: AuditedEvent, fold: LedgerState, why: str, *, is_due: bool) -> None:
