@@ -19,6 +19,10 @@ DOCUMENT_BYTES_MAX: Final = 512 * 1024  # a policy's text as sent
 MONEY_MICROS_MAX: Final = 10**21  # a thousand million million: more is a mistake, and would make
 # ranks that no event can hold
 BUDGET_MICROS_MAX: Final = 10**30
+BUDGET_PERIOD_SECONDS_MIN: Final = 3_600
+BUDGET_PERIOD_SECONDS_MAX: Final = 366 * 86_400
+BUDGET_RATE_PERIODS_MAX: Final = 4  # whole periods by which a budget's rate is told
+BUDGET_FORECAST_PERIODS_MAX: Final = 52
 RULES_MAX: Final = 100
 SIGNALS_PER_POLICY_MAX: Final = 100
 APPROVALS_MAX: Final = 10

@@ -6,6 +6,7 @@ from typing import Final
 from tools import (
     golden_access,
     golden_authority,
+    golden_budgets,
     golden_governance,
     golden_policies,
     golden_proving,
@@ -31,4 +32,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_shadows.run,
     golden_reviews.review,
     golden_shadows.plan,
+    golden_budgets.run,
 )

@@ -9,6 +9,7 @@ from ledger.errors import event_unreadable
 from ledger.events.access import AccessRecorded, ReadsCounted
 from ledger.events.authority import AUTHORITY_CLASSES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
+from ledger.events.budgets import BUDGET_CLASSES
 from ledger.events.cases import CASE_CLASSES
 from ledger.events.decisions import (
     DecisionMadeV1,
@@ -107,6 +108,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     *SHADOW_CLASSES,
     *REVIEW_CLASSES,
     ShadowPlanned,
+    *BUDGET_CLASSES,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

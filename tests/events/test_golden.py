@@ -104,6 +104,11 @@ e87cf83df4bdd701ba6513e33d42025952ed2b93bc117f44a8b0491c87acd506  shadow.scored.
 ab001de2c009fd944b399421e8835818ed5a59458d736caf222a67de9ac68661  shadow.ended.v1.json
 ce041faf5a6f41e7346f966e5a5c8e16cd18fa578f44bda8f7e96f3541732c93  policy.review_due.v1.json
 f7363de044a5ba22cbacaf72b9665d349ce7292e827ba80ee4a77f082c0d9bd5  shadow.planned.v1.json
+55aff5a3c5186153d339df32f8803f6a64042d3069701855cdc1f4a27edd166b  budget.set.v1.json
+182391e077cf6d61fe65ae4b34efdf6c7a54a8f578001c6a1ad6ee615d488e3c  budget.reserved.v1.json
+ad1c789124bd0d89a5024bf8d5c1e2fb8b76571864e0784f8e9fad316c6884d3  budget.overspend_approved.v1.json
+aa4b38d53d53179f1daa44c431eca1c3afd150707677065f707f3ce099606193  budget.spent.v1.json
+bb9f4ecadd479c3edb3148fef21980e87b0966f05cb470f34db658919647d84e  budget.released.v1.json
 """.splitlines()
 )
 
