@@ -134,6 +134,16 @@ def test_where_nothing_was_in_force_for_the_very_scope_the_wider_version_follows
     check_audit(world)
 
 
+def test_two_emergencies_one_around_the_other_end_at_once(world: Governed) -> None:
+    rush(world, second(world))
+    rush(world, world.drafted(governed_text((APPROVER, 2), title="High")), HIGH)
+    world.clock.advance(2 * DAY)
+    assert world.ledger.due_policies.run() == 2
+    assert in_force(world) == in_force(world, HIGH) == (1, "reverted")
+    assert world.ledger.due_policies.run() == 0
+    check_audit(world)
+
+
 def test_the_auditor_accuses_no_one_where_the_labels_in_force_then_were_erased(
     world: Governed,
 ) -> None:

@@ -1,170 +1,144 @@
-"""What was in force and who could approve at any position equals a fold to that position.
+"""What was so at any position equals a fold to that position, for all that can be asked of it.
 
-Method: a history of steps drawn with a fixed seed, in which most are refused and many are not; at
-positions of it the service's answers as of that position are compared with a fold that this test
-makes of the events by itself.
+Method: a life drawn with a fixed seed, in which everything happens that the answers depend on. At
+positions drawn from it the service's answers are compared with folds that share no code with it.
 """
 
 import random  # noqa: TID251 - always from a seed
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ledger.application.policies.steps import ChosenVersion
-from ledger.authority.state import AuthorityState
-from ledger.errors import LedgerError
-from ledger.events.authority import AUTHORITY_TYPES
-from ledger.events.envelope import RecordedEvent
-from ledger.events.policies import ScopePart
-from ledger.governance.lifecycle import LifecycleState, scope_key
-from ledger.governance.status import status_of
-from ledger.governance.steps import StepTimes
+from ledger.governance.status import VersionStatus
+from projections.as_of import as_of
+from projections.ranking import ranked
 from tests.governance.test_approvals import check_audit
-from tests.support.staffed import (
-    APPROVER,
-    AUTHOR,
-    KIM,
-    PAT,
-    PAT_TOO,
-    SAM,
-    Governed,
-    governed,
-    governed_text,
-)
-from tests.support.world import DAY, EVERYWHERE, HOUR, policy_text
-
-HIGH = ScopePart(kind="labels", model=None, labels={"tier": "high"})
-ALPHA = ScopePart(kind="model", model="alpha", labels={})
-SCOPES = (EVERYWHERE, EVERYWHERE, HIGH, ALPHA)
-PEOPLE = (PAT, PAT_TOO, SAM, KIM, AUTHOR)
+from tests.support.plain_folds import Approvals, Cases, Fleet, InForce, Lacking, Roles, scope_of
+from tests.support.staffed import Governed
+from tests.support.whole_life import whole_life
+from tests.support.world import DAY, EVERYWHERE, ORIGIN
 
 
-def lived(path: Path, seed: int, length: int) -> Governed:
-    """Return a ledger in which people took so many steps, by chance."""
-    chance = random.Random(seed)
-    world = governed(path, approval_valid="2d", ratify_within="1d")
-    world.register("alpha", labels={"tier": "high"})
-    taken = 0
-    for _ in range(length):
-        world.clock.advance(chance.randrange(1, 8) * HOUR)
-        try:
-            chance.choice(_steps(world, chance))()
-            taken += 1
-        except LedgerError:
-            continue
-    assert taken > length // 5
-    return world
+def policies_in_force(world: Governed, position: int) -> list[tuple[Any, ...]]:
+    """Return the service's answer: the version in force for each scope."""
+    found = world.ledger.histories.activations_in_force(position)
+    return [(scope_of(one.scope.model_dump()), (one.policy, one.version)) for one in found]
 
 
-def _steps(world: Governed, chance: random.Random) -> Sequence[Callable[[], object]]:
-    state = world.ledger.governance.judged().state
-    policy, number = chance.choice(sorted(state.drafts))
-    version, scope = ChosenVersion(policy, number), chance.choice(SCOPES)
-    who = chance.choice(PEOPLE)
-    waiting = [ChosenVersion(*named) for named in sorted(state.submissions)] or [version]
-    chosen, title = chance.choice(waiting), str(chance.randrange(1_000_000))
-    at, steps = world.clock.now_micros(), world.ledger.policy_steps
-    commands = world.ledger.commands
-
-    def approve() -> None:
-        for one in chance.sample(PEOPLE, 3):
-            world.approve(chosen, one)
-
-    def draft() -> None:
-        count = chance.randrange(3)
-        text = governed_text((APPROVER, count), title=title) if count else policy_text()
-        world.submit(world.drafted(text, chance.choice(("main", "own"))), scope)
-
-    def rush() -> None:
-        where = version.policy, version.number, "", scope, "now"
-        commands.activate_in_emergency(who, *where)
-
-    def schedule() -> None:
-        where = chosen.policy, chosen.number, "", scope, "then", at + DAY
-        commands.schedule_policy(who, *where)
-
-    def regrant() -> None:
-        granted = world.ledger.authority.state.grants_of[KIM.actor]
-        world.ungrant(granted[0].position) if granted else world.grant(KIM.actor, APPROVER)
-
-    def relabel() -> None:
-        world.update("alpha", labels={"tier": chance.choice(("high", "low"))})
-
-    return (
-        draft, approve, approve, approve, regrant, relabel, rush, schedule,
-        lambda: world.submit(version, scope),
-        lambda: world.enforce(chosen, scope),
-        lambda: world.enforce(chosen, scope),
-        lambda: world.roll_back(version, scope),
-        lambda: steps.ratify(who, version),
-        lambda: steps.withdraw(who, chosen, "no"),
-        lambda: steps.reject(who, chosen, "no"),
-        lambda: steps.retire(who, version, "old"),
-        world.ledger.due_policies.run,
-    )  # fmt: skip
+def policy_of(world: Governed, model: str, position: int) -> tuple[str, int] | None:
+    """Return the service's answer: the version in force for a model."""
+    history = world.ledger.histories.history(model, position)
+    assert history is not None
+    found = world.ledger.histories.policy_in_force(history.described, position)
+    return None if found is None else (found.policy, found.version)
 
 
-def compare(world: Governed, positions: Sequence[int], chance: random.Random) -> int:
-    """Compare answers at these positions, in order; return how many versions were asked about.
-
-    At each position that is what is in force, and the status of two versions.
-    """
-    state, authority, asked = LifecycleState(), AuthorityState(), 0
-    events = iter(world.events())
-    for position in positions:
-        event = _folded(events, position, state, authority)
-        times = StepTimes(event.recorded_at, event.recorded_at, event.recorded_at)
-        history = world.ledger.histories.activations_in_force(position)
-        assert [
-            (one.policy, one.version, scope_key(one.scope.model_dump())) for one in history
-        ] == [(*one.named, one.scope) for one in state.in_force.values()]
-        drafted = sorted(state.drafts)
-        for policy, number in chance.sample(drafted, min(2, len(drafted))):
-            expected = status_of(
-                state, authority, (policy, number), scope_key(EVERYWHERE.model_dump()), times
-            )
-            assert world.ledger.governance.status(policy, number, EVERYWHERE, position) == expected
-            asked += 1
-    return asked
-
-
-def _folded(
-    events: Iterator[RecordedEvent], until: int, state: LifecycleState, authority: AuthorityState
-) -> RecordedEvent:
-    for event in events:
-        body = event.body
-        state.apply(
-            event.position, event.stream, event.type, body.actor, body.data, event.recorded_at
+def lacking(status: VersionStatus) -> Lacking:
+    """Return the service's answer: approvals asked for and given, and who could give another."""
+    return {
+        (one.requirement.policy, one.requirement.version, one.role): (
+            one.count,
+            one.given,
+            one.could,
         )
-        if event.type in AUTHORITY_TYPES:
-            authority.apply(event.position, event.type, body.actor, body.data)
-        if event.position == until:
-            return event
-    raise AssertionError(f"there is no position {until}")
+        for one in status.roles
+    }
 
 
-def test_a_generated_life_is_in_order_and_its_past_is_what_a_fold_gives(tmp_path: Path) -> None:
-    world = lived(tmp_path / "ledger.db", 11, 60)
-    world.clock.advance(DAY)
-    world.ledger.due_policies.run()
-    check_audit(world, "authority.rights")
-    chance = random.Random(7)
-    positions = sorted(chance.sample(range(30, world.head + 1), 12))
-    assert compare(world, positions, chance)
-    world.close()
+def priorities(world: Governed, position: int) -> list[tuple[Any, ...]]:
+    """Return the service's answer: the models in order of priority."""
+    shown = []
+    for place in ranked(as_of(world.store.events, ORIGIN, position)):
+        row = place.row
+        score, decision, plan = row["score"], row["decision"], row["plan"]
+        version = row["deployed"] and row["deployed"]["model_version"]
+        shown.append((
+            row["model"],
+            version,
+            score and score["priority"],
+            score and (score["policy"], score["policy_version"]),
+            decision and (decision["action"], decision["rule"]),
+            plan and plan["outcome"],
+        ))  # fmt: skip
+    return shown
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
-def test_at_a_thousand_positions_of_generated_lives_the_past_is_what_a_fold_gives(
-    tmp_path: Path, seed: int
+def open_cases(world: Governed, position: int) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """Return the service's answer: the escalations and tasks that are open."""
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for model, cases in world.ledger.cases.open(position).items():
+        if (one := cases.escalation) is not None:
+            key = "escalations", model, one.escalation
+            found[key] = {"at": one.tier, "by": one.acknowledged_by, "overdue": False}
+        for task in cases.tasks.values():
+            key = "tasks", model, task.task
+            found[key] = {"at": task.owner, "by": task.taken_by, "overdue": task.is_overdue}
+    return found
+
+
+def compare(world: Governed, positions: set[int]) -> Counter[str]:
+    """Compare all answers at these positions; return how often there was something to tell.
+
+    Who could approve is asked about two of the versions that wait.
+    """
+    told, chance = Counter[str](), random.Random(3)
+    fleet, in_force, roles, cases = Fleet(), InForce(), Roles(), Cases()
+    approvals = Approvals(roles)
+    for event in world.events():
+        for fold in (fleet, in_force, roles, cases, approvals):
+            fold.take(event)
+        at = event.position
+        if at not in positions:
+            continue
+        expected = [(scope, version) for scope, (_, version) in in_force.scopes.items()]
+        assert policies_in_force(world, at) == expected
+        told["scopes"] += len(expected)
+        for model in fleet.models():
+            assert policy_of(world, model, at) == in_force.of(model, fleet.labels[model])
+        waiting = sorted(approvals.waiting)
+        for version in chance.sample(waiting, min(2, len(waiting))):
+            status = world.ledger.governance.status(*version, EVERYWHERE, at)
+            waits = approvals.lacking(version, event.recorded_at)
+            assert lacking(status) == waits, (at, version)
+            told["could approve"] += sum(len(could) for _, _, could in waits.values())
+            told["given"] += sum(given for _, given, _ in waits.values())
+        assert priorities(world, at) == fleet.priorities(), at
+        told["priorities"] += len(fleet.priorities())
+        assert open_cases(world, at) == cases.open, at
+        told["open"] += len(cases.open)
+    return told
+
+
+TOLD = {"scopes", "could approve", "given", "priorities", "open"}
+NEEDED = {
+    "approved", "roll_back", "emergency", "reverted", "scheduled", "policy.ratified.v1",
+    "policy.rejected.v1", "policy.approval_withdrawn.v1", "policy.retired.v1",
+    "grant.withdrawn.v1", "role.granted.v1", "model.retired.v1", "model.deployed.v1",
+    "plan.made.v1",
+    "shadow.begun.v1", "shadow.ended.v1", "shadow.decided.v2", "decision.overridden.v1",
+    "escalation.raised.v1", "escalation.acknowledged.v1", "escalation.escalated.v1",
+    "escalation.resolved.v1", "escalation.ended.v1", "task.opened.v1", "task.taken.v1",
+    "task.overdue.v1", "task.closed.v1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("steps", "positions"), [(60, 60), pytest.param(200, 1_000, marks=pytest.mark.slow)]
+)
+def test_at_random_positions_the_past_is_what_a_fold_to_there_gives(
+    tmp_path: Path, steps: int, positions: int
 ) -> None:
-    world = lived(tmp_path / "ledger.db", seed, 500)
+    world = whole_life(tmp_path / "ledger.db", 11, steps)
     world.clock.advance(DAY)
-    world.ledger.due_policies.run()
+    world.govern()
     check_audit(world, "authority.rights")
-    chance = random.Random(seed)
-    positions = sorted(chance.sample(range(30, world.head + 1), 250))
-    assert compare(world, positions, chance)
+    drawn = random.Random(7).sample(range(30, world.head + 1), positions)
+    told = compare(world, {*drawn, world.head})
+    assert all(told[one] > positions // 4 for one in TOLD), told
+    events = world.events()
+    happened = {event.type for event in events}
+    happened |= {event.data["basis"] for event in events if event.type == "policy.activated.v2"}
+    assert happened >= NEEDED, NEEDED - happened
     world.close()

@@ -63,7 +63,8 @@ class DuePolicies:
         for waiting in judged.state.waiting():
             if waiting.ratify_until > now:
                 continue
-            after = restored(judged.state, waiting)
+            # The one before it in this loop may have been in force around it.
+            after = restored(self._governance.judged().state, waiting)
             if after is None:
                 _not_ended(waiting, "no version is known that could be in force there again")
             else:
