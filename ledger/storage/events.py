@@ -239,20 +239,22 @@ class Events:
         return _checked(self._events(statement))
 
     def newest_observed(
-        self, ledger: str, stream: str, *, at_or_before: int, limit: int
+        self, ledger: str, stream: str, *, at_or_before: int, limit: int, before: int | None = None
     ) -> list[RecordedEvent]:
-        """Return a stream's newest observations by (observed_at, position), descending."""
-        statement = (
-            _BY_OBSERVED.where(
-                events.c.ledger_id == self._view.id_of(ledger),
-                events.c.stream == stream,
-                events.c.observed_at.is_not(None),
-                events.c.position <= at_or_before,
-            )
-            .order_by(events.c.observed_at.desc(), events.c.position.desc())
-            .limit(limit)
+        """Return a stream's newest observations by (observed_at, position), descending.
+
+        `before`: only those that were observed earlier than this time.
+        """
+        statement = _BY_OBSERVED.where(
+            events.c.ledger_id == self._view.id_of(ledger),
+            events.c.stream == stream,
+            events.c.observed_at.is_not(None),
+            events.c.position <= at_or_before,
         )
-        return _checked(self._events(statement))
+        if before is not None:
+            statement = statement.where(events.c.observed_at < before)
+        ordered = statement.order_by(events.c.observed_at.desc(), events.c.position.desc())
+        return _checked(self._events(ordered.limit(limit)))
 
     def position_at(self, ledger: str, micros: int) -> int:
         """Return the largest position recorded at or before a time, 0 if there is none.

@@ -66,6 +66,21 @@ def test_one_time_years_ahead_makes_no_other_model_look_silent(world: World, the
     world.check_replay()
 
 
+@pytest.mark.parametrize("models", [("m1", "m2"), ("m2",) * 501], ids=["two models", "501 times"])
+def test_a_leap_that_a_second_time_confirms_is_confirmed_after_a_restart_too(
+    world: World, models: tuple[str, ...]
+) -> None:
+    world.begin("m1", "m2", "m3", interval="1h", silence="2d")
+    report(world, "m1 m2 m3", range(2))
+    world.see("m2", GOOD, START + 41 * DAY)
+    newest = START + 41 * DAY + HOUR  # stated more than once, so the next one is looked for
+    world.observe(*((model, "loss", "", GOOD, newest, size) for size, model in enumerate(models, 1)))
+    world.restart()
+    world.settle()
+    assert evaluated(world, "m3")[-1] == ("schedule", 41)
+    world.check_replay()
+
+
 def test_a_second_time_that_far_ahead_is_the_time_of_the_ledger(world: World) -> None:
     world.begin("m1", "m2", silence="2d")
     report(world, "m1 m2", range(2))

@@ -28,8 +28,6 @@ NOT_WRITTEN = {
 GOVERNED: Steps = STEPS | {"begin": (0, begin_governed)}
 RARE = ("event policy.", "event shadow.", "event task.", "event escalation.")
 """Types that few lives have by chance; the quick lives have each of them by their beginning."""
-OPEN = {1194: "a score is about a time before a leap of the data that its horizon holds"}
-"""Lives whose finding is a false alarm that is not mended yet, each with what it is."""
 
 
 def lives(folder: Path, seeds: range, steps: int, chosen: Steps = STEPS) -> Lived:
@@ -42,7 +40,7 @@ def lives(folder: Path, seeds: range, steps: int, chosen: Steps = STEPS) -> Live
             f"seed {seed}, {one.rule} at {one.position}: {one.sentence}"
             for one in report.findings
             # A server that does not evaluate does not govern either: that is a false alarm yet.
-            if one.rule != "policies.terms" and seed not in OPEN
+            if one.rule != "policies.terms"
         ]
         lived.add(Lived(life.counts, found))
     return lived

@@ -225,21 +225,26 @@ class HistoryReader(CaseReader):
         return None
 
     def newest_times(self, models: Sequence[str], *, at_or_before: int) -> list[int]:
-        """Return each model's newest `observed_at`, and the next one of the model that leads."""
+        """Return each model's newest `observed_at`; of those that lead also the next earlier one.
+
+        So the two newest times of all are among them, however many observations share the newest.
+        """
         found: dict[str, int] = {}
         for model in models:
-            if times := self._times(model, at_or_before, 1):
-                found[model] = times[0]
-        if not found:
-            return []
-        leader = max(found, key=lambda model: found[model])
-        return [*found.values(), *self._times(leader, at_or_before, _LOOK_MAX)]
+            if (newest := self._newest_time(model, at_or_before)) is not None:
+                found[model] = newest
+        lead = max(found.values(), default=0)
+        leaders = [model for model, newest in found.items() if newest == lead]
+        following = (self._newest_time(model, at_or_before, before=lead) for model in leaders)
+        return [*found.values(), *(time for time in following if time is not None)]
 
-    def _times(self, model: str, at_or_before: int, limit: int) -> list[int]:
+    def _newest_time(
+        self, model: str, at_or_before: int, before: int | None = None
+    ) -> int | None:
         events = self._events.newest_observed(
-            self._ledger, model_stream(model), at_or_before=at_or_before, limit=limit
+            self._ledger, model_stream(model), at_or_before=at_or_before, limit=1, before=before
         )
-        return [event.observed_at for event in events if event.observed_at is not None]
+        return events[0].observed_at if events else None
 
     def is_observed_after(
         self, history: History, service: ServicePeriod | None, position: int
