@@ -378,15 +378,15 @@ class Service:
         ledger.attestation.checkpoints.on_signed(self._tell_news)
         ledger.authority.on_change(self._tell_news)
         if ledger.info.vkey and (seconds := self._settings.accounts.seconds):
-            seals = ledger.attestation.seals
-            every = self._settings.seals.seconds
-            parts = ServiceParts(evaluator, seals, every, self._refusals, self._accesses)
+            seals, every = ledger.attestation.seals, self._settings.seals.seconds
+            parts = ServiceParts(
+                evaluator, ledger.governor, seals, every, self._refusals, self._accesses
+            )
             accounts = Accounts(self.store, ledger.info, parts, self.clock, seconds)
             begun.callback(accounts.stop)  # once nothing is done by itself any more
             accounts.start(self._workers)
-        if evaluator is not None:
-            begun.callback(ledger.governor.stop)
-            ledger.governor.start(self._workers)
+        begun.callback(ledger.governor.stop)
+        ledger.governor.start(self._workers)
         begun.callback(follower.stop)
         begun.callback(ledger.attestation.stop)
         ledger.attestation.start(self._workers)

@@ -3,10 +3,11 @@
 from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadPart, ReadsCounted
 from ledger.events.base import EventData
 from ledger.events.drills import DrillRecorded, FollowUpPart
-from ledger.events.proving import ServiceAccountedV2
+from ledger.events.proving import ServiceAccountedV2, ServiceAccountedV3
 from tools.golden_proving import Appender
 
 _BEFORE = "2026-07-02T23:59:00.000000Z"
+_GOVERNED = "2026-11-30T12:00:00.000000Z"
 _AFTER = "2026-07-03T00:20:31.500000Z"
 
 
@@ -70,6 +71,21 @@ def _account(size: int) -> ServiceAccountedV2:
         accesses=1,
         accesses_recorded=list(ACCESS_KINDS),
     )
+
+
+def govern(ledger: Appender) -> None:
+    """Record the account of a service that has governed."""
+    size = len(ledger.events)
+    data = _account(size).to_data() | {
+        "service": "019f1d5c-9a11-7cc0-8a51-0123456789ad",
+        "at": _GOVERNED,
+        "reads": 0,
+        "accesses": 0,
+        "governed_through": size,
+        "governed_at": _GOVERNED,
+    }
+    account = ServiceAccountedV3.from_data(data)
+    ledger.append(account, "ledger", _GOVERNED, actor="system/service")
 
 
 def drill(ledger: Appender) -> None:

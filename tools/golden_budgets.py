@@ -14,7 +14,7 @@ from ledger.events.values import HOUR, format_time, parse_time
 from ledger.jobs.budgets import Budget, applied, made, set_event
 from tools.golden_proving import Appender
 
-_BEGIN = parse_time("2026-09-02T09:00:00.000000Z")
+_BEGIN = parse_time("2026-11-05T09:00:00.000000Z")
 
 
 def run(ledger: Appender) -> None:

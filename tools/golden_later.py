@@ -33,4 +33,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_reviews.review,
     golden_shadows.plan,
     golden_budgets.run,
+    golden_access.govern,
 )

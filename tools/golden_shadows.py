@@ -62,4 +62,4 @@ def plan(ledger: Appender) -> None:
     [made] = [one.data for one in ledger.events if one.type == PlanMade.TYPE]
     planned_for = {name: made[member] for name, member in _NAMED.items()}
     data = ShadowPlanned.from_data(made | {"shadow": begun.position, "planned_for": planned_for})
-    ledger.append(data, data.stream_name, "2026-09-01T10:30:00.000000Z", actor="users/ada")
+    ledger.append(data, data.stream_name, "2026-11-04T10:30:00.000000Z", actor="users/ada")

@@ -1,4 +1,4 @@
-"""The service's account of itself: what it recorded unasked, and how far it has evaluated.
+"""The service's account of itself: what it recorded unasked, how far it evaluated and governed.
 
 An event now and then, so that what was recorded and is not there any more shows, and so that a span
 without one shows as a gap: the server was down, or an operator had it do nothing by itself.
@@ -18,12 +18,13 @@ from ledger.application.accesses import Accesses
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, none_after
 from ledger.application.evaluation.evaluator import Evaluator
+from ledger.application.governance.governor import Governor
 from ledger.application.periodic_task import PeriodicTask
 from ledger.application.refusals import Refusals
 from ledger.application.signing.seals import Seals
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, is_outage
-from ledger.events.proving import ServiceAccountedV2
+from ledger.events.proving import ServiceAccountedV3
 from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.storage.records import LedgerInfo
@@ -41,6 +42,7 @@ class ServiceParts:
     """The parts that do something unasked on one ledger; each counts what it recorded."""
 
     evaluator: Evaluator | None
+    governor: Governor
     seals: Seals
     seal_seconds: float
     refusals: Refusals
@@ -88,7 +90,7 @@ class Accounts(PeriodicTask):
 
         def decide() -> Proposal:
             guard = none_after(
-                self._look_back(), ServiceAccountedV2.STREAM, ServiceAccountedV2.TYPE
+                self._look_back(), ServiceAccountedV3.STREAM, ServiceAccountedV3.TYPE
             )
             # All that is counted here is on record already, so it lies before the account.
             return Proposal([Addition.of(self._data(is_last=is_last))], [guard])
@@ -102,14 +104,14 @@ class Accounts(PeriodicTask):
         head = self._head()
         for event in self._store.events.of_types(
             self._origin,
-            (ServiceAccountedV2.TYPE,),
-            stream=ServiceAccountedV2.STREAM,
+            (ServiceAccountedV3.TYPE,),
+            stream=ServiceAccountedV3.STREAM,
             after=self._position,
             at_or_before=head,
         ):
             if event.body_bytes is None:
                 continue
-            data = typed(event, ServiceAccountedV2)
+            data = typed(event, ServiceAccountedV3)
             if data.service == self._service:
                 self._number, self._position = data.number, event.position
         return head
@@ -117,10 +119,11 @@ class Accounts(PeriodicTask):
     def _head(self) -> int:
         return self._store.events.head(self._origin).position
 
-    def _data(self, *, is_last: bool) -> ServiceAccountedV2:
+    def _data(self, *, is_last: bool) -> ServiceAccountedV3:
         parts, evaluator = self._parts, self._parts.evaluator
         reads = parts.accesses.recorded(self._origin)
-        return ServiceAccountedV2(
+        governed = parts.governor.settled
+        return ServiceAccountedV3(
             service=self._service,
             number=self._number + 1,
             is_last=is_last,
@@ -138,4 +141,6 @@ class Accounts(PeriodicTask):
             reads_seconds=ceil(parts.accesses.seconds),
             accesses=reads.accesses,
             accesses_recorded=list(parts.accesses.kinds),
+            governed_through=0 if governed is None else governed.position,
+            governed_at=None if governed is None else format_time(governed.at),
         )

@@ -3,7 +3,8 @@
 A failure is reported once for as long as it stays the same, and tried again the next time round.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import structlog
@@ -67,6 +68,47 @@ class PeriodicTask:
         if problem and problem != self._problem:
             _log.error("schedule.failed", what=self._name, why=problem)
         self._problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class GovernorTurn:
+    """How many events were recorded because they were due, and how many were not."""
+
+    recorded: int = 0
+    overtaken: int = 0
+    """Another server was sooner, or something newer is to be looked at first."""
+
+    def __add__(self, other: "GovernorTurn") -> "GovernorTurn":
+        """Return both together."""
+        return GovernorTurn(self.recorded + other.recorded, self.overtaken + other.overtaken)
+
+
+RECORDED: Final = GovernorTurn(recorded=1)
+OVERTAKEN: Final = GovernorTurn(overtaken=1)
+
+
+def record_each(
+    due: Iterable[T], record: Callable[[T], object], sooner: Collection[Reason]
+) -> GovernorTurn:
+    """Record each of what is due, even if it fails for others.
+
+    `sooner`: the reasons of a refusal by which something newer is on record.
+    """
+    turn = GovernorTurn()
+
+    def one(data: T) -> None:
+        nonlocal turn
+        try:
+            record(data)
+        except LedgerError as error:
+            if error.reason not in sooner:
+                raise
+            turn += OVERTAKEN
+        else:
+            turn += RECORDED
+
+    try_each(due, one)
+    return turn
 
 
 def try_each(items: Iterable[T], do: Callable[[T], object]) -> None:

@@ -9,6 +9,7 @@ from ledger.audit.gaps import score_remarks, span_remarks
 from ledger.audit.late_scores import late_remarks
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.owed_decisions import OwedDecisions
+from ledger.audit.owed_terms import OwedTerms
 from ledger.audit.rounds import Rounds
 from ledger.audit.service_accounts import ServiceAccounts
 
@@ -29,12 +30,14 @@ class Obligations:
         self.rounds = Rounds()
         self.scores = DueScores(fold, self.rounds)
         self.accounts = ServiceAccounts(fold.moments)
+        self.terms = OwedTerms(fold)
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the rules have looked at and the fold has taken in."""
         self.decisions.apply(event)
         self.scores.apply(event)
         self.accounts.apply(event)
+        self.terms.apply(event)
 
 
 def gap_remarks(fold: LedgerState) -> Iterator[str]:
@@ -56,4 +59,5 @@ def gap_remarks(fold: LedgerState) -> Iterator[str]:
             or not any(gap.first <= one.first and one.last <= gap.last for gap in said)
         ]
     )
+    yield from kept.terms.remarks()
     yield from late_remarks(kept.scores.late(kept.accounts.last_landed_at), kept.accounts)

@@ -12,8 +12,9 @@ from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadsCounted
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.proving import (
     ACCOUNTED,
+    ACCOUNTED_READS,
     REFUSED,
-    ServiceAccountedV2,
+    ServiceAccountedV3,
     StreamsSealed,
 )
 from ledger.events.registry import HOUSEKEEPING_TYPES
@@ -31,6 +32,7 @@ _BY: Final = {
 _TOTALS: Final = frozenset({*REFUSED, ReadsCounted.TYPE})
 """The types of which each is a count by itself: without its body nothing is known of that."""
 _SINCE_V2: Final = ("reads", "accesses")
+_SINCE_V3: Final = ("governed_through",)
 COUNTED: Final = tuple(name for name in _BY if name not in _SINCE_V2)
 _COUNTER_OF: Final = {
     type_: (name, actor) for name, (types, actor) in _BY.items() for type_ in types
@@ -49,8 +51,9 @@ UNLANDED: Final = 1 << 62
 
 def rising(type_: str) -> tuple[str, ...]:
     """Return the members of an account of a type that never fall."""
-    later = _SINCE_V2 if type_ == ServiceAccountedV2.TYPE else ()
-    return (*COUNTED, "ran_seconds", *later)
+    later = _SINCE_V2 if type_ in ACCOUNTED_READS else ()
+    governed = _SINCE_V3 if type_ == ServiceAccountedV3.TYPE else ()
+    return (*COUNTED, "ran_seconds", *later, *governed)
 
 
 @dataclass(slots=True)

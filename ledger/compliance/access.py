@@ -7,7 +7,7 @@ from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.tables import Cell, Table, table_of
 from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadsCounted
 from ledger.events.notation import counted
-from ledger.events.proving import ServiceAccountedV2
+from ledger.events.proving import ACCOUNTED_READS
 from ledger.events.values import parse_time
 
 _DAY_CHARS: Final = len("2026-07-01")
@@ -103,7 +103,7 @@ def who_read(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         "Only calls of a server count: reading its database, a backup, a published folder or a "
         "bundle that was handed on leaves nothing on record.",
     )
-    accounts = list(readable(source.facts((ServiceAccountedV2.TYPE,))))
+    accounts = list(readable(source.facts(ACCOUNTED_READS)))
     if accounts:
         fact, data = accounts[-1]
         kinds = data["accesses_recorded"]

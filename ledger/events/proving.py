@@ -267,4 +267,22 @@ class ServiceAccountedV2(ServiceAccounted):
     """The kinds of mass reads that it records, by name ascending; none if empty."""
 
 
-ACCOUNTED: Final = (ServiceAccountedV1.TYPE, ServiceAccountedV2.TYPE)
+class ServiceAccountedV3(ServiceAccountedV2):
+    """A service's account of what it recorded unasked, with how far it has governed.
+
+    As in the versions before, an event that it counted or that was due by then, and that is not
+    there, is missing, and a span that no account covers is a gap.
+    """
+
+    TYPE: ClassVar[str] = "service.accounted.v3"
+
+    governed_through: Count
+    """The position as of which nothing was left to record that time brings to escalations, tasks,
+    policies and shadows; 0 as long as there is none."""
+    governed_at: Time | None
+    """The ledger's time by which that was so; null exactly where `governed_through` is 0."""
+
+
+ACCOUNTED_READS: Final = (ServiceAccountedV2.TYPE, ServiceAccountedV3.TYPE)
+"""Accounts that say what was read."""
+ACCOUNTED: Final = (ServiceAccountedV1.TYPE, *ACCOUNTED_READS)

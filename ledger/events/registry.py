@@ -39,6 +39,7 @@ from ledger.events.proving import (
     RequestsRefusedV2,
     ServiceAccountedV1,
     ServiceAccountedV2,
+    ServiceAccountedV3,
     StreamsSealed,
 )
 from ledger.events.recorder import RecorderEvent
@@ -109,6 +110,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     *REVIEW_CLASSES,
     ShadowPlanned,
     *BUDGET_CLASSES,
+    ServiceAccountedV3,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

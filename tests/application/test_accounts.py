@@ -16,7 +16,7 @@ from ledger.client import LedgerClient
 from ledger.client.errors import LedgerRefusedError
 from ledger.errors import LedgerError
 from ledger.events.access import ACCESS_KINDS
-from ledger.events.proving import ServiceAccountedV2
+from ledger.events.proving import ServiceAccountedV3
 from ledger.events.registry import typed
 from tests.support.audits import audited
 from tests.support.hooks import accounts_in, refusals_in
@@ -59,13 +59,13 @@ def settle(served: Served) -> None:
     until(is_at_rest)
 
 
-def accounts_of(folder: Path) -> list[ServiceAccountedV2]:
+def accounts_of(folder: Path) -> list[ServiceAccountedV3]:
     """Return the accounts on record, read by a service that gives none."""
     with serving(folder) as served:
         events = served.service.ledger(ORIGIN).log.events(
-            limit=10_000, types=(ServiceAccountedV2.TYPE,)
+            limit=10_000, types=(ServiceAccountedV3.TYPE,)
         )
-        return [typed(event, ServiceAccountedV2) for event in events]
+        return [typed(event, ServiceAccountedV3) for event in events]
 
 
 def gaps(folder: Path, who: str = "that evaluates") -> list[str]:
@@ -168,7 +168,7 @@ def test_an_idle_service_gives_no_account(tmp_path: Path) -> None:
 def test_accounts_are_given_by_the_clock_and_numbered(tmp_path: Path) -> None:
     with session(tmp_path, Observed(), accounts__seconds=0.01) as served:
         log = served.service.ledger(ORIGIN).log
-        until(lambda: log.events(limit=10, types=(ServiceAccountedV2.TYPE,)))
+        until(lambda: log.events(limit=10, types=(ServiceAccountedV3.TYPE,)))
     accounts = accounts_of(tmp_path)
     assert [one.number for one in accounts] == list(range(1, len(accounts) + 1))
     assert gaps(tmp_path) == []

@@ -74,7 +74,9 @@ def test_a_leap_that_a_second_time_confirms_is_confirmed_after_a_restart_too(
     report(world, "m1 m2 m3", range(2))
     world.see("m2", GOOD, START + 41 * DAY)
     newest = START + 41 * DAY + HOUR  # stated more than once, so the next one is looked for
-    world.observe(*((model, "loss", "", GOOD, newest, size) for size, model in enumerate(models, 1)))
+    world.observe(
+        *((model, "loss", "", GOOD, newest, size) for size, model in enumerate(models, 1))
+    )
     world.restart()
     world.settle()
     assert evaluated(world, "m3")[-1] == ("schedule", 41)

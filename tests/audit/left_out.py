@@ -1,7 +1,7 @@
 """Forgeries that leave out what was due: a decision, scores, or records of a service itself."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from ledger.events.values import format_time
 from tests.audit.paper import Paper
@@ -32,6 +32,16 @@ def account(
         "decisions": 0, "seals": 0, "refused": 0, "ran_seconds": 0, "seal_seconds": 0,
     }  # fmt: skip
     return paper.append("ledger", type_, data | counts, actor="system/service")
+
+
+def say_that_all_was_governed(paper: Paper, **changes: object) -> int:
+    """Append an account, by a service that governs, that nothing is left that time brings."""
+    at = format_time(paper.events[-1].recorded_at)
+    said: dict[str, Any] = {
+        "governed_through": len(paper.events), "governed_at": at,
+        "reads": 0, "reads_seconds": 3_600, "accesses": 0, "accesses_recorded": [],
+    } | changes  # fmt: skip
+    return account(paper, type_="service.accounted.v3", **said)
 
 
 def leave_an_account_out(paper: Paper) -> int:

@@ -18,7 +18,7 @@ from tests.audit.paper import Paper
 from tests.audit.test_forgeries import DECISION, SCORE, audit_of
 from tests.support.live_fleet import ORIGIN, Observed
 
-ACCOUNT = "service.accounted.v2"
+ACCOUNT = "service.accounted.v3"
 DUE = "scores.due"
 READS: dict[str, Any] = {"access__seconds": 3_600.0, "access__recorded": ACCESS_KINDS}
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from ledger.events.values import format_time
-from tests.audit.left_out import account
+from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 from tests.audit.test_forged_governance import AUTHOR, KIM, PAT, SAM, STREAM, findings
 from tests.audit.test_forged_terms import wait
@@ -80,7 +80,7 @@ def be_due_and_reminded_of(paper: Paper) -> None:
     remind(paper, 1)
     wait(paper, 5 * DAY)
     remind(paper, 6)
-    serve(paper)
+    say_that_all_was_governed(paper)
 
 
 def be_due_while_no_service_ran(paper: Paper) -> None:
@@ -90,26 +90,20 @@ def be_due_while_no_service_ran(paper: Paper) -> None:
 def be_recorded_late_by_a_service_that_was_away(paper: Paper) -> None:
     wait(paper, 40 * DAY)
     remind(paper, 30)
-    serve(paper)
+    say_that_all_was_governed(paper)
 
 
-def be_due_for_an_hour_while_a_service_ran(paper: Paper) -> None:
-    wait(paper, HOUR)
-    serve(paper)
+def be_due_since_a_service_governed_last(paper: Paper) -> None:
+    due = paper.at(activation_of(paper)).recorded_at + EVERY
     wait(paper, EVERY)
-    serve(paper, 2)
-
-
-def serve(paper: Paper, number: int = 1) -> None:
-    """Have a service account for itself that evaluated all that is there."""
-    account(paper, number, evaluated_through=len(paper.events), ran_seconds=number)
+    say_that_all_was_governed(paper, governed_at=format_time(due - HOUR))
 
 
 HONEST: Final = (
     be_due_and_reminded_of,
     be_due_while_no_service_ran,
     be_recorded_late_by_a_service_that_was_away,
-    be_due_for_an_hour_while_a_service_ran,
+    be_due_since_a_service_governed_last,
 )
 
 
@@ -168,10 +162,8 @@ def remind_by_another_cause(paper: Paper) -> int:
 
 
 def leave_a_review_out(paper: Paper) -> int:
-    wait(paper, HOUR)
-    serve(paper)
     wait(paper, 40 * DAY)
-    serve(paper, 2)
+    say_that_all_was_governed(paper)
     return activation_of(paper)
 
 

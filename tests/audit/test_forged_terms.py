@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from ledger.events.values import format_time
+from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 from tests.audit.test_forged_governance import (
     AUTHOR,
@@ -273,12 +274,14 @@ def drop_too_soon(paper: Paper) -> int:
 def leave_an_emergency(paper: Paper) -> int:
     emergency = rush(paper)
     wait(paper, 5 * DAY)
+    say_that_all_was_governed(paper)
     return emergency
 
 
 def leave_a_time(paper: Paper) -> int:
     scheduled = schedule(paper, *approved_by_two(paper))
     wait(paper, 3 * DAY)
+    say_that_all_was_governed(paper)
     return scheduled
 
 
@@ -322,3 +325,29 @@ def test_a_ratification_that_comes_too_late_is_found(paper: Paper, tmp_path: Pat
     position = ratify_too_late(paper)
     report = audit_of(paper, tmp_path)
     assert ("policies.steps", position) in findings(report), report.text()
+
+
+@pytest.mark.parametrize("story", [leave_an_emergency, leave_a_time])
+def test_what_is_due_is_a_gap_with_its_span_where_no_service_governed(
+    paper: Paper, tmp_path: Path, story: Callable[[Paper], int]
+) -> None:
+    position = story(paper)
+    paper.remove(*paper.find("service.accounted.v3"))
+    report = audit_of(paper, tmp_path)
+    assert findings(report) == [], report.text()
+    [gap] = (one for one in report.remarks if f"Gap: positions {position} to" in one)
+    assert gap.endswith("no service that governs accounts for it.")
+
+
+def test_an_emergency_after_which_nothing_can_be_in_force_again_is_a_gap_that_says_why(
+    paper: Paper, tmp_path: Path
+) -> None:
+    position = rush(paper)
+    defined = paper.at(paper.find("signal.defined.v1", signal="loss")[-1])
+    turned = paper.append(defined.stream, defined.type, defined.data | {"unit": "bits"})
+    wait(paper, 5 * DAY)
+    say_that_all_was_governed(paper)
+    report = audit_of(paper, tmp_path)
+    assert findings(report) == [("meanings.pinned", turned)], report.text()
+    [gap] = (one for one in report.remarks if f"Gap: positions {position} to" in one)
+    assert "and it cannot be: loss changed unit from" in gap

@@ -18,7 +18,7 @@ from tests.support.audits import audited
 from tests.support.stepped import SteppedWorld
 from tests.support.world import ANA, HOUR, ORIGIN, rule, signal_rule
 
-ACCOUNT = "service.accounted.v2"
+ACCOUNT = "service.accounted.v3"
 MODELS = ("alpha", "beta", "gamma")
 SPIKE = 12
 """The hour in which beta is bad, and said to be."""

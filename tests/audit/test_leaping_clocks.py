@@ -86,7 +86,7 @@ def test_a_score_that_a_silence_makes_due_is_missed_of_a_service_that_ran_all_th
     silent = paper.find("score.computed.v1", model="beta", trigger="schedule")
     assert len(silent) > 4
     paper.remove(*silent[2:4])
-    for at in paper.find("service.accounted.v2"):
+    for at in paper.find("service.accounted.v3"):
         paper.at(at).data["scores"] = 0
     found = audit_of(paper, tmp_path).findings
     assert {one.rule for one in found} == {"scores.due"}

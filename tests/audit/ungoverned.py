@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ledger.events.values import format_time
+from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 from tests.support.world import HOUR, START
 
@@ -50,7 +51,9 @@ def let_a_time_pass(paper: Paper) -> int:
         "scope": EVERYWHERE, "rationale": "x", "approvals": [],
         "effective_time": format_time(START + HOUR),
     }  # fmt: skip
-    return paper.append("policies/main", "policy.scheduled.v1", data, actor="users/ana")
+    position = paper.append("policies/main", "policy.scheduled.v1", data, actor="users/ana")
+    say_that_all_was_governed(paper)
+    return position
 
 
 def remind_of_no_review(paper: Paper) -> int:

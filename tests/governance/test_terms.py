@@ -106,7 +106,7 @@ def test_an_emergency_that_is_ratified_in_time_stays(world: Governed) -> None:
     (ratified,) = world.all_of(PolicyRatified)
     assert (ratified.activation, ratified.approvals[-1]) == (position, approval)
     world.clock.advance(5 * DAY)
-    assert world.ledger.due_policies.run() == 0
+    assert world.ledger.due_policies.run().recorded == 0
     assert in_force(world) == (2, "emergency")
     check_audit(world)
 
@@ -115,12 +115,12 @@ def test_an_emergency_that_is_not_ratified_ends_and_what_was_before_is_in_force(
     world: Governed,
 ) -> None:
     position = rush(world, second(world))
-    assert world.ledger.due_policies.run() == 0
+    assert world.ledger.due_policies.run().recorded == 0
     world.clock.advance(2 * DAY)
     assert world.ledger.governor.run_due() == 1
     assert in_force(world) == (1, "reverted")
     assert world.all_of(PolicyActivatedV2)[-1].replaces == position
-    assert world.ledger.due_policies.run() == 0
+    assert world.ledger.due_policies.run().recorded == 0
     check_audit(world)
 
 
@@ -242,12 +242,12 @@ def test_a_version_comes_into_force_at_the_time_that_was_set(world: Governed) ->
     version = second(world)
     world.approve(version, PAT, SAM)
     position = schedule(world, version, DAY)
-    assert world.ledger.due_policies.run() == 0
+    assert world.ledger.due_policies.run().recorded == 0
     world.clock.advance(DAY)
-    assert world.ledger.due_policies.run() == 1
+    assert world.ledger.due_policies.run().recorded == 1
     (made,) = world.all_of(PolicyActivatedV2)
     assert (made.version, made.basis, made.scheduled) == (2, "scheduled", position)
-    assert world.ledger.due_policies.run() == 0
+    assert world.ledger.due_policies.run().recorded == 0
     check_audit(world)
 
 
@@ -264,10 +264,10 @@ def test_a_time_whose_approvals_are_gone_is_dropped_with_the_reason(world: Gover
     schedule(world, version, DAY)
     world.ledger.policy_steps.withdraw(SAM, version, "no")
     world.clock.advance(DAY)
-    assert world.ledger.due_policies.run() == 1
+    assert world.ledger.due_policies.run().recorded == 1
     (dropped,) = world.all_of(PolicyScheduleWithdrawn)
     assert "was withdrawn at position" in dropped.reason
-    assert world.ledger.due_policies.run() == 0
+    assert world.ledger.due_policies.run().recorded == 0
     assert not world.all_of(PolicyActivatedV2)
     check_audit(world)
 
@@ -282,7 +282,7 @@ def test_a_person_withdraws_a_time_and_one_scope_has_one(world: Governed) -> Non
     )
     world.ledger.policy_steps.withdraw_schedule(PAT, version, "later")
     world.clock.advance(3 * DAY)
-    assert world.ledger.due_policies.run() == 0
+    assert world.ledger.due_policies.run().recorded == 0
     assert len(world.all_of(PolicyScheduled)) == 1
     check_audit(world)
 
@@ -301,7 +301,7 @@ def test_what_follows_an_emergency_is_not_retired(world: Governed) -> None:
 def wait_out(world: Governed) -> str:
     """Let the time to ratify pass, and the service act; return the reason that it records."""
     world.clock.advance(2 * DAY)
-    assert world.ledger.due_policies.run() == 1
+    assert world.ledger.due_policies.run().recorded == 1
     return world.all_of(PolicyActivatedV2)[-1].rationale
 
 

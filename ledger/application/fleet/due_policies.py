@@ -10,6 +10,7 @@ import structlog
 
 from ledger.application.commands import Caller
 from ledger.application.fleet.commands import FleetCommands
+from ledger.application.periodic_task import OVERTAKEN, RECORDED, GovernorTurn
 from ledger.application.policies.governance import (
     ActivationSpec,
     PolicyGovernance,
@@ -27,7 +28,7 @@ from ledger.storage.records import Guard
 _CALLER: Final = Caller(GOVERNOR)
 _REVERTED: Final = "It was not ratified in time, so what was in force before is in force again."
 _INSTEAD: Final = "It was not ratified in time, and what it replaced cannot be in force again."
-_OVERTAKEN: Final = frozenset({Reason.VERSION_CONFLICT})
+_SOONER: Final = frozenset({Reason.VERSION_CONFLICT})
 _REFUSING: Final = frozenset(
     {
         Reason.APPROVAL_MISSING,
@@ -53,13 +54,13 @@ class DuePolicies:
         self._steps = steps
         self._governance = governance
 
-    def run(self) -> int:
-        """Record what is due by now; return how much it was. Raises what an append does."""
+    def run(self) -> GovernorTurn:
+        """Record what is due by now. Raises what an append does."""
         judged = self._governance.judged()
-        now, done = judged.moment.at, 0
+        now, turn = judged.moment.at, GovernorTurn()
         for schedule in judged.state.schedules.values():
             if schedule.effective_at <= now:
-                done += self._come_into_force(schedule)
+                turn += self._come_into_force(schedule)
         for waiting in judged.state.waiting():
             if waiting.ratify_until > now:
                 continue
@@ -68,10 +69,10 @@ class DuePolicies:
             if after is None:
                 _not_ended(waiting, "no version is known that could be in force there again")
             else:
-                done += self._revert(waiting, after)
-        return done
+                turn += self._revert(waiting, after)
+        return turn
 
-    def _come_into_force(self, schedule: Schedule) -> bool:
+    def _come_into_force(self, schedule: Schedule) -> GovernorTurn:
         wanted = ActivationSpec(
             schedule.policy,
             schedule.version,
@@ -86,8 +87,8 @@ class DuePolicies:
         try:
             self._commands.activate_due(_CALLER, wanted, make)
         except LedgerError as error:
-            if error.reason in _OVERTAKEN:
-                return False  # another server came first, or it is due again the next time
+            if error.reason in _SOONER:
+                return OVERTAKEN
             if error.reason not in _REFUSING:
                 raise
             _log.error(
@@ -99,21 +100,21 @@ class DuePolicies:
             )
             version, why = ChosenVersion(*schedule.named), error.message[:TEXT_CHARS_MAX]
             self._steps.withdraw_schedule(_CALLER, version, why, schedule.position)
-        return True
+        return RECORDED
 
-    def _revert(self, waiting: ActivationFact, after: ActivationFact) -> bool:
+    def _revert(self, waiting: ActivationFact, after: ActivationFact) -> GovernorTurn:
         scope = scope_part(waiting.scope)
         why = _REVERTED if waiting.replaces in {None, after.position} else _INSTEAD
         wanted = ActivationSpec(*after.named, after.digest, scope, why)
         try:
             written = self._commands.revert_policy(_CALLER, wanted, self._governance.reverted)
         except LedgerError as error:
-            if error.reason in _OVERTAKEN:
-                return False
+            if error.reason in _SOONER:
+                return OVERTAKEN
             if error.reason not in _REFUSING:
                 raise
             _not_ended(waiting, error.message)
-            return False
+            return GovernorTurn()  # nothing can be done; the auditor says so
         _log.warning(
             "policy.emergency_ended",
             policy=waiting.policy,
@@ -123,7 +124,7 @@ class DuePolicies:
             follows=str(after),
             is_what_was_before=why == _REVERTED,
         )
-        return True
+        return RECORDED
 
 
 def _not_ended(waiting: ActivationFact, why: str) -> None:

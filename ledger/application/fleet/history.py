@@ -238,9 +238,7 @@ class HistoryReader(CaseReader):
         following = (self._newest_time(model, at_or_before, before=lead) for model in leaders)
         return [*found.values(), *(time for time in following if time is not None)]
 
-    def _newest_time(
-        self, model: str, at_or_before: int, before: int | None = None
-    ) -> int | None:
+    def _newest_time(self, model: str, at_or_before: int, before: int | None = None) -> int | None:
         events = self._events.newest_observed(
             self._ledger, model_stream(model), at_or_before=at_or_before, limit=1, before=before
         )

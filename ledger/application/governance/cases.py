@@ -74,6 +74,11 @@ class Cases:
             }
             return self._position, known
 
+    @property
+    def has_unreadable(self) -> bool:
+        """Whether it is unknown what is open for some model, since an event cannot be read."""
+        return bool(self._unreadable)
+
     def forget(self) -> None:
         """Fold all of it again, since bodies were erased."""
         with self._lock:

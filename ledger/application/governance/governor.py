@@ -6,15 +6,15 @@ review of a policy is due. All that it appends is judged as the auditor judges i
 several servers do it once.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from ledger.application.commands import Caller, ledger_time
 from ledger.application.fleet.shadowing import Shadowing
 from ledger.application.governance.cases import Cases
-from ledger.application.periodic_task import PeriodicTask, try_each
+from ledger.application.periodic_task import GovernorTurn, PeriodicTask, record_each, try_each
 from ledger.application.policies.history import PolicyHistory
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -26,14 +26,19 @@ from ledger.governance.cases import ModelCases, OpenEscalation, passed_on
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
-T = TypeVar("T")
-
 CALLER: Final = Caller(GOVERNOR)
 _SECONDS: Final = 5.0
 _PASSED: Final = frozenset({Reason.CASE_NOT_OPEN, Reason.VERSION_CONFLICT})
 """Another server, or a person, was sooner."""
 _UNKNOWN: Final = frozenset({Reason.BODY_ERASED, Reason.EVENT_UNREADABLE, Reason.POLICY_UNKNOWN})
 _log: Final = structlog.get_logger("ledger.governor")
+
+
+class Settled(NamedTuple):
+    """As of when nothing was left to record: a position, and the ledger's time."""
+
+    position: int
+    at: int
 
 
 class Governor(PeriodicTask):
@@ -47,7 +52,7 @@ class Governor(PeriodicTask):
         policies: PolicyHistory,
         clock: Clock,
         shadowing: Shadowing,
-        others: Sequence[Callable[[], int]],
+        others: Sequence[Callable[[], GovernorTurn]],
     ) -> None:
         """`others` record what is due by now of themselves."""
         self._store = store
@@ -56,6 +61,8 @@ class Governor(PeriodicTask):
         self._policies = policies
         self._others = others
         self._shadowing = shadowing
+        self.settled: Settled | None = None
+        """As of when nothing was left to record that was due; None as long as there is none."""
         super().__init__(f"governor {info.origin}", self.run_due, _SECONDS, clock)
 
     def run_due(self) -> int:
@@ -63,12 +70,15 @@ class Governor(PeriodicTask):
 
         What cannot be recorded holds up nothing else; the last failure is raised in the end.
         """
-        written: list[int] = []
+        head = self._store.events.head(self._info.origin)
+        at, turn = ledger_time(self._info, self._store, head), [GovernorTurn()]
         parts = (*self._others, self._answer_due, self._end_shadows)
-        try_each(parts, lambda part: written.append(part()))
-        return sum(written)
+        try_each(parts, lambda part: turn.append(turn[-1] + part()))
+        if turn[-1] == GovernorTurn() and not self._cases.has_unreadable:
+            self.settled = Settled(head.position, at)
+        return turn[-1].recorded
 
-    def _answer_due(self) -> int:
+    def _answer_due(self) -> GovernorTurn:
         """Record what time brings to escalations and tasks."""
         now = ledger_time(self._info, self._store, self._store.events.head(self._info.origin))
         due = [
@@ -76,9 +86,9 @@ class Governor(PeriodicTask):
             for model, cases in self._cases.open().items()
             for data in self._due(model, cases, now)
         ]
-        return _recorded(due, lambda data: self._cases.answer(CALLER, data), _PASSED)
+        return record_each(due, lambda data: self._cases.answer(CALLER, data), _PASSED)
 
-    def _end_shadows(self) -> int:
+    def _end_shadows(self) -> GovernorTurn:
         """End the shadows whose time is over, or whose version came into force for their scope."""
         now = self._shadowing.now(self._store.events.head(self._info.origin))
 
@@ -94,7 +104,7 @@ class Governor(PeriodicTask):
             for position, one in running.items()
             if one.until <= now or self._policies.activation_of(one) is not None
         ]
-        return _recorded(due, end, {Reason.SHADOW_REFUSED, Reason.VERSION_CONFLICT})
+        return record_each(due, end, {Reason.SHADOW_REFUSED, Reason.VERSION_CONFLICT})
 
     def _due(self, model: str, cases: ModelCases, now: int) -> Iterator[EscalationData | TaskData]:
         for task in cases.tasks.values():
@@ -124,21 +134,3 @@ class Governor(PeriodicTask):
                 raise
             return None
         return policy.document.model_dump(mode="json")
-
-
-def _recorded(due: Iterable[T], record: Callable[[T], object], passed: Collection[Reason]) -> int:
-    """Record each of what is due, even if it fails for others; return how many were."""
-    written = 0
-
-    def one(data: T) -> None:
-        nonlocal written
-        try:
-            record(data)
-        except LedgerError as error:
-            if error.reason not in passed:
-                raise
-        else:
-            written += 1
-
-    try_each(due, one)
-    return written

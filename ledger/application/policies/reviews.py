@@ -6,9 +6,9 @@ import structlog
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller
-from ledger.application.periodic_task import try_each
+from ledger.application.periodic_task import GovernorTurn, record_each
 from ledger.application.policies.governance import PolicyGovernance, refused
-from ledger.errors import LedgerError, Reason
+from ledger.errors import Reason
 from ledger.events.cases import GOVERNOR
 from ledger.events.reviews import PolicyReviewDue
 from ledger.governance.lifecycle import ScopeKey
@@ -18,7 +18,7 @@ from ledger.storage.store import Store
 
 _CALLER: Final = Caller(GOVERNOR)
 _TRIES: Final = 5
-_OVERTAKEN: Final = frozenset({Reason.GOVERNANCE_REFUSED, Reason.VERSION_CONFLICT})
+_SOONER: Final = frozenset({Reason.GOVERNANCE_REFUSED, Reason.VERSION_CONFLICT})
 """Another server has recorded it, or another version came into force."""
 _log: Final = structlog.get_logger("ledger.policies")
 
@@ -31,28 +31,19 @@ class PolicyReviews:
         self._appender = Appender(store, info.origin)
         self._governance = governance
 
-    def run_due(self) -> int:
-        """Record each review that is due, and remind of it; return how many events that were."""
+    def run_due(self) -> GovernorTurn:
+        """Record each review that is due, and remind of it."""
         judged = self._governance.judged()
-        written = 0
 
         def remind(scope: ScopeKey) -> None:
-            nonlocal written
-            try:
-                self._appender.append(_CALLER, "Governor", lambda: self._due(scope), tries=_TRIES)
-            except LedgerError as error:
-                if error.reason not in _OVERTAKEN:
-                    raise
-            else:
-                written += 1
+            self._appender.append(_CALLER, "Governor", lambda: self._due(scope), tries=_TRIES)
 
         due = [
             scope
             for scope, turn in judged.state.turns.items()
             if next_due(judged.state, turn, judged.moment.at) is not None
         ]
-        try_each(due, remind)
-        return written
+        return record_each(due, remind, _SOONER)
 
     def _due(self, scope: ScopeKey) -> Proposal:
         """Return the event that is due for a scope; GOVERNANCE_REFUSED where none is."""

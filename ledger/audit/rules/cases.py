@@ -30,6 +30,10 @@ def _unasked(fold: LedgerState) -> Iterator[tuple[int, str]]:
     yield from fold.cases.missing()
 
 
+def _untimely(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    yield from fold.obligations.terms.missed("cases.time")
+
+
 def _blind(event: AuditedEvent, fold: LedgerState) -> Unchecked | None:
     """Return why nothing is known of what is open for a model."""
     blind_at = fold.cases.blind_at(event.name)
@@ -77,7 +81,7 @@ def cases_answered(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return _blind(event, fold) or _fault(event, fold) or None
 
 
-@rule("cases.time", EscalationEscalated.TYPE, TaskOverdue.TYPE)
+@rule("cases.time", EscalationEscalated.TYPE, TaskOverdue.TYPE, finish=_untimely)
 def cases_time(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """An escalation goes on to the next tier, and a task is overdue, once its time has come."""
     if (unchecked := _blind(event, fold)) is not None:

@@ -16,7 +16,7 @@ from ledger.events.policies import (
     PolicyActivatedV2,
     PolicyScheduled,
 )
-from ledger.events.values import DAY, SECOND
+from ledger.events.values import SECOND
 from ledger.governance.activations import activation_fault
 from ledger.governance.lifecycle import LIFECYCLE_TYPES
 from ledger.governance.steps import StepTimes
@@ -73,19 +73,10 @@ def _only_in_emergencies(authority: AuthorityState, actor: str, at: int) -> str:
 
 
 def _unended(fold: LedgerState) -> Iterator[tuple[int, str]]:
-    """Yield what the service should have recorded by the end, a day after it was due."""
-    if fold.gone.lacks(LIFECYCLE_TYPES):
-        return
-    now = fold.recorded_at if fold.clock == "wall" else fold.newest_observed_at
-    for one in fold.lifecycle.waiting():
-        if now > one.ratify_until + DAY:
-            yield one.position, "it was not ratified in time, and nothing has taken its place"
-    for schedule in fold.lifecycle.schedules.values():
-        if now > schedule.effective_at + DAY:
-            yield schedule.position, "its time has come, and it is neither in force nor withdrawn"
+    yield from fold.obligations.terms.missed("policies.terms")
 
 
 @rule("policies.terms", *_TIMED, finish=_unended)
 def policies_terms(_event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """No emergency stays in force unratified, and no time that was set passes without effect."""
-    return None  # that is known at the end alone
+    return None  # a service that governs says when it is missed

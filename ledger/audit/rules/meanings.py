@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.audit.event import AuditedEvent, read
 from ledger.audit.ledger_state import LedgerState, meaning_of, scope_of
-from ledger.audit.parameters import Parameters
+from ledger.audit.pinned_meanings import change_of, outdated, pinned_by
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.signals import DEFINED_TYPES, SignalDefinedV2
@@ -13,7 +13,6 @@ from ledger.events.standard_signals import standard
 _DEFINED: Final = frozenset(DEFINED_TYPES)
 _DRAFTED: Final = frozenset(DRAFTED_TYPES)
 _ACTIVATED: Final = frozenset(ACTIVATED_TYPES)
-_NAMES: Final = ("kind", "unit", "direction")
 _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
@@ -23,7 +22,11 @@ def meanings_pinned(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
     Nor does a version come into force whose signals were redefined after it was drafted.
     """
-    wrong = _redefined(event, fold) if event.type in _DEFINED else _outdated(event, fold)
+    data = event.known
+    if event.type in _DEFINED:
+        wrong = _redefined(event, fold)
+    else:
+        wrong = outdated(fold, data["policy"], data["version"], data["digest"]) or None
     return _GAP if wrong and fold.gone.lacks(_DEFINED | _DRAFTED | _ACTIVATED) else wrong
 
 
@@ -41,7 +44,7 @@ def meanings_standard(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     meant = (entry.kind, entry.unit, entry.direction)
     if meant == meaning_of(data):
         return None
-    return f"it says that it adopts {which}, and changes {_said(meant, meaning_of(data))}"
+    return f"it says that it adopts {which}, and changes {change_of(meant, meaning_of(data))}"
 
 
 def _redefined(event: AuditedEvent, fold: LedgerState) -> Verdict:
@@ -54,7 +57,7 @@ def _redefined(event: AuditedEvent, fold: LedgerState) -> Verdict:
     for activated in in_force:
         named = activated["policy"], activated["version"], activated["digest"]
         parameters = fold.parameters(*named)
-        if parameters is not None and data["signal"] in _pinned_by(parameters):
+        if parameters is not None and data["signal"] in pinned_by(parameters):
             touched.append(activated)
     if not touched:
         return None
@@ -64,7 +67,7 @@ def _redefined(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return _GAP
     for activated in touched:
         if (activated["policy"], scope_of(activated)) not in replaced:
-            said = _said(known[-1][1], meaning_of(data))
+            said = change_of(known[-1][1], meaning_of(data))
             which = f"{activated['policy']} version {activated['version']}"
             return f"it changes {said}, and {which} is in force and not replaced with it"
     return None
@@ -98,30 +101,3 @@ def _replaced_with(
         elif named in drafted:
             replaced.add((data["policy"], scope_of(data)))
     return replaced
-
-
-def _outdated(event: AuditedEvent, fold: LedgerState) -> str | None:
-    data = event.known
-    parameters = fold.parameters(data["policy"], data["version"], data["digest"])
-    drafted_at = fold.drafted_at.get((data["policy"], data["version"]))
-    if parameters is None or drafted_at is None:
-        return None  # another rule's business
-    for signal in sorted(_pinned_by(parameters)):
-        known = fold.definitions.get(signal, [])
-        before = [meaning for position, meaning in known if position < drafted_at]
-        if before and before[-1] != known[-1][1]:
-            said = _said(before[-1], known[-1][1])
-            return f"{signal} changed {said} after the version was drafted"
-    return None
-
-
-def _pinned_by(parameters: Parameters) -> set[str]:
-    """Return the signals that a version reads, if its procedure pins what they mean."""
-    if parameters.is_by_record:
-        return set()
-    return {one.signal for one in parameters.scoring.signals} | ({parameters.loss_signal} - {""})
-
-
-def _said(was: tuple[str, ...], now: tuple[str, ...]) -> str:
-    changed = zip(_NAMES, was, now, strict=True)
-    return ", ".join(f"{name} from {old} to {new}" for name, old, new in changed if old != new)

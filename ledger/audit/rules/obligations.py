@@ -13,7 +13,7 @@ from ledger.audit.rules.horizons import horizons_unbroken
 from ledger.audit.rules.replay import missed_body
 from ledger.audit.service_accounts import EVALUATOR, SERVICE, rising
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
-from ledger.events.proving import ACCOUNTED, ServiceAccountedV2
+from ledger.events.proving import ACCOUNTED, ACCOUNTED_READS
 from ledger.governance.cases import asks
 
 _SCORE: Final = ScoreComputed.TYPE
@@ -105,9 +105,12 @@ def accounts(event: AuditedEvent, fold: LedgerState) -> Verdict:
     data, kept = event.known, fold.obligations.accounts
     if event.actor != SERVICE:
         return f"{event.actor} cannot account for a service"
-    furthest = max(data["after"], data["evaluated_through"])
+    governed_through = data.get("governed_through", 0)
+    furthest = max(data["after"], data["evaluated_through"], governed_through)
     if furthest >= event.position:
         return f"it accounts for position {furthest}, which is not before it"
+    if bool(governed_through) != (data.get("governed_at") is not None):
+        return "it says as of which position it governed, or by which time, without the other"
     before = kept.before(data["service"])
     number = 0 if before is None else int(before["number"])
     if data["number"] != number + 1:
@@ -151,7 +154,7 @@ def refusals_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return _counted(event, fold, "refused")
 
 
-@rule("accesses.due", ServiceAccountedV2.TYPE)
+@rule("accesses.due", *ACCOUNTED_READS)
 def accesses_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every count of reads and every access that a service recorded is there."""
     if blind_at := fold.obligations.accounts.blind_at:

@@ -7,20 +7,12 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.governance import moment_of
 from ledger.events.reviews import PolicyReviewDue
-from ledger.events.values import DAY, format_time
 from ledger.governance.lifecycle import LIFECYCLE_TYPES
-from ledger.governance.reviews import due_at, due_fault
+from ledger.governance.reviews import due_fault
 
 
 def _unrecorded(fold: LedgerState) -> Iterator[tuple[int, str]]:
-    """Yield what a service that ran should have recorded: that a review has been due for a day."""
-    accounts = fold.obligations.accounts
-    for turn in fold.lifecycle.turns.values():
-        due, first = due_at(fold.lifecycle, turn), turn.review or turn.activation.position
-        if not due or turn.due or fold.gone.lacks(LIFECYCLE_TYPES) or fold.clock != "wall":
-            continue
-        if accounts.open_for(first, due, fold.position, fold.recorded_at) > DAY:
-            yield first, f"its review was due at {format_time(due)}, and no event says so"
+    yield from fold.obligations.terms.missed("reviews.due")
 
 
 @rule("reviews.due", PolicyReviewDue.TYPE, finish=_unrecorded)

@@ -27,6 +27,10 @@ def _missing(fold: LedgerState) -> Iterator[tuple[int, str]]:
     yield from fold.shadows.missing()
 
 
+def _unended(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    yield from fold.obligations.terms.missed("shadows.ended")
+
+
 def _blind(fold: LedgerState) -> Unchecked | None:
     """Return why it is not known which shadows run."""
     at = fold.shadows.blind_at
@@ -46,7 +50,7 @@ def shadows_begun(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return begin_fault(fold.shadows.running, data, event.recorded_at) or None
 
 
-@rule("shadows.ended", ShadowEnded.TYPE)
+@rule("shadows.ended", ShadowEnded.TYPE, finish=_unended)
 def shadows_ended(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A shadow that runs is ended: as was asked, by its time, or by its version's activation."""
     if (unchecked := _blind(fold)) is not None:
