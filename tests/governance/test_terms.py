@@ -138,9 +138,9 @@ def test_two_emergencies_one_around_the_other_end_at_once(world: Governed) -> No
     rush(world, second(world))
     rush(world, world.drafted(governed_text((APPROVER, 2), title="High")), HIGH)
     world.clock.advance(2 * DAY)
-    assert world.ledger.due_policies.run() == 2
+    assert world.ledger.due_policies.run().recorded == 2
     assert in_force(world) == in_force(world, HIGH) == (1, "reverted")
-    assert world.ledger.due_policies.run() == 0
+    assert world.ledger.due_policies.run().recorded == 0
     check_audit(world)
 
 

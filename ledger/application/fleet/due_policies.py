@@ -114,6 +114,8 @@ class DuePolicies:
             if error.reason not in _REFUSING:
                 raise
             _not_ended(waiting, error.message)
+            if error.reason is Reason.GOVERNANCE_REFUSED:
+                return OVERTAKEN  # it may just have been ratified, or something around it ended
             return GovernorTurn()  # nothing can be done; the auditor says so
         _log.warning(
             "policy.emergency_ended",
