@@ -66,6 +66,7 @@ class LedgerApplication:
         self.fleet = Fleet(store.events, info.origin, on_erasure=policies.clear)
         aggregates = Aggregates(recorder, Appender(store, info.origin))
         self.governance = PolicyGovernance(store, info, self.authority, clock)
+        self.authority_changes.on_changed(self.governance.warn_of_unreachable)
         self.definitions = Definitions(
             store, info, self.fleet, aggregates, self.histories, self.governance
         )

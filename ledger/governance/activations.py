@@ -18,7 +18,9 @@ from ledger.governance.requirements import (
     holds,
     lost_fault,
     person_of,
+    requirement_of,
     requirements,
+    unreachable,
 )
 from ledger.governance.steps import Data, Judge, StepTimes, barred, scope_fault
 
@@ -34,6 +36,9 @@ def activation_fault(
     if retired := state.retired.get(named):
         return f"version {named[1]} of {named[0]} was retired at position {retired}"
     basis = data.get("basis")
+    own = None if basis in _BACK else requirement_of(state, named)
+    if own is not None and (why := unreachable(authority, own, moment.grants_at)):
+        return f"nothing could follow it, as its own approvals could not be given: {why}"
     if basis is None:
         return _direct_fault(state, scope)
     if fault := scope_fault(state, scope) or _form_fault(state, actor, scope, data):
@@ -259,6 +264,8 @@ def _scheduled_fault(
     return _approved_fault(state, authority, data, moment)
 
 
+_BACK: Final = frozenset({"roll_back", "reverted"})
+"""The bases of what was in force before: whether it could be followed was looked at then."""
 _APPROVED: Final = frozenset({"approved", "scheduled"})
 """The bases of the activations that rest on approvals."""
 _INSTEAD: Final[dict[str, Judge]] = {

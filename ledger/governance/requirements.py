@@ -6,8 +6,8 @@ A roll-back and an emergency that waits for ratification do not end what was ask
 or they would be a way around it.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ledger.authority.state import AuthorityState
 from ledger.governance.lifecycle import ActivationFact, LifecycleState, ScopeKey
@@ -44,7 +44,11 @@ def requirements(state: LifecycleState, scope: ScopeKey) -> list[Requirement]:
 def requirement_of(state: LifecycleState, named: tuple[str, int]) -> Requirement | None:
     """Return what a version asks of what follows it; None where it asks for nothing."""
     draft = state.drafts.get(named)
-    governance = None if draft is None else draft.governance
+    return None if draft is None else stated(named, draft.governance)
+
+
+def stated(named: tuple[str, int], governance: Mapping[str, Any] | None) -> Requirement | None:
+    """Return what a version's governance asks of what follows it; None where for nothing."""
     if governance is None or not governance["approvals"]:
         return None
     return Requirement(

@@ -29,11 +29,12 @@ FIRST: Final = "policy.activated.v1"
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Paper:
-    """A ledger on paper: version 1 is in force and asks for two approvers, 2 and 3 are drafts."""
+    """A ledger on paper: version 1 is in force and asks for two approvers, 2 to 4 are drafts."""
     path = tmp_path_factory.mktemp("governed") / "ledger.db"
     world = governed(path, approval_valid="2d")
     world.drafted(governed_text((APPROVER, 2), title="Second"))
     world.drafted(governed_text((APPROVER, 2), title="Third"))
+    world.drafted(governed_text((APPROVER, 9), title="Fourth"))
     world.close()
     return Paper.copied(path, ORIGIN)
 
@@ -304,7 +305,14 @@ def enforce_freely(paper: Paper) -> int:
     return paper.append(STREAM, FIRST, data, actor=PAT)
 
 
+def enforce_what_nothing_could_follow(paper: Paper) -> int:
+    submission = submit(paper, AUTHOR, version_of(paper, version=4))
+    given = [approve(paper, actor, submission, version=4) for actor in (PAT, SAM)]
+    return enforce(paper, *given, version=4)
+
+
 ACTIVATIONS: Final = (
+    enforce_what_nothing_could_follow,
     enforce_without_approvals,
     enforce_without_a_quorum,
     cite_one_approval_twice,

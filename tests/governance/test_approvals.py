@@ -6,7 +6,6 @@ one thing and requires that the activation is refused for it, or goes through; t
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
@@ -245,24 +244,6 @@ def test_a_definition_with_replacements_is_no_way_around_approvals(world: Govern
     assert "under a name of its own" in caught.value.remedy
 
 
-def test_approvals_that_could_not_be_given_are_refused_before_they_are_in_force(
-    tmp_path: Path,
-) -> None:
-    world = Governed(tmp_path / "ledger.db")
-    world.ledger.definitions.define(AUTHOR, defined("loss"))
-    version = world.drafted(governed_text((APPROVER, 2)))
-    assert "no administrator of the ledger is named" in refusal(lambda: world.enforce(version))
-    world.staff()
-    many = world.drafted(governed_text((APPROVER, 9)))
-    assert "9 persons in the role policy-approver are asked for, and 5 hold it" in refusal(
-        lambda: world.enforce(many)
-    )
-    unknown = world.drafted(governed_text(("wizard", 1)))
-    assert "there is no role wizard" in refusal(lambda: world.enforce(unknown))
-    world.enforce(version)
-    world.close()
-
-
 def test_without_a_policy_that_asks_for_approvals_nothing_changes(tmp_path: Path) -> None:
     world = World(tmp_path / "ledger.db").begin("alpha")
     assert [event.type for event in world.events() if "activated" in event.type] == [
@@ -284,38 +265,6 @@ def test_an_activation_that_another_activation_overtakes_is_judged_again(world: 
     check_audit(world)
 
 
-def test_where_the_document_in_force_is_erased_only_a_roll_back_goes_on(world: Governed) -> None:
-    version = submitted(world)
-    world.approve(version, PAT, SAM)
-    world.enforce(version)
-    drafts = [one.position for one in world.events("policy.drafted.v3")]
-    world.erase(drafts[1])
-    other = submitted(world, "Third")
-    world.approve(other, PAT, SAM)
-    assert "the document of main version 2 was erased" in refusal(lambda: world.enforce(other))
-    world.roll_back(ChosenVersion("main", 1))
-    world.enforce(other)
-    check_audit(world)
-
-
-def test_erasing_what_was_in_force_before_a_roll_back_is_no_way_around_what_it_asked_for(
-    tmp_path: Path,
-) -> None:
-    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
-    world.ledger.definitions.define(AUTHOR, defined("loss"))
-    free = world.drafted(policy_text(), "free")
-    world.enforce(free)
-    version = world.drafted(governed_text((APPROVER, 2)))
-    drafted = world.head
-    world.enforce(version)
-    world.roll_back(free)
-    world.erase(drafted)
-    other = world.drafted(policy_text(), "other")
-    assert "the document of main version 1 was erased" in refusal(lambda: world.enforce(other))
-    check_audit(world)
-    world.close()
-
-
 def test_the_auditor_accuses_no_one_for_a_model_whose_registration_was_erased(
     world: Governed,
 ) -> None:
@@ -328,40 +277,6 @@ def test_the_auditor_accuses_no_one_for_a_model_whose_registration_was_erased(
     world.erase(registration)
     found = audited(Path(world.path)).findings
     assert [one for one in found if one.rule.startswith("policies.")] == []
-
-
-def test_no_activation_is_erased_once_a_version_asks_for_approvals(world: Governed) -> None:
-    (activated,) = world.events(PolicyActivatedV1.TYPE)
-    with pytest.raises(LedgerError) as refused:
-        world.erase(activated.position)
-    assert reason_of(refused) is Reason.BODY_PERMANENT
-    assert f"{activated.position} (policy.activated.v1)" in refused.value.message
-    world.erase(world.events("policy.drafted.v3")[0].position)  # it may have asked for some
-    with pytest.raises(LedgerError) as refused:
-        world.erase(activated.position)
-    assert reason_of(refused) is Reason.BODY_PERMANENT
-    check_audit(world)
-
-
-def test_an_activation_is_not_erased_if_a_version_that_asks_comes_between(tmp_path: Path) -> None:
-    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
-    world.ledger.definitions.define(AUTHOR, defined("loss"))
-    activated = world.enforce(world.drafted(policy_text())).last_position
-    requests, usual = cast("Any", world.store.requests), world.store.requests.erase
-
-    def erase_late(*given: Any) -> object:  # noqa: ANN401 - as it is called
-        world.drafted(governed_text((APPROVER, 1)))
-        return usual(*given)
-
-    requests.erase = erase_late
-    with pytest.raises(LedgerError) as refused:
-        world.erase(activated)
-    assert reason_of(refused) is Reason.STORE_UNAVAILABLE
-    requests.erase = usual
-    with pytest.raises(LedgerError) as refused:
-        world.erase(activated)
-    assert reason_of(refused) is Reason.BODY_PERMANENT
-    world.close()
 
 
 def test_the_status_says_which_of_two_overlapping_scopes_decides(world: Governed) -> None:

@@ -272,6 +272,21 @@ def test_a_time_whose_approvals_are_gone_is_dropped_with_the_reason(world: Gover
     check_audit(world)
 
 
+def test_a_time_is_dropped_if_nothing_could_follow_its_version_by_then(world: Governed) -> None:
+    version = world.drafted(governed_text(("operator", 2), title="Second"))
+    world.submit(version)
+    world.approve(version, PAT, SAM)
+    schedule(world, version, DAY)
+    grants = world.ledger.authority.state.grants_of["users/ana"]
+    (operator,) = [one.position for one in grants if one.role == "operator"]
+    world.ungrant(operator)
+    world.clock.advance(DAY)
+    assert world.ledger.due_policies.run().recorded == 1
+    (dropped,) = world.all_of(PolicyScheduleWithdrawn)
+    assert "2 persons in the role operator are asked for, and 1 hold it" in dropped.reason
+    check_audit(world)
+
+
 def test_a_person_withdraws_a_time_and_one_scope_has_one(world: Governed) -> None:
     version = second(world)
     world.approve(version, PAT, SAM)

@@ -46,6 +46,11 @@ class AuthorityChanges:
         self._appender = Appender(store, info.origin)
         self._authority = authority
         self._clock = clock
+        self._on_changed: list[Callable[[], None]] = []
+
+    def on_changed(self, callback: Callable[[], None]) -> None:
+        """Register what looks at authority after each change."""
+        self._on_changed.append(callback)
 
     def record(self, caller: Caller, method: str, data: AuthorityEvent) -> ChangeOutcome:
         """Record a change, or propose it; AUTHORITY_REFUSED says why it may not be made."""
@@ -86,6 +91,8 @@ class AuthorityChanges:
     def _append(self, caller: Caller, method: str, decide: _Decide) -> AppendResult:
         written = self._appender.append(caller, method, decide, tries=_TRIES)
         self._authority.refresh()
+        for callback in self._on_changed:
+            callback()
         return written
 
     def _is_proposed(self, written: AppendResult) -> bool:

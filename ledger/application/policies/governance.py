@@ -9,12 +9,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from ledger.application.authority.authority import Authority, unchanged
 from ledger.application.commands import (
     ledger_time,
     model_stream,
     no_erasure_after,
     none_after,
+)
+from ledger.application.policies.refusals import (
+    could_not_be_followed,
+    not_activated,
+    refused,
+    unknown,
 )
 from ledger.authority.state import AuthorityState
 from ledger.clock import Clock
@@ -28,6 +36,7 @@ from ledger.events.policies import (
     PolicyActivated,
     PolicyActivatedV1,
     PolicyActivatedV2,
+    PolicyDrafted,
     PolicyScheduled,
     ScopePart,
 )
@@ -43,9 +52,11 @@ from ledger.governance.lifecycle import (
     scope_key,
 )
 from ledger.governance.requirements import (
+    Requirement,
     keeps_activations,
     requirement_of,
     requirements,
+    stated,
     unreachable,
 )
 from ledger.governance.status import VersionStatus, status_of
@@ -54,6 +65,7 @@ from ledger.governance.terms import taken_fault
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
+_log: Final = structlog.get_logger("ledger.policies")
 _READ: Final = FOLDED_TYPES | {BodyErased.TYPE}
 
 
@@ -65,6 +77,10 @@ class Judged:
     authority: AuthorityState
     moment: StepTimes
     head: Head
+
+    def unreachable(self, requirement: Requirement) -> str:
+        """Return why the approvals of a requirement could not be given; empty where they could."""
+        return unreachable(self.authority, requirement, self.moment.grants_at)
 
     def guards(self, scope: ScopePart | None = None) -> list[Guard]:
         """Return the guards that all of it is still so when a step is appended."""
@@ -234,7 +250,7 @@ class PolicyGovernance:
             positions = [one.position for one in approvals]
             made = wanted.governed(state, "approved", approvals=positions)
         if fault := _activation_fault(judged, actor, made):
-            raise not_activated(wanted, fault)
+            raise not_activated(wanted.named, fault)
         return made, judged.guards(wanted.scope)
 
     def rolled_back(
@@ -285,7 +301,7 @@ class PolicyGovernance:
         )
         data, moment = made.to_data(), judged.moment
         if fault := taken_fault(judged.state, judged.authority, made.TYPE, actor, data, moment):
-            raise not_activated(wanted, fault)
+            raise not_activated(wanted.named, fault)
         return made, judged.guards(wanted.scope)
 
     def come_due(
@@ -297,7 +313,7 @@ class PolicyGovernance:
             judged.state, "scheduled", schedule.approvals, scheduled=schedule.position
         )
         if fault := _activation_fault(judged, GOVERNOR, made):
-            raise not_activated(wanted, fault)
+            raise not_activated(wanted.named, fault)
         return made, judged.guards(wanted.scope)
 
     def reverted(self, actor: str, wanted: ActivationSpec) -> tuple[PolicyActivated, list[Guard]]:
@@ -331,50 +347,34 @@ class PolicyGovernance:
     def check_reachable(self, judged: Judged, named: tuple[str, int]) -> None:
         """Refuse a version that asks for approvals that no person could give."""
         own = requirement_of(judged.state, named)
-        if own is None:
+        if own is not None and (why := judged.unreachable(own)):
+            raise could_not_be_followed(own, why)
+
+    def check_drafted(self, drafted: Iterable[PolicyDrafted]) -> None:
+        """Refuse the same of versions that are drafted and come into force in one append."""
+        judged = self.judged()
+        for one in drafted:
+            own = stated((one.policy, one.version), one.to_data()["document"].get("governance"))
+            if own is not None and (why := judged.unreachable(own)):
+                raise could_not_be_followed(own, why)
+
+    def warn_of_unreachable(self) -> None:
+        """Log each version in force whose approvals could not be given as authority is now."""
+        try:
+            judged = self.judged()
+        except LedgerError as error:  # the change is recorded all the same
+            _log.error("policy.approvals_unknown", why=error.message)
             return
-        if why := unreachable(judged.authority, own, judged.moment.grants_at):
-            raise LedgerError(
-                Reason.APPROVAL_MISSING,
-                f"Nothing could follow {own.policy} version {own.version}, for the approvals that "
-                f"it asks for could not be given: {why}.",
-                remedy="Have an administrator named (`authority begin`) and the roles granted "
-                "(`authority grant`), or draft a version that asks for less.",
-                metadata={"policy": own.policy, "version": str(own.version)},
-            )
-
-
-def unknown(policy: str, version: int) -> LedgerError:
-    """Return the refusal of a version that was never drafted; 0 means any version."""
-    which = f"version {version} of policy {policy}" if version else f"policy {policy}"
-    return LedgerError(
-        Reason.POLICY_UNKNOWN,
-        f"No {which} was drafted.",
-        remedy="List the policies and their versions.",
-        metadata={"policy": policy, "version": str(version) if version else ""},
-    )
-
-
-def refused(fault: str) -> LedgerError:
-    """Return the refusal of a step in the life of a policy."""
-    return LedgerError(
-        Reason.GOVERNANCE_REFUSED,
-        f"The step was refused: {fault}.",
-        remedy="Nothing was recorded. `policy status POLICY` says what may be done with it next.",
-        metadata={"why": fault},
-    )
-
-
-def not_activated(wanted: ActivationSpec, fault: str) -> LedgerError:
-    """Return the refusal of an activation that lacks approvals."""
-    policy, version = wanted.named
-    return LedgerError(
-        Reason.APPROVAL_MISSING,
-        f"Version {version} of {policy} cannot come into force: {fault}.",
-        remedy=f"`policy status {policy}` says which approvals are missing and who could give "
-        "them: `policy submit`, then `policy approve`.",
-        metadata={"policy": policy, "version": str(version), "why": fault},
-    )
+        for one in judged.state.in_force.values():
+            own = requirement_of(judged.state, one.named)
+            if own is not None and (why := judged.unreachable(own)):
+                _log.warning(
+                    "policy.approvals_out_of_reach",
+                    policy=one.policy,
+                    version=one.version,
+                    position=one.position,
+                    why=why,
+                )
 
 
 def _activation_fault(judged: Judged, actor: str, made: PolicyActivated) -> str:

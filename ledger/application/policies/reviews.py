@@ -7,7 +7,8 @@ import structlog
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller
 from ledger.application.periodic_task import GovernorTurn, record_each
-from ledger.application.policies.governance import PolicyGovernance, refused
+from ledger.application.policies.governance import PolicyGovernance
+from ledger.application.policies.refusals import refused
 from ledger.errors import Reason
 from ledger.events.cases import GOVERNOR
 from ledger.events.reviews import PolicyReviewDue

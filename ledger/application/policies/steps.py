@@ -9,7 +9,8 @@ from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, fields_named
-from ledger.application.policies.governance import Judged, PolicyGovernance, refused, unknown
+from ledger.application.policies.governance import Judged, PolicyGovernance
+from ledger.application.policies.refusals import refused, unknown
 from ledger.events.policies import (
     PolicyApprovalWithdrawn,
     PolicyApproved,

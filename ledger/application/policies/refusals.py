@@ -1,0 +1,49 @@
+"""The refusals of steps in the life of a policy, each with what to do next."""
+
+from ledger.errors import LedgerError, Reason
+from ledger.governance.requirements import Requirement
+
+
+def unknown(policy: str, version: int) -> LedgerError:
+    """Return the refusal of a version that was never drafted; 0 means any version."""
+    which = f"version {version} of policy {policy}" if version else f"policy {policy}"
+    return LedgerError(
+        Reason.POLICY_UNKNOWN,
+        f"No {which} was drafted.",
+        remedy="List the policies and their versions.",
+        metadata={"policy": policy, "version": str(version) if version else ""},
+    )
+
+
+def refused(fault: str) -> LedgerError:
+    """Return the refusal of a step in the life of a policy."""
+    return LedgerError(
+        Reason.GOVERNANCE_REFUSED,
+        f"The step was refused: {fault}.",
+        remedy="Nothing was recorded. `policy status POLICY` says what may be done with it next.",
+        metadata={"why": fault},
+    )
+
+
+def not_activated(named: tuple[str, int], fault: str) -> LedgerError:
+    """Return the refusal of an activation that lacks approvals."""
+    policy, version = named
+    return LedgerError(
+        Reason.APPROVAL_MISSING,
+        f"Version {version} of {policy} cannot come into force: {fault}.",
+        remedy=f"`policy status {policy}` says which approvals are missing and who could give "
+        "them: `policy submit`, then `policy approve`.",
+        metadata={"policy": policy, "version": str(version), "why": fault},
+    )
+
+
+def could_not_be_followed(own: Requirement, why: str) -> LedgerError:
+    """Return the refusal of a version that asks for approvals that no person could give."""
+    return LedgerError(
+        Reason.APPROVAL_MISSING,
+        f"Nothing could follow {own.policy} version {own.version}, for the approvals that "
+        f"it asks for could not be given: {why}.",
+        remedy="Have an administrator named (`authority begin`) and the roles granted "
+        "(`authority grant`), or draft a version that asks for less.",
+        metadata={"policy": own.policy, "version": str(own.version)},
+    )
