@@ -22,7 +22,7 @@ from ledger.governance.requirements import (
     requirements,
     unreachable,
 )
-from ledger.governance.steps import Data, Judge, StepTimes, barred, scope_fault
+from ledger.governance.steps import Data, Judge, StepTimes, approver_fault, scope_fault
 
 
 def activation_fault(
@@ -134,9 +134,8 @@ def approval_fault(
         return f"it is for {submission.scope}"
     if approval.expires_at <= moment.at:
         return "it has expired"
-    person = person_of(authority, approval.actor)
-    if person in barred(state, authority, named):
-        return f"{person} is the author of the version, or has submitted or activated it"
+    if fault := approver_fault(state, authority, approval.actor, named):
+        return fault
     if not holds(authority, approval.actor, approval.role, moment.grants_at):
         return f"{approval.actor} does not hold the role {approval.role} any more"
     return ""

@@ -82,6 +82,32 @@ def barred(
     return frozenset(person_of(authority, one) for one in actors)
 
 
+def author_fault(state: LifecycleState, authority: AuthorityState, named: tuple[str, int]) -> str:
+    """Return why it cannot be told whether an approver is the author; empty where it can.
+
+    An actor who drafted before authority began may be no registered one, and so any person.
+    """
+    author = state.drafts[named].author
+    if author in authority.persons:
+        return ""
+    return (
+        f"its author {author} is no registered actor, so it is not known which person that is: "
+        "have the actor registered, or the version drafted again"
+    )
+
+
+def approver_fault(
+    state: LifecycleState, authority: AuthorityState, actor: str, named: tuple[str, int]
+) -> str:
+    """Return why an actor's approval of a version cannot count; empty where it can."""
+    if fault := author_fault(state, authority, named):
+        return fault
+    person = person_of(authority, actor)
+    if person not in barred(state, authority, named):
+        return ""
+    return f"{person} is its author, or has submitted or activated it, by this or another account"
+
+
 def version_fault(state: LifecycleState, data: Data) -> str:
     """Return why a step of a version cannot be: it was not drafted so, or was retired."""
     policy, version = data["policy"], data["version"]
@@ -108,6 +134,8 @@ def _submitted_fault(
         return f"it waits for approvals there already, since position {known.position}"
     if not authority.began_at:
         return "no administrator of the ledger is named, so no role is held to approve it in"
+    if fault := author_fault(state, authority, (data["policy"], data["version"])):
+        return fault
     if not asked_of(state, (data["policy"], data["version"]), scope):
         return f"no approvals are asked for there: it can be activated for {scope} as it is"
     return ""
@@ -140,11 +168,9 @@ def _approved_fault(
     submission = state.submissions.get(named)
     if submission is None or submission.position != data["submission"]:
         return f"position {data['submission']} holds no submission of it that waits for approvals"
+    if fault := approver_fault(state, authority, actor, named):
+        return fault
     person = person_of(authority, actor)
-    if person in barred(state, authority, named):
-        return (
-            f"{person} is its author, or has submitted or activated it, by this or another account"
-        )
     for one in state.approvals_of(submission.position):
         if one.expires_at > moment.latest and person_of(authority, one.actor) == person:
             return f"{person} has approved it already, as {one.actor} at position {one.position}"

@@ -311,6 +311,13 @@ def enforce_what_nothing_could_follow(paper: Paper) -> int:
     return enforce(paper, *given, version=4)
 
 
+def submit_what_anybody_may_have_drafted(paper: Paper) -> int:
+    drafted = paper.at(paper.find("policy.drafted.v3", version=2)[0])
+    assert isinstance(drafted.body, dict)
+    drafted.body["actor"] = "users/ghost"
+    return submit(paper, AUTHOR, version_of(paper, version=2))
+
+
 ACTIVATIONS: Final = (
     enforce_what_nothing_could_follow,
     enforce_without_approvals,
@@ -337,6 +344,13 @@ def test_a_step_that_may_not_be_taken_is_found(
     position = forge(paper)
     report = audit_of(paper, tmp_path)
     assert findings(report) == [("policies.steps", position)], report.text()
+
+
+def test_a_submission_of_what_anybody_may_have_drafted_is_found(
+    paper: Paper, tmp_path: Path
+) -> None:
+    position = submit_what_anybody_may_have_drafted(paper)
+    assert ("policies.steps", position) in findings(audit_of(paper, tmp_path))
 
 
 @pytest.mark.parametrize("forge", ACTIVATIONS, ids=lambda forge: forge.__name__)

@@ -12,6 +12,7 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.application.policies.steps import ChosenVersion
 from ledger.errors import LedgerError, Reason
+from ledger.events.authority import ActorRegistered
 from ledger.events.policies import PolicyActivatedV1, PolicyActivatedV2, ScopePart
 from tests.support.audits import audited
 from tests.support.staffed import (
@@ -20,6 +21,7 @@ from tests.support.staffed import (
     KIM,
     PAT,
     PAT_TOO,
+    ROOT,
     SAM,
     Governed,
     governed,
@@ -90,6 +92,26 @@ def test_the_author_approves_by_no_account(world: Governed) -> None:
     version = submitted(world)
     assert "staff-author is its author" in refusal(lambda: world.approve(version, AUTHOR))
     assert "staff-author is its author" in refusal(lambda: world.approve(version, AUTHOR_TOO))
+
+
+def test_a_version_of_an_author_who_may_be_anybody_waits_until_the_actor_is_registered(
+    tmp_path: Path,
+) -> None:
+    world, ghost = Governed(tmp_path / "ledger.db", clock="wall"), Caller("users/ghost")
+    world.ledger.definitions.define(ghost, defined("loss"))
+    first = world.drafted(governed_text((APPROVER, 1)), by=ghost)
+    version = world.drafted(governed_text((APPROVER, 1), title="Next"), by=ghost)
+    world.staff()
+    world.enforce(first)
+    assert "users/ghost is no registered actor" in refusal(lambda: world.submit(version))
+    known = ActorRegistered(actor=ghost.actor, person="staff-pat", meaning="")
+    world.ledger.authority_changes.record(ROOT, "RegisterActor", known)
+    world.submit(version)
+    assert "staff-pat is its author" in refusal(lambda: world.approve(version, PAT))
+    world.approve(version, SAM)
+    world.enforce(version)
+    check_audit(world)
+    world.close()
 
 
 def test_the_person_who_submitted_a_version_does_not_approve_it(world: Governed) -> None:
