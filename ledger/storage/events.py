@@ -4,35 +4,31 @@ Events come back as stored; nothing is decoded here except the time of an observ
 compared with the column that it was found by.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import product
-from operator import ne
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby, product
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, select, text
 
 from ledger.chain.key_history import KEY_TYPES
-from ledger.chain.link import EventRow, Link
-from ledger.errors import LedgerError, chain_broken, event_unreadable
+from ledger.chain.link import Link
 from ledger.events.envelope import RecordedEvent
 from ledger.events.horizons import Bearing
 from ledger.events.signals import OBSERVED_TYPES
-from ledger.events.values import TIME_LIMIT, format_time
+from ledger.events.values import TIME_LIMIT
 from ledger.storage.database import EVENT_COLUMNS, damaged
+from ledger.storage.event_rows import checked_observations, events_of, timed
 from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import Head, RawEvent
 from ledger.storage.schema import events, heads
 
 RAW_PAGE: Final = 2_000
+STREAMS_AT_ONCE: Final = 1_000
+"""Streams that one query asks for: a fleet costs few queries, and its rows little memory."""
 
 _EVENT: Final = select(*(events.c[name] for name in EVENT_COLUMNS if name != "ledger_id"))
 _RAW_COLUMNS: Final = ", ".join(column.name for column in _EVENT.selected_columns)
-_SHAPES: Final = {
-    (int, str, int, str, int, observed_at, body, salt, bytes, bytes, bytes)
-    for observed_at, body, salt in product(
-        (int, type(None)), (bytes, type(None)), (bytes, type(None))
-    )
-}
 # SQLite has no statistics here and would walk the primary key, whose cost grows with the ledger.
 _BY_STREAM_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_stream_type", "sqlite")
 _BY_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_type", "sqlite")
@@ -236,7 +232,60 @@ class Events:
             events.c.observed_at.between(observed_from, observed_until),
             events.c.position <= at_or_before,
         ).order_by(events.c.observed_at, events.c.position)
-        return _checked(self._events(statement))
+        return checked_observations(self._events(statement))
+
+    def observations_of(
+        self,
+        ledger: str,
+        streams: Sequence[str],
+        *,
+        observed_from: int,
+        observed_until: int,
+        at_or_before: int,
+    ) -> Iterator[list[RecordedEvent]]:
+        """Yield what `observations` returns for each of many streams that has any, in any order.
+
+        Costs a query for each STREAMS_AT_ONCE streams, and holds the rows of so many.
+        """
+        for some in _batches(streams):
+            statement = _BY_OBSERVED.where(
+                events.c.ledger_id == self._view.id_of(ledger),
+                events.c.stream.in_(some),
+                events.c.observed_at.is_not(None),
+                events.c.observed_at.between(observed_from, observed_until),
+                events.c.position <= at_or_before,
+            ).order_by(events.c.stream, events.c.observed_at, events.c.position)
+            found = checked_observations(self._events(statement))
+            yield from (list(each) for _, each in groupby(found, key=attrgetter("stream")))
+
+    def newest_of_each(
+        self, ledger: str, streams: Sequence[str], types: Collection[str], *, at_or_before: int
+    ) -> dict[str, RecordedEvent]:
+        """Return the newest event of these types in each of many streams that has one by then.
+
+        Not for `signal.observed`. Costs a query for each STREAMS_AT_ONCE streams and type.
+        """
+        assert not _has_observations(types), "observations are found by their time"
+        newest: dict[str, RecordedEvent] = {}
+        for some, type_ in product(_batches(streams), sorted(set(types))):
+            ledger_id = self._view.id_of(ledger)
+            positions = (
+                select(func.max(events.c.position))
+                .with_hint(events, "INDEXED BY events_stream_type", "sqlite")
+                .where(
+                    events.c.ledger_id == ledger_id,
+                    events.c.observed_at.is_(None),
+                    events.c.stream.in_(some),
+                    events.c.type == type_,
+                    events.c.position <= at_or_before,
+                )
+                .group_by(events.c.stream)
+            )
+            found = _EVENT.where(events.c.ledger_id == ledger_id, events.c.position.in_(positions))
+            for event in self._events(found):
+                if event.stream not in newest or event.position > newest[event.stream].position:
+                    newest[event.stream] = event
+        return newest
 
     def newest_observed(
         self, ledger: str, stream: str, *, at_or_before: int, limit: int, before: int | None = None
@@ -254,7 +303,7 @@ class Events:
         if before is not None:
             statement = statement.where(events.c.observed_at < before)
         ordered = statement.order_by(events.c.observed_at.desc(), events.c.position.desc())
-        return _checked(self._events(ordered.limit(limit)))
+        return checked_observations(self._events(ordered.limit(limit)))
 
     def position_at(self, ledger: str, micros: int) -> int:
         """Return the largest position recorded at or before a time, 0 if there is none.
@@ -333,67 +382,13 @@ class Events:
     def _events(
         self, statement: Select[Any], values: dict[str, Any] | None = None
     ) -> list[RecordedEvent]:
-        found = []
-        for row in self._view.rows(statement, values):
-            if tuple(map(type, row)) not in _SHAPES:
-                raise _mistyped(row)
-            event = RecordedEvent._make(row)
-            recorded, observed = event.recorded_at, event.observed_at or 0
-            if not (0 <= recorded < TIME_LIMIT and 0 <= observed < TIME_LIMIT):
-                raise chain_broken(event.position, "no event can have its time")
-            found.append(event)
-        return found
+        return events_of(self._view.rows(statement, values))
+
+
+def _batches(streams: Sequence[str]) -> Iterator[Sequence[str]]:
+    for at in range(0, len(streams), STREAMS_AT_ONCE):
+        yield streams[at : at + STREAMS_AT_ONCE]
 
 
 def _has_observations(types: Collection[str]) -> bool:
     return any(type_ in types for type_ in OBSERVED_TYPES)
-
-
-def timed(rows: Iterable[RawEvent]) -> Iterator[EventRow]:
-    """Yield rows as the chain sees them, with their time as text; CHAIN_BROKEN if it is none."""
-    micros, text = None, ""
-    for position, stream, version, type_, time, _, body, salt, body_hash, prev_hash, hash_ in rows:
-        if time != micros:  # events of one commit share their time
-            try:
-                micros, text = time, format_time(time)
-            except (TypeError, ValueError) as error:
-                raise chain_broken(position, f"its record time is not a time: {error}") from error
-        yield position, stream, version, type_, text, body, salt, body_hash, prev_hash, hash_
-
-
-def _mistyped(row: Sequence[Any]) -> LedgerError:
-    """Return the refusal of a row with a value of the wrong type, which SQLite can store.
-
-    Equal bytes in the wrong type would break every comparison downstream in its own way.
-    """
-    shape = min(_SHAPES, key=lambda known: sum(map(ne, known, map(type, row))))
-    wrong = next(
-        at
-        for at, (want, value) in enumerate(zip(shape, row, strict=True))
-        if want is not type(value)
-    )
-    return chain_broken(
-        row[0] if type(row[0]) is int else 0,
-        f"its {RecordedEvent._fields[wrong]} is stored as {type(row[wrong]).__name__}",
-    )
-
-
-def _checked(found: Iterable[RecordedEvent]) -> list[RecordedEvent]:
-    """Refuse observations whose indexed time is not the one that was hashed.
-
-    The body is canonical JSON, so its time is there in exactly one spelling.
-    """
-    checked = []
-    for event in found:
-        body = event.body_bytes
-        if event.type not in OBSERVED_TYPES or event.observed_at is None:
-            raise event_unreadable(event.position, "it has a time of observation but is none")
-        if body is not None and time_member(event.observed_at) not in body:
-            raise event_unreadable(event.position, "its indexed observed_at is not its body's")
-        checked.append(event)
-    return checked
-
-
-def time_member(micros: int) -> bytes:
-    """Return how a body spells its time of observation."""
-    return b'"observed_at":"' + format_time(micros).encode("ascii") + b'"'

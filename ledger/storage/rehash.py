@@ -24,7 +24,8 @@ from ledger.events.horizons import (
 )
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.storage.database import beyond_head, misindexed, open_database, unavailable
-from ledger.storage.events import Events, timed
+from ledger.storage.event_rows import timed
+from ledger.storage.events import Events
 from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import Head
 from ledger.storage.vault import SealedKeys

@@ -180,6 +180,32 @@ def test_observations_are_found_by_their_own_time(
     assert [(e.observed_at, e.position) for e in newest] == everything[:4]
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 1000])
+@pytest.mark.parametrize("at_or_before", [0, 9, 40, 90])
+def test_many_streams_at_once_are_what_each_is_alone(
+    store: Store,
+    events: Sequence[RecordedEvent],
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+    at_or_before: int,
+) -> None:
+    assert events
+    monkeypatch.setattr("ledger.storage.events.STREAMS_AT_ONCE", at_once)
+    asked, reader = ["models/none", *STREAMS], store.events
+    for low, high in ((START, START + 2 * SECOND), (0, START * 2)):
+        bounds = {"observed_from": low, "observed_until": high, "at_or_before": at_or_before}
+        alone = [reader.observations(ORIGIN, stream, **bounds) for stream in asked]
+        found = list(reader.observations_of(ORIGIN, asked, **bounds))
+        assert sorted(found) == sorted(one for one in alone if one)
+    for types in (set(TYPES), {TYPES[2]}):
+        newest = {
+            stream: event
+            for stream in asked
+            if (event := reader.latest(ORIGIN, stream, types, at_or_before=at_or_before))
+        }
+        assert reader.newest_of_each(ORIGIN, asked, types, at_or_before=at_or_before) == newest
+
+
 @within_one_store
 @given(st.integers(-2, 25))
 def test_a_time_leads_to_the_last_position_recorded_by_then(

@@ -35,7 +35,7 @@ from ledger.export.report import IssuerStatements, Replay
 from ledger.export.scope import BundlePlan
 from ledger.export.sealing import seal_json
 from ledger.export.standalone import verifier_source
-from ledger.storage.events import timed
+from ledger.storage.event_rows import timed
 from ledger.storage.store import Store
 
 REPLAYS_MAX: Final = 100
