@@ -352,26 +352,6 @@ class HistoryReader(CaseReader):
             return PriorDecision(data, event.position, event.body.run_id)
         return None
 
-    def decisions_in_force(self, models: Sequence[str], as_of: int) -> dict[str, PriorDecision]:
-        """Return `decision_in_force` of each of many models that has one, in a few queries.
-
-        Only where the newest decision of a model was historical, its earlier ones are asked for.
-        """
-        newest = self._events.newest_of_each(
-            self._ledger, [*map(model_stream, models)], DECISION_TYPES, at_or_before=as_of
-        )
-        found: dict[str, PriorDecision] = {}
-        for model in models:
-            event = newest.get(model_stream(model))
-            if event is None or self.erasures.passes_over(event, as_of):
-                continue
-            data = typed(event, DecisionMade)
-            if not data.historical:
-                found[model] = PriorDecision(data, event.position, event.body.run_id)
-            elif prior := self.decision_in_force(model, as_of):
-                found[model] = prior
-        return found
-
     def _newest(
         self, model: str, kind: type[H], types: tuple[str, ...], after: int, as_of: int
     ) -> Iterator[tuple[RecordedEvent, H]]:

@@ -11,11 +11,12 @@ from ledger.application.fleet.service_period import DeployedVersion, service_at
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
 from ledger.events.corrections import uncorrected
+from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
 from ledger.events.policy_document import Action, PlanningPart
-from ledger.events.registry import decode_data
+from ledger.events.registry import decode_data, typed
 from ledger.events.values import SECOND
 from ledger.kernel.excess import PeriodCell
 from ledger.rules.vocabulary import RULES_1
@@ -72,7 +73,6 @@ class FleetReading:
         self._policy = policy
         self._made_at = made_at
         self.as_of = as_of
-        self._actions: dict[str, Action] = {}
         self._periods: dict[LossReading, Periods] = {}
 
     def members(self, procedure: str) -> list[FleetMember]:
@@ -88,17 +88,32 @@ class FleetReading:
         return found
 
     def action(self, model: str) -> Action:
-        """Return the action in force for a model."""
-        if model not in self._actions:
-            decision = self._histories.decision_in_force(model, self.as_of)
-            self._actions[model] = decision.data.action if decision else "NO_ACTION"
-        return self._actions[model]
+        """Return the action in force for a model of the fleet."""
+        return self._actions.get(model, "NO_ACTION")
 
     def periods(self, by: LossReading) -> Periods:
         """Return each period's rows, mean and baseline of each model in service."""
         found = self._periods.get(by)
         if found is None:
             found = self._periods[by] = self._read_periods(by)
+        return found
+
+    @cached_property
+    def _actions(self) -> dict[str, Action]:
+        """Where a model's newest decision was historical, an earlier one of it is looked for."""
+        models = {model_stream(history.model): history.model for history in self._fleet}
+        newest = self._events.newest_of_each(
+            self._ledger, list(models), DECISION_TYPES, at_or_before=self.as_of
+        )
+        found: dict[str, Action] = {}
+        for stream, event in newest.items():
+            if self._histories.erasures.passes_over(event, self.as_of):
+                continue
+            made = typed(event, DecisionMade)
+            if not made.historical:
+                found[models[stream]] = made.action
+            elif prior := self._histories.decision_in_force(models[stream], self.as_of):
+                found[models[stream]] = prior.data.action
         return found
 
     @cached_property
@@ -135,19 +150,19 @@ class FleetReading:
         micros = by.period_seconds * SECOND
         now_period = self._made_at // micros
         first = max(now_period - by.max_periods + 1, 0)
+        members = {model_stream(one.history.model): one for one in self.members(by.procedure)}
         periods: Periods = {}
-        for member in self.members(by.procedure):
-            history = member.history
-            events = self._events.observations(
-                self._ledger,
-                model_stream(history.model),
-                observed_from=first * micros,
-                observed_until=(now_period + 1) * micros - 1,
-                at_or_before=history.as_of,
-            )
-            known = uncorrected(self._histories.erasures.known(events, history.as_of))
+        for events in self._events.observations_of(
+            self._ledger,
+            list(members),
+            observed_from=first * micros,
+            observed_until=(now_period + 1) * micros - 1,
+            at_or_before=self.as_of,
+        ):
+            member = members[events[0].stream]
+            known = uncorrected(self._histories.erasures.known(events, self.as_of))
             for period, cell in _cells(member, known, by, now_period).items():
-                periods.setdefault(period, {})[history.model] = cell
+                periods.setdefault(period, {})[member.history.model] = cell
         return dict(sorted(periods.items()))
 
 
