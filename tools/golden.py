@@ -7,7 +7,7 @@ yet and notes their digests; it never changes one. A new type goes to the end.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -204,6 +204,24 @@ class GoldenLedger:
             and event.observed_at is not None
             and observed_from <= event.observed_at <= observed_until
         ]
+
+    def observations_of(
+        self, ledger: str, streams: Sequence[str], **bounds: int
+    ) -> Iterator[list[RecordedEvent]]:
+        """Yield what each of many streams has, as a store does."""
+        for stream in streams:
+            if found := self.observations(ledger, stream, **bounds):
+                yield found
+
+    def newest_of_each(
+        self, ledger: str, streams: Sequence[str], types: Collection[str], *, at_or_before: int
+    ) -> dict[str, RecordedEvent]:
+        """Return the newest event of these types in each of many streams, as a store does."""
+        newest = {
+            stream: self.latest(ledger, stream, types, at_or_before=at_or_before)
+            for stream in streams
+        }
+        return {stream: event for stream, event in newest.items() if event is not None}
 
 
 def build() -> GoldenLedger:
