@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.application.fleet.history import History, HistoryReader
+from ledger.application.fleet.shadows import ShadowReader
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import ModelRegistered
 from ledger.events.policies import DRAFTED_TYPES, ScopePart
@@ -57,10 +58,10 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     made.close()
 
 
-def see(world: World, value: float, after: int, model: str = "alpha") -> None:
+def see(world: World, value: float, after: int, model: str = "alpha", version: str = "") -> None:
     """Move on to a time, and have a model observed and decided about then."""
     world.clock.advance(START + after - world.clock.now_micros())
-    world.see(model, value, START + after)
+    world.see(model, value, START + after, version=version)
     world.settle()
 
 
@@ -308,3 +309,29 @@ def test_a_shadow_that_begins_or_ends_leaves_the_warm_state_of_every_model(
     world.ledger.shadowing.end(ANA, position, "enough was seen")
     see(world, 0.9, 2 * DAY)
     assert not built
+
+
+def test_a_shadow_is_read_from_the_ledger_once_and_then_kept_warm(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see(world, 0.4, HOUR)
+    shadow(world, KEEN)
+    see(world, 0.7, DAY)
+    read: list[str] = []
+    reading = ((HistoryReader, "fill"), (ShadowReader, "last_decision"))
+    for kind, name in (*reading, (ShadowReader, "last_score")):
+        real = getattr(kind, name)
+
+        def counted(*given: object, _real: object = real, _name: str = name) -> object:
+            read.append(_name)
+            return _real(*given)  # type: ignore[operator]
+
+        monkeypatch.setattr(kind, name, counted)
+    for day, value in enumerate((0.9, 1.4, 0.4), 2):
+        see(world, value, day * DAY)
+    world.see("alpha", 1.2, START + 2 * DAY + HOUR)  # late
+    see(world, 0.4, 5 * DAY)
+    assert not read
+    world.deploy("alpha", "v2", at=START + 5 * DAY)
+    see(world, 0.9, 6 * DAY, version="v2")
+    assert "fill" in read, "another version is observed"

@@ -104,7 +104,7 @@ class Evaluator:
             if event.position <= self._position:
                 continue
             self._position = event.position
-            if event.stream.startswith("models/") or event.type in CASE_TYPES:
+            if event.stream.startswith(("models/", "shadows/")) or event.type in CASE_TYPES:
                 self._fold(event)
             elif event.type in SHADOW_TYPES:
                 self._shadows.forget()
@@ -256,6 +256,8 @@ class Evaluator:
             if event.type in CASE_TYPES:
                 cases, is_gone = tracked.history.cases, event.body_bytes is None
                 tracked.history.cases = with_case(cases, event, is_gone=is_gone)
+            elif event.stream.startswith("shadows/"):
+                tracked.shadows.take(event)
             elif event.type not in OBSERVED_TYPES:
                 self._apply(tracked, event)
             elif correction_of(event) is None:
@@ -387,10 +389,12 @@ class Evaluator:
                 tracked.history, tracked.policy, horizon.model_version
             )
         assessment = assess(horizon, self._state_for(horizon, tracked), last)
+        earliest = now if tracked.newest is None else min(tracked.newest, now)
         if tracked.newest is not None:
-            tracked.state.prune(min(tracked.newest, now))
+            tracked.state.prune(earliest)
         cause = None if newest is None else tracked.marked_by
         prior = tracked.history.decision
         asks_first = prior is not None and self._histories.asks_first(tracked.policy, prior.data)
         recordable = Recordable(assessment, cause, assessment.is_change or asks_first)
-        return self._shadows.beside(proposal([recordable], self._clock), horizon)
+        made = proposal([recordable], self._clock)
+        return self._shadows.beside(made, horizon, tracked.shadows, earliest)

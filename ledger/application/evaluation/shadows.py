@@ -1,7 +1,7 @@
 """Policies in shadow: what each gives for a model that is scored, recorded right behind it.
 
 A shadow is assessed as of the position and time of the policy in force, by its own last decision
-and score, without overrides. Its state is always built cold, so replay needs nothing else.
+and score, without overrides. The evaluator keeps its state warm; replay reads the ledger alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,8 @@ from typing import Final
 from ledger.application.appender import Addition, MakeData, Proposal
 from ledger.application.commands import none_after, shadow_stream
 from ledger.application.evaluation.assessments import Assessment, AssessmentInputs, assess
-from ledger.application.fleet.history import HistoryReader, window_bounds
+from ledger.application.evaluation.warm_shadows import WarmShadows
+from ledger.application.fleet.history import History, HistoryReader, window_bounds
 from ledger.application.fleet.shadows import ShadowReader
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
@@ -68,19 +69,27 @@ class ShadowAssessor:
         """Read again which shadows run: one began or ended, or a body was erased."""
         self._running = None
 
-    def beside(self, made: Proposal, real: AssessmentInputs) -> Proposal:
-        """Return the proposal of a score with what each shadow of its model gives beside it."""
+    def beside(
+        self, made: Proposal, real: AssessmentInputs, warm: WarmShadows, earliest: int
+    ) -> Proposal:
+        """Return the proposal of a score with what each shadow of its model gives beside it.
+
+        `earliest`: no evaluation of the model at an earlier time is to follow.
+        """
         if self._running is None:
             self._running = self.reader.running(real.as_of)
+        warm.keep(self._running.running)
         model = real.history.model
-        found = list(self._assessed(real, self._running))
+        found = list(self._assessed(real, self._running, warm, earliest))
         guards = _guards(model, real.as_of, is_shadowed=bool(found))
         additions = _additions(model, found, len(made.additions))
         return replace(
             made, additions=[*made.additions, *additions], guards=[*made.guards, *guards]
         )
 
-    def _assessed(self, real: AssessmentInputs, shadows: Shadows) -> Iterator[ShadowAssessment]:
+    def _assessed(
+        self, real: AssessmentInputs, shadows: Shadows, warm: WarmShadows, earliest: int
+    ) -> Iterator[ShadowAssessment]:
         """Yield what each shadow of a model gives.
 
         One whose policy was erased gives nothing any more, nor does one that cannot be read: that
@@ -95,21 +104,36 @@ class ShadowAssessor:
                     raise
                 continue
             try:
-                assessed = self.assess(real, one.position, policy)
+                assessed = self._warm(real, one.position, policy, warm, earliest)
             except LedgerError as error:
                 if error.reason is not Reason.EVENT_UNREADABLE:
                     raise  # what was erased a moment ago is about to be folded
                 continue
             yield assessed
 
+    def _warm(
+        self,
+        real: AssessmentInputs,
+        shadow: int,
+        policy: CompiledPolicy,
+        warm: WarmShadows,
+        earliest: int,
+    ) -> ShadowAssessment:
+        """Return the same as `assess`, from what is warm."""
+        inputs = _inputs(real, warm.history(self.reader, real.history, shadow), policy)
+        state = warm.state(self._histories, inputs, shadow, earliest)
+        score = None
+        if policy.rules.max_priority_step is not None:
+            score = warm.score(self.reader, inputs, shadow)
+        last_priority = score[0].priority if score else None
+        return ShadowAssessment(shadow, assess(inputs, state, score), state, last_priority, [])
+
     def assess(
         self, real: AssessmentInputs, shadow: int, policy: CompiledPolicy
     ) -> ShadowAssessment:
         """Return what a shadow gives at the horizon of an evaluation, from the ledger alone."""
         history = self.reader.history(real.history, shadow)
-        inputs = AssessmentInputs(
-            history, policy, real.evaluated_at, real.trigger, is_historical=False
-        )
+        inputs = _inputs(real, history, policy)
         first, last = window_bounds(policy.scoring, real.evaluated_at)
         service = inputs.service
         state, evidence = self._histories.fill(history, service, policy.scoring, first, last)
@@ -120,6 +144,11 @@ class ShadowAssessor:
         return ShadowAssessment(
             shadow, assess(inputs, state, score), state, last_priority, evidence
         )
+
+
+def _inputs(real: AssessmentInputs, history: History, policy: CompiledPolicy) -> AssessmentInputs:
+    """Return what a shadow is assessed by, where and when the policy in force was."""
+    return AssessmentInputs(history, policy, real.evaluated_at, real.trigger, is_historical=False)
 
 
 def _guards(model: str, as_of: int, *, is_shadowed: bool) -> list[Guard]:

@@ -1,8 +1,9 @@
 """One model as the evaluator knows it, warm: its history, its buckets and what is new."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.application.evaluation.due import Moment
+from ledger.application.evaluation.warm_shadows import WarmShadows
 from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy
@@ -32,12 +33,14 @@ class TrackedModel:
     """When it was last scored, as far as that counts for what is due."""
     pending: int = 0
     """Where the last score of our own is; until it is folded, nothing is due."""
+    shadows: WarmShadows = field(default_factory=WarmShadows)
 
     def observe(self, event: RecordedEvent) -> None:
         """Add an observation to the state if it is selected, and mark the model."""
+        seen = parse_observed(event)
+        self.shadows.observe(seen)
         if self.state is None or self.service is None:
             return
-        seen = parse_observed(event)
         if not self.service.selects(seen.model_version, seen.observed_at):
             return
         self.state.observe(seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source)

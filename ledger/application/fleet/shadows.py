@@ -49,9 +49,12 @@ class ShadowReader:
 
     def history(self, real: History, shadow: int) -> History:
         """Return a model's history as a shadow takes it: decided by itself, and not overridden."""
+        return of_shadow(real, self.last_decision(real, shadow))
+
+    def last_decision(self, real: History, shadow: int) -> PriorDecision | None:
+        """Return the shadow's last decision of a model."""
         found = self._newest(ShadowDecided, SHADOW_DECISION_TYPES, real, shadow)
-        prior = next((PriorDecision(data, at, None) for at, data in found), None)
-        return replace(real, overrides=[], decision=prior, score=None)
+        return next((PriorDecision(data, at, None) for at, data in found), None)
 
     def last_score(
         self, real: History, shadow: int, version: str | None
@@ -81,3 +84,8 @@ class ShadowReader:
             if len(events) < _PAGE:
                 return
             until = events[-1].position - 1
+
+
+def of_shadow(real: History, decision: PriorDecision | None) -> History:
+    """Return a model's history with a shadow's last decision, and without overrides."""
+    return replace(real, overrides=[], decision=decision, score=None)
