@@ -86,12 +86,14 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         at = None
         if request.HasField("effective_time"):
             at = checks.time("effective_time", request.effective_time, given=True)
+        shadow = checks.position("shadow", request.shadow)
         ledger, caller = self._server.append(request, context, checks)
         commands, wanted = ledger.commands, (name, number, digest, scope, rationale)
+        promoted = ledger.shadowing.promoted(shadow, name, number, scope)
         if at is None:
-            written = commands.activate_policy(caller, *wanted)
+            written = commands.activate_policy(caller, *wanted, promoted)
         else:
-            written = commands.schedule_policy(caller, *wanted, at)
+            written = commands.schedule_policy(caller, *wanted, at, shadow=promoted)
         return pb.ActivatePolicyResponse(appended=appended(written))
 
     def ActivateInEmergency(
@@ -148,8 +150,10 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         rationale = checks.text("rationale", request.rationale)
         chosen = ChosenVersion(name, number, _digest(request.digest, checks))
         scope = scope_of(request.scope, checks)
+        shadow = checks.position("shadow", request.shadow)
         ledger, caller = self._server.append(request, context, checks)
-        written = ledger.policy_steps.submit(caller, chosen, scope, rationale)
+        cause = ledger.shadowing.promoted(shadow, name, number, scope)
+        written = ledger.policy_steps.submit(caller, chosen, scope, rationale, cause)
         return pb.SubmitPolicyResponse(appended=appended(written))
 
     def ApprovePolicy(
@@ -325,9 +329,10 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         """Compare a shadow with what was decided."""
         checks = Checks()
         position = checks.position("shadow", request.shadow, optional=False)
+        as_of = checks.position("as_of", request.as_of)
         ledger = self._server.read(request, context, checks)
         listed = ledger.shadowing.named(position)
-        return comparison(listed, ledger.shadow_comparisons.compare(position))
+        return comparison(listed, ledger.shadow_comparisons.compare(position, as_of or None))
 
 
 def _flags(ledger: LedgerApplication) -> ActivationFlags:

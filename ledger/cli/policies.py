@@ -159,19 +159,18 @@ def activate(
     at: Annotated[str, typer.Option(help="At this time, if it still may by then.")] = "",
     shadow: Annotated[
         int,
-        typer.Option(min=0, help="After its shadow of this position; that scope if none is said."),
+        typer.Option(min=0, help="From its shadow of this position, for that scope."),
     ] = 0,
 ) -> None:
     """Bring a version into force: for the whole ledger, one model, or models with labels."""
     chosen = session()
     scope = scope_of(model, label)
+    if shadow and emergency:
+        raise MisuseError("--emergency and --shadow exclude each other: it waits for no shadow.")
     if shadow:
-        from ledger.cli.policy_shadows import shadow_to_promote
+        from ledger.cli.policy_shadows import scope_of_shadow
 
-        ran = shadow_to_promote(policy, version, shadow)
-        scope = scope if model or label else ran.scope
-        digest = digest or ran.digest
-        rationale = f"After its shadow of position {shadow}: {rationale}"
+        scope = scope_of_shadow(policy, version, shadow, is_stated=bool(model or label))
     if emergency and at:
         raise MisuseError("--emergency and --at exclude each other: what can wait is approved.")
     if emergency:
@@ -185,7 +184,13 @@ def activate(
         )
         return
     appended = chosen.client.activate_policy(
-        policy, version, rationale, scope=scope, digest=digest, effective_time=at or None
+        policy,
+        version,
+        rationale,
+        scope=scope,
+        digest=digest,
+        effective_time=at or None,
+        shadow=shadow,
     )
     what = f"is to come into force at {at}" if at else "is in force"
     chosen.show(appended, f"{policy} version {version} {what}, at position {appended.position}.")

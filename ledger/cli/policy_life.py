@@ -7,6 +7,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.policies import scope_of, scope_text
+from ledger.cli.policy_shadows import scope_of_shadow
 from ledger.cli.session import session
 from ledger.operations.failures import MisuseError
 
@@ -29,11 +30,17 @@ def submit(
     rationale: Annotated[str, typer.Option(help="Why; recorded for good.")],
     model: _Model = "",
     label: _Label = None,
+    shadow: Annotated[
+        int,
+        typer.Option(min=0, help="From its shadow of this position, for that scope."),
+    ] = 0,
 ) -> None:
     """Submit a version for approval: for the whole ledger, one model, or models with labels."""
     chosen = session()
     scope = scope_of(model, label)
-    appended = chosen.client.submit_policy(policy, version, rationale, scope=scope)
+    if shadow:
+        scope = scope_of_shadow(policy, version, shadow, is_stated=bool(model or label))
+    appended = chosen.client.submit_policy(policy, version, rationale, scope=scope, shadow=shadow)
     chosen.show(
         appended,
         f"{policy} version {version} waits for approvals, since position {appended.position}. "

@@ -11,7 +11,8 @@ from ledger.events.notation import counted, duration, money
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client.shadows import ComparedPlans, PolicyShadow, ShadowComparison
+    from ledger.client.records import PolicyScope
+    from ledger.client.shadows import ComparedPlans, ShadowComparison
 
 _Shadow = Annotated[int, typer.Argument(min=1, help="The position that names the shadow.")]
 
@@ -73,23 +74,31 @@ def shadows() -> None:
     chosen.show({"shadows": found}, output.table(headings, rows))
 
 
-def compare(shadow: _Shadow) -> None:
+def compare(
+    shadow: _Shadow,
+    as_of: Annotated[int, typer.Option(min=0, help="As it was seen from this position.")] = 0,
+) -> None:
     """Compare a shadow with what was decided: where, how often, how long, and at which cost."""
     chosen = session()
-    found = chosen.client.compare_shadow(shadow)
+    found = chosen.client.compare_shadow(shadow, as_of=as_of)
     chosen.show(found, output.lines(_told(found)))
 
 
-def shadow_to_promote(policy: str, version: int, position: int) -> "PolicyShadow":
-    """Return the shadow that an activation starts from; MisuseError if it ran another version."""
+def scope_of_shadow(policy: str, version: int, position: int, *, is_stated: bool) -> "PolicyScope":
+    """Return the scope of the shadow that a step starts from; MisuseError if it ran another one."""
+    if is_stated:
+        raise MisuseError(
+            "--shadow excludes --model and --label: a shadow is promoted on its own scope.",
+            "Leave the scope out, or leave --shadow out.",
+        )
     for one in session().client.list_shadows():
         if one.position == position:
             if (one.policy, one.version) == (policy, version):
-                return one
+                return one.scope
             raise MisuseError(
                 f"--shadow: the shadow of position {position} runs {one.policy} version "
                 f"{one.version}.",
-                "Activate that version, or name its own shadow: `policy shadows` lists them.",
+                "Name that version, or its own shadow: `policy shadows` lists them.",
             )
     raise MisuseError(
         f"--shadow: no shadow began at position {position}.", "`policy shadows` lists them."

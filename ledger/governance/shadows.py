@@ -31,9 +31,11 @@ class Shadow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shadows:
-    """The shadows that run, in order of position; a value."""
+    """The shadows in order of position; a value."""
 
     running: Mapping[int, Shadow] = field(default_factory=dict)
+    begun: Mapping[int, Shadow] = field(default_factory=dict)
+    """Those that ever began, also where they ended."""
 
     def applied(
         self, position: int, stream: str, type_: str, data: Mapping[str, Any] | None
@@ -46,14 +48,14 @@ class Shadows:
                 position, data["policy"], data["version"], data["digest"], data["scope"],
                 parse_time(data["until"]),
             )  # fmt: skip
-            return Shadows({**self.running, position: begun})
+            return Shadows({**self.running, position: begun}, {**self.begun, position: begun})
         policy = stream.partition("/")[2]
         left = {
             at: one
             for at, one in self.running.items()
             if (at != data["shadow"] if data is not None else one.policy != policy)
         }
-        return Shadows(left)
+        return Shadows(left, self.begun)
 
     def for_model(self, model: str, labels: Mapping[str, str]) -> list[Shadow]:
         """Return those whose scope has a model, in order of position."""
@@ -92,6 +94,18 @@ def end_fault(shadows: Shadows, data: Mapping[str, Any], actor: str, now: int) -
         return f"{actor} cannot end it on the ground {data['ground']}"
     if data["ground"] == "time" and one.until > now:
         return "its time is not over"
+    return ""
+
+
+def promotion_fault(shadows: Shadows, shadow: int, data: Mapping[str, Any]) -> str:
+    """Return why a step of a version cannot start from a shadow; empty where it can."""
+    one = shadows.begun.get(shadow)
+    if one is None:
+        return f"no shadow began at position {shadow}"
+    if (data["policy"], data["version"], data["digest"]) != one.reference:
+        return f"the shadow of position {shadow} runs {one.policy} version {one.version}"
+    if data["scope"] != one.scope:
+        return f"the shadow of position {shadow} runs on another scope"
     return ""
 
 

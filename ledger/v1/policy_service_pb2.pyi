@@ -170,6 +170,7 @@ class ActivatePolicyRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: builtins.int
+    SHADOW_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
     rationale: builtins.str
@@ -181,6 +182,10 @@ class ActivatePolicyRequest(message.Message):
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    shadow: builtins.int
+    """Optional. The position that names a shadow of this version for this scope, from whose comparison
+    the activation starts; its event cites it.
     """
     @builtins.property
     def scope(self) -> policy_pb2.PolicyScope:
@@ -202,10 +207,11 @@ class ActivatePolicyRequest(message.Message):
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
         effective_time: timestamp_pb2.Timestamp | None = ...,
+        shadow: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["effective_time", b"effective_time", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "effective_time", b"effective_time", "ledger", b"ledger", "name", b"name", "rationale", b"rationale", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "effective_time", b"effective_time", "ledger", b"ledger", "name", b"name", "rationale", b"rationale", "request_id", b"request_id", "scope", b"scope", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,6 +249,7 @@ class SubmitPolicyRequest(message.Message):
     DIGEST_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    SHADOW_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
     rationale: builtins.str
@@ -254,6 +261,10 @@ class SubmitPolicyRequest(message.Message):
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    shadow: builtins.int
+    """Optional. The position that names a shadow of this version for this scope, from whose comparison
+    the submission starts; its event cites it.
     """
     @builtins.property
     def scope(self) -> policy_pb2.PolicyScope:
@@ -268,10 +279,11 @@ class SubmitPolicyRequest(message.Message):
         digest: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        shadow: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "ledger", b"ledger", "name", b"name", "rationale", b"rationale", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "ledger", b"ledger", "name", b"name", "rationale", b"rationale", "request_id", b"request_id", "scope", b"scope", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -278,22 +278,26 @@ class CompareShadowRequest(message.Message):
     SHADOW_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     MIN_POSITION_FIELD_NUMBER: builtins.int
+    AS_OF_FIELD_NUMBER: builtins.int
     shadow: builtins.int
     """Required. The position that names the shadow."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
+    as_of: builtins.int
+    """Optional. Compare up to this position, as it was seen from there; the head if not given."""
     def __init__(
         self,
         *,
         shadow: builtins.int = ...,
         ledger: builtins.str = ...,
         min_position: builtins.int = ...,
+        as_of: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "min_position", b"min_position", "shadow", b"shadow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "ledger", b"ledger", "min_position", b"min_position", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

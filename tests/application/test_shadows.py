@@ -13,7 +13,7 @@ from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.fleet.shadows import ShadowReader
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import ModelRegistered
-from ledger.events.policies import DRAFTED_TYPES, ScopePart
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivatedV1, ScopePart
 from ledger.events.registry import typed
 from ledger.events.shadows import (
     SHADOW_CLASSES,
@@ -335,3 +335,32 @@ def test_a_shadow_is_read_from_the_ledger_once_and_then_kept_warm(
     world.deploy("alpha", "v2", at=START + 5 * DAY)
     see(world, 0.9, 6 * DAY, version="v2")
     assert "fill" in read, "another version is observed"
+
+
+def test_a_promotion_cites_its_shadow_and_can_be_compared_as_it_was_then(world: World) -> None:
+    position = shadow(world, KEEN, scope=BETA)
+    see(world, 0.9, DAY, model="beta")
+    promoted = world.ledger.shadowing.promoted(position, "next", 1, BETA)
+    activate = world.ledger.commands.activate_policy
+    activated = activate(ANA, "next", 1, "", BETA, "it was compared", promoted).last_position
+    assert world.events(PolicyActivatedV1.TYPE)[-1].body.causation_position == position
+    then = world.ledger.shadow_comparisons.compare(position)
+    see(world, 0.4, 2 * DAY, model="beta")
+    assert world.ledger.shadow_comparisons.compare(position) != then
+    assert world.ledger.shadow_comparisons.compare(position, activated) == then
+
+
+@pytest.mark.parametrize(
+    ("version", "scope", "why"),
+    [(2, BETA, "runs next version 1"), (1, EVERYWHERE, "runs on another scope")],
+)
+def test_a_shadow_promotes_its_own_version_on_its_own_scope_alone(
+    world: World, version: int, scope: ScopePart, why: str
+) -> None:
+    position = shadow(world, KEEN, scope=BETA)
+    with pytest.raises(LedgerError, match=why) as refused:
+        world.ledger.shadowing.promoted(position, "next", version, scope)
+    assert reason_of(refused) is Reason.SHADOW_REFUSED
+    with pytest.raises(LedgerError, match="no shadow began at position 1"):
+        world.ledger.shadowing.promoted(1, "next", 1, BETA)
+    assert world.ledger.shadowing.promoted(0, "next", 1, BETA) is None

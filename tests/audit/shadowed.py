@@ -64,11 +64,20 @@ def spend_more_in_shadow(paper: Paper) -> int:
     return position
 
 
+def promote_from_the_shadow_of_another(paper: Paper) -> int:
+    position = paper.find("policy.activated.v1")[-1]
+    body = paper.at(position).body
+    assert isinstance(body, dict)
+    body["causation_position"] = paper.find(BEGUN)[-1]
+    return position
+
+
 SHADOWED: Final[dict[str, Callable[[Paper], int]]] = {
     "shadows.begun": begin_a_version_that_was_never_drafted,
     "shadows.ended": end_before_its_time,
     "shadows.recorded": score_in_shadow_unasked,
     "shadows.due": leave_a_shadow_out,
+    "shadows.promoted": promote_from_the_shadow_of_another,
     "shadows.replay": improve_what_a_shadow_gave,
     "shadows.planned": plan_in_shadow_unasked,
     "shadows.plans_due": leave_the_plan_of_a_shadow_out,

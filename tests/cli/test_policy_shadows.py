@@ -24,13 +24,18 @@ def test_a_version_runs_in_shadow_is_compared_and_is_promoted_on_its_own_scope(t
     assert promoted.code == 0, promoted.err
     shown = told("policy", "show", "default", "--json").json["policy"]["activations"][-1]
     assert shown["scope"]["model"] == "fares"
-    assert shown["rationale"] == f"After its shadow of position {position}: it agrees"
+    after = str(promoted.json["position"] - 1)
+    event = told("log", "tail", "--after", after, "-n", "1", "--json")
+    assert f'"causation_position":{position}' in event.out.replace(" ", ""), event.out
 
 
 def test_a_promotion_from_the_shadow_of_another_version_is_refused(told: Run) -> None:
     words = ("policy", "activate", "default", "1", "--rationale", "why", "--shadow", "999")
     refused = told(*words)
     assert refused.code == 2
+    elsewhere = told(*words, "--model", "fares")
+    assert elsewhere.code == 2
+    assert "excludes" in elsewhere.err
     assert "no shadow began at position 999" in refused.err
 
 

@@ -41,18 +41,20 @@ class PlanPairs(NamedTuple):
     """Plans of shadows that are not part of it: their body is gone, or that of the plan beside."""
 
 
-def compared_plans(events: Events, ledger: str, shadow: int) -> PlanPairs:
+def compared_plans(events: Events, ledger: str, shadow: int, as_of: int | None = None) -> PlanPairs:
     """Return the plans of a shadow beside those with which they were recorded."""
     found = _Comparison(shadow)
-    for event in _plans_after(events, ledger, shadow):
+    for event in _plans_after(events, ledger, shadow, as_of):
         found.take(event)
     return found.result()
 
 
-def _plans_after(events: Events, ledger: str, after: int) -> Iterator[RecordedEvent]:
+def _plans_after(
+    events: Events, ledger: str, after: int, as_of: int | None
+) -> Iterator[RecordedEvent]:
     types = (PlanMade.TYPE, ShadowPlanned.TYPE)
     while True:
-        page = events.of_types(ledger, types, after=after, limit=_PAGE)
+        page = events.of_types(ledger, types, after=after, at_or_before=as_of, limit=_PAGE)
         yield from page
         if len(page) < _PAGE:
             return

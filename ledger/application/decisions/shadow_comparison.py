@@ -69,16 +69,16 @@ class ShadowComparisons:
         self._histories = histories
         self._places = places
 
-    def compare(self, shadow: int) -> ComparedShadow:
-        """Return what came of the shadow that began at a position.
+    def compare(self, shadow: int, as_of: int | None = None) -> ComparedShadow:
+        """Return what came of the shadow that began at a position, by now or up to another one.
 
         LIMIT_REACHED while as many policies as may be are being tried or compared.
         """
         with self._places.one():
             walk = _Walk(shadow, self._cost, self._decision)
-            for event in self._events_after(shadow):
+            for event in self._events_after(shadow, as_of):
                 walk.take(event)
-            plans = compared_plans(self._events, self._ledger, shadow)
+            plans = compared_plans(self._events, self._ledger, shadow, as_of)
             return ComparedShadow(*walk.result(), plans)
 
     def _cost(self, model: str, as_of: int) -> int | None:
@@ -98,10 +98,12 @@ class ShadowComparisons:
                 raise
             return None, True
 
-    def _events_after(self, shadow: int) -> Iterator[RecordedEvent]:
+    def _events_after(self, shadow: int, as_of: int | None) -> Iterator[RecordedEvent]:
         after = shadow
         while True:
-            page = self._events.of_types(self._ledger, _READ, after=after, limit=_PAGE)
+            page = self._events.of_types(
+                self._ledger, _READ, after=after, at_or_before=as_of, limit=_PAGE
+            )
             yield from page
             if len(page) < _PAGE:
                 return

@@ -4,7 +4,7 @@ Each checks the state that it is about and decides the next event of an aggregat
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import structlog
@@ -156,14 +156,15 @@ class FleetCommands:
         digest: str,
         scope: ScopePart,
         rationale: str,
+        shadow: int | None = None,
     ) -> AppendResult:
         """Record that a version came into force; `digest`, where given, must be that version's.
 
-        APPROVAL_MISSING where the policies in force ask for approvals that it has not.
+        Its event cites the shadow that it starts from. APPROVAL_MISSING where the policies in force
+        ask for approvals that it has not.
         """
-        return self._activate(
-            caller, policy, version, digest, scope, rationale, self._governance.activated
-        )
+        wanted = ActivationSpec(policy, version, digest, scope, rationale, shadow)
+        return self._activate(caller, wanted, self._governance.activated)
 
     def roll_back_policy(
         self,
@@ -178,9 +179,8 @@ class FleetCommands:
 
         GOVERNANCE_REFUSED where it was not, or is now.
         """
-        return self._activate(
-            caller, policy, version, digest, scope, reason, self._governance.rolled_back
-        )
+        wanted = ActivationSpec(policy, version, digest, scope, reason)
+        return self._activate(caller, wanted, self._governance.rolled_back)
 
     def activate_in_emergency(
         self,
@@ -195,9 +195,8 @@ class FleetCommands:
 
         GOVERNANCE_REFUSED where no approvals are asked for, or nothing could follow it.
         """
-        written = self._activate(
-            caller, policy, version, digest, scope, reason, self._governance.in_emergency
-        )
+        wanted = ActivationSpec(policy, version, digest, scope, reason)
+        written = self._activate(caller, wanted, self._governance.in_emergency)
         _log.warning(
             "policy.emergency",
             policy=policy,
@@ -208,7 +207,7 @@ class FleetCommands:
         )
         return written
 
-    def schedule_policy(
+    def schedule_policy(  # noqa: PLR0913 - a version as it is activated, and when
         self,
         caller: Caller,
         policy: str,
@@ -217,8 +216,10 @@ class FleetCommands:
         scope: ScopePart,
         rationale: str,
         effective_time: int,
+        *,
+        shadow: int | None = None,
     ) -> AppendResult:
-        """Record that a version is to come into force at a time.
+        """Record that a version is to come into force at a time; the rest as `activate_policy`.
 
         APPROVAL_MISSING where it lacks approvals that hold until then.
         """
@@ -226,21 +227,14 @@ class FleetCommands:
         def make(actor: str, wanted: ActivationSpec) -> tuple[EventData, list[Guard]]:
             return self._governance.scheduled(actor, wanted, effective_time)
 
-        return self._activate(caller, policy, version, digest, scope, rationale, make)
+        wanted = ActivationSpec(policy, version, digest, scope, rationale, shadow)
+        return self._activate(caller, wanted, make)
 
     def activate_due(
         self, caller: Caller, wanted: ActivationSpec, make: MakeActivation
     ) -> AppendResult:
         """Record an activation whose time has come; raises why it may not be."""
-        return self._activate(
-            caller,
-            wanted.policy,
-            wanted.version,
-            wanted.digest,
-            wanted.scope,
-            wanted.rationale,
-            make,
-        )
+        return self._activate(caller, wanted, make)
 
     def revert_policy(
         self, caller: Caller, wanted: ActivationSpec, make: MakeActivation
@@ -263,22 +257,14 @@ class FleetCommands:
         return self._save(caller, PolicyActivated.METHOD, decide)
 
     def _activate(
-        self,
-        caller: Caller,
-        policy: str,
-        version: int,
-        digest: str,
-        scope: ScopePart,
-        rationale: str,
-        make: MakeActivation,
+        self, caller: Caller, asked: ActivationSpec, make: MakeActivation
     ) -> AppendResult:
         def decide() -> Proposal:
-            self._check_scope(scope)
-            known, draft = self._draft(policy, version, digest)
-            guards = self._check_meaning(policy, version, draft.digest)
-            wanted = ActivationSpec(policy, version, draft.digest, scope, rationale)
-            data, judged = make(caller.actor, wanted)
-            return next_event(known.version, data, guards=[*guards, *judged])
+            self._check_scope(asked.scope)
+            known, draft = self._draft(asked.policy, asked.version, asked.digest)
+            guards = self._check_meaning(asked.policy, asked.version, draft.digest)
+            data, judged = make(caller.actor, replace(asked, digest=draft.digest))
+            return next_event(known.version, data, cause=asked.shadow, guards=[*guards, *judged])
 
         return self._save(caller, PolicyActivated.METHOD, decide)
 

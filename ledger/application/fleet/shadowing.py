@@ -14,7 +14,7 @@ from ledger.events.policies import ScopePart
 from ledger.events.registry import typed
 from ledger.events.shadows import SHADOW_TYPES, PolicyShadowed, ShadowEnd, ShadowEnded
 from ledger.events.values import SECOND, format_time
-from ledger.governance.shadows import Shadows, begin_fault, end_fault
+from ledger.governance.shadows import Shadows, begin_fault, end_fault, promotion_fault
 from ledger.limits import SHADOW_SECONDS_MAX, SHADOW_SECONDS_MIN
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
@@ -74,6 +74,25 @@ class Shadowing:
         if found is None:
             raise _refused("", f"has no shadow of position {shadow}")
         return found
+
+    def promoted(self, shadow: int, policy: str, version: int, scope: ScopePart) -> int | None:
+        """Return what a step of a version cites that starts from a shadow; 0: from none.
+
+        SHADOW_REFUSED where that did not run this version on this scope.
+        """
+        if not shadow:
+            return None
+        shadows = self.running()
+        found = shadows.begun.get(shadow)
+        step = {
+            "policy": policy,
+            "version": version,
+            "digest": "" if found is None else found.digest,  # a version has one
+            "scope": scope.model_dump(),
+        }
+        if fault := promotion_fault(shadows, shadow, step):
+            raise _refused(policy, f"is not promoted so: {fault}")
+        return shadow
 
     def begin(
         self,

@@ -102,6 +102,8 @@ class ActivationSpec:
     digest: str
     scope: ScopePart
     rationale: str
+    shadow: int | None = None
+    """The shadow that it starts from."""
 
     @property
     def named(self) -> tuple[str, int]:

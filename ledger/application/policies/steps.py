@@ -58,9 +58,17 @@ class PolicySteps:
         self._governance = governance
 
     def submit(
-        self, caller: Caller, version: ChosenVersion, scope: ScopePart, rationale: str
+        self,
+        caller: Caller,
+        version: ChosenVersion,
+        scope: ScopePart,
+        rationale: str,
+        cause: int | None = None,
     ) -> AppendResult:
-        """Record that a version waits for approvals in a scope; GOVERNANCE_REFUSED says why not."""
+        """Record that a version waits for approvals in a scope; GOVERNANCE_REFUSED says why not.
+
+        `cause` is the shadow that it starts from.
+        """
 
         def make(judged: Judged) -> PolicyStep:
             self._governance.check_reachable(judged, version.named)
@@ -72,7 +80,7 @@ class PolicySteps:
                 rationale=rationale,
             )
 
-        return self._record(caller, PolicySubmitted.METHOD, make, scope)
+        return self._record(caller, PolicySubmitted.METHOD, make, scope, cause)
 
     def approve(
         self, caller: Caller, version: ChosenVersion, role: str, comment: str
@@ -188,7 +196,12 @@ class PolicySteps:
         return self._record(caller, PolicyScheduleWithdrawn.METHOD, make)
 
     def _record(
-        self, caller: Caller, method: str, make: _Make, scope: ScopePart | None = None
+        self,
+        caller: Caller,
+        method: str,
+        make: _Make,
+        scope: ScopePart | None = None,
+        cause: int | None = None,
     ) -> AppendResult:
         def decide() -> Proposal:
             judged = self._governance.judged()
@@ -204,7 +217,7 @@ class PolicySteps:
             )
             if fault:
                 raise refused(fault)
-            return Proposal([Addition.of(made)], judged.guards(scope))
+            return Proposal([Addition.of(made, cause=cause)], judged.guards(scope))
 
         return self._appender.append(caller, method, decide, tries=_TRIES)
 

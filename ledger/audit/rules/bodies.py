@@ -107,7 +107,8 @@ def requests_unique(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return None
     cls = BY_TYPE.get(event.type)
     method = cls.METHOD if cls is not None else ""
-    if event.cause is not None and method in _WITH_A_DEFINITION:
+    promoted = fold.shadows.running.begun
+    if method in _WITH_A_DEFINITION and event.cause is not None and event.cause not in promoted:
         method = SignalDefined.METHOD
     if not method:
         return Unchecked("the method behind this type is not known")

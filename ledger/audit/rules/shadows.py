@@ -9,14 +9,20 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.replay import POLICY_BODIES, differing
 from ledger.audit.shadows import OwedShadows
-from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
+from ledger.events.policies import (
+    ACTIVATED_TYPES,
+    DRAFTED_TYPES,
+    PolicyScheduled,
+    PolicySubmitted,
+)
 from ledger.events.shadows import (
     SHADOW_DECISION_TYPES,
     PolicyShadowed,
     ShadowEnded,
     ShadowScored,
 )
-from ledger.governance.shadows import begin_fault, came_into_force, end_fault
+from ledger.events.signals import DEFINED_TYPES
+from ledger.governance.shadows import begin_fault, came_into_force, end_fault, promotion_fault
 
 _SCORED: Final = ShadowScored.TYPE
 _AT: Final = ("model", "as_of", "evaluated_at", "trigger", "historical")
@@ -90,6 +96,23 @@ def shadows_recorded(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return Unchecked(fold.absences.reason(last.position))
     is_same = _members(event.known, *_CITED) == _members(last.data, *_CITED)
     return None if is_same else "the score that it cites has another horizon"
+
+
+@rule("shadows.promoted", PolicySubmitted.TYPE, PolicyScheduled.TYPE, *ACTIVATED_TYPES)
+def shadows_promoted(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A step of a version cites its own shadow on that scope, or the definition that needs it."""
+    if event.cause is None:
+        return None
+    if event.type in ACTIVATED_TYPES and _is_definition(event.cause, fold):
+        return None
+    fault = promotion_fault(fold.shadows.running, event.cause, event.known)
+    if fault and (fold.shadows.blind_at or fold.gone.lacks(DEFINED_TYPES)):
+        return Unchecked("a body is not there that may be its cause")
+    return fault or None
+
+
+def _is_definition(position: int, fold: LedgerState) -> bool:
+    return any(position == at for known in fold.definitions.values() for at, _ in known)
 
 
 def _scored_fault(event: AuditedEvent, owed: OwedShadows) -> str:

@@ -57,11 +57,13 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         scope: PolicyScope | None = None,
         digest: str = "",
         effective_time: Time | None = None,
+        shadow: int = 0,
         request_id: str | None = None,
     ) -> Appended:
         """Bring a version into force for a scope, or without one for the whole ledger.
 
-        At `effective_time`, if one is stated, and if its approvals still count by then.
+        At `effective_time`, if one is stated, and if its approvals still count by then. `shadow`
+        is the position of its shadow on that scope from whose comparison it starts.
         """
         at = None if effective_time is None else timestamp_of(effective_time, "effective_time")
         request = pb.ActivatePolicyRequest(
@@ -70,6 +72,7 @@ class AsyncPolicyCalls(AsyncServiceCalls):
             scope=scope_message(scope),
             digest=digest,
             effective_time=at,
+            shadow=shadow,
         )
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
@@ -81,14 +84,19 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         *,
         scope: PolicyScope | None = None,
         digest: str = "",
+        shadow: int = 0,
         request_id: str | None = None,
     ) -> Appended:
-        """Submit a version for approval in a scope, or without one in the whole ledger."""
+        """Submit a version for approval in a scope, or without one in the whole ledger.
+
+        `shadow` is the position of its shadow on that scope from whose comparison it starts.
+        """
         request = pb.SubmitPolicyRequest(
             name=version_name(policy, version),
             rationale=rationale,
             scope=scope_message(scope),
             digest=digest,
+            shadow=shadow,
         )
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
@@ -280,8 +288,15 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         request = shadow_pb2.ListShadowsRequest(min_position=min_position)
         return self._connection.items(paged(request, PolicyShadow, "shadows"))
 
-    async def compare_shadow(self, shadow: int, *, min_position: int = 0) -> ShadowComparison:
-        """Compare a shadow with what was decided. Nothing is written; it may take minutes."""
-        request = shadow_pb2.CompareShadowRequest(shadow=shadow, min_position=min_position)
+    async def compare_shadow(
+        self, shadow: int, *, as_of: int = 0, min_position: int = 0
+    ) -> ShadowComparison:
+        """Compare a shadow with what was decided, by now or up to a position.
+
+        Nothing is written; it may take minutes.
+        """
+        request = shadow_pb2.CompareShadowRequest(
+            shadow=shadow, as_of=as_of, min_position=min_position
+        )
         call = Call(request, whole(ShadowComparison), deadline_seconds_min=_TRIAL_SECONDS)
         return await self._connection.run(call)
