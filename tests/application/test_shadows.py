@@ -268,6 +268,21 @@ def test_every_shadow_that_began_is_listed_and_named_by_its_position(world: Worl
     assert reason_of(refused) is Reason.SHADOW_REFUSED
 
 
+def test_a_shadow_whose_time_is_over_when_it_is_recorded_ends_at_once(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha")
+    world.see("alpha", 0.4, START + DAY)
+    world.settle()
+    drafted = world.draft(CALM, "next")
+    world.before_append(lambda: world.see("alpha", 0.4, START + 2 * DAY))
+    world.ledger.shadowing.begin(ANA, "next", 1, drafted.digest, EVERYWHERE, 3_600, "to compare")
+    assert world.ledger.shadowing.running().running
+    world.govern()
+    assert not world.ledger.shadowing.running().running
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
 def test_only_a_time_to_come_can_end_it(world: World) -> None:
     with pytest.raises(LedgerError) as refused:
         shadow(world, KEEN, span=-DAY)

@@ -45,7 +45,11 @@ def _blind(fold: LedgerState) -> Unchecked | None:
 
 @rule("shadows.begun", PolicyShadowed.TYPE)
 def shadows_begun(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A shadow runs a drafted version, for a time to come, alone on its scope, beside a few."""
+    """A shadow runs a drafted version, for a time to come, alone on its scope, beside a few.
+
+    Of a ledger whose time its data tell it is not known by which time it was begun: they may have
+    moved that on before the record. Then it ends at once.
+    """
     data = event.known
     if fold.drafts.get((data["policy"], data["version"])) != data["digest"]:
         if fold.gone.lacks(DRAFTED_TYPES):
@@ -53,7 +57,8 @@ def shadows_begun(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return f"{data['policy']} has no version {data['version']} with that digest"
     if (unchecked := _blind(fold)) is not None:
         return unchecked
-    return begin_fault(fold.shadows.running, data, event.recorded_at) or None
+    now = event.recorded_at if fold.clock == "wall" else 0
+    return begin_fault(fold.shadows.running, data, now) or None
 
 
 @rule("shadows.ended", ShadowEnded.TYPE, finish=_unended)
