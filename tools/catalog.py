@@ -1,4 +1,4 @@
-"""Writes what is generated from code: the event catalogue, the schemas of policies and verdicts.
+"""Writes what is generated from code: the event catalogue, and schemas of documents and verdicts.
 
 `python -m tools.catalog` writes `ledger/events/CATALOG.md` and, each beside its code, the schemas
 `policy_schema.json` and `verdict_schema.json`; `--check` compares instead and fails where one is
@@ -17,6 +17,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from ledger.application.policies import schema
+from ledger.application.recipes.text import recipe_schema
 from ledger.audit import report
 from ledger.events.base import EventData, Part
 from ledger.events.canonical import encode
@@ -25,6 +26,7 @@ from ledger.events.registry import EVENT_CLASSES
 ROOT: Final = Path(__file__).resolve().parents[1]
 GOLDEN: Final = ROOT / "tests" / "events" / "golden"
 CATALOG: Final = ROOT / "ledger" / "events" / "CATALOG.md"
+RECIPE_SCHEMA: Final = ROOT / "ledger" / "application" / "recipes" / "recipe_schema.json"
 POLICY_SCHEMA: Final = ROOT / "ledger" / "application" / "policies" / "policy_schema.json"
 VERDICT_SCHEMA: Final = ROOT / "ledger" / "audit" / "verdict_schema.json"
 
@@ -269,6 +271,7 @@ def main(arguments: Sequence[str]) -> int:
     written = {
         CATALOG: catalog_text(),
         POLICY_SCHEMA: schema.schema_text(),
+        RECIPE_SCHEMA: recipe_schema(),
         VERDICT_SCHEMA: report.schema_text(),
     }
     for path, text in written.items():
@@ -279,7 +282,7 @@ def main(arguments: Sequence[str]) -> int:
         if not arguments:
             path.write_bytes(wanted)
     if not stale:
-        print("The event catalogue and the schemas of policies and verdicts are current.")
+        print("The event catalogue and the schemas of documents and verdicts are current.")
         return 0
     if arguments:
         print(f"Not current: {', '.join(stale)}. Run `python -m tools.catalog`.")

@@ -10,6 +10,7 @@ from tools import (
     golden_governance,
     golden_policies,
     golden_proving,
+    golden_recipes,
     golden_reviews,
     golden_shadows,
     golden_signals,
@@ -34,4 +35,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_shadows.plan,
     golden_budgets.run,
     golden_access.govern,
+    golden_recipes.run,
 )

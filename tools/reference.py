@@ -13,6 +13,7 @@ from typer.main import get_command
 import ledger.audit.rules  # noqa: F401 - registers the rules
 from ledger.application.policies.problems import MEANING as MEANING_OF_CODE
 from ledger.application.policies.problems import REFUSED_SINCE_2, AdviceCode
+from ledger.application.recipes.problems import RECIPE_MEANING, RecipeAdvice
 from ledger.audit.registry import all_meanings
 from ledger.cli.exits import MEANING
 from ledger.cli.main import app
@@ -110,12 +111,22 @@ def problems_table() -> str:
     return "\n".join(lines)
 
 
+def recipe_problems_table() -> str:
+    """Return every code of the recipe linter, its weight and what it says."""
+    lines = ["| code | weight | what is wrong |", "| --- | --- | --- |"]
+    for code, meaning in RECIPE_MEANING.items():
+        weight = "warning" if code in get_args(RecipeAdvice) else "error"
+        lines.append(f"| `{code}` | {weight} | {meaning} |")
+    return "\n".join(lines)
+
+
 TABLES: Final[dict[str, tuple[Callable[[], str], ...]]] = {
     "ledger/audit/README.md": (rules_table,),
     "ledger/cli/README.md": (exits_table, commands_table, json_table, items_table),
     "ledger/docs/configuration.md": (settings_table,),
     "ledger/docs/errors.md": (errors_table,),
     "ledger/docs/policies.md": (problems_table,),
+    "ledger/docs/recipes.md": (recipe_problems_table,),
 }
 
 

@@ -59,7 +59,7 @@ class Checks:
         return value
 
     def document(self, field: str, value: str) -> str:
-        """Require the text of a policy, of a size that is read."""
+        """Require the text of a document, of a size that is read."""
         size = len(value.encode())
         if self.present(field, value.strip()) and size > DOCUMENT_BYTES_MAX:
             self.refuse(field, f"has {size} bytes; at most {DOCUMENT_BYTES_MAX} fit")
@@ -103,19 +103,24 @@ class Checks:
         return "", "", 0
 
     def version_name(
-        self, field: str, value: str, *, version_optional: bool = False
+        self,
+        field: str,
+        value: str,
+        *,
+        version_optional: bool = False,
+        collection: str = "policies",
     ) -> tuple[str, int]:
         """Require `policies/{policy}/versions/{version}` and return both; version 0 if left out."""
         parts = value.split("/")
         if not value:
             self.refuse(field, "is required")
-        elif parts[0] == "policies" and len(parts) > 1 and name_fault(parts[1]) is None:
+        elif parts[0] == collection and len(parts) > 1 and name_fault(parts[1]) is None:
             if len(parts) == 2 and version_optional:
                 return parts[1], 0
             if len(parts) == 4 and parts[2] == "versions" and (version := _counting(parts[3])):
                 return parts[1], version
         if value:
-            self.refuse(field, f"{value[:160]!r} is not of the form policies/POLICY/versions/N")
+            self.refuse(field, f"{value[:160]!r} is not of the form {collection}/ID/versions/N")
         return "", 0
 
     def integer(self, field: str, value: str, *, minimum: int, optional: bool = False) -> int:

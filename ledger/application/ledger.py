@@ -37,6 +37,8 @@ from ledger.application.policies.compiled import PolicyCache
 from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.reviews import PolicyReviews
 from ledger.application.policies.steps import PolicySteps
+from ledger.application.recipes.benchmarks import BenchmarkModels
+from ledger.application.recipes.shelf import Recipes
 from ledger.clock import Clock
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
@@ -90,6 +92,8 @@ class LedgerApplication:
         self.trials = Trials(store.events, info, self.histories, self.fleet, places)
         self.overrides = Overrides(store, info, self.decisions)
         self.cases = Cases(store, info)
+        self.recipes = Recipes(store, info, self.authority)
+        self.benchmarks = BenchmarkModels(store, info, self.fleet)
         self.shadowing = Shadowing(store, info, self.commands, shadows)
         self.shadow_comparisons = ShadowComparisons(
             store.events, info.origin, self.histories, places

@@ -16,6 +16,7 @@ from ledger.audit.gone import Gone
 from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
+from ledger.audit.recipes import AuditedRecipes
 from ledger.audit.source import EventSource
 from ledger.audit.stated_times import StatedTimes
 from ledger.audit.verified_prefix import Node, push, root_of
@@ -190,6 +191,7 @@ class LedgerState:
         self.authority = AuditedAuthority()
         self.cases = AuditedCases()
         self.lifecycle = LifecycleState()
+        self.recipes = AuditedRecipes()
         self.observations = Observations()
         self.assessor: Assessor
         self.obligations: Obligations
@@ -230,6 +232,7 @@ class LedgerState:
         """Take in an event that the rules have looked at."""
         self.position, self.recorded_at = event.position, event.recorded_at
         self.authority.apply(event)
+        self.recipes.apply(event)
         self.cases.take(event, self)
         self.shadows.take(event, self)
         said = event.actor, event.data, event.recorded_at

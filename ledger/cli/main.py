@@ -93,6 +93,16 @@ TREE: Final[dict[str, str | Group]] = {
         | {"diff": "policy_trials", "try": "policy_trials"}
         | dict.fromkeys(("shadow", "unshadow", "shadows", "compare"), "policy_shadows"),
     ),
+    "recipe": Group(
+        "How models are retrained, every version of it.",
+        ("lint", "draft", "approve", "reject", "retire", "show", "list"),
+        "recipes",
+    ),
+    "benchmark": Group(
+        "Versions that models are measured by, and those to fall back to.",
+        ("register", "retire", "list"),
+        "benchmarks",
+    ),
     "plan": Group("Which models to retrain within a budget.", ("make", "show", "list"), "plans"),
     "decision": Group(
         "Decisions made, explained and replayed.",

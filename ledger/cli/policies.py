@@ -123,7 +123,7 @@ def lint(
     chosen = session()
     found = chosen.client.lint_policy(read_document(file))
     summary = f"{file}: it can be drafted; digest {found.digest}." if found.valid else ""
-    said = [*_told(file, found.problems), *found.bounds, summary]
+    said = [*told_problems(file, found.problems), *found.bounds, summary]
     chosen.show(found, "\n".join(filter(None, said)))
     if not found.valid or (strict and found.problems):
         raise typer.Exit(1)
@@ -133,7 +133,7 @@ def draft(policy: _Policy, file: _File, rationale: _Rationale) -> None:
     """Record the next version of a policy; it is in force nowhere until activated."""
     chosen = session()
     made = chosen.client.draft_policy(policy, read_document(file), rationale)
-    for line in _told(file, made.warnings):
+    for line in told_problems(file, made.warnings):
         output.say(line)
     version = made.version
     chosen.show(
@@ -263,7 +263,7 @@ def _in_force(activation: "PolicyActivation") -> str:
     )
 
 
-def _told(file: str, problems: "tuple[PolicyProblem, ...]") -> list[str]:
+def told_problems(file: str, problems: "tuple[PolicyProblem, ...]") -> list[str]:
     """Return the findings as compilers print theirs, each with its place first."""
     return [
         f"{file}:{each.line}:{each.column}: {each.severity.lower()}: "
@@ -281,6 +281,6 @@ def _sentences(message: str, remedy: str) -> str:
 
 
 def read_document(file: str) -> str:
-    """Return the text of a policy's file; MisuseError where it cannot be read."""
+    """Return the text of a document's file; MisuseError where it cannot be read."""
     opened = sys.stdin.buffer if file == "-" else None
     return named_text(Path(file), DOCUMENT_BYTES_MAX, opened)

@@ -21,6 +21,7 @@ from ledger.v1 import (
     notification_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
+    recipe_service_pb2,
     signal_service_pb2,
 )
 
@@ -36,6 +37,7 @@ _SERVICES: Final = (
     notification_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
+    recipe_service_pb2,
     signal_service_pb2,
 )
 

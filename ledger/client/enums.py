@@ -49,6 +49,22 @@ class Severity(StrEnum):
     ERROR = "ERROR"
 
 
+class RecipeState(StrEnum):
+    """The state of a version of a recipe."""
+
+    DRAFT = "DRAFT"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    RETIRED = "RETIRED"
+
+
+class BenchmarkKind(StrEnum):
+    """How a version of a model serves others: they are measured by it, or fall back to it."""
+
+    BENCHMARK = "BENCHMARK"
+    KNOWN_GOOD = "KNOWN_GOOD"
+
+
 class DrillKind(StrEnum):
     """How a drill was held: by people talking, by people attacking, or by a program."""
 

@@ -203,9 +203,9 @@ def id_of(collection: str, name: str) -> str:
     return name.removeprefix(f"{collection}/")
 
 
-def version_name(policy: str, version: int) -> str:
-    """Return the resource name of a version of a policy."""
-    return f"policies/{id_of('policies', policy)}/versions/{version}"
+def version_name(name: str, version: int, collection: str = "policies") -> str:
+    """Return the resource name of a version of a policy, or of another thing with versions."""
+    return f"{collection}/{id_of(collection, name)}/versions/{version}"
 
 
 def scope_message(scope: PolicyScope | None) -> policy_pb2.PolicyScope | None:

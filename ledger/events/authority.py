@@ -67,6 +67,8 @@ ACTIONS: Final[dict[str, str]] = {
     "policies.emergency": "put a policy in force without its approvals, to be ratified",
     "projections.rebuild": "rebuild a read model",
     "proofs.read": "read a ledger's head, keys, checkpoints and proofs",
+    "recipes.approve": "approve a recipe, reject it or retire it",
+    "recipes.draft": "draft a recipe, and register benchmark models",
     "roles.define": "define a role",
     "roles.grant": "grant a role, and withdraw it",
     "signals.define": "define a signal",

@@ -42,6 +42,7 @@ from ledger.events.proving import (
     ServiceAccountedV3,
     StreamsSealed,
 )
+from ledger.events.recipes import RECIPE_CLASSES
 from ledger.events.recorder import RecorderEvent
 from ledger.events.reviews import REVIEW_CLASSES
 from ledger.events.shadows import SHADOW_CLASSES, ShadowPlanned
@@ -111,6 +112,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ShadowPlanned,
     *BUDGET_CLASSES,
     ServiceAccountedV3,
+    *RECIPE_CLASSES,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -136,6 +136,14 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. The step in the life of a policy may not be taken: not by this person, or not as things are. Do: the message says why; `policy status` says what may be done next."""
     ERROR_REASON_SHADOW_REFUSED: _ErrorReason.ValueType  # 90
     """FAILED_PRECONDITION. A shadow cannot begin there, or none of that position runs. Do: list the shadows that run; end one, or name another scope."""
+    ERROR_REASON_RECIPE_INVALID: _ErrorReason.ValueType  # 100
+    """INVALID_ARGUMENT. The recipe's text has errors. Do: `BadRequest` says where each is; `recipe lint` shows them all with what to do."""
+    ERROR_REASON_RECIPE_UNKNOWN: _ErrorReason.ValueType  # 101
+    """NOT_FOUND. There is no recipe of that name, or not that version of it. Do: list the recipes."""
+    ERROR_REASON_RECIPE_REFUSED: _ErrorReason.ValueType  # 102
+    """FAILED_PRECONDITION. The step in the life of a recipe may not be taken, or no job may be made by the version. Do: the message says why; `recipe show` says the state of each version."""
+    ERROR_REASON_BENCHMARK_REFUSED: _ErrorReason.ValueType  # 103
+    """FAILED_PRECONDITION. The version cannot be registered as a benchmark or as known to be good, or is not registered so. Do: the message says why; `benchmark list` shows what is registered."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -270,3 +278,11 @@ ERROR_REASON_GOVERNANCE_REFUSED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION. The step in the life of a policy may not be taken: not by this person, or not as things are. Do: the message says why; `policy status` says what may be done next."""
 ERROR_REASON_SHADOW_REFUSED: ErrorReason.ValueType  # 90
 """FAILED_PRECONDITION. A shadow cannot begin there, or none of that position runs. Do: list the shadows that run; end one, or name another scope."""
+ERROR_REASON_RECIPE_INVALID: ErrorReason.ValueType  # 100
+"""INVALID_ARGUMENT. The recipe's text has errors. Do: `BadRequest` says where each is; `recipe lint` shows them all with what to do."""
+ERROR_REASON_RECIPE_UNKNOWN: ErrorReason.ValueType  # 101
+"""NOT_FOUND. There is no recipe of that name, or not that version of it. Do: list the recipes."""
+ERROR_REASON_RECIPE_REFUSED: ErrorReason.ValueType  # 102
+"""FAILED_PRECONDITION. The step in the life of a recipe may not be taken, or no job may be made by the version. Do: the message says why; `recipe show` says the state of each version."""
+ERROR_REASON_BENCHMARK_REFUSED: ErrorReason.ValueType  # 103
+"""FAILED_PRECONDITION. The version cannot be registered as a benchmark or as known to be good, or is not registered so. Do: the message says why; `benchmark list` shows what is registered."""

@@ -51,10 +51,10 @@ SCOPES: Final[dict[str, dict[str, Any]]] = {
 
 MODEL: Final = {
     "AcknowledgeEscalation", "CloseTask", "Evaluate", "ExplainAuthority", "ExplainDecision",
-    "GetDecision", "GetModel", "ListDecisions", "ListEscalations", "ListSignalStates", "ListTasks",
-    "OverrideDecision", "RecordDeployment", "RegisterModel", "ReplayDecision", "ResolveEscalation",
-    "RetireModel", "StreamSignals", "SubmitSignals", "TakeTask", "TryPolicy",
-    "UpdateModel",
+    "GetDecision", "GetModel", "ListBenchmarks", "ListDecisions", "ListEscalations",
+    "ListSignalStates", "ListTasks", "OverrideDecision", "RecordDeployment", "RegisterBenchmark",
+    "RegisterModel", "ReplayDecision", "ResolveEscalation", "RetireBenchmark", "RetireModel",
+    "StreamSignals", "SubmitSignals", "TakeTask", "TryPolicy", "UpdateModel",
 }  # fmt: skip
 """The methods whose request names a model, and below those whose request names a signal."""
 SIGNAL: Final = {"DefineSignal", "StreamSignals", "SubmitSignals"}
@@ -65,10 +65,12 @@ PLACES: Final = {
     "ActivatePolicy": "policies/main/versions/1",
     "DeleteExport": "exports/none",
     "DraftPolicy": "policies/main",
+    "DraftRecipe": "recipes/weekly",
     "GetExport": "exports/none",
     "GetPlan": "plans/none",
     "GetPolicy": "policies/main",
     "GetProjection": "projections/none",
+    "GetRecipe": "recipes/weekly",
     "ReadExport": "exports/none",
     "RebuildProjection": "projections/none",
     **dict.fromkeys(("ExplainDecision", "GetDecision", "ReplayDecision"), DECISION),
@@ -101,7 +103,7 @@ def request_of(method: str) -> Message:
     if "models" in fields:
         made.models.append("fares")
     if "parent" in fields:
-        made.parent = "models/fares"
+        made.parent = "recipes/weekly" if method == "ListRecipes" else "models/fares"
     if "model" in fields and fields["model"].message_type is None:
         made.model = "fares"
     elif "model" in fields:

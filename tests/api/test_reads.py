@@ -58,6 +58,10 @@ CHANGES = {
         "RatifyPolicy", "RejectPolicy", "RetirePolicy", "RollBackPolicy", "ShadowPolicy",
         "SubmitPolicy", "WithdrawApproval", "WithdrawSchedule",
     },
+    "RecipeService": {
+        "ApproveRecipe", "DraftRecipe", "RegisterBenchmark", "RejectRecipe", "RetireBenchmark",
+        "RetireRecipe",
+    },
     "PriorityService": {"MakePlan", "RebuildProjection"},
     "SignalService": {"DefineSignal", "StreamSignals", "SubmitSignals"},
 }  # fmt: skip

@@ -19,6 +19,7 @@ from tests.audit.left_out import LEFT_OUT
 from tests.audit.misstated import MISSTATED
 from tests.audit.paper import Paper
 from tests.audit.shadowed import SHADOWED
+from tests.audit.unapproved import UNAPPROVED
 from tests.audit.unasked import UNASKED
 from tests.audit.unauthorised import UNAUTHORISED
 from tests.audit.ungoverned import UNGOVERNED
@@ -310,6 +311,7 @@ FORGERIES: Final[dict[str, Forge]] = (
     | SHADOWED
     | MISSTATED
     | UNGOVERNED
+    | UNAPPROVED
     | {
         "bodies.present": remove_a_body,
         "bodies.canonical": add_white_space,
@@ -388,7 +390,8 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     absent |= {"authority.credentials", "accesses.due", "accesses", "reads"}
     absent |= {"authority.claims", "meanings.standard", "refusals.rows"}
     absent |= {"corrections.present", "corrections.alike", "corrections.newest"}
-    absent |= {"policies.steps", "policies.terms", "reviews.due"}
+    absent |= {"policies.steps", "policies.terms", "reviews.due", "benchmarks"}
+    absent |= {"recipes.drafted", "recipes.steps"}
     assert set(RULES) - applied <= absent
 
 

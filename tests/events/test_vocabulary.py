@@ -15,6 +15,7 @@ from ledger.chain.link import PERMANENT
 from ledger.events.authority import AUTHORITY_TYPES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
 from ledger.events.policies import STEP_CLASSES
+from ledger.events.recipes import RECIPE_CLASSES
 from ledger.events.recorder import RecorderEvent
 from ledger.events.registry import (
     BY_TYPE,
@@ -35,6 +36,7 @@ from ledger.v1 import (
     model_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
+    recipe_service_pb2,
     signal_service_pb2,
 )
 from tools.golden import GOLDEN
@@ -48,6 +50,7 @@ FILES: tuple[Any, ...] = (
     model_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
+    recipe_service_pb2,
     signal_service_pb2,
 )
 CALLS = {
@@ -79,7 +82,9 @@ def test_golden_events_are_in_the_stream_that_their_data_name(cls: type[EventDat
 def test_what_the_format_calls_permanent_keeps_its_body_and_so_do_keys_and_configuration() -> None:
     kept = PERMANENT | {"key.committed", "key.revoked", "ledger.configured"}
     kept |= {type_.rpartition(".")[0] for type_ in AUTHORITY_TYPES}
-    kept |= {cls.TYPE.rpartition(".")[0] for cls in (*STEP_CLASSES, *REVIEW_CLASSES)}
+    kept |= {
+        cls.TYPE.rpartition(".")[0] for cls in (*STEP_CLASSES, *REVIEW_CLASSES, *RECIPE_CLASSES)
+    }
     assert kept == KEPT_NAMES
     assert keeps_body("key.revoked.v9")
     assert not keeps_body("key.v1")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.support.served import OFFICER, POLICY, START
+from tools.golden_recipes import RECIPE
 
 DESCRIBED = ("--owner", "stays", "--unit-value", "0.000005", "--cost", "9")
 DEFINED = ("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse")
@@ -43,6 +44,11 @@ LINES: dict[str, tuple[str, ...]] = {
     "policy status": ("default",),
     "policy show": ("default",),
     "policy list": (),
+    "recipe lint": ("-",),
+    "recipe draft": ("weekly", "-", "--rationale", "why"),
+    "recipe list": (),
+    "benchmark register": ("fares", "v0", "--sha256", "ab" * 32),
+    "benchmark list": (),
     "plan make": ("--budget", "75.50"),
     "plan show": ("week-1",),
     "plan list": (),
@@ -114,6 +120,11 @@ ELSEWHERE = {
     "policy retire",
     "policy unshadow",
     "policy compare",
+    "recipe approve",
+    "recipe reject",
+    "recipe retire",
+    "recipe show",
+    "benchmark retire",
 }
 """What servers print, and what needs a file first, is run where that is tested."""
 
@@ -145,4 +156,6 @@ def stdin_of(name: str) -> str | None:
     """Return what a command reads from its standard input."""
     if name == "signal submit":
         return f"model,signal,value,observed_at\nfares,log-loss,0.5,{START * 1_000_000}\n"
+    if name.startswith("recipe"):
+        return RECIPE
     return POLICY if name.startswith("policy") else None

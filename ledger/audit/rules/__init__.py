@@ -13,6 +13,7 @@ from ledger.audit.rules import (
     meanings,
     obligations,
     proving,
+    recipes,
     replay,
     reviews,
     shadow_plans,
@@ -21,6 +22,6 @@ from ledger.audit.rules import (
 
 __all__ = [
     "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "governance",
-    "horizons", "meanings", "obligations", "proving", "replay", "reviews", "shadow_plans",
-    "shadows",
+    "horizons", "meanings", "obligations", "proving", "recipes", "replay", "reviews",
+    "shadow_plans", "shadows",
 ]  # fmt: skip

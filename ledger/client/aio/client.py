@@ -17,6 +17,7 @@ from ledger.client.aio.notifications import AsyncNotificationCalls
 from ledger.client.aio.policies import AsyncPolicyCalls
 from ledger.client.aio.priorities import AsyncPriorityCalls
 from ledger.client.aio.proofs import AsyncProofCalls
+from ledger.client.aio.recipes import AsyncRecipeCalls
 from ledger.client.aio.signals import AsyncSignalCalls
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
@@ -39,6 +40,7 @@ class AsyncLedgerClient(
     AsyncAuthorityCalls,
     AsyncNotificationCalls,
     AsyncCaseCalls,
+    AsyncRecipeCalls,
 ):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
 

@@ -18,6 +18,7 @@ from ledger.client.blocking.notifications import NotificationCalls
 from ledger.client.blocking.policies import PolicyCalls
 from ledger.client.blocking.priorities import PriorityCalls
 from ledger.client.blocking.proofs import ProofCalls
+from ledger.client.blocking.recipes import RecipeCalls
 from ledger.client.blocking.signals import SignalCalls
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
@@ -40,6 +41,7 @@ class LedgerClient(
     AuthorityCalls,
     NotificationCalls,
     CaseCalls,
+    RecipeCalls,
 ):
     """A connection to one ledger of a decision-ledger server; a context manager.
 

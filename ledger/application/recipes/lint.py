@@ -1,0 +1,154 @@
+"""Advice on a recipe before it is drafted: every error with its place, and what looks unmeant.
+
+Errors are what `text` refuses; a recipe with one cannot be drafted. Warnings are for a person to
+judge and never stop a draft. `ledger/docs/recipes.md` has the codes of both.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from ledger.application.documents.problems import Problem
+from ledger.application.names import did_you_mean
+from ledger.application.recipes.problems import RecipeAdvice
+from ledger.application.recipes.text import (
+    RecipeReading,
+    read_recipe,
+    recipe_digest,
+    recipe_refusal,
+)
+from ledger.events.recipe_document import GatePart, RecipeDocument
+from ledger.events.recipes import RecipeDrafted
+from ledger.rules.gates import compile_criterion, declared_by, reads_of
+from ledger.rules.recipe_soundness import JUDGED
+
+Roles = Callable[[], Collection[str] | None]
+"""The roles of the ledger; None where callers are believed, so that nothing is known."""
+
+_SHELL = frozenset({"&&", "||", "|", ";", ">", ">>", "<", "&", "2>&1"})
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeLint:
+    """The findings. `document` and `digest` are None where there is an error among `problems`."""
+
+    document: RecipeDocument | None
+    digest: str | None
+    problems: tuple[Problem, ...]
+
+    def draft(self, recipe: str, version: int, rationale: str) -> RecipeDrafted:
+        """Return a version that is drafted of it; RECIPE_INVALID names every error of the text."""
+        if self.document is None or self.digest is None:
+            raise recipe_refusal(self.problems)
+        return RecipeDrafted(
+            recipe=recipe,
+            version=version,
+            digest=self.digest,
+            document=self.document,
+            rationale=rationale,
+        )
+
+
+def lint_recipe(text: str, roles: Roles = lambda: None) -> RecipeLint:
+    """Return everything that is wrong or doubtful about a recipe's text, in order of place."""
+    reading = read_recipe(text)
+    document = reading.document
+    if document is not None:
+        _lint_run(reading, document)
+        for index, gate in enumerate(document.gates):
+            _lint_gate(reading, gate, f"gates[{index}]")
+        _lint_deployment(reading, document)
+        _lint_roles(reading, document, roles)
+    problems = tuple(sorted(reading.problems, key=lambda each: each.order))
+    digest = None if document is None else recipe_digest(document)
+    return RecipeLint(document, digest, problems)
+
+
+def _warn(reading: RecipeReading, path: str, code: RecipeAdvice, message: str, remedy: str) -> None:
+    reading.report(path, code, message, remedy, "warning")
+
+
+def _lint_run(reading: RecipeReading, document: RecipeDocument) -> None:
+    run = document.run
+    if run.image is None:
+        message = "nothing pins what runs: the executor's own machine is used"
+        remedy = (
+            "Name an image by its digest, or rely on the environment that each attempt records."
+        )
+        _warn(reading, "run", "IMAGE_MISSING", message, remedy)
+    for index, argument in enumerate(run.argv):
+        is_command = index == 0 and len(run.argv) == 1 and len(argument.split()) > 1
+        if is_command or argument in _SHELL:
+            message = "no shell reads the arguments, so this is taken as it is"
+            remedy = (
+                "Write each argument as an entry of its own, and `sh -c` where you mean a shell."
+            )
+            _warn(reading, f"run.argv[{index}]", "SHELL_SYNTAX", message, remedy)
+    if not document.rationale.strip():
+        message, remedy = "the recipe has no rationale", "Say what it is to achieve."
+        _warn(reading, "rationale", "RATIONALE_MISSING", message, remedy)
+
+
+def _lint_gate(reading: RecipeReading, gate: GatePart, path: str) -> None:
+    if gate.gate not in JUDGED:
+        return
+    declared = declared_by(gate)
+    read: set[tuple[str, str]] = set()
+    first: dict[str, str] = {}
+    for index, criterion in enumerate(gate.criteria):
+        here = f"{path}.criteria[{index}]"
+        read.update(reads_of(compile_criterion(criterion.when, declared).tree))
+        if criterion.when in first:
+            message = f"the same condition as {first[criterion.when]!r}"
+            _warn(reading, f"{here}.when", "CRITERION_TWICE", message, "Remove one of the two.")
+        first.setdefault(criterion.when, criterion.name)
+        if not criterion.rationale.strip():
+            message, remedy = f"{criterion.name!r} has no rationale", "Say why this limit."
+            _warn(reading, here, "RATIONALE_MISSING", message, remedy)
+    names = {name for _, name in read}
+    for part in ("metrics", "samples"):
+        for index, one in enumerate(getattr(gate, part)):
+            here = f"{path}.{part}[{index}]"
+            if not one.meaning.strip():
+                message = f"{one.name!r} has no description"
+                remedy = "Say what is measured, and how, so that a reader can judge the limit."
+                _warn(reading, here, "MEANING_MISSING", message, remedy)
+            if one.name not in names:
+                message = f"no criterion reads {one.name!r}"
+                remedy = "Write a criterion over it, or leave it out if it decides nothing."
+                _warn(reading, here, "METRIC_UNUSED", message, remedy)
+    if gate.gate in {"representativeness", "candidate", "holdout"} and not gate.samples:
+        message = f"the gate {gate.gate} says nothing of sample sizes"
+        remedy = "Declare `samples`, and a criterion with the fewest that are enough."
+        _warn(reading, path, "SAMPLES_MISSING", message, remedy)
+
+
+def _lint_deployment(reading: RecipeReading, document: RecipeDocument) -> None:
+    places = {gate.gate: index for index, gate in enumerate(document.gates)}
+    at = places.get("deployment")
+    if at is None:
+        return
+    if "holdout" not in places:
+        message = "a version goes into service without a test on data kept apart"
+        remedy = "Add the gate `holdout` before it."
+        _warn(reading, f"gates[{at}]", "DEPLOYMENT_UNVERIFIED", message, remedy)
+    if "observation" not in places:
+        message = "a version goes into service and is not observed there"
+        remedy = "Add the gate `observation` after it, with its window."
+        _warn(reading, f"gates[{at}]", "DEPLOYMENT_UNOBSERVED", message, remedy)
+    if not document.outputs:
+        message, remedy = "there is nothing to deploy", "Name the artifacts in `outputs`."
+        _warn(reading, "outputs", "OUTPUTS_MISSING", message, remedy)
+
+
+def _lint_roles(reading: RecipeReading, document: RecipeDocument, roles: Roles) -> None:
+    asked = [
+        (f"gates[{at}].approvals[{index}].role", one.role)
+        for at, gate in enumerate(document.gates)
+        for index, one in enumerate(gate.approvals)
+    ]
+    known = roles() if asked else None
+    for path, role in asked:
+        if known is not None and role not in known:
+            message = f"there is no role {role!r}"
+            remedy = f"{did_you_mean(role, known)}Known: {', '.join(sorted(known))}."
+            _warn(reading, path, "ROLE_UNKNOWN", message, remedy)

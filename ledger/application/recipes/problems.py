@@ -1,0 +1,49 @@
+"""The codes of the findings about a recipe's text."""
+
+from typing import Final, Literal, get_args
+
+from ledger.application.documents.problems import SHARED_MEANING, SharedCode
+from ledger.rules.recipe_soundness import SoundnessCode
+
+RecipeAdvice = Literal[
+    "CRITERION_TWICE",
+    "DEPLOYMENT_UNOBSERVED",
+    "DEPLOYMENT_UNVERIFIED",
+    "IMAGE_MISSING",
+    "MEANING_MISSING",
+    "METRIC_UNUSED",
+    "OUTPUTS_MISSING",
+    "RATIONALE_MISSING",
+    "ROLE_UNKNOWN",
+    "SAMPLES_MISSING",
+    "SHELL_SYNTAX",
+]
+"""Findings that are for a person to judge, unless `--strict` refuses them."""
+RecipeCode = SharedCode | SoundnessCode | RecipeAdvice
+
+RECIPE_MEANING: Final[dict[str, str]] = {
+    **SHARED_MEANING,
+    # Values together.
+    "CANDIDATE_UNCOMPARED": "the candidate need not beat the version in service",
+    "CRITERIA_MISSING": "a gate that everything passes",
+    "CRITERION_CONSTANT": "a criterion that reads no number",
+    "EXPECTED_BEYOND_LIMIT": "the expected duration is longer than an attempt may take",
+    "GATE_LACKS": "a gate without the part that it is about",
+    "GATE_MISPLACED": "a part of a gate that is for another gate",
+    "GATE_ORDER": "a gate twice, or before one that it comes after",
+    "HEARTBEAT_BEYOND_LEASE": "a lease that is over before the next heartbeat",
+    # Advice.
+    "CRITERION_TWICE": "two criteria of a gate have the same condition",
+    "DEPLOYMENT_UNOBSERVED": "a version goes into service and is not observed there",
+    "DEPLOYMENT_UNVERIFIED": "a version goes into service without a test on data kept apart",
+    "IMAGE_MISSING": "no container image pins what runs",
+    "MEANING_MISSING": "a metric or sample without a description",
+    "METRIC_UNUSED": "a number that must be reported and that no criterion reads",
+    "OUTPUTS_MISSING": "a deployment, and no artifact to deploy",
+    "RATIONALE_MISSING": "a recipe or criterion without its reason",
+    "ROLE_UNKNOWN": "approvals in a role that the ledger does not have",
+    "SAMPLES_MISSING": "a comparison without the sizes of its samples",
+    "SHELL_SYNTAX": "an argument that only a shell would understand",
+}
+"""Every code, and what it says of a text."""
+assert set(RECIPE_MEANING) == {one for part in get_args(RecipeCode) for one in get_args(part)}

@@ -1,0 +1,126 @@
+# Generated from ledger/client/aio/recipes.py by `tools/dev.py proto`; do not edit.
+"""Recipes and benchmark models, for threads."""
+
+from collections.abc import Iterator
+
+from ledger.client.blocking.connection import ServiceCalls
+from ledger.client.call import Call
+from ledger.client.decode import one, paged, whole
+from ledger.client.enums import BenchmarkKind
+from ledger.client.inputs import in_collection, number_of, version_name
+from ledger.client.recipes import Benchmark, DraftedRecipe, RecipeFindings, RecipeVersion
+from ledger.client.records import Appended
+from ledger.v1 import recipe_pb2
+from ledger.v1 import recipe_service_pb2 as pb
+
+_RECIPES = "recipes"
+
+
+class RecipeCalls(ServiceCalls):
+    """How models are retrained, and the versions that they are measured by and fall back to."""
+
+    def lint_recipe(self, document: str) -> RecipeFindings:
+        """Check a document as drafting would; problems are the answer, not an error."""
+        call = Call(pb.LintRecipeRequest(document=document), whole(RecipeFindings))
+        return self._connection.run(call)
+
+    def draft_recipe(
+        self, recipe: str, document: str, rationale: str, *, request_id: str | None = None
+    ) -> DraftedRecipe:
+        """Record the next version of a recipe; no job is made by it until it is approved."""
+        name = in_collection(_RECIPES, recipe)
+        request = pb.DraftRecipeRequest(name=name, document=document, rationale=rationale)
+        return self._connection.run(Call(request, whole(DraftedRecipe), request_id))
+
+    def approve_recipe(
+        self,
+        recipe: str,
+        version: int,
+        digest: str,
+        *,
+        comment: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Approve a version, as a person who is not its author; `digest` is of what was read."""
+        request = pb.ApproveRecipeRequest(
+            name=version_name(recipe, version, _RECIPES), digest=digest, comment=comment
+        )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def reject_recipe(
+        self, recipe: str, version: int, reason: str, *, request_id: str | None = None
+    ) -> Appended:
+        """Reject a version: it is never approved."""
+        request = pb.RejectRecipeRequest(
+            name=version_name(recipe, version, _RECIPES), reason=reason
+        )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def retire_recipe(
+        self, recipe: str, reason: str, *, version: int = 0, request_id: str | None = None
+    ) -> Appended:
+        """Retire a version, or with 0 every one so far: no job is made by it any more."""
+        request = pb.RetireRecipeRequest(name=_named(recipe, version), reason=reason)
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def get_recipe(self, recipe: str, version: int = 0, *, min_position: int = 0) -> RecipeVersion:
+        """Return a version, the newest for 0, with its document."""
+        request = pb.GetRecipeRequest(name=_named(recipe, version), min_position=min_position)
+        return self._connection.run(Call(request, one(RecipeVersion, "version")))
+
+    def list_recipes(self, recipe: str = "", *, min_position: int = 0) -> Iterator[RecipeVersion]:
+        """Yield every version of every recipe, or of one, by recipe and number."""
+        request = pb.ListRecipesRequest(
+            parent=in_collection(_RECIPES, recipe) if recipe else "", min_position=min_position
+        )
+        return self._connection.items(paged(request, RecipeVersion, "versions"))
+
+    def register_benchmark(
+        self,
+        model: str,
+        model_version: str,
+        kind: BenchmarkKind | str,
+        artifact: str,
+        *,
+        note: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Register a version as a benchmark, or as known to be good; `artifact` is its SHA-256."""
+        request = pb.RegisterBenchmarkRequest(
+            model=model,
+            model_version=model_version,
+            kind=number_of(kind, BenchmarkKind, recipe_pb2.BenchmarkKind, "kind"),
+            artifact=artifact,
+            note=note,
+        )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def retire_benchmark(
+        self,
+        model: str,
+        model_version: str,
+        kind: BenchmarkKind | str,
+        reason: str,
+        *,
+        request_id: str | None = None,
+    ) -> Appended:
+        """Record that a version is no benchmark any more, or not known to be good any more."""
+        request = pb.RetireBenchmarkRequest(
+            model=model,
+            model_version=model_version,
+            kind=number_of(kind, BenchmarkKind, recipe_pb2.BenchmarkKind, "kind"),
+            reason=reason,
+        )
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def list_benchmarks(self, model: str = "", *, min_position: int = 0) -> Iterator[Benchmark]:
+        """Yield what is registered, for every model or for one, by model, version and kind."""
+        request = pb.ListBenchmarksRequest(
+            parent=in_collection("models", model) if model else "", min_position=min_position
+        )
+        return self._connection.items(paged(request, Benchmark, "benchmarks"))
+
+
+def _named(recipe: str, version: int) -> str:
+    """Return the resource name of a version, or of the recipe for 0."""
+    return version_name(recipe, version, _RECIPES) if version else in_collection(_RECIPES, recipe)

@@ -1,0 +1,75 @@
+"""Benchmark models: the versions that others are measured by, and those known to be good.
+
+A version that is known to be good has served: what never served cannot be fallen back to. A fault
+is a sentence without its full stop, empty where there is none.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ledger.events.recipes import BenchmarkRegistered
+
+BenchmarkKey = tuple[str, str, str]
+"""Model, version and kind."""
+
+
+class BenchmarkEntry(NamedTuple):
+    """A version that is registered, by the position of its event."""
+
+    model: str
+    model_version: str
+    kind: str
+    artifact: str
+    note: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmarks:
+    """Those that are registered and not retired, in order of position; a value."""
+
+    registered: Mapping[BenchmarkKey, BenchmarkEntry] = field(default_factory=dict)
+
+    def applied(self, position: int, type_: str, data: Mapping[str, Any] | None) -> "Benchmarks":
+        """Return those after an event of one; without `data` its body is not there."""
+        if data is None:
+            return self
+        key = _key(data)
+        left = {named: one for named, one in self.registered.items() if named != key}
+        if type_ != BenchmarkRegistered.TYPE:
+            return Benchmarks(left)
+        made = BenchmarkEntry(*key, data["artifact"], data["note"], position)
+        return Benchmarks({**left, key: made})
+
+    def known_good(self, model: str) -> list[BenchmarkEntry]:
+        """Return the versions of a model that are known to be good, the newest last."""
+        return [
+            one
+            for one in self.registered.values()
+            if one.model == model and one.kind == "known_good"
+        ]
+
+
+def benchmark_fault(
+    benchmarks: Benchmarks, type_: str, actor: str, data: Mapping[str, Any], served: Collection[str]
+) -> str:
+    """Return why a benchmark cannot be registered or retired so.
+
+    `served` are the versions of the model that went into service.
+    """
+    known = benchmarks.registered.get(_key(data))
+    said = f"version {data['model_version']} of {data['model']} as {data['kind']}"
+    if actor.startswith("system/"):
+        return f"{actor} caused it, and a person or a service does"
+    if type_ != BenchmarkRegistered.TYPE:
+        return "" if known is not None else f"{said} is not registered"
+    if known is not None:
+        return f"{said} is registered already, at position {known.position}"
+    if data["kind"] == "known_good" and data["model_version"] not in served:
+        return f"version {data['model_version']} of {data['model']} never served"
+    return ""
+
+
+def _key(data: Mapping[str, Any]) -> BenchmarkKey:
+    return data["model"], data["model_version"], data["kind"]
