@@ -92,8 +92,7 @@ class LedgerApplication:
         self.trials = Trials(store.events, info, self.histories, self.fleet, places)
         self.overrides = Overrides(store, info, self.decisions)
         self.cases = Cases(store, info)
-        self.recipes = Recipes(store, info, self.authority)
-        self.benchmarks = BenchmarkModels(store, info, self.fleet)
+        self._build_retraining(store, info)
         self.shadowing = Shadowing(store, info, self.commands, shadows)
         self.shadow_comparisons = ShadowComparisons(
             store.events, info.origin, self.histories, places
@@ -108,6 +107,11 @@ class LedgerApplication:
         self.erasure.on_erased(lambda position, _: self.fleet.refresh(position))
         self.erasure.on_erased(lambda *_: self.cases.forget())
         self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
+
+    def _build_retraining(self, store: Store, info: LedgerInfo) -> None:
+        """Build what leads from a decision to a retrained model."""
+        self.recipes = Recipes(store, info, self.authority)
+        self.benchmarks = BenchmarkModels(store, info, self.fleet)
 
     def evaluator(self) -> Evaluator:
         """Return a fresh evaluator that follows from the present head on."""

@@ -8,8 +8,9 @@ from collections import deque
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from ledger.audit.audited_model import AuditedDecision, AuditedModel, versions_of
 from ledger.audit.event import AuditedEvent
-from ledger.audit.ledger_state import AuditedDecision, AuditedModel, LedgerState, versions_of
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import IndexedObservation, uncorrected
 from ledger.audit.outcome import DerivedOutcome
 from ledger.audit.parameters import Parameters

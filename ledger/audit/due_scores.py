@@ -11,10 +11,11 @@ from heapq import heappop, heappush
 from typing import Any
 
 from ledger.audit.assessor import policy_in_force
+from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.gaps import Unscored
 from ledger.audit.late_scores import LATE, LateScore
-from ledger.audit.ledger_state import AuditedModel, LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.ledger_time import EvaluatorTime
 from ledger.audit.parameters import Parameters
 from ledger.audit.rounds import Rounds

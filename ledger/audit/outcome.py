@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger.audit.ledger_state import AuditedDecision, AuditedModel
+from ledger.audit.audited_model import AuditedDecision, AuditedModel
 from ledger.audit.parameters import Parameters
 from ledger.events.decisions import RecordedEnvironment
 from ledger.rules.procedure import Outcome

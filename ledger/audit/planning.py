@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger.audit.assessor import NotReplayableError, is_for
-from ledger.audit.ledger_state import AuditedDeployment, AuditedModel, LedgerState
+from ledger.audit.audited_model import AuditedDeployment, AuditedModel
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.audit.service_period import serving_of

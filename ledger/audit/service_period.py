@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ledger.audit.ledger_state import AuditedDeployment, AuditedModel
+from ledger.audit.audited_model import AuditedDeployment, AuditedModel
 from ledger.audit.parameters import Parameters
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.audit.assessor import NotReplayableError, is_for
+from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import AuditedEvent
-from ledger.audit.ledger_state import AuditedModel
 from ledger.audit.planning import action_in_force, now_period_of, planning_of, price_before, ranked
 from ledger.events.plans import PlanMade
 from ledger.events.shadows import ShadowPlanned

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.assessor import Assessor, NotReplayableError
+from ledger.audit.audited_model import RECENT, AuditedDecision, AuditedModel, versions_of
 from ledger.audit.event import AuditedEvent
-from ledger.audit.ledger_state import RECENT, AuditedDecision, AuditedModel, versions_of
 from ledger.audit.parameters import Parameters
 from ledger.audit.shadow_plans import AuditedShadowPlans
 from ledger.events.cases import CASE_TYPES

@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import OBSERVED, AuditedEvent
-from ledger.audit.ledger_state import AuditedModel, LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.parameters import digest_of, parameters_of, problem_of
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed

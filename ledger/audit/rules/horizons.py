@@ -5,8 +5,9 @@ They hold what guards an append: so an old score cannot be recorded again as the
 
 from typing import Final
 
+from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import OBSERVED, AuditedEvent
-from ledger.audit.ledger_state import AuditedModel, LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.moments import LedgerMoment
 from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
