@@ -11,6 +11,7 @@ from ledger.compliance.report import TABLES, tables_of
 from ledger.compliance.tables import Cell, Kind, Table, as_records, table_of
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivatedV1
+from ledger.events.shadows import PolicyShadowed, ShadowEnded
 from ledger.events.values import parse_time
 from tests.support.facts import FactList
 
@@ -42,6 +43,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "deployments": 1,
         "approvals": 1,
         "rules": 2,
+        "shadows": 1,
         "policy_changes": 5,
         "silent_sources": 1,
         "refused_requests": 4,
@@ -51,6 +53,39 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "ordinary_reads": 3,
         "drills": 1,
     }
+
+
+def test_a_shadow_is_told_with_its_end_and_all_that_came_of_it(golden: FactList) -> None:
+    [shadow] = rows(golden, "shadows")
+    assert (shadow["policy"], shadow["version"], shadow["scope"]) == (
+        "default", 2, "the whole ledger",
+    )  # fmt: skip
+    assert (shadow["ground"], shadow["ended_because"]) == ("asked", "It was compared.")
+    assert [shadow[name] for name in ("scores", "decisions", "plans", "promoted_at")] == [
+        1, 2, 1, None,
+    ]  # fmt: skip
+
+
+def test_a_shadow_whose_end_was_erased_is_told_as_ended(golden: FactList) -> None:
+    erased = tuple(
+        fact._replace(actor="", data=None) if fact.type == ShadowEnded.TYPE else fact
+        for fact in golden.items
+    )
+    [shadow] = rows(FactList(golden.origin, erased), "shadows")
+    assert shadow["ended_at"] is not None
+    assert shadow["ground"] is None
+
+
+def test_an_activation_that_starts_from_a_shadow_is_told_with_it(golden: FactList) -> None:
+    [begun] = [one for one in golden.items if one.type == PolicyShadowed.TYPE]
+    activated = begun._replace(
+        position=900, type=PolicyActivatedV1.TYPE, causation_position=begun.position
+    )
+    [shadow] = rows(FactList(golden.origin, (*golden.items, activated)), "shadows")
+    assert shadow["promoted_at"] == 900
+    for scope in (FactFilter(model="other"), FactFilter(actor="users/ada")):
+        assert len(rows(golden, "shadows", scope)) == 1, "it ran for all models, and ada began it"
+    assert not rows(golden, "shadows", FactFilter(actor="users/other"))
 
 
 def test_refusals_are_told_with_the_host_where_it_is_on_record(golden: FactList) -> None:
