@@ -191,6 +191,11 @@ class Erasures:
         found = _covering(self._known, position)
         return _covering(self._read(), position) if found is None else found
 
+    def newest(self) -> int:
+        """Return where the newest erasure is; 0 for none."""
+        known = self._read()
+        return known[-1][0] if known else 0
+
     def refusal(self, position: int) -> LedgerError:
         """Return why nothing can be had of a body that is gone.
 

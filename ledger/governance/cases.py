@@ -104,6 +104,17 @@ class ModelCases:
         versions = {**self.versions, kind: self.versions.get(kind, 0) + 1}
         return replace(changed, versions=versions)
 
+    def count(self, stream: str) -> int:
+        """Return how many events one of its two streams has."""
+        return self.versions.get(stream.partition("/")[0], 0)
+
+    def about(self, data: Mapping[str, Any]) -> "OpenEscalation | OpenTask | None":
+        """Return what an answer, or what time brings, is about; None where it is not open."""
+        if "task" in data:
+            return self.task(data["task"])
+        open_ = self.escalation
+        return open_ if open_ is not None and open_.escalation == data["escalation"] else None
+
     def task(self, task: int) -> OpenTask | None:
         """Return the open task that is named by a decision's position."""
         return next((one for one in self.tasks.values() if one.task == task), None)

@@ -345,6 +345,7 @@ class PolicyServiceServicer:
         * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
         versions is in force.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -387,6 +388,7 @@ class PolicyServiceServicer:
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow began at that position.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -166,6 +166,7 @@ class PolicyServiceStub:
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
       versions is in force.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
     """
     ShadowPolicy: _grpc.UnaryUnaryMultiCallable[_shadow_pb2.ShadowPolicyRequest, _shadow_pb2.ShadowPolicyResponse]
     """Has a version run in shadow: scored and decided beside the one in force, acted on by nothing.
@@ -191,6 +192,7 @@ class PolicyServiceStub:
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow began at that position.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
     """
 
 @_typing.type_check_only
@@ -329,6 +331,7 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
       versions is in force.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
     """
     ShadowPolicy: _aio.UnaryUnaryMultiCallable[_shadow_pb2.ShadowPolicyRequest, _shadow_pb2.ShadowPolicyResponse]  # type: ignore[assignment]
     """Has a version run in shadow: scored and decided beside the one in force, acted on by nothing.
@@ -354,6 +357,7 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow began at that position.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
     """
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -591,6 +595,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
           versions is in force.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
         """
 
     @_abc_1.abstractmethod
@@ -640,6 +645,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `SHADOW_REFUSED` (FAILED_PRECONDITION): no shadow began at that position.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
         """
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,6 +5,7 @@ Method: a ledger stepped by the test, whose clock it moves; afterwards the audit
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -265,3 +266,24 @@ def test_people_are_asked_about_a_model_that_was_at_a_tier_before_governance_beg
     world.close()
     report = audited(tmp_path / "ledger.db")
     assert report.passed, report.text()
+
+
+def test_the_pages_of_a_list_as_of_a_position_cost_one_fold_until_something_is_erased(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[object] = []
+    events, usual = world.store.events, world.store.events.of_types
+
+    def counted(ledger: str, types: Any, **more: Any) -> Any:  # noqa: ANN401 - as it is called
+        if types == CASE_TYPES:
+            reads.append(more)
+        return usual(ledger, types, **more)
+
+    monkeypatch.setattr(events, "of_types", counted)
+    at = world.head
+    first = world.ledger.cases.open(at)
+    assert world.ledger.cases.open(at) == first
+    assert len(reads) == 1
+    world.erase(world.events("signal.observed.v1")[0].position)
+    assert world.ledger.cases.open(at) == first
+    assert len(reads) == 2

@@ -12,11 +12,12 @@ from typing import Any
 
 from ledger.application.appender import Addition, MakeData, Proposal
 from ledger.application.commands import case_streams, model_stream, unbroken
+from ledger.application.fleet.cases import same_cases
 from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
-from ledger.events.cases import CASE_TYPES, EscalationData, TaskData
+from ledger.events.cases import EscalationData, TaskData
 from ledger.events.decisions import (
     MADE,
     DecisionMade,
@@ -312,14 +313,11 @@ def _consequences(assessment: Assessment, at: int, run_id: str | None) -> list[A
 
 def _unchanged_cases(horizon: AssessmentInputs) -> list[Guard]:
     """Return the guards of what a decision's consequences were made of, if it may have any."""
-    versions = horizon.history.cases.versions
+    cases = horizon.history.cases
     is_governed = isinstance(horizon.policy.document, PolicyDocumentV3)
-    if horizon.is_historical or not (is_governed or versions):
+    if horizon.is_historical or not (is_governed or cases.versions):
         return []
-    return [
-        Guard(stream, CASE_TYPES, expected_count=versions.get(stream.partition("/")[0], 0))
-        for stream in case_streams(horizon.history.model)
-    ]
+    return same_cases(cases, case_streams(horizon.history.model))
 
 
 def _decision(assessment: Assessment, score_at: int) -> MakeData:

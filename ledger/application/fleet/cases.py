@@ -1,10 +1,13 @@
 """Escalations and tasks of a model as its events left them, read without any fold of the ledger."""
 
+from collections.abc import Iterable
+
 from ledger.application.commands import case_streams
 from ledger.application.policies.history import PolicyHistory
 from ledger.events.cases import CASE_TYPES
 from ledger.events.envelope import RecordedEvent
 from ledger.governance.cases import ModelCases
+from ledger.storage.records import Guard
 
 
 class CaseReader(PolicyHistory):
@@ -19,6 +22,11 @@ class CaseReader(PolicyHistory):
             ):
                 cases = with_case(cases, event, is_gone=self.erasures.passes_over(event, as_of))
         return cases
+
+
+def same_cases(cases: ModelCases, streams: Iterable[str]) -> list[Guard]:
+    """Return the guards that a model's cases in these streams are as they were."""
+    return [Guard(stream, CASE_TYPES, expected_count=cases.count(stream)) for stream in streams]
 
 
 def with_case(cases: ModelCases, event: RecordedEvent, *, is_gone: bool = False) -> ModelCases:

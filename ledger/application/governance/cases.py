@@ -13,7 +13,7 @@ import structlog
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, fields_named
 from ledger.application.erasure import Erasures
-from ledger.application.fleet.cases import with_case
+from ledger.application.fleet.cases import same_cases, with_case
 from ledger.errors import LedgerError, Reason
 from ledger.events.cases import (
     CASE_TYPES,
@@ -26,11 +26,12 @@ from ledger.events.cases import (
     TaskTaken,
 )
 from ledger.events.envelope import RecordedEvent
-from ledger.governance.cases import ModelCases, OpenEscalation, OpenTask, case_fault
-from ledger.storage.records import AppendResult, Guard, LedgerInfo
+from ledger.governance.cases import ModelCases, case_fault
+from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 5
+_EARLIER_MAX: Final = 4
 _log: Final = structlog.get_logger("ledger.cases")
 _NONE: Final = ModelCases()
 
@@ -48,19 +49,29 @@ class Cases:
         self._unreadable: dict[str, LedgerError] = {}
         """Models of which an event of their cases cannot be read; they hold up no other."""
         self._position = 0
+        self._earlier: dict[tuple[int, int], Mapping[str, ModelCases]] = {}
+        """By position, and by the newest erasure then."""
 
     # ---- reading ---------------------------------------------------------------------------------
 
     def open(self, as_of: int | None = None) -> Mapping[str, ModelCases]:
         """Return what is open for each model that ever had a case: now, or at a position.
 
-        A body that was erased since is not there for an earlier position either.
+        The last few are remembered, so that the pages of a list cost one fold together. A body
+        that was erased since is not there for an earlier position either.
         """
         if as_of is None:
             return self.now()[1]
+        key = as_of, self._erasures.newest()
+        with self._lock:
+            found = self._earlier.get(key)
+        if found is not None:
+            return found
         models: dict[str, ModelCases] = {}
         for model in self._fold(models, self._read(0, as_of)):
             models.pop(model, None)
+        with self._lock:
+            self._earlier = dict([*self._earlier.items(), (key, models)][-_EARLIER_MAX:])
         return models
 
     def now(self) -> tuple[int, Mapping[str, ModelCases]]:
@@ -83,6 +94,7 @@ class Cases:
         """Fold all of it again, since bodies were erased."""
         with self._lock:
             self._models.clear()
+            self._earlier.clear()
             self._unreadable.clear()
             self._position = 0
 
@@ -106,9 +118,8 @@ class Cases:
             model = event.stream.partition("/")[2]
             is_gone = event.body_bytes is None
             try:
-                if is_gone:  # refused where no erasure names it
-                    head = self._store.events.head(self._origin).position
-                    self._erasures.passes_over(event, head)
+                if is_gone and self._erasures.erased_by(event.position) is None:
+                    raise self._erasures.refusal(event.position)
                 models[model] = with_case(models.get(model, _NONE), event, is_gone=is_gone)
             except LedgerError as error:
                 if error.reason is not Reason.EVENT_UNREADABLE:
@@ -154,19 +165,12 @@ class Cases:
                 raise error
             if fault := case_fault(cases, data.TYPE, caller.actor, data.to_data()):
                 raise _refused(data, caller, fault)
-            count = cases.versions.get(data.stream_name.partition("/")[0], 0)
-            guard = Guard(data.stream_name, CASE_TYPES, expected_count=count)
-            return Proposal([Addition.of(data, cause=_cause(cases, data))], [guard])
+            open_ = cases.about(data.to_data())
+            cause = None if open_ is None else open_.opened_at
+            guards = same_cases(cases, [data.stream_name])
+            return Proposal([Addition.of(data, cause=cause)], guards)
 
         return self._appender.append(caller, data.METHOD or "Governor", decide, tries=_TRIES)
-
-
-def _cause(cases: ModelCases, data: EscalationData | TaskData) -> int | None:
-    """Return the position of the event that opened what is answered."""
-    found: OpenEscalation | OpenTask | None = cases.escalation
-    if isinstance(data, TaskData):
-        found = cases.task(data.task)
-    return None if found is None else found.opened_at
 
 
 def _refused(data: EscalationData | TaskData, caller: Caller, fault: str) -> LedgerError:

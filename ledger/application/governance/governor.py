@@ -92,17 +92,19 @@ class Governor(PeriodicTask):
         """End the shadows whose time is over, or whose version came into force for their scope."""
         now = self._shadowing.now(self._store.events.head(self._info.origin))
 
-        def end(position: int) -> None:
-            activated = self._policies.activation_of(running[position])
-            ground: ShadowEnd = "time" if activated is None else "activated"
-            reason = "Its time is over." if activated is None else "Its version is in force there."
-            self._shadowing.end(CALLER, position, reason, ground=ground, cause=activated)
-
         running = self._shadowing.running().running
+        activated = {at: self._policies.activation_of(one) for at, one in running.items()}
+
+        def end(position: int) -> None:
+            cause = activated[position]
+            ground: ShadowEnd = "time" if cause is None else "activated"
+            reason = "Its time is over." if cause is None else "Its version is in force there."
+            self._shadowing.end(CALLER, position, reason, ground=ground, cause=cause)
+
         due = [
             position
             for position, one in running.items()
-            if one.until <= now or self._policies.activation_of(one) is not None
+            if one.until <= now or activated[position] is not None
         ]
         return record_each(due, end, {Reason.SHADOW_REFUSED, Reason.VERSION_CONFLICT})
 

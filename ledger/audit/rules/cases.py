@@ -69,7 +69,7 @@ def _fault(event: AuditedEvent, fold: LedgerState) -> str:
     known, data = fold.cases.of(event.name), event.known
     if fault := case_fault(known, event.type, event.actor, data):
         return fault
-    open_ = known.task(data["task"]) if "task" in data else known.escalation
+    open_ = known.about(data)
     if open_ is not None and event.cause != open_.opened_at:
         return f"it cites position {event.cause}, and position {open_.opened_at} opened it"
     return ""
