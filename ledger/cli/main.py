@@ -55,6 +55,7 @@ TREE: Final[dict[str, str | Group]] = {
         "Definitions of signals, and observations.",
         ("define", "show", "list", "standard", "states", "submit"),
         "signals",
+        {"submit": "submitting"},
     ),
     "model": Group(
         "The fleet and its deployments.",

@@ -1,24 +1,18 @@
 """`decision-ledger signal …`."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
-from ledger.cli.values import AllowLeap
-from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client import PolicyReplacement
     from ledger.client.records import Defined
     from ledger.operations.signals import Definition
-    from ledger.operations.submission.batches import SendOptions
-    from ledger.operations.submission.rows import Row
 
 
 def define(
@@ -237,117 +231,3 @@ def states(
         ">REPEATED",
     )
     chosen.show(found, output.table(headings, rows))
-
-
-def submit(
-    file: Annotated[
-        Path | None, typer.Argument(help="JSON lines or CSV; `-` or nothing: standard input.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="One observation by flags: its model.")] = "",
-    signal: Annotated[str, typer.Option(help="Its signal.")] = "",
-    value: Annotated[str, typer.Option(help="Its value, decimal.")] = "",
-    observed_at: Annotated[str, typer.Option(help="Its time; needed if data are the clock.")] = "",
-    model_version: Annotated[str, typer.Option(help="Its version; that in service if not.")] = "",
-    sample_size: Annotated[int, typer.Option(min=1, help="Rows it summarises.")] = 1,
-    form: Annotated[
-        str, typer.Option("--format", help="`jsonl`, `csv`, or `auto` by name and first byte.")
-    ] = "auto",
-    batch_size: Annotated[
-        int, typer.Option(min=1, max=5_000, help="Observations in a batch; each is all or none.")
-    ] = 500,
-    skip: Annotated[int, typer.Option(min=0, help="Rows to pass over: those on record.")] = 0,
-    request_prefix: Annotated[
-        str,
-        typer.Option(help="Name the batches PREFIX:1, PREFIX:2, …; a file's own if left out."),
-    ] = "",
-    rename: Annotated[
-        str,
-        typer.Option(
-            "--map", help="Names of another program: Timestamp=observed_at,N=sample_size."
-        ),
-    ] = "",
-    delimiter: Annotated[
-        str, typer.Option(help="Between the cells of CSV: `,`, `;`, `|` or `tab`.")
-    ] = ",",
-    keep_duplicates: Annotated[
-        bool, typer.Option("--keep-duplicates", help="Record what is on record already again.")
-    ] = False,
-    allow_leap: AllowLeap = False,
-) -> None:
-    """Submit observations: one by flags, or a file of JSON lines or CSV.
-
-    Fields of a row: model, signal, value; and if wanted observed_at (ISO 8601 with zone,
-    microseconds since 1970, or a number with its unit: s, ms, us, ns), model_version, sample_size;
-    estimated, raw, indicators, report_uri, report_sha256, or corrects: the position of what the row
-    corrects. A `data` ledger needs observed_at, but for corrections; CSV needs a heading line. A
-    bad row ends the run and is named; what was acknowledged is left out in a repeat.
-    """
-    from ledger.operations.submission import batches, headings, rows
-
-    if form not in {"auto", "jsonl", "csv"}:
-        raise MisuseError(f"--format: {form!r} is not one of `auto`, `jsonl`, `csv`.")
-    how = batches.SendOptions(batch_size, skip, request_prefix, keep_duplicates, allow_leap)
-    if model or signal or value:
-        found = {"model": model, "signal": signal, "value": value, "model_version": model_version}
-        found |= {"observed_at": observed_at} if observed_at else {}
-        _submit_one(file, {**found, "sample_size": sample_size}, how)
-        return
-    names, cells = headings.FieldMap(headings.mapping_of(rename)), headings.delimiter_of(delimiter)
-    if file is not None and file.is_file() and not request_prefix:
-        so = (form, rename, cells, batch_size, skip, keep_duplicates)
-        how = replace(how, request_prefix=batches.prefix_of(file, *so))
-    with rows.opened(file) as source:
-        read = rows.read(source, form, file, delimiter=cells, names=names)
-        _submit_all(read, how, rows.size_of(file))
-
-
-def _submit_all(rows: "Iterator[Row]", how: "SendOptions", total_bytes: int | None) -> None:
-    """Send the rows of an input, with a bar over its bytes, and say what is on record."""
-    from ledger.client import ClientError
-    from ledger.operations.submission.batches import Submission
-
-    chosen = session()
-    submission = Submission(chosen.client, how)
-    try:
-        with output.progress("Submitting", total_bytes) as move:
-            totals = submission.run(rows, move)
-    except (KeyboardInterrupt, ClientError, MisuseError):
-        output.say(submission.where)
-        raise
-    recorded = notation.counted(totals.recorded, "observation")
-    said = [f"{recorded} recorded, up to position {totals.position}."]
-    if not totals.recorded:
-        beyond = f" after row {how.skip}" if how.skip else ""
-        nothing = f"Nothing was submitted: the input holds no rows{beyond}."
-        said = ["Nothing new." if totals.already else nothing]
-    document = {
-        "acknowledged": totals.acknowledged,
-        "position": totals.position,
-        "already_on_record": totals.already,
-        "rounded": totals.rounded,
-        "vanished": totals.vanished,
-        "likely_duplicates": totals.likely_duplicates,
-        "left_out": totals.left_out,
-    }
-    chosen.show(document, " ".join(filter(None, [*said, totals.on_record, *totals.remarks])))
-
-
-def _submit_one(file: Path | None, stated: dict[str, object], how: "SendOptions") -> None:
-    """Submit the observation that flags state, and say what became of it."""
-    from ledger.operations.submission import batches, rows
-
-    if file is not None or not all(stated[name] for name in ("model", "signal", "value")):
-        raise MisuseError("State --model, --signal and --value together, and no file.")
-    chosen = session()
-    one = rows.Row(0, rows.observation(stated, "the flags"), 0)
-    (row,) = batches.timed(chosen.client, iter([one]))
-    appended = chosen.client.submit(
-        [row.observation],
-        request_id=how.request_prefix or None,
-        leave_out_duplicates=not how.keep_duplicates,
-        allow_leap=how.allow_leap,
-    )
-    totals = batches.SubmissionTotals()
-    totals.take(appended, 1)
-    said = [f"Recorded at position {appended.position}."] if totals.recorded else []
-    chosen.show(appended, " ".join(filter(None, [*said, totals.on_record, *totals.remarks])))

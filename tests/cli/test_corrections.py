@@ -53,6 +53,37 @@ def test_a_row_says_what_its_value_is_derived_from(cli: Run) -> None:
     assert recorded["report"] == {"uri": "s3://reports/1.json", "sha256": SHA}
 
 
+def test_one_observation_by_flags_says_the_same(cli: Run) -> None:
+    by_flags = ("--model", "fares", "--signal", "log-loss", "--value", "0.5")
+    more = ("--raw", "0.001", "--estimated", "--indicator", "p=0.001", "--indicator", "rows=7")
+    report = ("--report-uri", "s3://reports/1.json", "--report-sha256", SHA)
+    ran = cli("signal", "submit", "--observed-at", AT, *by_flags, *more, *report)
+    assert ran.code == 0, ran.err
+    recorded, at = newest(cli), int(ran.out.rstrip(".\n").split()[-1])
+    assert (recorded["raw"], recorded["estimated"]) == ("0.001", True)
+    assert recorded["indicators"] == {"p": "0.001", "rows": "7"}
+    assert recorded["report"] == {"uri": "s3://reports/1.json", "sha256": SHA}
+    ran = cli("signal", "submit", *by_flags[:4], "--value", "0.4", "--corrects", str(at))
+    assert ran.code == 0, ran.err
+    assert newest(cli)["corrects"] == {"position": at, "first": at}
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--corrects", "7"), "State --model, --signal and --value together"),
+        (("--indicator", "p"), "--indicator: 'p' is not a new NAME=VALUE."),
+        (("--indicator", "p=1", "--indicator", "p=2"), "'p=2' is not a new NAME=VALUE."),
+    ],
+)
+def test_flags_that_say_no_observation_are_refused(
+    cli: Run, flags: tuple[str, ...], said: str
+) -> None:
+    ran = cli("signal", "submit", *flags)
+    assert ran.code == 2
+    assert said in ran.err
+
+
 def test_columns_of_csv_say_the_same(cli: Run, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     heading = "model,signal,value,observed_at,estimated,raw,indicators\n"
