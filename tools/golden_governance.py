@@ -9,9 +9,11 @@ from ledger.events.cases import (
     EscalationAcknowledged,
     EscalationEnded,
     EscalationEscalated,
+    EscalationLapsed,
     EscalationRaised,
     EscalationResolved,
     TaskClosed,
+    TaskLapsed,
     TaskOpened,
     TaskOverdue,
     TaskTaken,
@@ -116,3 +118,12 @@ def ask(ledger: Appender) -> None:
     note(TaskOverdue(model=model, task=decision), GOVERNOR)
     note(TaskClosed(model=model, task=decision, outcome="false_alarm", note="Late labels."), _ADA)
     note(EscalationEnded(model=model, escalation=decision, decision=decision + 1), _EVALUATOR)
+
+
+def lapse(ledger: Appender) -> None:
+    """End the escalation and the task of a model that was retired."""
+    for data in (
+        EscalationLapsed(model=_MODEL, escalation=45, retirement=46),
+        TaskLapsed(model=_MODEL, task=45, retirement=46),
+    ):
+        ledger.append(data, data.stream_name, "2026-12-02T09:00:00.000000Z", actor=GOVERNOR)

@@ -36,4 +36,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_budgets.run,
     golden_access.govern,
     golden_recipes.run,
+    golden_governance.lapse,
 )

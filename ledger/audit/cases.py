@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ledger.audit.event import AuditedEvent
 from ledger.events.cases import CASE_TYPES, EscalationData, EscalationRaised, TaskData
 from ledger.events.decisions import DECISION_TYPES
-from ledger.events.models import DESCRIBING
+from ledger.events.models import DESCRIBING, ModelRetired
 from ledger.events.values import parse_time
 from ledger.governance.cases import Decided, ModelCases, consequences
 
@@ -62,6 +62,9 @@ class AuditedCases:
         self._pay(event)
         if event.type in DECISION_TYPES:
             self._decide(event, fold)
+        elif event.type == ModelRetired.TYPE:
+            known = self.of(event.name).applied(event.position, event.type, event.actor, event.data)
+            self._models[event.name] = known
         elif event.type in CASE_TYPES:
             if event.data is None:
                 self._blind.setdefault(event.name, event.position)

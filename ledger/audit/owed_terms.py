@@ -17,7 +17,7 @@ from ledger.audit.gaps import GAPS_MAX
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.pinned_meanings import outdated
 from ledger.events.cases import CASE_TYPES, GOVERNOR
-from ledger.events.models import DESCRIBING
+from ledger.events.models import DESCRIBING, ModelRetired
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import ServiceAccountedV3
 from ledger.events.shadows import SHADOW_TYPES
@@ -70,7 +70,7 @@ class OwedTerms:
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the fold has taken in."""
         fold, now = self._fold, self._now
-        if event.type in CASE_TYPES:
+        if event.type in CASE_TYPES or event.type == ModelRetired.TYPE:
             self._follow(event, f"cases/{event.name}", self._of_cases(event.name))
         elif event.type in LIFECYCLE_TYPES:
             self._follow(event, "policies", self._of_policies())
@@ -145,7 +145,14 @@ class OwedTerms:
         known, document = self._fold.cases.of(model), self._fold.cases.document(model)
         if self._fold.cases.blind_at(model):
             return
-        open_ = known.escalation
+        open_, retired = known.escalation, known.retired_at
+        if retired:
+            found = [] if open_ is None else [("the escalation", open_.opened_at)]
+            found += [("a task", task.opened_at) for task in known.tasks.values()]
+            for name, place in found:
+                what = f"{name} of {model} was to end with the model, retired at {retired}"
+                yield Term(CASES, place, 0, what, retired)
+            return
         until = None if open_ is None else open_.acknowledge_until
         is_passed_on = open_ is not None and document is not None and passed_on(open_, document)
         if open_ is not None and until is not None and is_passed_on and not open_.acknowledged_by:

@@ -15,9 +15,11 @@ from ledger.events.cases import (
     EscalationAcknowledged,
     EscalationEnded,
     EscalationEscalated,
+    EscalationLapsed,
     EscalationRaised,
     EscalationResolved,
     TaskClosed,
+    TaskLapsed,
     TaskOpened,
     TaskOverdue,
     TaskTaken,
@@ -25,6 +27,11 @@ from ledger.events.cases import (
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.values import SECOND
 
+_ENDED: Final = {
+    EscalationEnded.TYPE: "ended",
+    EscalationLapsed.TYPE: "lapsed",
+    TaskLapsed.TYPE: "lapsed",
+}
 _TYPES: Final = (*DECISION_TYPES, *sorted(CASE_TYPES))
 
 
@@ -117,7 +124,7 @@ class RecordedCases:
         elif fact.type in (EscalationAcknowledged.TYPE, TaskTaken.TYPE):
             case.taken = fact
         else:
-            assert fact.type in (EscalationResolved.TYPE, EscalationEnded.TYPE, TaskClosed.TYPE)
+            assert fact.type in (*_ENDED, EscalationResolved.TYPE, TaskClosed.TYPE)
             case.closed = fact
             self._open[fact.stream] = [one for one in self._open[fact.stream] if one is not case]
 
@@ -153,7 +160,11 @@ def escalations_table(source: FactSource, scope: FactFilter) -> Table:
             ("acknowledged_by", "text", "who took it on"),
             ("acknowledged_at", "time", "when"),
             ("acknowledged_after_seconds", "span", "how long after it was raised"),
-            ("state", "text", "open, acknowledged, resolved, or ended by another decision"),
+            (
+                "state",
+                "text",
+                "open, acknowledged, resolved, ended by a decision, or lapsed with its model",
+            ),
             ("closed_by", "text", "who resolved it, or whose decision ended it"),
             ("closed_at", "time", "when"),
             ("closed_after_seconds", "span", "how long after it was raised"),
@@ -192,7 +203,7 @@ def tasks_table(source: FactSource, scope: FactFilter) -> Table:
             ("due_at", "time", "until when it was to be closed"),
             ("overdue", "boolean", "whether it was not closed in time"),
             ("taken_by", "text", "who took it last"),
-            ("state", "text", "open, taken or closed"),
+            ("state", "text", "open, taken, closed, or lapsed with its model"),
             ("closed_by", "text", "who closed it"),
             ("closed_at", "time", "when"),
             ("closed_after_seconds", "span", "how long after it was opened"),
@@ -221,7 +232,7 @@ def _escalation(case: RecordedCase) -> dict[str, Any]:
     closed = case.closed
     state = "acknowledged" if case.taken is not None else "open"
     if closed is not None:
-        state = "ended" if closed.type == EscalationEnded.TYPE else "resolved"
+        state = _ENDED.get(closed.type, "resolved")
     return (
         _common(case)
         | {f"acknowledged_{name}": value for name, value in _answer(case, case.taken)}
@@ -240,8 +251,10 @@ def _escalation(case: RecordedCase) -> dict[str, Any]:
 
 
 def _task(case: RecordedCase) -> dict[str, Any]:
-    taken = case.taken
+    taken, closed = case.taken, case.closed
     state = "open" if taken is None else "taken"
+    if closed is not None:
+        state = _ENDED.get(closed.type, "closed")
     return _common(case) | {
         "opened_at": case.opened.recorded_at,
         "work": case.data["action"],
@@ -249,7 +262,7 @@ def _task(case: RecordedCase) -> dict[str, Any]:
         "due_at": case.data["due_at"],
         "overdue": bool(case.passed_on),
         "taken_by": taken.actor if taken is not None else None,
-        "state": "closed" if case.closed is not None else state,
+        "state": state,
         "outcome": case.outcome.replace("_", " ") or None,
         "note": _said(case.closed, "note"),
     }

@@ -139,6 +139,27 @@ class TaskClosed(TaskData):
     note: Text
 
 
+class EscalationLapsed(EscalationData):
+    """The model of an escalation was retired: no answer is awaited any more."""
+
+    TYPE: ClassVar[str] = "escalation.lapsed.v1"
+    CAUSE: ClassVar[str] = GOVERNOR
+
+    retirement: Position
+    """The position of the event that retired the model."""
+
+
+class TaskLapsed(TaskData):
+    """The model of a task was retired: the work is not to be done any more."""
+
+    TYPE: ClassVar[str] = "task.lapsed.v1"
+    CAUSE: ClassVar[str] = GOVERNOR
+    ONCE_ERASED: ClassVar[str] = "the tasks of its model that were open count as closed"
+
+    retirement: Position
+    """The position of the event that retired the model."""
+
+
 CASE_CLASSES: Final[tuple[type[EscalationData | TaskData], ...]] = (
     EscalationRaised,
     EscalationEscalated,
@@ -150,5 +171,6 @@ CASE_CLASSES: Final[tuple[type[EscalationData | TaskData], ...]] = (
     TaskOverdue,
     TaskClosed,
 )
-CASE_TYPES: Final = frozenset(cls.TYPE for cls in CASE_CLASSES)
+LAPSED_CLASSES: Final = (EscalationLapsed, TaskLapsed)
+CASE_TYPES: Final = frozenset(cls.TYPE for cls in (*CASE_CLASSES, *LAPSED_CLASSES))
 """The types of events about escalations and tasks."""

@@ -10,7 +10,7 @@ from ledger.events.access import AccessRecorded, ReadsCounted
 from ledger.events.authority import AUTHORITY_CLASSES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
 from ledger.events.budgets import BUDGET_CLASSES
-from ledger.events.cases import CASE_CLASSES
+from ledger.events.cases import CASE_CLASSES, LAPSED_CLASSES
 from ledger.events.decisions import (
     DecisionMadeV1,
     DecisionMadeV2,
@@ -113,6 +113,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     *BUDGET_CLASSES,
     ServiceAccountedV3,
     *RECIPE_CLASSES,
+    *LAPSED_CLASSES,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -5,24 +5,28 @@ follows where no answer comes, and `case_fault` whether an event may be. Times a
 since the epoch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from ledger.events.cases import (
     GOVERNOR,
+    LAPSED_CLASSES,
     EscalationAcknowledged,
     EscalationData,
     EscalationEnded,
     EscalationEscalated,
+    EscalationLapsed,
     EscalationRaised,
     EscalationResolved,
     TaskClosed,
     TaskData,
+    TaskLapsed,
     TaskOpened,
     TaskOverdue,
     TaskTaken,
 )
+from ledger.events.models import ModelRetired
 from ledger.events.values import SECOND, format_time, parse_time
 
 _HOUR: Final = 3_600 * SECOND
@@ -94,11 +98,15 @@ class ModelCases:
     """By action: of each at most one is open."""
     versions: Mapping[str, int] = field(default_factory=dict)
     """How many events each of the two streams has."""
+    retired_at: int = 0
+    """Where the model was retired; 0 while it is not."""
 
     def applied(
         self, position: int, type_: str, actor: str, data: dict[str, Any] | None
     ) -> "ModelCases":
         """Return what is open after an event of the model; `data` None where they are erased."""
+        if type_ == ModelRetired.TYPE:
+            return replace(self, retired_at=position)
         changed = _CHANGES[type_](self, position, actor, data)
         kind = "escalations" if type_.startswith("escalation.") else "tasks"
         versions = {**self.versions, kind: self.versions.get(kind, 0) + 1}
@@ -205,6 +213,16 @@ def passed_on(open_: OpenEscalation, document: Mapping[str, Any]) -> EscalationE
     )
 
 
+def lapses(model: str, cases: ModelCases) -> Iterator[EscalationData | TaskData]:
+    """Yield the ends of what a model's retirement has left open."""
+    named = {"model": model, "retirement": cases.retired_at}
+    if cases.retired_at and cases.escalation is not None:
+        yield EscalationLapsed.from_data(named | {"escalation": cases.escalation.escalation})
+    if cases.retired_at:
+        for task in cases.tasks.values():
+            yield TaskLapsed.from_data(named | {"task": task.task})
+
+
 def tier_of(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a tier as a stored document declares it; nothing where it does not."""
     found: dict[str, Any] = next((one for one in document["tiers"] if one["name"] == name), {})
@@ -224,20 +242,28 @@ def case_fault(cases: ModelCases, type_: str, actor: str, data: Mapping[str, Any
 
     Not judged here: what a decision begins or ends, and whether the time has come.
     """
-    by_time = type_ in (EscalationEscalated.TYPE, TaskOverdue.TYPE)
+    has_lapsed = type_ in _LAPSED
+    by_time = has_lapsed or type_ in (EscalationEscalated.TYPE, TaskOverdue.TYPE)
     if by_time and actor != GOVERNOR:
         return f"{actor} recorded it, and {GOVERNOR} does"
     if not by_time and not actor.startswith("users/"):
         return f"{actor} is not a person"
+    if has_lapsed and data["retirement"] != cases.retired_at:
+        return f"position {data['retirement']} did not retire the model"
     judge = _escalation_fault if type_.startswith("escalation.") else _task_fault
     return judge(cases, type_, actor, data)
+
+
+_LAPSED: Final = frozenset(cls.TYPE for cls in LAPSED_CLASSES)
+_AFTER_ALL: Final = frozenset({EscalationResolved.TYPE, EscalationLapsed.TYPE})
+"""Types that may follow once a person has acknowledged an escalation."""
 
 
 def _escalation_fault(cases: ModelCases, type_: str, _: str, data: Mapping[str, Any]) -> str:
     open_ = cases.escalation
     if open_ is None or open_.escalation != data["escalation"]:
         return f"no escalation of position {data['escalation']} is open for the model"
-    if open_.acknowledged_by is not None and type_ != EscalationResolved.TYPE:
+    if open_.acknowledged_by is not None and type_ not in _AFTER_ALL:
         return f"it was acknowledged by {open_.acknowledged_by or 'a person'} before"
     return ""
 
@@ -329,8 +355,10 @@ _CHANGES: Final[dict[str, _Change]] = {
     EscalationAcknowledged.TYPE: _acknowledged,
     EscalationResolved.TYPE: _over,
     EscalationEnded.TYPE: _over,
+    EscalationLapsed.TYPE: _over,
     TaskOpened.TYPE: _opened,
     TaskTaken.TYPE: _taken,
     TaskOverdue.TYPE: _overdue,
     TaskClosed.TYPE: _closed,
+    TaskLapsed.TYPE: _closed,
 }

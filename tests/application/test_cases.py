@@ -126,6 +126,26 @@ def test_an_answer_in_time_holds_the_escalation_where_it_is(world: World) -> Non
     assert world.govern() == 0
 
 
+@pytest.mark.parametrize("has_answer", [False, True])
+def test_what_is_open_for_a_model_that_is_retired_lapses_and_nothing_else_comes_of_it(
+    world: World, *, has_answer: bool
+) -> None:
+    if has_answer:
+        world.ledger.cases.acknowledge(ANA, "alpha", escalation(world), "")
+        world.ledger.cases.take(ANA, "alpha", task(world))
+    retirement = world.ledger.commands.retire_model(ANA, "alpha", "replaced").last_position
+    world.clock.advance(9 * DAY)
+    assert world.govern() == 2
+    assert world.govern() == 0
+    assert told(world)[-2:] == ["escalation.lapsed", "task.lapsed"]
+    raised, opened, *_, lapsed, ended = world.events(*CASE_TYPES)
+    assert lapsed.data["retirement"] == ended.data["retirement"] == retirement
+    causes = lapsed.body.causation_position, ended.body.causation_position
+    assert causes == (raised.position, opened.position)
+    left = world.ledger.cases.open()["alpha"]
+    assert (left.escalation, left.tasks) == (None, {})
+
+
 def test_another_decision_ends_an_escalation_and_leaves_the_task(world: World) -> None:
     first = escalation(world)
     see(world, 1.4, 2 * HOUR)

@@ -29,10 +29,11 @@ ASKING = governed(
 def world(tmp_path: Path) -> Iterator[World]:
     """Return a ledger in which each type of such an event was recorded once at least."""
     made = World(tmp_path / "ledger.db")
-    made.begin("m1", "m2", policy=ASKING)
-    for model in ("m1", "m2"):
+    made.begin("m1", "m2", "m3", policy=ASKING)
+    for model in ("m1", "m2", "m3"):
         made.see(model, 0.6, START + HOUR)
     made.settle()
+    made.ledger.commands.retire_model(ANA, "m3", "replaced")
     made.see("m2", 0.6, START + 2 * DAY)
     made.settle()
     made.govern()

@@ -124,3 +124,49 @@ def test_what_a_person_ended_long_after_its_time_is_a_gap_up_to_there(
     [gap] = gaps(report, opened)
     assert f"to {position}: " in gap
     assert "was not recorded before the last" in gap
+
+
+def retire_with_cases(paper: Paper) -> list[int]:
+    """Retire a model with an escalation and a task; return where they were opened."""
+    cut(paper, paper.find("escalation.acknowledged.v1", model="delta")[0])
+    paper.append("models/delta", "model.retired.v1", {"model": "delta", "reason": "replaced"})
+    types = ("escalation.raised.v1", "task.opened.v1")
+    return [paper.find(type_, model="delta")[-1] for type_ in types]
+
+
+def lapse(paper: Paper, raised: int, retirement: int) -> int:
+    data = {
+        "model": "delta", "escalation": paper.at(raised).data["escalation"],
+        "retirement": retirement,
+    }  # fmt: skip
+    return paper.append(
+        "escalations/delta", "escalation.lapsed.v1", data,
+        actor="system/governor", causation_position=raised,
+    )  # fmt: skip
+
+
+def test_a_case_that_did_not_end_with_its_model_is_missed_where_a_service_governed_and_else_a_gap(
+    long_paper: Paper, tmp_path: Path
+) -> None:
+    opened = retire_with_cases(long_paper)
+    report = audit_of(long_paper, tmp_path)
+    assert report.passed, report.text()
+    assert [len(gaps(report, position)) for position in opened] == [1, 1]
+    say_that_all_was_governed(long_paper)
+    report = audit_of(long_paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [
+        ("cases.time", position) for position in opened
+    ]
+
+
+def test_an_escalation_lapses_by_the_retirement_of_its_own_model_alone(
+    long_paper: Paper, tmp_path: Path
+) -> None:
+    raised, _ = retire_with_cases(long_paper)
+    retirement = len(long_paper.events)
+    lapse(long_paper, raised, retirement)
+    assert audit_of(long_paper, tmp_path).passed
+    long_paper.events.pop()
+    position = lapse(long_paper, raised, retirement - 1)
+    report = audit_of(long_paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [("cases.time", position)]

@@ -42,10 +42,10 @@ ASKING = governed(
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> FactList:
-    """Return the facts: m1 answered in time, m2 late and a false alarm, m3 by no person."""
+    """Return the facts: m1 answered in time, m2 late, m3 by no person, and m4 retired."""
     world = World(Path(tmp_path_factory.mktemp("cases")) / "l.sqlite")
-    world.begin("m1", "m2", "m3", policy=ASKING)
-    for model in ("m1", "m2", "m3"):
+    world.begin("m1", "m2", "m3", "m4", policy=ASKING)
+    for model in ("m1", "m2", "m3", "m4"):
         world.see(model, 0.6, START + HOUR)
     world.settle()
     cases = world.ledger.cases
@@ -61,6 +61,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> FactList:
     cases.close(BO, "m2", second, "false_alarm", "Late labels.")
     world.see("m3", 1.4, START + 6 * DAY)
     world.settle()
+    world.ledger.commands.retire_model(ANA, "m4", "replaced")
+    world.govern()
     found = facts_of(world)
     world.close()
     return found
@@ -79,7 +81,7 @@ def rows(facts: FactList, name: str, scope: FactFilter | None = None) -> list[di
 def test_each_escalation_says_who_took_it_on_after_how_long_and_how_it_ended(
     story: FactList,
 ) -> None:
-    first, second, third, *_ = rows(story, "escalations")
+    first, second, third, fourth, *_ = rows(story, "escalations")
     assert (first["rule"], first["raised_to"], first["route"]) == ("look", "ds", "mail")
     assert (first["acknowledged_by"], first["acknowledged_after_seconds"]) == ("users/ana", 7_200)
     assert (first["state"], first["closed_by"], first["passed_on"]) == ("resolved", "users/bo", 0)
@@ -88,10 +90,11 @@ def test_each_escalation_says_who_took_it_on_after_how_long_and_how_it_ended(
     assert (second["acknowledged_by"], second["state"]) == ("users/bo", "acknowledged")
     assert (third["acknowledged_by"], third["state"]) == (None, "ended")
     assert third["closed_by"] == "system/evaluator"
+    assert (fourth["state"], fourth["closed_by"]) == ("lapsed", "system/governor")
 
 
 def test_each_task_says_whose_it_was_whether_it_was_late_and_its_outcome(story: FactList) -> None:
-    first, second, third, *_ = rows(story, "tasks")
+    first, second, third, fourth = rows(story, "tasks")
     assert (first["owner"], first["taken_by"]) == ("team-delay", "users/ana")
     assert first["overdue"] is False
     assert (first["outcome"], first["note"]) == ("cause found", "A column changed.")
@@ -99,11 +102,12 @@ def test_each_task_says_whose_it_was_whether_it_was_late_and_its_outcome(story: 
     assert (second["taken_by"], second["closed_by"]) == (None, "users/bo")
     assert second["closed_after_seconds"] == 5 * DAY // 1_000_000 - 3_600
     assert (third["state"], third["closed_at"]) == ("open", None)
+    assert (fourth["state"], fourth["outcome"]) == ("lapsed", None)
 
 
 def test_the_outcomes_of_its_tasks_are_the_precision_of_a_rule(story: FactList) -> None:
     look = rule_records(story, FactFilter())["main", 1, "look"]
-    assert look.tasks == 3
+    assert look.tasks == 4
     assert look.outcomes == {"cause_found": 1, "false_alarm": 1}
     assert look.precision_ppm == 500_000
     told = next(one for one in rows(story, "rules") if one["rule"] == "look")
@@ -138,16 +142,16 @@ def test_what_was_erased_is_not_guessed(story: FactList, type_: str) -> None:
     count = sum(fact.type == type_ for fact in bare)
     assert count
     if type_ == "escalation.raised.v1":
-        assert (escalations, len(tasks)) == ([], 3)
+        assert (escalations, len(tasks)) == ([], 4)
         note = TABLES["escalations"](facts, FactFilter()).note
         assert note == f"Escalations without a readable body: {count}."
     elif type_ == "task.opened.v1":
-        assert (tasks, len(escalations)) == ([], 4)
+        assert (tasks, len(escalations)) == ([], 5)
     elif type_ == "escalation.acknowledged.v1":
         assert {one["acknowledged_by"] for one in escalations} == {None}
         assert sum(one["acknowledged_at"] is not None for one in escalations) == 2
     elif type_ == "task.closed.v1":
         assert {one["outcome"] for one in tasks} == {None}
-        assert [one["state"] for one in tasks] == ["closed", "closed", "open"]
+        assert [one["state"] for one in tasks] == ["closed", "closed", "open", "lapsed"]
     elif type_ == "escalation.resolved.v1":
         assert (escalations[0]["state"], escalations[0]["resolution"]) == ("resolved", None)

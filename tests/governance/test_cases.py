@@ -207,6 +207,8 @@ def test_erased_bodies_leave_nothing_open_that_they_named() -> None:
         ("escalation.acknowledged.v1", True, 1),
         ("task.opened.v1", True, 1),
         ("task.closed.v1", True, 0),
+        ("escalation.lapsed.v1", False, 1),
+        ("task.lapsed.v1", True, 0),
     ):
         after = cases.applied(200, type_, "", None)
         assert (after.escalation is not None, len(after.tasks)) == (open_, tasks)

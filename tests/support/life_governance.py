@@ -109,6 +109,37 @@ def begin_governance(life: Life) -> None:
     steps.retire(ana, third, "not this one")
 
 
+def begin_cases(life: Life) -> None:
+    """Ask people about three models: two are answered too late, and one is retired."""
+    world, cases, ana = life.world, life.world.ledger.cases, Caller("users/ana")
+    world.register("m5")
+    world.deploy("m5", "v1", at=life.now)
+    world.see("m1", 0.4, life.now)  # so that a ledger whose clock are its data has a time
+    rules = [rule("bad", "priority >= 500000"), rule("look", "priority >= 50000", "INVESTIGATE")]
+    tiers = [
+        {"name": "ds", "route": "mail", "acknowledge": "1h", "next": "on-call"},
+        {"name": "on-call", "route": "phone", "acknowledge": "4h"},
+    ]
+    ends = {"investigate_within": "1h", "adjust_within": "1h", "review_every": "1d"}
+    world.activate(governed(policy_text(rules=rules), tiers, **ends))
+    for value in (0.6, 0.6, 9.0):
+        world.observe(
+            *((name, "loss", "", value, life.now, 100_000) for name in ("m1", "m2", "m5"))
+        )
+        world.settle()
+        if value == 0.6:
+            life.wait(30 * HOUR)
+    world.ledger.commands.retire_model(ana, "m5", "replaced")
+    world.govern()
+    for model, found in sorted(cases.open().items()):
+        for task in found.tasks.values():
+            cases.take(ana, model, task.task)
+            cases.close(ana, model, task.task, "cause_found", "")
+        if found.escalation is not None:
+            cases.acknowledge(ana, model, found.escalation.escalation, "I look at it.")
+            cases.resolve(ana, model, found.escalation.escalation, "It is dealt with.")
+
+
 def govern_policy(life: Life) -> None:
     """Lead a version through its life: submitted, rejected, approved, in force; or roll back."""
     policy = life.any_of(("main", "own"))

@@ -3,10 +3,29 @@
 from ledger.events.policies import ScopePart
 from ledger.events.values import DAY, SECOND
 from tests.support.lives import Life
+from tests.support.world import ANA, HOUR, policy_text, rule
 
 EVERYWHERE = ScopePart(kind="ledger", model=None, labels={})
 M1 = ScopePart(kind="model", model="m1", labels={})
 EAST = ScopePart(kind="labels", model=None, labels={"region": "east"})
+
+
+def begin_shadows(life: Life) -> None:
+    """Have a policy of each procedure score, decide and plan in shadow; one of them is ended."""
+    world, shadowing = life.world, life.world.ledger.shadowing
+    rules = [rule("bad", "priority >= 100000")]
+    begun = []
+    for procedure, scope in (("rules/1", EVERYWHERE), ("rules/2", M1)):
+        drafted = world.draft(policy_text(rules=rules, procedure=procedure), "own")
+        life.drafts.append(("own", drafted.version))
+        version, span = (drafted.version, drafted.digest), 40 * DAY // SECOND
+        written = shadowing.begin(ANA, "own", *version, scope, span, "to compare")
+        begun.append(written.last_position)
+    life.wait(26 * HOUR)
+    world.observe(*((name, "loss", "", 0.9, life.now, 1_000) for name in ("m1", "m2")))
+    world.settle()
+    world.plan(1_000_000)
+    shadowing.end(ANA, begun[0], "it was compared")
 
 
 def begin_shadow(life: Life) -> None:

@@ -12,8 +12,14 @@ from ledger.events.signals import OBSERVED_TYPES, SignalDefined
 from tests.support.audits import audit_event, drill_event
 from tests.support.hooks import join_export
 from tests.support.life_authority import begin_authority
-from tests.support.life_governance import a_policy, answer, begin_governance, govern_policy
-from tests.support.life_shadows import begin_shadow, end_shadow
+from tests.support.life_governance import (
+    a_policy,
+    answer,
+    begin_cases,
+    begin_governance,
+    govern_policy,
+)
+from tests.support.life_shadows import begin_shadow, begin_shadows, end_shadow
 from tests.support.life_signals import adopt_standard, correct, observe_nonsense
 from tests.support.lives import Life, Steps
 from tests.support.world import (
@@ -70,10 +76,17 @@ def begin(life: Life) -> None:
 
 
 def begin_governed(life: Life) -> None:
-    """Begin, and where there is authority take each step of a policy's life once."""
+    """Begin, and do once what few lives do by chance.
+
+    Where there is authority, each step of a policy's life; in as many others, people are asked, and
+    policies run in shadow.
+    """
     begin(life)
     if life.seed % 3 == 1:
         begin_governance(life)
+    elif life.seed % 3 == 2:
+        begin_cases(life)
+        begin_shadows(life)
 
 
 @step(1.5)

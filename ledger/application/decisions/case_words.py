@@ -6,9 +6,11 @@ from ledger.events.cases import (
     EscalationAcknowledged,
     EscalationEnded,
     EscalationEscalated,
+    EscalationLapsed,
     EscalationRaised,
     EscalationResolved,
     TaskClosed,
+    TaskLapsed,
     TaskOpened,
     TaskOverdue,
     TaskTaken,
@@ -37,6 +39,8 @@ def told_case(event: RecordedEvent) -> str:
             said = f"{actor} resolved it {at}{_note(data.resolution)}"
         case EscalationEnded():
             said = f"The decision at position {data.decision} took its place {at}"
+        case EscalationLapsed():
+            said = f"It ended with the model, which was retired at position {data.retirement}"
         case TaskOpened():
             owner = f" for {data.owner}" if data.owner else ""
             said = f"It opened a task{owner}, due {shown_time(data.due_at)}"
@@ -47,6 +51,8 @@ def told_case(event: RecordedEvent) -> str:
         case TaskClosed():
             outcome = data.outcome.replace("_", " ")
             said = f"{actor} closed the task {at}, {outcome}{_note(data.note)}"
+        case TaskLapsed():
+            said = f"The task ended with the model, which was retired at position {data.retirement}"
         case _:
             raise AssertionError(event.type)
     return f"{said.rstrip('.')}."

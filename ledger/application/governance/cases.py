@@ -26,6 +26,7 @@ from ledger.events.cases import (
     TaskTaken,
 )
 from ledger.events.envelope import RecordedEvent
+from ledger.events.models import ModelRetired
 from ledger.governance.cases import ModelCases, case_fault
 from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.store import Store
@@ -34,6 +35,7 @@ _TRIES: Final = 5
 _EARLIER_MAX: Final = 4
 _log: Final = structlog.get_logger("ledger.cases")
 _NONE: Final = ModelCases()
+_READ: Final = CASE_TYPES | {ModelRetired.TYPE}
 
 
 class Cases:
@@ -105,9 +107,7 @@ class Cases:
             self._position = head
 
     def _read(self, after: int, until: int) -> Iterable[RecordedEvent]:
-        return self._store.events.of_types(
-            self._origin, CASE_TYPES, after=after, at_or_before=until
-        )
+        return self._store.events.of_types(self._origin, _READ, after=after, at_or_before=until)
 
     def _fold(
         self, models: dict[str, ModelCases], events: Iterable[RecordedEvent]

@@ -1,7 +1,8 @@
 """The governor: records what time brings, as `system/governor`, once its time has come.
 
 An escalation without an answer goes on to the next tier, and a task is overdue; a policy comes into
-force at its time; an emergency that was not ratified ends, and so does a shadow in its time. The
+force at its time; an emergency that was not ratified ends, and so does a shadow in its time. With
+a model end its escalation and its tasks. The
 review of a policy is due. All that it appends is judged as the auditor judges it, and guarded:
 several servers do it once.
 """
@@ -22,7 +23,7 @@ from ledger.events.cases import GOVERNOR, EscalationData, TaskData, TaskOverdue
 from ledger.events.decisions import DecisionMade
 from ledger.events.registry import typed
 from ledger.events.shadows import ShadowEnd
-from ledger.governance.cases import ModelCases, OpenEscalation, passed_on
+from ledger.governance.cases import ModelCases, OpenEscalation, lapses, passed_on
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
@@ -109,6 +110,9 @@ class Governor(PeriodicTask):
         return record_each(due, end, {Reason.SHADOW_REFUSED, Reason.VERSION_CONFLICT})
 
     def _due(self, model: str, cases: ModelCases, now: int) -> Iterator[EscalationData | TaskData]:
+        if cases.retired_at:
+            yield from lapses(model, cases)
+            return
         for task in cases.tasks.values():
             if task.due_at <= now and not task.is_overdue:
                 yield TaskOverdue(model=model, task=task.task)

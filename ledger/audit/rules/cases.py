@@ -10,9 +10,11 @@ from ledger.events.cases import (
     EscalationAcknowledged,
     EscalationEnded,
     EscalationEscalated,
+    EscalationLapsed,
     EscalationRaised,
     EscalationResolved,
     TaskClosed,
+    TaskLapsed,
     TaskOpened,
     TaskOverdue,
     TaskTaken,
@@ -24,6 +26,9 @@ _BEGUN: Final = (EscalationRaised.TYPE, EscalationEnded.TYPE, TaskOpened.TYPE)
 _ANSWERED: Final = (
     EscalationAcknowledged.TYPE, EscalationResolved.TYPE, TaskTaken.TYPE, TaskClosed.TYPE,
 )  # fmt: skip
+
+_BY_TIME: Final = (EscalationEscalated.TYPE, TaskOverdue.TYPE)
+_LAPSED: Final = (EscalationLapsed.TYPE, TaskLapsed.TYPE)
 
 
 def _unasked(fold: LedgerState) -> Iterator[tuple[int, str]]:
@@ -81,14 +86,19 @@ def cases_answered(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return _blind(event, fold) or _fault(event, fold) or None
 
 
-@rule("cases.time", EscalationEscalated.TYPE, TaskOverdue.TYPE, finish=_untimely)
+@rule("cases.time", *_BY_TIME, *_LAPSED, finish=_untimely)
 def cases_time(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """An escalation goes on to the next tier, and a task is overdue, once its time has come."""
+    """An escalation goes on to the next tier, and a task is overdue, once its time has come.
+
+    Both end with their model.
+    """
     if (unchecked := _blind(event, fold)) is not None:
         return unchecked
     if fault := _fault(event, fold):
         return fault
     known = fold.cases.of(event.name)
+    if event.type in _LAPSED:
+        return None
     if event.type == TaskOverdue.TYPE:
         task = known.task(event.known["task"])
         is_over = task is not None and task.due_at <= event.recorded_at
