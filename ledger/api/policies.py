@@ -167,9 +167,12 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         checks.identifier("role", request.role, optional=True)
         if request.comment:
             checks.text("comment", request.comment)
+        checks.position("submission", request.submission)
         ledger, caller = self._server.append(request, context, checks)
         chosen = ChosenVersion(name, number, request.digest)
-        written = ledger.policy_steps.approve(caller, chosen, request.role, request.comment)
+        written = ledger.policy_steps.approve(
+            caller, chosen, request.role, request.comment, request.submission
+        )
         return pb.ApprovePolicyResponse(appended=appended(written))
 
     def WithdrawApproval(
@@ -185,7 +188,7 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
     ) -> pb.RejectPolicyResponse:
         """Reject a version."""
         ledger, caller, chosen = self._step(request, context)
-        written = ledger.policy_steps.reject(caller, chosen, request.reason)
+        written = ledger.policy_steps.reject(caller, chosen, request.reason, request.submission)
         return pb.RejectPolicyResponse(appended=appended(written))
 
     def RetirePolicy(

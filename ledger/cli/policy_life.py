@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.")]
 _Version = Annotated[int, typer.Argument(min=1, help="Number of the version.")]
+_Submission = Annotated[
+    int,
+    typer.Option(min=0, help="Position of the submission; only where it is for several scopes."),
+]
 _Reason = Annotated[str, typer.Option(help="Why; recorded for good.")]
 _Model = Annotated[str, typer.Option(help="For this model only.")]
 _Label = Annotated[
@@ -56,6 +60,7 @@ def approve(
     ],
     role: Annotated[str, typer.Option(help="The role; only where you hold several.")] = "",
     comment: Annotated[str, typer.Option(help="Your findings; recorded for good.")] = "",
+    submission: _Submission = 0,
 ) -> None:
     """Approve a version as it was submitted. By it you state: I have reviewed and approved it."""
     chosen = session()
@@ -65,7 +70,9 @@ def approve(
             f"--digest: {policy} version {version} has the digest {whole}.",
             f"Read that one by `policy show {policy} --version {version}`, then state its digest.",
         )
-    appended = chosen.client.approve_policy(policy, version, whole, role=role, comment=comment)
+    appended = chosen.client.approve_policy(
+        policy, version, whole, role=role, comment=comment, submission=submission
+    )
     chosen.show(appended, f"Approved {policy} version {version}, at position {appended.position}.")
 
 
@@ -104,10 +111,12 @@ def withdraw(
     )
 
 
-def reject(policy: _Policy, version: _Version, reason: _Reason) -> None:
+def reject(
+    policy: _Policy, version: _Version, reason: _Reason, submission: _Submission = 0
+) -> None:
     """Reject a version: it has to be submitted again, and approved again."""
     chosen = session()
-    appended = chosen.client.reject_policy(policy, version, reason)
+    appended = chosen.client.reject_policy(policy, version, reason, submission=submission)
     chosen.show(appended, f"Rejected {policy} version {version}, at position {appended.position}.")
 
 

@@ -123,12 +123,12 @@ def approval_fault(
 ) -> str:
     """Return why an approval does not count for a digest and scope; empty where it does."""
     named = approval.policy, approval.version
-    submission = state.submissions.get(named)
+    submission = state.submission_at(named, approval.submission)
     if approval.withdrawn_at:
         return f"it was withdrawn at position {approval.withdrawn_at}"
     if approval.digest != digest:
         return "it is of another digest"
-    if submission is None or approval.submission != submission.position:
+    if submission is None:
         return "the submission that it is of is not open any more"
     if submission.scope != scope:
         return f"it is for {submission.scope}"
@@ -142,13 +142,17 @@ def approval_fault(
 
 
 def standing(
-    state: LifecycleState, authority: AuthorityState, named: tuple[str, int], moment: StepTimes
+    state: LifecycleState,
+    authority: AuthorityState,
+    named: tuple[str, int],
+    scope: ScopeKey,
+    moment: StepTimes,
 ) -> list[Approval]:
-    """Return the approvals of a version that count now, by position."""
-    submission = state.submissions.get(named)
+    """Return the approvals of a version for a scope that count now, by position."""
+    submission = state.submission_for(named, scope)
     if submission is None:
         return []
-    scope, digest = submission.scope, submission.digest
+    digest = submission.digest
     return [
         one
         for one in state.approvals_of(submission.position)

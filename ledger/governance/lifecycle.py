@@ -4,7 +4,7 @@ Pure: it is folded from events in order. Times are microseconds since the epoch.
 believes an event; `steps` and `activations` say whether one may be.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -171,8 +171,8 @@ class LifecycleState:
     """The latest activation of each scope, in order of position."""
     turns: dict[ScopeKey, ReviewTurn] = field(default_factory=dict)
     """By scope, of what is in force there."""
-    submissions: dict[tuple[str, int], OpenSubmission] = field(default_factory=dict)
-    """The open submission of each version."""
+    submissions: dict[tuple[str, int], tuple[OpenSubmission, ...]] = field(default_factory=dict)
+    """The open submissions of each version, each for a scope of its own, by position."""
     approvals: dict[int, Approval] = field(default_factory=dict)
     rejected: dict[tuple[str, int], int] = field(default_factory=dict)
     retired: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -221,6 +221,15 @@ class LifecycleState:
             if best is None or (one.scope.rank, one.position) > (best.scope.rank, best.position):
                 best = one
         return best
+
+    def submission_for(self, named: tuple[str, int], scope: ScopeKey) -> OpenSubmission | None:
+        """Return the open submission of a version for a scope."""
+        return next((one for one in self.submissions.get(named, ()) if one.scope == scope), None)
+
+    def submission_at(self, named: tuple[str, int], position: int) -> OpenSubmission | None:
+        """Return the open submission of a version at a position; 0 means the newest one."""
+        found = [one for one in self.submissions.get(named, ()) if position in {0, one.position}]
+        return found[-1] if found else None
 
     def approvals_of(self, submission: int) -> list[Approval]:
         """Return the approvals of a submission that were not withdrawn, by position."""
@@ -284,41 +293,32 @@ class LifecycleState:
     def _step(self, position: int, type_: str, actor: str, data: Mapping[str, Any]) -> None:
         if type_ == PolicySubmitted.TYPE:
             named, scope = _named(data), scope_key(data["scope"])
-            self.submissions[named] = OpenSubmission(position, actor, data["digest"], scope)
+            self._submit(named, OpenSubmission(position, actor, data["digest"], scope))
             self.rejected.pop(named, None)
         elif type_ == PolicyApproved.TYPE:
             self.approvals[position] = Approval(
-                position,
-                actor,
-                data["role"],
-                *_named(data),
-                data["digest"],
-                data["submission"],
+                position, actor, data["role"], *_named(data), data["digest"], data["submission"],
                 parse_time(data["expires_at"]),
-            )
+            )  # fmt: skip
         elif type_ == PolicyApprovalWithdrawn.TYPE:
             if (approval := self.approvals.get(data["approval"])) is not None:
                 self.approvals[approval.position] = replace(approval, withdrawn_at=position)
         elif type_ == PolicyRejected.TYPE:
-            self.submissions.pop(_named(data), None)
+            self._close(_named(data), lambda one: one.position == data["submission"])
             self.rejected[_named(data)] = position
         elif type_ == PolicyRetired.TYPE:
             self.submissions.pop(_named(data), None)
             self.retired.setdefault(_named(data), position)
         elif type_ == PolicyRatified.TYPE:
             self.ratified[data["activation"]] = position
-            self.submissions.pop(_named(data), None)
+            if (ended := self.activations.get(data["activation"])) is not None:
+                self._close(ended.named, lambda one: one.scope == ended.scope)
             self._cite(data["approvals"], position)
         elif type_ == PolicyScheduled.TYPE:
             self.schedules[position] = Schedule(
-                position,
-                *_named(data),
-                data["digest"],
-                scope_key(data["scope"]),
-                data["rationale"],
-                parse_time(data["effective_time"]),
-                tuple(data["approvals"]),
-            )
+                position, *_named(data), data["digest"], scope_key(data["scope"]),
+                data["rationale"], parse_time(data["effective_time"]), tuple(data["approvals"]),
+            )  # fmt: skip
         elif type_ == PolicyScheduleWithdrawn.TYPE:
             self.schedules.pop(data["schedule"], None)
 
@@ -364,13 +364,20 @@ class LifecycleState:
         self.turns[scope] = ReviewTurn(made, 0, recorded_at)
         self.schedules.pop(data.get("scheduled") or 0, None)
         self._cite(made.approvals, position)
-        known = self.submissions.get(made.named)
-        if made.basis == "emergency":  # it waits for the approvals that it lacked
-            if known is None or known.scope != scope:
-                waiting = OpenSubmission(position, actor, made.digest, scope)
-                self.submissions[made.named] = waiting
-        elif known is not None and known.scope == scope:
-            del self.submissions[made.named]
+        if made.basis != "emergency":
+            self._close(made.named, lambda one: one.scope == scope)
+        elif self.submission_for(made.named, scope) is None:
+            # It waits for the approvals that it lacked.
+            self._submit(made.named, OpenSubmission(position, actor, made.digest, scope))
+
+    def _submit(self, named: tuple[str, int], submission: OpenSubmission) -> None:
+        self.submissions[named] = (*self.submissions.get(named, ()), submission)
+
+    def _close(self, named: tuple[str, int], is_over: Callable[[OpenSubmission], bool]) -> None:
+        """End the submissions of a version that are over."""
+        left = tuple(one for one in self.submissions.pop(named, ()) if not is_over(one))
+        if left:
+            self.submissions[named] = left
 
     def _cite(self, approvals: Iterable[int], position: int) -> None:
         for one in approvals:

@@ -88,7 +88,8 @@ def status_of(
 
     `scope` is the one that is asked about where it is submitted for none.
     """
-    draft, submission = state.drafts[named], state.submissions.get(named)
+    draft = state.drafts[named]
+    submission = state.submission_for(named, scope) or state.submission_at(named, 0)
     scope = scope if submission is None else submission.scope
     approvals = [] if submission is None else state.approvals_of(submission.position)
     judged = tuple(

@@ -76,8 +76,7 @@ def barred(
     Those are its author, the one who submitted it, and one who activated it in an emergency.
     """
     actors = [state.drafts[named].author]
-    if (submission := state.submissions.get(named)) is not None:
-        actors.append(submission.actor)
+    actors += [one.actor for one in state.submissions.get(named, ())]
     actors += [one.actor for one in state.waiting() if one.named == named]
     return frozenset(person_of(authority, one) for one in actors)
 
@@ -129,8 +128,8 @@ def _submitted_fault(
     scope = scope_key(data["scope"])
     if fault := scope_fault(state, scope):
         return fault
-    known = state.submissions.get((data["policy"], data["version"]))
-    if known is not None and known.scope == scope:
+    known = state.submission_for((data["policy"], data["version"]), scope)
+    if known is not None:
         return f"it waits for approvals there already, since position {known.position}"
     if not authority.began_at:
         return "no administrator of the ledger is named, so no role is held to approve it in"
@@ -165,8 +164,8 @@ def _approved_fault(
     named = data["policy"], data["version"]
     if not actor.startswith("users/"):
         return f"{actor} is not a person, and persons approve"
-    submission = state.submissions.get(named)
-    if submission is None or submission.position != data["submission"]:
+    submission = state.submission_at(named, data["submission"])
+    if submission is None:
         return f"position {data['submission']} holds no submission of it that waits for approvals"
     if fault := approver_fault(state, authority, actor, named):
         return fault
@@ -206,8 +205,8 @@ def _rejected_fault(
 ) -> str:
     if not actor.startswith("users/"):
         return f"{actor} is not a person, and persons reject"
-    submission = state.submissions.get((data["policy"], data["version"]))
-    if submission is None or submission.position != data["submission"]:
+    submission = state.submission_at((data["policy"], data["version"]), data["submission"])
+    if submission is None:
         return f"position {data['submission']} holds no submission of it that waits for approvals"
     return ""
 

@@ -321,6 +321,7 @@ class ApprovePolicyRequest(message.Message):
     COMMENT_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    SUBMISSION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
     digest: builtins.str
@@ -335,6 +336,8 @@ class ApprovePolicyRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    submission: builtins.int
+    """Optional. The position of the submission, of several for other scopes; 0 for the newest one."""
     def __init__(
         self,
         *,
@@ -344,10 +347,11 @@ class ApprovePolicyRequest(message.Message):
         comment: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        submission: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["comment", b"comment", "digest", b"digest", "ledger", b"ledger", "name", b"name", "request_id", b"request_id", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comment", b"comment", "digest", b"digest", "ledger", b"ledger", "name", b"name", "request_id", b"request_id", "role", b"role", "submission", b"submission"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -613,6 +617,7 @@ class RejectPolicyRequest(message.Message):
     REASON_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    SUBMISSION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of the version. Format: `policies/{policy}/versions/{version}`."""
     reason: builtins.str
@@ -623,6 +628,8 @@ class RejectPolicyRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    submission: builtins.int
+    """Optional. The position of the submission, of several for other scopes; 0 for the newest one."""
     def __init__(
         self,
         *,
@@ -630,10 +637,11 @@ class RejectPolicyRequest(message.Message):
         reason: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        submission: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id", "submission", b"submission"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -804,9 +812,7 @@ class GetPolicyStatusRequest(message.Message):
     """Optional. Answer as of this position; 0 for the head."""
     @builtins.property
     def scope(self) -> policy_pb2.PolicyScope:
-        """Optional. The scope to ask about, where the version is submitted for none; the whole ledger if
-        not given.
-        """
+        """Optional. The scope to ask about, or else the newest that it is submitted for, or all of it."""
 
     def __init__(
         self,

@@ -292,8 +292,7 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPolicyStatus(self, request, context):
-        """Returns the state of a version, what approvals it takes and has, and who could give others: now,
-        or as of an earlier position.
+        """Returns a version's state, the approvals that it takes and has, and who could give others.
 
         Errors, by `ErrorInfo.reason`:
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
@@ -327,8 +326,7 @@ class PolicyServiceServicer:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
-        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
-        versions is in force.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy without a version is named, and is not in force.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -342,8 +340,7 @@ class PolicyServiceServicer:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also too long a history.
         * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
-        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
-        versions is in force.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy without a version is named, and is not in force.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
         """

@@ -130,8 +130,7 @@ class PolicyServiceStub:
     * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
     """
     GetPolicyStatus: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyStatusRequest, _policy_service_pb2.GetPolicyStatusResponse]
-    """Returns the state of a version, what approvals it takes and has, and who could give others: now,
-    or as of an earlier position.
+    """Returns a version's state, the approvals that it takes and has, and who could give others.
 
     Errors, by `ErrorInfo.reason`:
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
@@ -152,8 +151,7 @@ class PolicyServiceStub:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
-    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
-      versions is in force.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy without a version is named, and is not in force.
     """
     TryPolicy: _grpc.UnaryUnaryMultiCallable[_trial_pb2.TryPolicyRequest, _trial_pb2.TryPolicyResponse]
     """Tries a policy on the ledger's own history, and writes nothing: what it would have decided at each
@@ -163,8 +161,7 @@ class PolicyServiceStub:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also too long a history.
     * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
-    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
-      versions is in force.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy without a version is named, and is not in force.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
     """
@@ -295,8 +292,7 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
     """
     GetPolicyStatus: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyStatusRequest, _policy_service_pb2.GetPolicyStatusResponse]  # type: ignore[assignment]
-    """Returns the state of a version, what approvals it takes and has, and who could give others: now,
-    or as of an earlier position.
+    """Returns a version's state, the approvals that it takes and has, and who could give others.
 
     Errors, by `ErrorInfo.reason`:
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
@@ -317,8 +313,7 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
-    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
-      versions is in force.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy without a version is named, and is not in force.
     """
     TryPolicy: _aio.UnaryUnaryMultiCallable[_trial_pb2.TryPolicyRequest, _trial_pb2.TryPolicyResponse]  # type: ignore[assignment]
     """Tries a policy on the ledger's own history, and writes nothing: what it would have decided at each
@@ -328,8 +323,7 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also too long a history.
     * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
-    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
-      versions is in force.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy without a version is named, and is not in force.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
     """
@@ -535,8 +529,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_service_pb2.GetPolicyStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_service_pb2.GetPolicyStatusResponse, _abc.Awaitable[_policy_service_pb2.GetPolicyStatusResponse]]:
-        """Returns the state of a version, what approvals it takes and has, and who could give others: now,
-        or as of an earlier position.
+        """Returns a version's state, the approvals that it takes and has, and who could give others.
 
         Errors, by `ErrorInfo.reason`:
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
@@ -575,8 +568,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
-        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
-          versions is in force.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy without a version is named, and is not in force.
         """
 
     @_abc_1.abstractmethod
@@ -592,8 +584,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also too long a history.
         * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors; `BadRequest` says where.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
-        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy is named without a version, and none of its
-          versions is in force.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): a policy without a version is named, and is not in force.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many policies as may be are being tried or compared.
         """

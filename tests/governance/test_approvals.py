@@ -200,6 +200,41 @@ def test_an_approval_is_for_the_scope_that_was_submitted(world: Governed) -> Non
     check_audit(world)
 
 
+def test_a_submission_for_another_scope_ends_none_and_each_has_its_own_approvals(
+    world: Governed,
+) -> None:
+    version = submitted(world)
+    everywhere = world.head
+    world.approve(version, PAT)
+    world.submit(version, HIGH)
+    high = world.head
+    world.approve(version, PAT, SAM)
+    steps = world.ledger.policy_steps
+    steps.approve(KIM, version, "", "fine", everywhere)
+    world.enforce(version)
+    assert "0 in the role" not in refusal(lambda: world.submit(version, HIGH))
+    world.enforce(version, HIGH)
+    cited = [one.approvals for one in world.all_of(PolicyActivatedV2)]
+    assert [len(one) for one in cited] == [2, 2]
+    assert "by a submission at position" in refusal(
+        lambda: steps.reject(KIM, version, "late", high)
+    )
+    check_audit(world)
+
+
+def test_a_rejection_ends_the_submission_that_it_is_of_alone(world: Governed) -> None:
+    version = submitted(world)
+    everywhere = world.head
+    world.approve(version, PAT, SAM)
+    world.submit(version, HIGH)
+    world.ledger.policy_steps.reject(KIM, version, "not there")
+    world.enforce(version)
+    (made,) = world.all_of(PolicyActivatedV2)
+    assert len(made.approvals) == 2
+    assert everywhere < min(made.approvals)
+    check_audit(world)
+
+
 def test_a_narrower_scope_takes_the_approvals_of_the_wider_one(world: Governed) -> None:
     world.register("alpha", labels={"tier": "high"})
     version = world.drafted(policy_text(), "own")

@@ -386,3 +386,14 @@ def test_what_follows_an_emergency_keeps_the_meaning_of_its_signals(world: Gover
     assert "main version 1 follows" in refused.value.message
     wait_out(world)
     check_audit(world)
+
+
+def test_an_emergency_for_one_model_leaves_the_approvals_for_the_whole_ledger(
+    world: Governed,
+) -> None:
+    world.register("alpha")
+    version = second(world)
+    world.approve(version, PAT, SAM)
+    rush(world, version, ScopePart(kind="model", model="alpha", labels={}))
+    world.enforce(version)
+    check_audit(world)

@@ -167,7 +167,7 @@ class _Life:
 
     def _scope(self, version: ChosenVersion) -> ScopePart:
         """Return mostly the scope that a version was submitted for."""
-        submission = self._state.submissions.get((version.policy, version.number))
+        submission = self._state.submission_at((version.policy, version.number), 0)
         if submission is None or self.chance.random() < 0.1:
             return self.chance.choice(SCOPES)
         return scope_part(submission.scope)

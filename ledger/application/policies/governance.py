@@ -245,10 +245,9 @@ class PolicyGovernance:
         judged = self.judged()
         state, key = judged.state, wanted.key
         self.check_reachable(judged, wanted.named)
-        submission = state.submissions.get(wanted.named)
         made: PolicyActivated = wanted.direct()
-        if requirements(state, key) or (submission is not None and submission.scope == key):
-            approvals = standing(state, judged.authority, wanted.named, judged.moment)
+        if requirements(state, key) or state.submission_for(wanted.named, key) is not None:
+            approvals = standing(state, judged.authority, wanted.named, key, judged.moment)
             positions = [one.position for one in approvals]
             made = wanted.governed(state, "approved", approvals=positions)
         if fault := _activation_fault(judged, actor, made):
@@ -291,7 +290,7 @@ class PolicyGovernance:
         """Return what sets the time of an activation; APPROVAL_MISSING where it lacks any."""
         judged = self.judged()
         self.check_reachable(judged, wanted.named)
-        found = standing(judged.state, judged.authority, wanted.named, judged.moment)
+        found = standing(judged.state, judged.authority, wanted.named, wanted.key, judged.moment)
         made = PolicyScheduled(
             policy=wanted.policy,
             version=wanted.version,

@@ -24,6 +24,7 @@ from ledger.events.policies import (
 )
 from ledger.events.values import SECOND, format_time
 from ledger.governance.activations import standing
+from ledger.governance.lifecycle import OpenSubmission
 from ledger.governance.requirements import holds
 from ledger.governance.steps import asked_of
 from ledger.governance.terms import taken_fault
@@ -83,17 +84,21 @@ class PolicySteps:
         return self._record(caller, PolicySubmitted.METHOD, make, scope, cause)
 
     def approve(
-        self, caller: Caller, version: ChosenVersion, role: str, comment: str
+        self,
+        caller: Caller,
+        version: ChosenVersion,
+        role: str,
+        comment: str,
+        submission_at: int = 0,
     ) -> AppendResult:
         """Record a person's approval in a role; without one, in the one role that the person holds.
 
+        `submission_at`: of which submission, where there are several; 0 for the newest one.
         GOVERNANCE_REFUSED says why it would not count.
         """
 
         def make(judged: Judged) -> PolicyStep:
-            submission = judged.state.submissions.get(version.named)
-            if submission is None:
-                raise refused(f"{_said(version)} does not wait for approvals: submit it first")
+            submission = _submission(judged, version, submission_at)
             asked = asked_of(judged.state, version.named, submission.scope)
             seconds = min((one.approval_seconds for one in asked), default=0)
             until = judged.moment.at + seconds * SECOND
@@ -102,7 +107,7 @@ class PolicySteps:
                 version=version.number,
                 digest=_digest(judged, version),
                 submission=submission.position,
-                role=role or self._role_of(judged, caller.actor, version),
+                role=role or _role_of(judged, caller.actor, version, submission),
                 meaning=_MEANING,
                 expires_at=format_time(until),
                 comment=comment,
@@ -131,13 +136,16 @@ class PolicySteps:
 
         return self._record(caller, PolicyApprovalWithdrawn.METHOD, make)
 
-    def reject(self, caller: Caller, version: ChosenVersion, reason: str) -> AppendResult:
-        """Record that a version was rejected; GOVERNANCE_REFUSED where it waits for nothing."""
+    def reject(
+        self, caller: Caller, version: ChosenVersion, reason: str, submission_at: int = 0
+    ) -> AppendResult:
+        """Record that a version was rejected; GOVERNANCE_REFUSED where it waits for nothing.
+
+        `submission_at`: of which submission, where there are several; 0 for the newest one.
+        """
 
         def make(judged: Judged) -> PolicyStep:
-            submission = judged.state.submissions.get(version.named)
-            if submission is None:
-                raise refused(f"{_said(version)} does not wait for approvals")
+            submission = _submission(judged, version, submission_at)
             return PolicyRejected(
                 policy=version.policy,
                 version=version.number,
@@ -163,7 +171,8 @@ class PolicySteps:
             waiting = [one for one in state.waiting() if one.named == version.named]
             if not waiting:
                 raise refused(f"{_said(version)} is in force by no emergency")
-            found = standing(state, judged.authority, version.named, judged.moment)
+            scope = waiting[-1].scope
+            found = standing(state, judged.authority, version.named, scope, judged.moment)
             return PolicyRatified(
                 policy=version.policy,
                 version=version.number,
@@ -221,18 +230,27 @@ class PolicySteps:
 
         return self._appender.append(caller, method, decide, tries=_TRIES)
 
-    def _role_of(self, judged: Judged, actor: str, version: ChosenVersion) -> str:
-        """Return the one role in which an actor can approve; GOVERNANCE_REFUSED for several."""
-        submission = judged.state.submissions[version.named]
-        asked = asked_of(judged.state, version.named, submission.scope)
-        roles = {role for requirement in asked for role, _ in requirement.approvals}
-        at = judged.moment.grants_at
-        held = sorted(role for role in roles if holds(judged.authority, actor, role, at))
-        if len(held) == 1:
-            return held[0]
-        if not held:
-            raise refused(f"{actor} holds none of the roles asked for: {', '.join(sorted(roles))}")
-        raise refused(f"{actor} holds several of the roles asked for: name {' or '.join(held)}")
+
+def _submission(judged: Judged, version: ChosenVersion, position: int) -> OpenSubmission:
+    """Return the open submission at a position, or the newest one; GOVERNANCE_REFUSED."""
+    found = judged.state.submission_at(version.named, position)
+    if found is None:
+        where = f" by a submission at position {position}" if position else ""
+        raise refused(f"{_said(version)} does not wait for approvals{where}: submit it first")
+    return found
+
+
+def _role_of(judged: Judged, actor: str, version: ChosenVersion, submission: OpenSubmission) -> str:
+    """Return the one role in which an actor can approve; GOVERNANCE_REFUSED for several."""
+    asked = asked_of(judged.state, version.named, submission.scope)
+    roles = {role for requirement in asked for role, _ in requirement.approvals}
+    at = judged.moment.grants_at
+    held = sorted(role for role in roles if holds(judged.authority, actor, role, at))
+    if len(held) == 1:
+        return held[0]
+    if not held:
+        raise refused(f"{actor} holds none of the roles asked for: {', '.join(sorted(roles))}")
+    raise refused(f"{actor} holds several of the roles asked for: name {' or '.join(held)}")
 
 
 def _digest(judged: Judged, version: ChosenVersion) -> str:

@@ -108,11 +108,19 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         *,
         role: str = "",
         comment: str = "",
+        submission: int = 0,
         request_id: str | None = None,
     ) -> Appended:
-        """Approve a version as it was submitted; `digest` is that of what was read."""
+        """Approve a version as it was submitted; `digest` is that of what was read.
+
+        `submission`: the position of one of several submissions; 0 for the newest one.
+        """
         request = pb.ApprovePolicyRequest(
-            name=version_name(policy, version), digest=digest, role=role, comment=comment
+            name=version_name(policy, version),
+            digest=digest,
+            role=role,
+            comment=comment,
+            submission=submission,
         )
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
@@ -158,10 +166,21 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     async def reject_policy(
-        self, policy: str, version: int, reason: str, *, request_id: str | None = None
+        self,
+        policy: str,
+        version: int,
+        reason: str,
+        *,
+        submission: int = 0,
+        request_id: str | None = None,
     ) -> Appended:
-        """Reject a version: it has to be submitted again, and approved again."""
-        request = pb.RejectPolicyRequest(name=version_name(policy, version), reason=reason)
+        """Reject a version: it has to be submitted again, and approved again.
+
+        `submission`: the position of one of several submissions; 0 for the newest one.
+        """
+        request = pb.RejectPolicyRequest(
+            name=version_name(policy, version), reason=reason, submission=submission
+        )
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     async def retire_policy(

@@ -109,11 +109,19 @@ class PolicyCalls(ServiceCalls):
         *,
         role: str = "",
         comment: str = "",
+        submission: int = 0,
         request_id: str | None = None,
     ) -> Appended:
-        """Approve a version as it was submitted; `digest` is that of what was read."""
+        """Approve a version as it was submitted; `digest` is that of what was read.
+
+        `submission`: the position of one of several submissions; 0 for the newest one.
+        """
         request = pb.ApprovePolicyRequest(
-            name=version_name(policy, version), digest=digest, role=role, comment=comment
+            name=version_name(policy, version),
+            digest=digest,
+            role=role,
+            comment=comment,
+            submission=submission,
         )
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
@@ -159,10 +167,21 @@ class PolicyCalls(ServiceCalls):
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     def reject_policy(
-        self, policy: str, version: int, reason: str, *, request_id: str | None = None
+        self,
+        policy: str,
+        version: int,
+        reason: str,
+        *,
+        submission: int = 0,
+        request_id: str | None = None,
     ) -> Appended:
-        """Reject a version: it has to be submitted again, and approved again."""
-        request = pb.RejectPolicyRequest(name=version_name(policy, version), reason=reason)
+        """Reject a version: it has to be submitted again, and approved again.
+
+        `submission`: the position of one of several submissions; 0 for the newest one.
+        """
+        request = pb.RejectPolicyRequest(
+            name=version_name(policy, version), reason=reason, submission=submission
+        )
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     def retire_policy(
