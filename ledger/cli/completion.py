@@ -73,6 +73,7 @@ IDS: Final[dict[str, Callable[["LedgerClient"], Iterable[str]]]] = {
     "plan": lambda client: (one.plan for one in client.list_plans()),
     "policy": lambda client: (one.policy for one in client.list_policies()),
     "projection": lambda client: (one.projection for one in client.list_projections()),
+    "recipe": lambda client: (one.recipe for one in client.list_recipes()),
     "signal": _signals,
     "slo_signal": _signals,
     "subscriber": lambda client: (one.name for one in client.list_subscribers()),

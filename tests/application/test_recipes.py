@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller
 from ledger.application.recipes.lint import lint_recipe
 from ledger.application.recipes.shelf import ChosenRecipe
 from ledger.application.recipes.text import parse_recipe, recipe_digest, recipe_text
 from ledger.errors import LedgerError, Reason
-from tests.support.world import ANA, World, request
+from ledger.events.recipes import BenchmarkRegistered
+from tests.support.world import ANA, ORIGIN, World, request
 from tools.golden_recipes import RECIPE
 
 BO = Caller("users/bo")
@@ -228,3 +230,36 @@ def test_a_model_that_is_not_in_the_fleet_has_no_new_benchmark(world: World) -> 
         lambda: benchmarks.register(ANA, "fares", "v1", "known_good", ARTIFACT, ""),
     )
     benchmarks.retire(ANA, "fares", "v1", "benchmark", "its model is gone")
+
+
+# ---- several servers -----------------------------------------------------------------------------
+
+
+def test_two_servers_that_draft_at_once_count_on_and_lose_nothing(world: World) -> None:
+    other = World(world.path, shared=world)
+    world.ledger.recipes.shelf()
+    other.ledger.recipes.shelf()
+    assert draft(world) == 1
+    assert draft(other) == 2
+    assert draft(world) == 3
+    assert world.ledger.recipes.shelf() == other.ledger.recipes.shelf()
+    other.close()
+
+
+def test_a_version_that_is_retired_meanwhile_is_not_taken_for_a_job(world: World) -> None:
+    other = World(world.path, shared=world)
+    draft(world)
+    world.ledger.recipes.approve(BO, FIRST, "")
+    _, guards = world.ledger.recipes.approved("weekly", 1)
+    other.ledger.recipes.retire(BO, "weekly", 1, "a moment before")
+    late = Appender(world.store, ORIGIN)
+    cited = BenchmarkRegistered(
+        model="fares", model_version="v1", kind="benchmark", artifact=ARTIFACT, note="any event"
+    )
+    refused(
+        world,
+        Reason.VERSION_CONFLICT,
+        "",
+        lambda: late.append(ANA, "ProposeJob", lambda: Proposal([Addition.of(cited)], guards)),
+    )
+    other.close()
