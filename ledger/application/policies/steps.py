@@ -24,7 +24,7 @@ from ledger.events.policies import (
 )
 from ledger.events.values import SECOND, format_time
 from ledger.governance.activations import standing
-from ledger.governance.lifecycle import OpenSubmission
+from ledger.governance.lifecycle import ActivationFact, OpenSubmission
 from ledger.governance.requirements import holds
 from ledger.governance.steps import asked_of
 from ledger.governance.terms import taken_fault
@@ -164,21 +164,27 @@ class PolicySteps:
         return self._record(caller, PolicyRetired.METHOD, make)
 
     def ratify(self, caller: Caller, version: ChosenVersion) -> AppendResult:
-        """Record that an emergency has the approvals it lacked; GOVERNANCE_REFUSED if not."""
+        """Record that an emergency has the approvals it lacked; GOVERNANCE_REFUSED if not.
 
-        def make(judged: Judged) -> PolicyStep:
-            state = judged.state
-            waiting = [one for one in state.waiting() if one.named == version.named]
-            if not waiting:
-                raise refused(f"{_said(version)} is in force by no emergency")
-            scope = waiting[-1].scope
+        Of several of one version it is the newest that has them.
+        """
+
+        def ratified(judged: Judged, emergency: ActivationFact) -> PolicyRatified:
+            scope, state = emergency.scope, judged.state
             found = standing(state, judged.authority, version.named, scope, judged.moment)
             return PolicyRatified(
                 policy=version.policy,
                 version=version.number,
-                activation=waiting[-1].position,
+                activation=emergency.position,
                 approvals=[one.position for one in found],
             )
+
+        def make(judged: Judged) -> PolicyStep:
+            waiting = [one for one in judged.state.waiting() if one.named == version.named]
+            if not waiting:
+                raise refused(f"{_said(version)} is in force by no emergency")
+            made = [ratified(judged, one) for one in reversed(waiting)]
+            return next((one for one in made if not _fault(judged, caller, one)), made[0])
 
         return self._record(caller, PolicyRatified.METHOD, make)
 
@@ -216,19 +222,17 @@ class PolicySteps:
             judged = self._governance.judged()
             with fields_named():
                 made = make(judged)
-            fault = taken_fault(
-                judged.state,
-                judged.authority,
-                made.TYPE,
-                caller.actor,
-                made.to_data(),
-                judged.moment,
-            )
-            if fault:
+            if fault := _fault(judged, caller, made):
                 raise refused(fault)
             return Proposal([Addition.of(made, cause=cause)], judged.guards(scope))
 
         return self._appender.append(caller, method, decide, tries=_TRIES)
+
+
+def _fault(judged: Judged, caller: Caller, made: PolicyStep) -> str:
+    """Return why a step may not be taken; empty where it may."""
+    data, moment = made.to_data(), judged.moment
+    return taken_fault(judged.state, judged.authority, made.TYPE, caller.actor, data, moment)
 
 
 def _submission(judged: Judged, version: ChosenVersion, position: int) -> OpenSubmission:
