@@ -141,6 +141,13 @@ OF_GATES: Final = (
     ),
     # ---- advice
     BadRecipe(
+        "another bound of the same data",
+        "HOLDOUT_BOUND_DIFFERS",
+        "max_uses: 20",
+        "max_uses: 21",
+        "21",
+    ),
+    BadRecipe(
         "no image",
         "IMAGE_MISSING",
         f"  image: registry.example.com/retrain@sha256:{DIGEST}\n",

@@ -155,6 +155,21 @@ def test_a_recipe_with_errors_and_one_that_is_not_there_are_refused(world: World
         recipes.recorded("weeky")
 
 
+def test_a_bound_on_a_holdout_that_an_approved_version_has_otherwise_is_warned_of(
+    world: World,
+) -> None:
+    recipes = world.ledger.recipes
+    more = RECIPE.replace("max_uses: 20", "max_uses: 40")
+    draft(world)
+    assert recipes.lint(more).problems == ()
+    recipes.approve(BO, FIRST, "")
+    (problem,) = recipes.lint(more).problems
+    assert problem.code == "HOLDOUT_BOUND_DIFFERS"
+    assert problem.message == "version 1 of weekly lets 'spring' be used 20 times"
+    recipes.retire(BO, "weekly", 1, "old")
+    assert recipes.lint(more).problems == ()
+
+
 def test_a_repeated_draft_is_answered_and_not_recorded_again(world: World) -> None:
     recipes = world.ledger.recipes
     caller = request("draft-1", "the same")

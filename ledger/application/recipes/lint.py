@@ -4,7 +4,7 @@ Errors are what `text` refuses; a recipe with one cannot be drafted. Warnings ar
 judge and never stop a draft. `ledger/docs/recipes.md` has the codes of both.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from ledger.application.documents.problems import Problem
@@ -16,13 +16,16 @@ from ledger.application.recipes.text import (
     recipe_digest,
     recipe_refusal,
 )
-from ledger.events.recipe_document import GatePart, RecipeDocument
+from ledger.events.notation import counted
+from ledger.events.recipe_document import GatePart, HoldoutPart, RecipeDocument
 from ledger.events.recipes import RecipeDrafted
 from ledger.rules.gates import compile_criterion, declared_by, reads_of
 from ledger.rules.recipe_soundness import JUDGED
 
 Roles = Callable[[], Collection[str] | None]
 """The roles of the ledger; None where callers are believed, so that nothing is known."""
+Holdouts = Callable[[], Iterable[tuple[str, HoldoutPart]]]
+"""The data kept apart by approved recipes, each with the name of its recipe's version."""
 
 _SHELL = frozenset({"&&", "||", "|", ";", ">", ">>", "<", "&", "2>&1"})
 
@@ -48,7 +51,9 @@ class RecipeLint:
         )
 
 
-def lint_recipe(text: str, roles: Roles = lambda: None) -> RecipeLint:
+def lint_recipe(
+    text: str, roles: Roles = lambda: None, holdouts: Holdouts = lambda: ()
+) -> RecipeLint:
     """Return everything that is wrong or doubtful about a recipe's text, in order of place."""
     reading = read_recipe(text)
     document = reading.document
@@ -58,6 +63,7 @@ def lint_recipe(text: str, roles: Roles = lambda: None) -> RecipeLint:
             _lint_gate(reading, gate, f"gates[{index}]")
         _lint_deployment(reading, document)
         _lint_roles(reading, document, roles)
+        _lint_holdouts(reading, document, holdouts)
     problems = tuple(sorted(reading.problems, key=lambda each: each.order))
     digest = None if document is None else recipe_digest(document)
     return RecipeLint(document, digest, problems)
@@ -152,3 +158,17 @@ def _lint_roles(reading: RecipeReading, document: RecipeDocument, roles: Roles) 
             message = f"there is no role {role!r}"
             remedy = f"{did_you_mean(role, known)}Known: {', '.join(sorted(known))}."
             _warn(reading, path, "ROLE_UNKNOWN", message, remedy)
+
+
+def _lint_holdouts(reading: RecipeReading, document: RecipeDocument, holdouts: Holdouts) -> None:
+    """Warn of a bound that is not that of approved recipes: all jobs share the uses of the data."""
+    for index, gate in enumerate(document.gates):
+        if gate.holdout is None:
+            continue
+        for recipe, known in holdouts():
+            if known.name == gate.holdout.name and known.max_uses != gate.holdout.max_uses:
+                message = f"{recipe} lets {known.name!r} be used {counted(known.max_uses, 'time')}"
+                remedy = "Write the same bound, or name other data: all jobs share its uses."
+                path = f"gates[{index}].holdout.max_uses"
+                _warn(reading, path, "HOLDOUT_BOUND_DIFFERS", message, remedy)
+                break

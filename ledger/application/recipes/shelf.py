@@ -4,7 +4,7 @@ Each step is judged at the head as an auditor judges it, and recorded if nothing
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ from ledger.application.commands import Caller, fields_named, none_after
 from ledger.application.names import did_you_mean, nearest
 from ledger.application.recipes.lint import RecipeLint, lint_recipe
 from ledger.errors import LedgerError, Reason
-from ledger.events.recipe_document import RecipeDocument
+from ledger.events.recipe_document import HoldoutPart, RecipeDocument
 from ledger.events.recipes import (
     RECIPE_TYPES,
     RecipeApproved,
@@ -117,7 +117,17 @@ class Recipes:
 
     def lint(self, text: str) -> RecipeLint:
         """Return everything that is wrong or doubtful about a recipe's text."""
-        return lint_recipe(text, self._authority.persons_by_role)
+        return lint_recipe(text, self._authority.persons_by_role, self._holdouts)
+
+    def _holdouts(self) -> Iterator[tuple[str, HoldoutPart]]:
+        """Yield the data kept apart by each approved version, with the version's name."""
+        shelf = self.shelf()
+        approved = {one.position: one for one in shelf.versions.values() if one.state == "approved"}
+        for event in self._store.events.of_types(self._info.origin, {RecipeDrafted.TYPE}):
+            if (one := approved.get(event.position)) is not None:
+                for gate in typed(event, RecipeDrafted).document.gates:
+                    if gate.holdout is not None:
+                        yield str(one), gate.holdout
 
     def _at(self, head: int) -> RecipeShelf:
         """Return the shelf at a head, or a later one that another thread has read."""
