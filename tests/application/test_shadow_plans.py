@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.planning.fleet_reading import FleetReading
+from ledger.application.planning.plans import PlanRequest
+from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.events.plans import PlanMade
 from ledger.events.policies import ScopePart
 from ledger.events.registry import typed
@@ -66,11 +69,14 @@ def test_a_shadow_plans_by_its_own_decisions_and_the_plan_is_as_without_it(world
 
 def test_of_a_model_outside_its_scope_the_decision_in_force_counts(world: World) -> None:
     shadow(world, KEEN, scope=BETA)
+    see(world, 0.7, 7 * DAY)
+    world.override("alpha", "SCHEDULE_RETRAINING", 30 * DAY)
     see(world, 0.7, 8 * DAY)
-    made = world.plan(BUDGET)
+    made = world.plan(2 * BUDGET)
     [beside] = planned(world)
     assert [row.model for row in made.backlog] == sorted(row.model for row in beside.backlog)
-    assert admitted(beside) == ["beta"]
+    assert admitted(made) == ["alpha"]
+    assert sorted(admitted(beside)) == ["alpha", "beta"]
 
 
 def test_a_shadow_goes_on_from_its_own_price(world: World) -> None:
@@ -131,3 +137,22 @@ def test_a_comparison_says_which_models_either_plan_admits_and_their_cost(world:
     assert (found.plans, found.erased) == (1, 1)
     assert (found.before.jobs, found.after) == (0, (1, 1_000_000))
     assert found.models == (("alpha", 0, 0, 1),)
+
+
+def test_a_shadow_that_begins_while_a_plan_is_made_has_its_plan_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see(world, 0.7, 8 * DAY)
+    beside, begun = ShadowPlanning.beside, list[int]()
+
+    def interrupted(
+        planning: ShadowPlanning, real: PlanRequest, fleet: FleetReading
+    ) -> list[ShadowPlanned]:
+        found = list(beside(planning, real, fleet))
+        if not begun:
+            begun.append(shadow(world, KEEN))
+        return found
+
+    monkeypatch.setattr(ShadowPlanning, "beside", interrupted)
+    world.plan(BUDGET)
+    assert [one.shadow for one in planned(world)] == begun

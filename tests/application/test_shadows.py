@@ -379,3 +379,18 @@ def test_a_shadow_promotes_its_own_version_on_its_own_scope_alone(
     with pytest.raises(LedgerError, match="no shadow began at position 1"):
         world.ledger.shadowing.promoted(1, "next", 1, BETA)
     assert world.ledger.shadowing.promoted(0, "next", 1, BETA) is None
+
+
+def test_a_warm_shadow_goes_by_the_version_in_service_by_its_own_procedure(tmp_path: Path) -> None:
+    by_record = json.loads(CALM)
+    by_record["decision"]["procedure"] = "rules/1"
+    world = World(tmp_path / "ledger.db", clock="data").begin("alpha", policy=json.dumps(by_record))
+    shadow(world, KEEN)
+    see(world, 1.2, HOUR)
+    world.deploy("alpha", "v2", at=START + 5 * DAY)
+    see(world, 1.4, 2 * DAY, version="v1")
+    see(world, 0.5, 6 * DAY, version="v2")
+    versions = [typed(one, ShadowScored).model_version for one in world.events(ShadowScored.TYPE)]
+    assert versions[-2:] == ["v1", "v2"], "the policy in force goes by what was recorded last"
+    assert {one.outcome for one in world.replay()} == {"IDENTICAL"}
+    world.close()
