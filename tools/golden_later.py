@@ -37,4 +37,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_access.govern,
     golden_recipes.run,
     golden_governance.lapse,
+    golden_reviews.sign,
 )

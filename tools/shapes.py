@@ -83,6 +83,8 @@ SHAPES: Final[dict[str, Shape]] = {
     "policy ratify": records.Appended,
     "policy rollback": records.Appended,
     "policy retire": records.Appended,
+    "policy review": ("pack", "digest", "as_of"),
+    "policy sign-off": records.Appended,
     "policy status": policy_status.PolicyStatus,
     "policy show": records.PolicyView,
     "policy list": ("policies",),

@@ -11,13 +11,14 @@ from ledger.api.convert.policies import (
     positions_in_force,
     problems,
     scope_of,
+    stated_digest,
     status,
     version,
 )
 from ledger.api.convert.shadows import comparison, shadow
 from ledger.api.convert.trials import changes, source_of, span_of, trial
 from ledger.api.paging import cut, page_of
-from ledger.api.server_context import Servicer
+from ledger.api.policy_reviews import ReviewCalls
 from ledger.application.commands import Caller
 from ledger.application.ledger import LedgerApplication
 from ledger.application.policies.diff import policy_changes
@@ -27,7 +28,6 @@ from ledger.events.canonical import encode
 from ledger.v1 import policy_pb2, policy_service_pb2_grpc, shadow_pb2, trial_pb2
 from ledger.v1 import policy_service_pb2 as pb
 
-_DIGEST_CHARS = 64
 _MODELS_MAX = 1_000
 _Step = (
     pb.WithdrawApprovalRequest
@@ -37,7 +37,7 @@ _Step = (
 )
 
 
-class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
+class PolicyServicer(ReviewCalls, policy_service_pb2_grpc.PolicyServiceServicer):
     """Serves PolicyService."""
 
     def LintPolicy(
@@ -81,7 +81,7 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         checks = Checks()
         name, number = checks.version_name("name", request.name)
         rationale = checks.text("rationale", request.rationale)
-        digest = _digest(request.digest, checks)
+        digest = stated_digest(request.digest, checks)
         scope = scope_of(request.scope, checks)
         at = None
         if request.HasField("effective_time"):
@@ -103,7 +103,7 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         checks = Checks()
         name, number = checks.version_name("name", request.name)
         reason = checks.text("reason", request.reason)
-        digest = _digest(request.digest, checks)
+        digest = stated_digest(request.digest, checks)
         scope = scope_of(request.scope, checks)
         ledger, caller = self._server.append(request, context, checks)
         commands = ledger.commands
@@ -135,7 +135,7 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         checks = Checks()
         name, number = checks.version_name("name", request.name)
         reason = checks.text("reason", request.reason)
-        digest = _digest(request.digest, checks)
+        digest = stated_digest(request.digest, checks)
         scope = scope_of(request.scope, checks)
         ledger, caller = self._server.append(request, context, checks)
         written = ledger.commands.roll_back_policy(caller, name, number, digest, scope, reason)
@@ -148,7 +148,7 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         checks = Checks()
         name, number = checks.version_name("name", request.name)
         rationale = checks.text("rationale", request.rationale)
-        chosen = ChosenVersion(name, number, _digest(request.digest, checks))
+        chosen = ChosenVersion(name, number, stated_digest(request.digest, checks))
         scope = scope_of(request.scope, checks)
         shadow = checks.position("shadow", request.shadow)
         ledger, caller = self._server.append(request, context, checks)
@@ -163,7 +163,7 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         checks = Checks()
         name, number = checks.version_name("name", request.name)
         if checks.present("digest", request.digest):
-            _digest(request.digest, checks)
+            stated_digest(request.digest, checks)
         checks.identifier("role", request.role, optional=True)
         if request.comment:
             checks.text("comment", request.comment)
@@ -294,7 +294,7 @@ class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
         checks = Checks()
         name, number = checks.version_name("name", request.name)
         rationale = checks.text("rationale", request.rationale)
-        digest = _digest(request.digest, checks)
+        digest = stated_digest(request.digest, checks)
         checks.present("seconds", request.seconds)
         scope = scope_of(request.scope, checks)
         ledger, caller = self._server.append(request, context, checks)
@@ -345,13 +345,6 @@ def _flags(ledger: LedgerApplication) -> ActivationFlags:
         ledger.governance.unratified(),
         ledger.governance.overdue(),
     )
-
-
-def _digest(digest: str, checks: Checks) -> str:
-    """Return a digest, which is whole or empty."""
-    if digest and len(digest) != _DIGEST_CHARS:
-        checks.refuse("digest", "must be 64 hexadecimal digits, or empty")
-    return digest
 
 
 def _version(ledger: LedgerApplication, name: str, number: int) -> policy_pb2.PolicyVersion:

@@ -12,6 +12,7 @@ from ledger.audit.owed_decisions import OwedDecisions
 from ledger.audit.owed_terms import OwedTerms
 from ledger.audit.rounds import Rounds
 from ledger.audit.service_accounts import ServiceAccounts
+from ledger.audit.signed_reviews import SignedReview
 
 _UNEVALUATED: Final = "A score that was due there is missed only where others were scored."
 _UNSEALED: Final = "A seal that was taken out there is not missed."
@@ -31,6 +32,8 @@ class Obligations:
         self.scores = DueScores(fold, self.rounds)
         self.accounts = ServiceAccounts(fold.moments)
         self.terms = OwedTerms(fold)
+        self.packs: list[SignedReview] = []
+        """Reviews whose pack is to be made again, of the events up to it."""
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the rules have looked at and the fold has taken in."""

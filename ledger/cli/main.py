@@ -41,6 +41,11 @@ _PYTHONS_OWN: Final = frozenset({"list", "try"})
 """Names of commands whose functions end in an underscore, since Python means something by them."""
 
 # A command by itself is in the module that is named; its function has the command's own name.
+_OF_POLICIES: Final = (
+    "init", "lint", "diff", "try", "draft", "submit", "approve", "withdraw", "reject", "shadow",
+    "unshadow", "shadows", "compare", "activate", "ratify", "rollback", "retire", "review",
+    "sign-off", "status", "show", "list",
+)  # fmt: skip
 TREE: Final[dict[str, str | Group]] = {
     "serve": "server",
     "doctor": "doctor",
@@ -64,34 +69,14 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "policy": Group(
         "The rules in force, every version of them.",
-        (
-            "init",
-            "lint",
-            "diff",
-            "try",
-            "draft",
-            "submit",
-            "approve",
-            "withdraw",
-            "reject",
-            "shadow",
-            "unshadow",
-            "shadows",
-            "compare",
-            "activate",
-            "ratify",
-            "rollback",
-            "retire",
-            "status",
-            "show",
-            "list",
-        ),
+        _OF_POLICIES,
         "policies",
         dict.fromkeys(
             ("submit", "approve", "withdraw", "reject", "ratify", "rollback", "retire", "status"),
             "policy_life",
         )
-        | {"diff": "policy_trials", "try": "policy_trials"}
+        | dict.fromkeys(("diff", "try"), "policy_trials")
+        | dict.fromkeys(("review", "sign-off"), "policy_reviews")
         | dict.fromkeys(("shadow", "unshadow", "shadows", "compare"), "policy_shadows"),
     ),
     "recipe": Group(

@@ -25,7 +25,7 @@ _Model = Annotated[str, typer.Option(help="For this model only.")]
 _Label = Annotated[
     list[str] | None, typer.Option(help="For models with this KEY=VALUE; repeatable.")
 ]
-_DIGITS_MIN = 12
+DIGITS_MIN = 12
 
 
 def submit(
@@ -65,7 +65,7 @@ def approve(
     """Approve a version as it was submitted. By it you state: I have reviewed and approved it."""
     chosen = session()
     whole = chosen.client.get_policy(policy, version).version.digest
-    if len(digest) < _DIGITS_MIN or not whole.startswith(digest):
+    if len(digest) < DIGITS_MIN or not whole.startswith(digest):
         raise MisuseError(
             f"--digest: {policy} version {version} has the digest {whole}.",
             f"Read that one by `policy show {policy} --version {version}`, then state its digest.",

@@ -53,6 +53,16 @@ class PolicyReviewTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewPack:
+    """The review pack of a version in force, made of the events up to a position alone."""
+
+    canonical_json: str
+    digest: str
+    """SHA-256 of `canonical_json`, which a signature names."""
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyStatus:
     """The state of a version in its life, and the approvals that it takes."""
 

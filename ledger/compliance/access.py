@@ -2,10 +2,11 @@
 
 from typing import Any, Final
 
-from ledger.compliance.facts import FactFilter, FactSource, readable
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.tables import Cell, Table, table_of
 from ledger.events.access import ACCESS_KINDS, AccessRecorded, ReadsCounted
+from ledger.events.facts import readable
 from ledger.events.notation import counted
 from ledger.events.proving import ACCOUNTED_READS
 from ledger.events.values import parse_time

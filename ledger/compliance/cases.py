@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, FactFilter, FactSource
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.tables import Table, table_of
 from ledger.events.cases import (
     CASE_TYPES,
@@ -25,6 +25,7 @@ from ledger.events.cases import (
     TaskTaken,
 )
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.facts import Fact
 from ledger.events.values import SECOND
 
 _ENDED: Final = {

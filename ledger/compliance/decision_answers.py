@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
-from ledger.compliance.facts import Fact, FactFilter, FactSource, readable, unit_of_cost
+from ledger.compliance.facts import FactFilter, FactSource, unit_of_cost
 from ledger.compliance.governance_answers import approvals_of
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.facts import Fact, readable
 from ledger.events.notation import counted
 from ledger.events.plans import PlanMade
 from ledger.events.signals import OBSERVED_TYPES

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
+from ledger.events.facts import Fact, readable
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import budget_name
 from ledger.events.plans import PlanMade

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.drills import DrillRecorded
+from ledger.events.facts import Fact, readable
 
 
 def drills_table(source: FactSource, scope: FactFilter) -> Table:

@@ -1,42 +1,15 @@
-"""Events as the folds of this room take them, wherever they come from: a server, a bundle, a list.
+"""Where the folds of this room take facts from, and which of them are asked about."""
 
-A fact is a decoded event. Where the body was erased or withheld, `data` is None and only what the
-header says is known; folds count such facts instead of guessing.
-"""
-
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
-from ledger.events.canonical import CanonicalError, decode
+from ledger.events.facts import Fact, readable
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import SignalObserved
 from ledger.events.system import CONFIGURED
 
 _BUT_OBSERVATIONS: Final = frozenset(BY_TYPE) - {SignalObserved.TYPE}
-
-
-class Fact(NamedTuple):
-    """One event: its place, when it was recorded (micros), who caused it and what it says."""
-
-    position: int
-    stream: str
-    type: str
-    recorded_at: int
-    actor: str
-    data: dict[str, Any] | None
-    causation_position: int | None = None
-    request_id: str | None = None
-    run_id: str | None = None
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The values of header and body, by the names that columns of tables have."""
-        return self._asdict() | (self.data or {})
-
-
-class UnreadableBodyError(ValueError):
-    """A body that is not what the ledger format says it is."""
 
 
 class FactSource(Protocol):
@@ -118,36 +91,8 @@ class KeptFacts:
         return (fact for fact in self._kept if fact.type in types)
 
 
-def fact_of(position: int, stream: str, type_: str, recorded_at: int, body: bytes | None) -> Fact:
-    """Return the fact that an event's header fields and stored body make."""
-    if not body:
-        return Fact(position, stream, type_, recorded_at, "", None)
-    try:
-        value = decode(body)
-    except CanonicalError as error:
-        raise UnreadableBodyError(f"the body at position {position} is {error}") from error
-    if not isinstance(value, dict) or not isinstance(value.get("data"), dict):
-        raise UnreadableBodyError(f"the body at position {position} is not an event's")
-    return Fact(
-        position,
-        stream,
-        type_,
-        recorded_at,
-        value["actor"],
-        value["data"],
-        value["causation_position"],
-        value["request_id"],
-        value["run_id"],
-    )
-
-
 def unit_of_cost(source: FactSource) -> str:
     """Return what the ledger counts cost in; empty if it does not say."""
     for fact in source.facts(CONFIGURED):
         return str((fact.data or {}).get("unit_of_cost") or "")
     return ""
-
-
-def readable(facts: Iterable[Fact]) -> Iterator[tuple[Fact, dict[str, Any]]]:
-    """Yield the facts whose body is there, with their data."""
-    return ((fact, fact.data) for fact in facts if fact.data is not None)

@@ -4,12 +4,13 @@ from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import deployments_table
-from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.policies import changes_table
 from ledger.compliance.tables import as_records
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.facts import Fact, readable
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.notation import counted
 from ledger.events.plans import PlanMade

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.tables import Table, table_of
 from ledger.events.authority import ActorRegistered, AdministratorNamed
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.facts import Fact, readable
 from ledger.events.notation import counted
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyApproved
 from ledger.events.signals import SignalObservedV2

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from ledger.compliance.callers import callers_in_words
 from ledger.compliance.conduct import conduct_of, refusals_table
-from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
 from ledger.compliance.silent_signals import silence_table
 from ledger.compliance.tables import Cell, Table, table_of
 from ledger.events import notation
 from ledger.events.authority import CredentialUsed
+from ledger.events.facts import Fact, readable
 from ledger.events.keys import KeyRevoked, KeyRotated
 from ledger.events.notation import counted
 from ledger.events.proving import AUDITED, BodyErased

@@ -7,12 +7,14 @@ from ledger.compliance.cases import outcomes_of, recorded_cases, tasks_table
 from ledger.compliance.conduct import conduct_of
 from ledger.compliance.decisions import plan_rows_table
 from ledger.compliance.drills import drills_table
-from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
+from ledger.compliance.reviews import overdue, reviews_table
 from ledger.compliance.rules import rules_table
 from ledger.compliance.tables import Cell
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.drills import DrillRecorded
+from ledger.events.facts import Fact, readable
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import counted
 from ledger.events.signals import DEFINED_TYPES
@@ -66,7 +68,7 @@ def followed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
 
 
 def reviewed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
-    """Say when each policy was last drafted or activated."""
+    """Say when each policy was last reviewed, drafted or activated, and whose review is overdue."""
     policies = policy_folds.folded(source)
     last: dict[str, list[Cell]] = {}
     for version in policies.versions.values():
@@ -75,9 +77,17 @@ def reviewed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # n
     for active in policies.activations:
         if active.policy in last:
             last[active.policy][3:] = [active.since, active.actor]
-    answer.say(f"Policies: {len(last)}. A draft or an activation counts as a review.")
+    table, late = reviews_table(source, FactFilter()), overdue(source)
+    at = [column.name for column in table.columns].index("event")
+    signed = sum(row[at] == "signed" for row in table.rows)
+    answer.say(
+        f"Policies: {len(last)}; {counted(signed, 'review')} signed. "
+        + (f"Overdue: {'; '.join(late)}." if late else "No review is overdue.")
+    )
+    answer.tables.append(table)
+    answer.how = ["decision-ledger policy review POLICY", "decision-ledger policy status POLICY"]
     answer.show(
-        "reviews",
+        "changes",
         "Newest changes of policies",
         (
             ("policy", "text", "which policy"),

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.canonical import encode
+from ledger.events.facts import Fact, readable
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 
 TYPES: Final = (*DRAFTED_TYPES, *ACTIVATED_TYPES)

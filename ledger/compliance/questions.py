@@ -167,7 +167,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "reviews": Question(
         "When were weights, thresholds and authorities last reviewed; which actions are open?",
         management.reviewed,
-        "Reviews that changed nothing, authorities and open actions are not recorded.",
+        "Reviews of authorities are not recorded, nor whether what a review asked for was done.",
     ),
     "audits": Question(
         "Drills, red-team runs and audits: scope, findings, closure.",

@@ -19,6 +19,7 @@ from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.governance_answers import approvals_table
 from ledger.compliance.policies import changes_table
+from ledger.compliance.reviews import reviews_table
 from ledger.compliance.rules import rules_table
 from ledger.compliance.shadows import shadows_table
 from ledger.compliance.silent_signals import silence_table
@@ -33,6 +34,7 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "deployments": deployments_table,
     "policy_changes": changes_table,
     "approvals": approvals_table,
+    "reviews": reviews_table,
     "rules": rules_table,
     "shadows": shadows_table,
     "silent_sources": silence_table,

@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, FactFilter, FactSource
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.policies import scope_text
 from ledger.compliance.tables import Table, table_of
+from ledger.events.facts import Fact
 from ledger.events.policies import ACTIVATED_TYPES, PolicySubmitted
 from ledger.events.shadows import (
     SHADOW_DECISION_TYPES,

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, FactFilter, FactSource
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Cell, Table, table_of
+from ledger.events.facts import Fact
 from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, parse_time

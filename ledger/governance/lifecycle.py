@@ -24,7 +24,7 @@ from ledger.events.policies import (
     PolicyScheduleWithdrawn,
     PolicySubmitted,
 )
-from ledger.events.reviews import REVIEW_CLASSES, PolicyReviewDue
+from ledger.events.reviews import REVIEW_CLASSES, PolicyReviewed
 from ledger.events.values import parse_time
 
 LIFECYCLE_TYPES: Final = frozenset(
@@ -34,6 +34,7 @@ LIFECYCLE_TYPES: Final = frozenset(
 FOLDED_TYPES: Final = LIFECYCLE_TYPES | frozenset(DESCRIBING)
 """Types that the fold takes in: the labels of models decide which scopes hold one."""
 
+_REVIEW_TYPES: Final = frozenset(cls.TYPE for cls in REVIEW_CLASSES)
 _RANKS: Final = {"ledger": 0, "labels": 1, "model": 2}
 _ASKING_NOTHING: Final = frozenset({PolicyDraftedV1.TYPE, PolicyDraftedV2.TYPE})
 """Types of drafts whose documents have no governance."""
@@ -112,6 +113,12 @@ class ReviewTurn(NamedTuple):
     """Where the first event says that its review is due; 0 until then."""
     reminder: int = -1
     """The number in the newest such event; -1 until then."""
+
+    def after(self, position: int, type_: str, data: Mapping[str, Any], at: int) -> "ReviewTurn":
+        """Return it after an event about its review."""
+        if type_ == PolicyReviewed.TYPE:
+            return ReviewTurn(self.activation, position, at)
+        return self._replace(due=self.due or position, reminder=data["reminder"])
 
 
 class Schedule(NamedTuple):
@@ -281,12 +288,10 @@ class LifecycleState:
             return  # nothing is in force by an activation whose body is gone
         elif type_ in ACTIVATED_TYPES:
             self._activate(position, actor, data, recorded_at)
-        elif type_ == PolicyReviewDue.TYPE:
-            turn = self.turns.get(scope_key(data["scope"]))
-            if turn is not None:
-                due = turn.due or position
-                made = turn._replace(due=due, reminder=data["reminder"])
-                self.turns[turn.activation.scope] = made
+        elif type_ in _REVIEW_TYPES:
+            scope = scope_key(data["scope"])
+            if (turn := self.turns.get(scope)) is not None:
+                self.turns[scope] = turn.after(position, type_, data, recorded_at)
         else:
             self._step(position, type_, actor, data)
 

@@ -14,7 +14,7 @@ from ledger.client.inputs import micros_of_datetime
 from ledger.compliance.answer_page import answers_page
 from ledger.compliance.callers import callers_in_words
 from ledger.compliance.decisions import Explainer
-from ledger.compliance.facts import Fact, FactFilter, FactSource, fact_of, unit_of_cost
+from ledger.compliance.facts import FactFilter, FactSource, unit_of_cost
 from ledger.compliance.files import Form, ParquetMissingError, write_tables
 from ledger.compliance.inquiry import STATES, Answer, Inquiry
 from ledger.compliance.questions import answer_all
@@ -23,6 +23,7 @@ from ledger.compliance.tables import Table
 from ledger.events import notation
 from ledger.events.canonical import CanonicalError, decode, encode
 from ledger.events.decisions import ScoreComputed
+from ledger.events.facts import Fact, fact_of
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.values import parse_time
 from ledger.export.files import EVENTS, LINE_BYTES_MAX, SCOPE, BundleError, open_bundle, read_all

@@ -25,77 +25,78 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ledger.v1 import append_pb2 as ledger_dot_v1_dot_append__pb2
 from ledger.v1 import policy_pb2 as ledger_dot_v1_dot_policy__pb2
+from ledger.v1 import review_pb2 as ledger_dot_v1_dot_review__pb2
 from ledger.v1 import shadow_pb2 as ledger_dot_v1_dot_shadow__pb2
 from ledger.v1 import trial_pb2 as ledger_dot_v1_dot_trial__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/policy_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x16ledger/v1/policy.proto\x1a\x16ledger/v1/shadow.proto\x1a\x15ledger/v1/trial.proto\"5\n\x11LintPolicyRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"\x87\x01\n\x12LintPolicyResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12*\n\x08problems\x18\x02 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x04 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x05 \x03(\t\"k\n\x12\x44raftPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x93\x01\n\x13\x44raftPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\x12*\n\x08warnings\x18\x03 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\"\xd7\x01\n\x15\x41\x63tivatePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06shadow\x18\x08 \x01(\x03\"?\n\x16\x41\x63tivatePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\xa1\x01\n\x13SubmitPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x0e\n\x06shadow\x18\x07 \x01(\x03\"=\n\x14SubmitPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x8b\x01\n\x14\x41pprovePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x12\n\nsubmission\x18\x07 \x01(\x03\">\n\x15\x41pprovePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x95\x01\n\x1a\x41\x63tivateInEmergencyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"D\n\x1b\x41\x63tivateInEmergencyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"G\n\x13RatifyPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"=\n\x14RatifyPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"[\n\x17WithdrawScheduleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"A\n\x18WithdrawScheduleResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"[\n\x17WithdrawApprovalRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"A\n\x18WithdrawApprovalResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"k\n\x13RejectPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x12\n\nsubmission\x18\x05 \x01(\x03\"=\n\x14RejectPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RetirePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RetirePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x90\x01\n\x15RollBackPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"?\n\x16RollBackPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x82\x01\n\x16GetPolicyStatusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12%\n\x05scope\x18\x04 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\r\n\x05\x61s_of\x18\x05 \x01(\x03\"B\n\x17GetPolicyStatusResponse\x12\'\n\x06status\x18\x01 \x01(\x0b\x32\x17.ledger.v1.PolicyStatus\"F\n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"a\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Policy\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\"b\n\x13ListPoliciesRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x14ListPoliciesResponse\x12#\n\x08policies\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xcf\r\n\rPolicyService\x12I\n\nLintPolicy\x12\x1c.ledger.v1.LintPolicyRequest\x1a\x1d.ledger.v1.LintPolicyResponse\x12L\n\x0b\x44raftPolicy\x12\x1d.ledger.v1.DraftPolicyRequest\x1a\x1e.ledger.v1.DraftPolicyResponse\x12U\n\x0e\x41\x63tivatePolicy\x12 .ledger.v1.ActivatePolicyRequest\x1a!.ledger.v1.ActivatePolicyResponse\x12O\n\x0cSubmitPolicy\x12\x1e.ledger.v1.SubmitPolicyRequest\x1a\x1f.ledger.v1.SubmitPolicyResponse\x12R\n\rApprovePolicy\x12\x1f.ledger.v1.ApprovePolicyRequest\x1a .ledger.v1.ApprovePolicyResponse\x12\x64\n\x13\x41\x63tivateInEmergency\x12%.ledger.v1.ActivateInEmergencyRequest\x1a&.ledger.v1.ActivateInEmergencyResponse\x12O\n\x0cRatifyPolicy\x12\x1e.ledger.v1.RatifyPolicyRequest\x1a\x1f.ledger.v1.RatifyPolicyResponse\x12[\n\x10WithdrawSchedule\x12\".ledger.v1.WithdrawScheduleRequest\x1a#.ledger.v1.WithdrawScheduleResponse\x12[\n\x10WithdrawApproval\x12\".ledger.v1.WithdrawApprovalRequest\x1a#.ledger.v1.WithdrawApprovalResponse\x12O\n\x0cRejectPolicy\x12\x1e.ledger.v1.RejectPolicyRequest\x1a\x1f.ledger.v1.RejectPolicyResponse\x12O\n\x0cRetirePolicy\x12\x1e.ledger.v1.RetirePolicyRequest\x1a\x1f.ledger.v1.RetirePolicyResponse\x12U\n\x0eRollBackPolicy\x12 .ledger.v1.RollBackPolicyRequest\x1a!.ledger.v1.RollBackPolicyResponse\x12X\n\x0fGetPolicyStatus\x12!.ledger.v1.GetPolicyStatusRequest\x1a\".ledger.v1.GetPolicyStatusResponse\x12\x46\n\tGetPolicy\x12\x1b.ledger.v1.GetPolicyRequest\x1a\x1c.ledger.v1.GetPolicyResponse\x12O\n\x0cListPolicies\x12\x1e.ledger.v1.ListPoliciesRequest\x1a\x1f.ledger.v1.ListPoliciesResponse\x12I\n\nDiffPolicy\x12\x1c.ledger.v1.DiffPolicyRequest\x1a\x1d.ledger.v1.DiffPolicyResponse\x12\x46\n\tTryPolicy\x12\x1b.ledger.v1.TryPolicyRequest\x1a\x1c.ledger.v1.TryPolicyResponse\x12O\n\x0cShadowPolicy\x12\x1e.ledger.v1.ShadowPolicyRequest\x1a\x1f.ledger.v1.ShadowPolicyResponse\x12\x46\n\tEndShadow\x12\x1b.ledger.v1.EndShadowRequest\x1a\x1c.ledger.v1.EndShadowResponse\x12L\n\x0bListShadows\x12\x1d.ledger.v1.ListShadowsRequest\x1a\x1e.ledger.v1.ListShadowsResponse\x12R\n\rCompareShadow\x12\x1f.ledger.v1.CompareShadowRequest\x1a .ledger.v1.CompareShadowResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/policy_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x16ledger/v1/policy.proto\x1a\x16ledger/v1/review.proto\x1a\x16ledger/v1/shadow.proto\x1a\x15ledger/v1/trial.proto\"5\n\x11LintPolicyRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"\x87\x01\n\x12LintPolicyResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12*\n\x08problems\x18\x02 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x04 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x05 \x03(\t\"k\n\x12\x44raftPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x93\x01\n\x13\x44raftPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\x12*\n\x08warnings\x18\x03 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\"\xd7\x01\n\x15\x41\x63tivatePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06shadow\x18\x08 \x01(\x03\"?\n\x16\x41\x63tivatePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\xa1\x01\n\x13SubmitPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x0e\n\x06shadow\x18\x07 \x01(\x03\"=\n\x14SubmitPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x8b\x01\n\x14\x41pprovePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x12\n\nsubmission\x18\x07 \x01(\x03\">\n\x15\x41pprovePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x95\x01\n\x1a\x41\x63tivateInEmergencyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"D\n\x1b\x41\x63tivateInEmergencyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"G\n\x13RatifyPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"=\n\x14RatifyPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"[\n\x17WithdrawScheduleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"A\n\x18WithdrawScheduleResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"[\n\x17WithdrawApprovalRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"A\n\x18WithdrawApprovalResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"k\n\x13RejectPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x12\n\nsubmission\x18\x05 \x01(\x03\"=\n\x14RejectPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RetirePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RetirePolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x90\x01\n\x15RollBackPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12%\n\x05scope\x18\x03 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"?\n\x16RollBackPolicyResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x82\x01\n\x16GetPolicyStatusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12%\n\x05scope\x18\x04 \x01(\x0b\x32\x16.ledger.v1.PolicyScope\x12\r\n\x05\x61s_of\x18\x05 \x01(\x03\"B\n\x17GetPolicyStatusResponse\x12\'\n\x06status\x18\x01 \x01(\x0b\x32\x17.ledger.v1.PolicyStatus\"F\n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"a\n\x11GetPolicyResponse\x12!\n\x06policy\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Policy\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.PolicyVersion\"b\n\x13ListPoliciesRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"T\n\x14ListPoliciesResponse\x12#\n\x08policies\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf7\x0e\n\rPolicyService\x12I\n\nLintPolicy\x12\x1c.ledger.v1.LintPolicyRequest\x1a\x1d.ledger.v1.LintPolicyResponse\x12L\n\x0b\x44raftPolicy\x12\x1d.ledger.v1.DraftPolicyRequest\x1a\x1e.ledger.v1.DraftPolicyResponse\x12U\n\x0e\x41\x63tivatePolicy\x12 .ledger.v1.ActivatePolicyRequest\x1a!.ledger.v1.ActivatePolicyResponse\x12O\n\x0cSubmitPolicy\x12\x1e.ledger.v1.SubmitPolicyRequest\x1a\x1f.ledger.v1.SubmitPolicyResponse\x12R\n\rApprovePolicy\x12\x1f.ledger.v1.ApprovePolicyRequest\x1a .ledger.v1.ApprovePolicyResponse\x12\x64\n\x13\x41\x63tivateInEmergency\x12%.ledger.v1.ActivateInEmergencyRequest\x1a&.ledger.v1.ActivateInEmergencyResponse\x12O\n\x0cRatifyPolicy\x12\x1e.ledger.v1.RatifyPolicyRequest\x1a\x1f.ledger.v1.RatifyPolicyResponse\x12[\n\x10WithdrawSchedule\x12\".ledger.v1.WithdrawScheduleRequest\x1a#.ledger.v1.WithdrawScheduleResponse\x12[\n\x10WithdrawApproval\x12\".ledger.v1.WithdrawApprovalRequest\x1a#.ledger.v1.WithdrawApprovalResponse\x12O\n\x0cRejectPolicy\x12\x1e.ledger.v1.RejectPolicyRequest\x1a\x1f.ledger.v1.RejectPolicyResponse\x12O\n\x0cRetirePolicy\x12\x1e.ledger.v1.RetirePolicyRequest\x1a\x1f.ledger.v1.RetirePolicyResponse\x12U\n\x0eRollBackPolicy\x12 .ledger.v1.RollBackPolicyRequest\x1a!.ledger.v1.RollBackPolicyResponse\x12X\n\x0fGetPolicyStatus\x12!.ledger.v1.GetPolicyStatusRequest\x1a\".ledger.v1.GetPolicyStatusResponse\x12R\n\rGetReviewPack\x12\x1f.ledger.v1.GetReviewPackRequest\x1a .ledger.v1.GetReviewPackResponse\x12R\n\rSignOffPolicy\x12\x1f.ledger.v1.SignOffPolicyRequest\x1a .ledger.v1.SignOffPolicyResponse\x12\x46\n\tGetPolicy\x12\x1b.ledger.v1.GetPolicyRequest\x1a\x1c.ledger.v1.GetPolicyResponse\x12O\n\x0cListPolicies\x12\x1e.ledger.v1.ListPoliciesRequest\x1a\x1f.ledger.v1.ListPoliciesResponse\x12I\n\nDiffPolicy\x12\x1c.ledger.v1.DiffPolicyRequest\x1a\x1d.ledger.v1.DiffPolicyResponse\x12\x46\n\tTryPolicy\x12\x1b.ledger.v1.TryPolicyRequest\x1a\x1c.ledger.v1.TryPolicyResponse\x12O\n\x0cShadowPolicy\x12\x1e.ledger.v1.ShadowPolicyRequest\x1a\x1f.ledger.v1.ShadowPolicyResponse\x12\x46\n\tEndShadow\x12\x1b.ledger.v1.EndShadowRequest\x1a\x1c.ledger.v1.EndShadowResponse\x12L\n\x0bListShadows\x12\x1d.ledger.v1.ListShadowsRequest\x1a\x1e.ledger.v1.ListShadowsResponse\x12R\n\rCompareShadow\x12\x1f.ledger.v1.CompareShadowRequest\x1a .ledger.v1.CompareShadowResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.policy_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LINTPOLICYREQUEST']._serialized_start=173
-  _globals['_LINTPOLICYREQUEST']._serialized_end=226
-  _globals['_LINTPOLICYRESPONSE']._serialized_start=229
-  _globals['_LINTPOLICYRESPONSE']._serialized_end=364
-  _globals['_DRAFTPOLICYREQUEST']._serialized_start=366
-  _globals['_DRAFTPOLICYREQUEST']._serialized_end=473
-  _globals['_DRAFTPOLICYRESPONSE']._serialized_start=476
-  _globals['_DRAFTPOLICYRESPONSE']._serialized_end=623
-  _globals['_ACTIVATEPOLICYREQUEST']._serialized_start=626
-  _globals['_ACTIVATEPOLICYREQUEST']._serialized_end=841
-  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_start=843
-  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_end=906
-  _globals['_SUBMITPOLICYREQUEST']._serialized_start=909
-  _globals['_SUBMITPOLICYREQUEST']._serialized_end=1070
-  _globals['_SUBMITPOLICYRESPONSE']._serialized_start=1072
-  _globals['_SUBMITPOLICYRESPONSE']._serialized_end=1133
-  _globals['_APPROVEPOLICYREQUEST']._serialized_start=1136
-  _globals['_APPROVEPOLICYREQUEST']._serialized_end=1275
-  _globals['_APPROVEPOLICYRESPONSE']._serialized_start=1277
-  _globals['_APPROVEPOLICYRESPONSE']._serialized_end=1339
-  _globals['_ACTIVATEINEMERGENCYREQUEST']._serialized_start=1342
-  _globals['_ACTIVATEINEMERGENCYREQUEST']._serialized_end=1491
-  _globals['_ACTIVATEINEMERGENCYRESPONSE']._serialized_start=1493
-  _globals['_ACTIVATEINEMERGENCYRESPONSE']._serialized_end=1561
-  _globals['_RATIFYPOLICYREQUEST']._serialized_start=1563
-  _globals['_RATIFYPOLICYREQUEST']._serialized_end=1634
-  _globals['_RATIFYPOLICYRESPONSE']._serialized_start=1636
-  _globals['_RATIFYPOLICYRESPONSE']._serialized_end=1697
-  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_start=1699
-  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_end=1790
-  _globals['_WITHDRAWSCHEDULERESPONSE']._serialized_start=1792
-  _globals['_WITHDRAWSCHEDULERESPONSE']._serialized_end=1857
-  _globals['_WITHDRAWAPPROVALREQUEST']._serialized_start=1859
-  _globals['_WITHDRAWAPPROVALREQUEST']._serialized_end=1950
-  _globals['_WITHDRAWAPPROVALRESPONSE']._serialized_start=1952
-  _globals['_WITHDRAWAPPROVALRESPONSE']._serialized_end=2017
-  _globals['_REJECTPOLICYREQUEST']._serialized_start=2019
-  _globals['_REJECTPOLICYREQUEST']._serialized_end=2126
-  _globals['_REJECTPOLICYRESPONSE']._serialized_start=2128
-  _globals['_REJECTPOLICYRESPONSE']._serialized_end=2189
-  _globals['_RETIREPOLICYREQUEST']._serialized_start=2191
-  _globals['_RETIREPOLICYREQUEST']._serialized_end=2278
-  _globals['_RETIREPOLICYRESPONSE']._serialized_start=2280
-  _globals['_RETIREPOLICYRESPONSE']._serialized_end=2341
-  _globals['_ROLLBACKPOLICYREQUEST']._serialized_start=2344
-  _globals['_ROLLBACKPOLICYREQUEST']._serialized_end=2488
-  _globals['_ROLLBACKPOLICYRESPONSE']._serialized_start=2490
-  _globals['_ROLLBACKPOLICYRESPONSE']._serialized_end=2553
-  _globals['_GETPOLICYSTATUSREQUEST']._serialized_start=2556
-  _globals['_GETPOLICYSTATUSREQUEST']._serialized_end=2686
-  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_start=2688
-  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_end=2754
-  _globals['_GETPOLICYREQUEST']._serialized_start=2756
-  _globals['_GETPOLICYREQUEST']._serialized_end=2826
-  _globals['_GETPOLICYRESPONSE']._serialized_start=2828
-  _globals['_GETPOLICYRESPONSE']._serialized_end=2925
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=2927
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=3025
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=3027
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=3111
-  _globals['_POLICYSERVICE']._serialized_start=3114
-  _globals['_POLICYSERVICE']._serialized_end=4857
+  _globals['_LINTPOLICYREQUEST']._serialized_start=197
+  _globals['_LINTPOLICYREQUEST']._serialized_end=250
+  _globals['_LINTPOLICYRESPONSE']._serialized_start=253
+  _globals['_LINTPOLICYRESPONSE']._serialized_end=388
+  _globals['_DRAFTPOLICYREQUEST']._serialized_start=390
+  _globals['_DRAFTPOLICYREQUEST']._serialized_end=497
+  _globals['_DRAFTPOLICYRESPONSE']._serialized_start=500
+  _globals['_DRAFTPOLICYRESPONSE']._serialized_end=647
+  _globals['_ACTIVATEPOLICYREQUEST']._serialized_start=650
+  _globals['_ACTIVATEPOLICYREQUEST']._serialized_end=865
+  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_start=867
+  _globals['_ACTIVATEPOLICYRESPONSE']._serialized_end=930
+  _globals['_SUBMITPOLICYREQUEST']._serialized_start=933
+  _globals['_SUBMITPOLICYREQUEST']._serialized_end=1094
+  _globals['_SUBMITPOLICYRESPONSE']._serialized_start=1096
+  _globals['_SUBMITPOLICYRESPONSE']._serialized_end=1157
+  _globals['_APPROVEPOLICYREQUEST']._serialized_start=1160
+  _globals['_APPROVEPOLICYREQUEST']._serialized_end=1299
+  _globals['_APPROVEPOLICYRESPONSE']._serialized_start=1301
+  _globals['_APPROVEPOLICYRESPONSE']._serialized_end=1363
+  _globals['_ACTIVATEINEMERGENCYREQUEST']._serialized_start=1366
+  _globals['_ACTIVATEINEMERGENCYREQUEST']._serialized_end=1515
+  _globals['_ACTIVATEINEMERGENCYRESPONSE']._serialized_start=1517
+  _globals['_ACTIVATEINEMERGENCYRESPONSE']._serialized_end=1585
+  _globals['_RATIFYPOLICYREQUEST']._serialized_start=1587
+  _globals['_RATIFYPOLICYREQUEST']._serialized_end=1658
+  _globals['_RATIFYPOLICYRESPONSE']._serialized_start=1660
+  _globals['_RATIFYPOLICYRESPONSE']._serialized_end=1721
+  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_start=1723
+  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_end=1814
+  _globals['_WITHDRAWSCHEDULERESPONSE']._serialized_start=1816
+  _globals['_WITHDRAWSCHEDULERESPONSE']._serialized_end=1881
+  _globals['_WITHDRAWAPPROVALREQUEST']._serialized_start=1883
+  _globals['_WITHDRAWAPPROVALREQUEST']._serialized_end=1974
+  _globals['_WITHDRAWAPPROVALRESPONSE']._serialized_start=1976
+  _globals['_WITHDRAWAPPROVALRESPONSE']._serialized_end=2041
+  _globals['_REJECTPOLICYREQUEST']._serialized_start=2043
+  _globals['_REJECTPOLICYREQUEST']._serialized_end=2150
+  _globals['_REJECTPOLICYRESPONSE']._serialized_start=2152
+  _globals['_REJECTPOLICYRESPONSE']._serialized_end=2213
+  _globals['_RETIREPOLICYREQUEST']._serialized_start=2215
+  _globals['_RETIREPOLICYREQUEST']._serialized_end=2302
+  _globals['_RETIREPOLICYRESPONSE']._serialized_start=2304
+  _globals['_RETIREPOLICYRESPONSE']._serialized_end=2365
+  _globals['_ROLLBACKPOLICYREQUEST']._serialized_start=2368
+  _globals['_ROLLBACKPOLICYREQUEST']._serialized_end=2512
+  _globals['_ROLLBACKPOLICYRESPONSE']._serialized_start=2514
+  _globals['_ROLLBACKPOLICYRESPONSE']._serialized_end=2577
+  _globals['_GETPOLICYSTATUSREQUEST']._serialized_start=2580
+  _globals['_GETPOLICYSTATUSREQUEST']._serialized_end=2710
+  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_start=2712
+  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_end=2778
+  _globals['_GETPOLICYREQUEST']._serialized_start=2780
+  _globals['_GETPOLICYREQUEST']._serialized_end=2850
+  _globals['_GETPOLICYRESPONSE']._serialized_start=2852
+  _globals['_GETPOLICYRESPONSE']._serialized_end=2949
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=2951
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=3049
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=3051
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=3135
+  _globals['_POLICYSERVICE']._serialized_start=3138
+  _globals['_POLICYSERVICE']._serialized_end=5049
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ledger.v1 import policy_service_pb2 as ledger_dot_v1_dot_policy__service__pb2
+from ledger.v1 import review_pb2 as ledger_dot_v1_dot_review__pb2
 from ledger.v1 import shadow_pb2 as ledger_dot_v1_dot_shadow__pb2
 from ledger.v1 import trial_pb2 as ledger_dot_v1_dot_trial__pb2
 
@@ -101,6 +102,16 @@ class PolicyServiceStub:
                 '/ledger.v1.PolicyService/GetPolicyStatus',
                 request_serializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusResponse.FromString,
+                _registered_method=True)
+        self.GetReviewPack = channel.unary_unary(
+                '/ledger.v1.PolicyService/GetReviewPack',
+                request_serializer=ledger_dot_v1_dot_review__pb2.GetReviewPackRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_review__pb2.GetReviewPackResponse.FromString,
+                _registered_method=True)
+        self.SignOffPolicy = channel.unary_unary(
+                '/ledger.v1.PolicyService/SignOffPolicy',
+                request_serializer=ledger_dot_v1_dot_review__pb2.SignOffPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_review__pb2.SignOffPolicyResponse.FromString,
                 _registered_method=True)
         self.GetPolicy = channel.unary_unary(
                 '/ledger.v1.PolicyService/GetPolicy',
@@ -302,6 +313,22 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReviewPack(self, request, context):
+        """Makes the review pack of a version in force; it may take minutes. Errors, by `ErrorInfo.reason`:
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): it was not in force for the scope by then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOffPolicy(self, request, context):
+        """Signs the review of a version in force, by its pack. Errors, by `ErrorInfo.reason`:
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPolicy(self, request, context):
         """Returns one version of a policy and where it is in force.
 
@@ -458,6 +485,16 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.GetPolicyStatus,
                     request_deserializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusResponse.SerializeToString,
+            ),
+            'GetReviewPack': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReviewPack,
+                    request_deserializer=ledger_dot_v1_dot_review__pb2.GetReviewPackRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_review__pb2.GetReviewPackResponse.SerializeToString,
+            ),
+            'SignOffPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOffPolicy,
+                    request_deserializer=ledger_dot_v1_dot_review__pb2.SignOffPolicyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_review__pb2.SignOffPolicyResponse.SerializeToString,
             ),
             'GetPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPolicy,
@@ -852,6 +889,60 @@ class PolicyService:
             '/ledger.v1.PolicyService/GetPolicyStatus',
             ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusRequest.SerializeToString,
             ledger_dot_v1_dot_policy__service__pb2.GetPolicyStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReviewPack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/GetReviewPack',
+            ledger_dot_v1_dot_review__pb2.GetReviewPackRequest.SerializeToString,
+            ledger_dot_v1_dot_review__pb2.GetReviewPackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignOffPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PolicyService/SignOffPolicy',
+            ledger_dot_v1_dot_review__pb2.SignOffPolicyRequest.SerializeToString,
+            ledger_dot_v1_dot_review__pb2.SignOffPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ledger.v1 import policy_service_pb2 as _policy_service_pb2
+from ledger.v1 import review_pb2 as _review_pb2
 from ledger.v1 import shadow_pb2 as _shadow_pb2
 from ledger.v1 import trial_pb2 as _trial_pb2
 import abc as _abc_1
@@ -135,6 +136,14 @@ class PolicyServiceStub:
     Errors, by `ErrorInfo.reason`:
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
+    """
+    GetReviewPack: _grpc.UnaryUnaryMultiCallable[_review_pb2.GetReviewPackRequest, _review_pb2.GetReviewPackResponse]
+    """Makes the review pack of a version in force; it may take minutes. Errors, by `ErrorInfo.reason`:
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): it was not in force for the scope by then.
+    """
+    SignOffPolicy: _grpc.UnaryUnaryMultiCallable[_review_pb2.SignOffPolicyRequest, _review_pb2.SignOffPolicyResponse]
+    """Signs the review of a version in force, by its pack. Errors, by `ErrorInfo.reason`:
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
     """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]
     """Returns one version of a policy and where it is in force.
@@ -297,6 +306,14 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
+    """
+    GetReviewPack: _aio.UnaryUnaryMultiCallable[_review_pb2.GetReviewPackRequest, _review_pb2.GetReviewPackResponse]  # type: ignore[assignment]
+    """Makes the review pack of a version in force; it may take minutes. Errors, by `ErrorInfo.reason`:
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): it was not in force for the scope by then.
+    """
+    SignOffPolicy: _aio.UnaryUnaryMultiCallable[_review_pb2.SignOffPolicyRequest, _review_pb2.SignOffPolicyResponse]  # type: ignore[assignment]
+    """Signs the review of a version in force, by its pack. Errors, by `ErrorInfo.reason`:
+    * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
     """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """Returns one version of a policy and where it is in force.
@@ -534,6 +551,26 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReviewPack(
+        self,
+        request: _review_pb2.GetReviewPackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.GetReviewPackResponse, _abc.Awaitable[_review_pb2.GetReviewPackResponse]]:
+        """Makes the review pack of a version in force; it may take minutes. Errors, by `ErrorInfo.reason`:
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): it was not in force for the scope by then.
+        """
+
+    @_abc_1.abstractmethod
+    def SignOffPolicy(
+        self,
+        request: _review_pb2.SignOffPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.SignOffPolicyResponse, _abc.Awaitable[_review_pb2.SignOffPolicyResponse]]:
+        """Signs the review of a version in force, by its pack. Errors, by `ErrorInfo.reason`:
+        * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
         """
 
     @_abc_1.abstractmethod

@@ -11,14 +11,18 @@ from typing import Any, Final
 
 import pytest
 
+from ledger.events.facts import fact_of
 from ledger.events.values import format_time
+from ledger.governance.lifecycle import ScopeKey
+from ledger.governance.pack_parts import ReviewSubject
+from ledger.governance.review_pack import pack_digest, pack_of
 from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 from tests.audit.test_forged_governance import AUTHOR, KIM, PAT, SAM, STREAM, findings
 from tests.audit.test_forged_terms import wait
 from tests.audit.test_forgeries import audit_of
 from tests.audit.unauthorised import show
-from tests.audit.ungoverned import EVERYWHERE
+from tests.audit.ungoverned import EVERYWHERE, version_of
 from tests.support.staffed import APPROVER, governed, governed_text
 from tests.support.world import DAY, HOUR, ORIGIN
 
@@ -70,6 +74,33 @@ def remind(
     )
 
 
+def pack_of_paper(paper: Paper, as_of: int, review: int = 0) -> str:
+    """Return the digest of the pack of version 1, made of what is on paper."""
+    after = review or activation_of(paper)
+    at = paper.at(after).recorded_at, paper.at(as_of).recorded_at
+    subject = ReviewSubject("main", 1, ScopeKey("ledger", None, ()), after, as_of, *at)
+    facts = [
+        fact_of(position, one.stream, one.type, one.recorded_at, None if one.is_gone else one.raw)
+        for position, one in enumerate(paper.events[:as_of], start=1)
+    ]
+    return pack_digest(pack_of(facts, subject, ORIGIN))
+
+
+def sign(paper: Paper, actor: str = SAM, **changes: Any) -> int:  # noqa: ANN401 - of the event
+    """Sign the review of version 1 by the pack as of the newest event."""
+    reviews, as_of = paper.find("policy.reviewed.v1"), changes.pop("as_of", len(paper.events))
+    due = [at for at in paper.find("policy.review_due.v1") if not reviews or at > reviews[-1]]
+    review = reviews[-1] if reviews else None
+    data = version_of(paper) | {
+        "scope": EVERYWHERE, "activation": activation_of(paper), "review": review, "as_of": as_of,
+        "pack": changes.get("pack") or pack_of_paper(paper, as_of, review or 0),
+        "role": APPROVER, "meaning": "reviewed", "outcome": "kept", "follow_up": None,
+        "reason": "x",
+    } | changes  # fmt: skip
+    cause = due[0] if due else None
+    return paper.append(STREAM, "policy.reviewed.v1", data, actor=actor, causation_position=cause)
+
+
 # ---- honest stories ------------------------------------------------------------------------------
 
 
@@ -99,7 +130,40 @@ def be_due_since_a_service_governed_last(paper: Paper) -> None:
     say_that_all_was_governed(paper, governed_at=format_time(due - HOUR))
 
 
+def erase(paper: Paper, position: int) -> None:
+    """Erase a body."""
+    paper.at(position).is_gone = True
+    show(paper, "users/dpo")
+    data = {"authority": "DPO", "ground": "GDPR", "positions": [[position, position]]}
+    paper.append("ledger", "body.erased.v1", data, actor="users/dpo")
+
+
+def be_signed_and_due_again(paper: Paper) -> None:
+    wait(paper, EVERY)
+    remind(paper)
+    review = sign(paper)
+    wait(paper, EVERY)
+    due = format_time(paper.at(review).recorded_at + EVERY)
+    remind(paper, review=review, due_at=due, causation_position=review)
+    sign(paper)
+    say_that_all_was_governed(paper)
+
+
+def be_signed_before_it_is_due_and_followed_up(paper: Paper) -> None:
+    wait(paper, DAY)
+    sign(paper, outcome="follow_up", follow_up=version_of(paper, version=2))
+
+
+def be_signed_over_what_was_erased_since(paper: Paper) -> None:
+    position = sign(paper)
+    paper.at(position).data["pack"] = "ab" * 32
+    erase(paper, max(paper.find("policy.drafted.v3", version=2)))
+
+
 HONEST: Final = (
+    be_signed_and_due_again,
+    be_signed_before_it_is_due_and_followed_up,
+    be_signed_over_what_was_erased_since,
     be_due_and_reminded_of,
     be_due_while_no_service_ran,
     be_recorded_late_by_a_service_that_was_away,
@@ -187,3 +251,94 @@ def test_a_reminder_that_may_not_be_or_was_left_out_is_found(
     position = forge(paper)
     report = audit_of(paper, tmp_path)
     assert findings(report) == [("reviews.due", position)], report.text()
+
+
+def sign_as_the_author(paper: Paper) -> int:
+    return sign(paper, AUTHOR)
+
+
+def sign_as_the_author_by_another_account(paper: Paper) -> int:
+    show(paper, "users/author-too")
+    return sign(paper, "users/author-too")
+
+
+def sign_another_pack(paper: Paper) -> int:
+    return sign(paper, pack="00" * 32)
+
+
+def sign_an_old_pack(paper: Paper) -> int:
+    as_of = len(paper.events)
+    wait(paper, 8 * DAY)
+    return sign(paper, as_of=as_of)
+
+
+def sign_a_pack_from_before_the_last_review(paper: Paper) -> int:
+    as_of = len(paper.events)
+    sign(paper)
+    return sign(paper, as_of=as_of, pack=pack_of_paper(paper, as_of))
+
+
+def sign_a_pack_of_later(paper: Paper) -> int:
+    return sign(paper, as_of=len(paper.events) + 1, pack="00" * 32)
+
+
+def sign_in_no_role(paper: Paper) -> int:
+    return sign(paper, role=None)
+
+
+def sign_in_another_role(paper: Paper) -> int:
+    return sign(paper, role="policy-author")
+
+
+def sign_what_is_not_in_force(paper: Paper) -> int:
+    return sign(paper, **version_of(paper, version=2))
+
+
+def sign_another_review_than_the_last(paper: Paper) -> int:
+    sign(paper)
+    return sign(paper, review=None)
+
+
+def follow_up_by_what_was_never_drafted(paper: Paper) -> int:
+    draft = version_of(paper, version=2) | {"version": 9}
+    return sign(paper, outcome="follow_up", follow_up=draft)
+
+
+def follow_up_by_itself(paper: Paper) -> int:
+    return sign(paper, outcome="follow_up", follow_up=version_of(paper))
+
+
+def follow_up_by_nothing(paper: Paper) -> int:
+    return sign(paper, outcome="follow_up")
+
+
+SIGNED: Final = (
+    sign_as_the_author,
+    sign_as_the_author_by_another_account,
+    sign_another_pack,
+    sign_an_old_pack,
+    sign_a_pack_from_before_the_last_review,
+    sign_a_pack_of_later,
+    sign_in_no_role,
+    sign_in_another_role,
+    sign_what_is_not_in_force,
+    sign_another_review_than_the_last,
+    follow_up_by_what_was_never_drafted,
+    follow_up_by_itself,
+    follow_up_by_nothing,
+)
+
+
+@pytest.mark.parametrize("forge", SIGNED, ids=lambda one: one.__name__)
+def test_a_review_that_may_not_be_signed_so_is_found(
+    paper: Paper, tmp_path: Path, forge: Callable[[Paper], int]
+) -> None:
+    position = forge(paper)
+    report = audit_of(paper, tmp_path)
+    assert findings(report) == [("reviews.signed", position)], report.text()
+
+
+def test_a_service_signs_no_review(paper: Paper, tmp_path: Path) -> None:
+    position = sign(paper, GOVERNOR)
+    report = audit_of(paper, tmp_path)
+    assert ("reviews.signed", position) in findings(report), report.text()

@@ -69,9 +69,21 @@ def remind_of_no_review(paper: Paper) -> int:
     )  # fmt: skip
 
 
+def sign_ones_own_review(paper: Paper) -> int:
+    named = version_of(paper)
+    activation = max(paper.find("policy.activated.v1", policy="main", version=1))
+    data = named | {
+        "scope": paper.at(activation).data["scope"], "activation": activation, "review": None,
+        "as_of": activation, "pack": "00" * 32, "role": None, "meaning": "reviewed",
+        "outcome": "kept", "follow_up": None, "reason": "x",
+    }  # fmt: skip
+    return paper.append("policies/main", "policy.reviewed.v1", data, actor="users/ana")
+
+
 UNGOVERNED: Final[dict[str, Callable[[Paper], int]]] = {
     "policies.steps": submit_where_no_role_is_held,
     "policies.approved": replace_what_was_not_in_force,
     "policies.terms": let_a_time_pass,
     "reviews.due": remind_of_no_review,
+    "reviews.signed": sign_ones_own_review,
 }

@@ -74,6 +74,7 @@ from ledger.v1 import (
     recipe_pb2,
     recipe_service_pb2,
     replay_pb2,
+    review_pb2,
     shadow_pb2,
     signal_pb2,
     signal_service_pb2,
@@ -100,6 +101,7 @@ MODULES = [
     projection_pb2,
     recipe_pb2,
     replay_pb2,
+    review_pb2,
     signal_pb2,
     shadow_pb2,
     trial_pb2,
@@ -231,7 +233,9 @@ def test_every_rpc_of_the_contract_has_a_call() -> None:
     folder = Path(client.__path__[0])
     source = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
     written = set(
-        re.findall(r"\b(?:pb|signal_service_pb2|shadow_pb2|trial_pb2)\.(\w+)Request\(", source)
+        re.findall(
+            r"\b(?:pb|signal_service_pb2|review_pb2|shadow_pb2|trial_pb2)\.(\w+)Request\(", source
+        )
     )
     rpcs = {
         method.name
@@ -254,6 +258,7 @@ def test_every_message_that_answers_hold_has_its_class() -> None:
     handled |= {"ObservationDetail", "RawReport"}  # sent only
     handled |= {name for name in MESSAGES if name.endswith("Request")}
     handled |= {f"{name}Response" for name in ("ShadowPolicy", "EndShadow", "ListShadows")}
+    handled |= {"GetReviewPackResponse", "SignOffPolicyResponse"}
     named = {RESULTS[name].name for name in CLASSES if name in RESULTS}
     assert set(MESSAGES) - handled <= set(CLASSES) | named
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.compliance.facts import fact_of
+from ledger.events.facts import fact_of
 from tests.support.facts import FactList
 from tools.golden import ORIGIN, build
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from ledger.compliance.access import accesses_table, reads_table
-from ledger.compliance.facts import Fact, FactFilter
+from ledger.compliance.facts import FactFilter
 from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.questions import answer as answer_to
 from ledger.compliance.tables import as_records
 from ledger.events.access import ACCESS_KINDS
+from ledger.events.facts import Fact
 from ledger.events.values import parse_time
 from tests.support.facts import FactList
 

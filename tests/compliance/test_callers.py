@@ -8,11 +8,12 @@ import pytest
 
 from ledger.authority.believed import UNSHOWN
 from ledger.compliance.callers import callers_in_words
-from ledger.compliance.facts import Fact, FactFilter
+from ledger.compliance.facts import FactFilter
 from ledger.compliance.inquiry import Inquiry
 from ledger.compliance.questions import answer as answer_to
 from ledger.compliance.report import TABLES
 from ledger.compliance.tables import as_records
+from ledger.events.facts import Fact
 from ledger.events.values import SECOND
 from tests.support.facts import FactList
 

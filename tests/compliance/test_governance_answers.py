@@ -5,11 +5,11 @@ Method: small lists of facts made by hand, as a ledger records them.
 
 from typing import Any
 
-from ledger.compliance.facts import Fact
 from ledger.compliance.governance_answers import approvals_of
 from ledger.compliance.inquiry import Inquiry
 from ledger.compliance.questions import answer
 from ledger.compliance.tables import as_records
+from ledger.events.facts import Fact
 from ledger.events.values import parse_time
 from tests.support.facts import FactList
 

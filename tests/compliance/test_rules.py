@@ -12,10 +12,11 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.application.decisions.overrides import OverrideSpec
 from ledger.compliance.facts import FactFilter
-from ledger.compliance.rules import RuleRecord, rule_records, rules_table
+from ledger.compliance.rules import rule_records, rules_table
 from ledger.compliance.tables import as_records
 from ledger.events.policy_document import Action
 from ledger.events.values import SECOND
+from ledger.governance.rule_records import RuleRecord
 from tests.support.facts import FactList, facts_of
 from tests.support.world import HOUR, START, World, rule
 

@@ -5,11 +5,12 @@ Method: the golden ledger, whose every event is known, and small lists of facts 
 
 import pytest
 
-from ledger.compliance.facts import Fact, FactFilter, UnreadableBodyError, fact_of
+from ledger.compliance.facts import FactFilter
 from ledger.compliance.policies import Policies, changed
 from ledger.compliance.report import TABLES, tables_of
 from ledger.compliance.tables import Cell, Kind, Table, as_records, table_of
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.facts import Fact, UnreadableBodyError, fact_of
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivatedV1
 from ledger.events.shadows import PolicyShadowed, ShadowEnded
 from ledger.events.values import parse_time
@@ -42,6 +43,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "plan_places": 1,
         "deployments": 1,
         "approvals": 1,
+        "reviews": 2,
         "rules": 2,
         "shadows": 1,
         "policy_changes": 5,

@@ -118,6 +118,7 @@ e3d50793096aa729fb8852ede3462ebe21f3c35068232722a30399529b91a531  budget.overspe
 014d06904484e122137ad43914535d8dc54852d2f2d6a9f6da3cfd5dbd8a6c31  benchmark.retired.v1.json
 4c9c2b3094b67d8465c1117288a4906184263ba1cd72430d693eba9c262be9a2  escalation.lapsed.v1.json
 3e95973f4b23f27099bbf08bbbf8cdb32ec7ea1c4ce60d1dd5853cde945f4e7f  task.lapsed.v1.json
+06f0724796f2fc253bf37fd7cd2e285e1d71c42d8a7d960fb4cb12a2e555f612  policy.reviewed.v1.json
 """.splitlines()
 )
 

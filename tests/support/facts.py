@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ledger.compliance.facts import Fact, fact_of
+from ledger.events.facts import Fact, fact_of
 from tests.support.world import ORIGIN, World
 
 

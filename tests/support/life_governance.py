@@ -3,14 +3,18 @@
 from typing import Any, Final
 
 from ledger.application.commands import Caller
+from ledger.application.policies.review_packs import PackPeriod
+from ledger.application.policies.reviews import SignOff
 from ledger.application.policies.steps import ChosenVersion
 from ledger.events.cases import TaskOutcome
 from ledger.events.policy_document import Action
+from ledger.governance.lifecycle import ScopeKey
 from tests.support.governed import governed
 from tests.support.life_authority import EVERY_ACTION
 from tests.support.lives import Life
 from tests.support.world import DAY, EVERYWHERE, HOUR, policy_text, rule, signal_rule
 
+WHOLE: Final = ScopeKey("ledger", None, ())
 PEOPLE: Final = ("users/ana", "users/auditor")
 OUTCOMES: Final[tuple[TaskOutcome, ...]] = (
     "cause_found", "signal_fixed", "false_alarm", "retrain_after_all",
@@ -107,6 +111,9 @@ def begin_governance(life: Life) -> None:
     commands.activate_in_emergency(ana, "main", second.number, "", EVERYWHERE, "a fire")
     steps.ratify(ana, second)
     steps.retire(ana, third, "not this one")
+    made = life.world.ledger.reviews.packs.pack(second.named, WHOLE, PackPeriod())
+    signed = SignOff(*second.named, WHOLE, made.as_of, made.digest, "it does well")
+    life.world.ledger.reviews.sign_off(auditor, signed)
 
 
 def begin_cases(life: Life) -> None:

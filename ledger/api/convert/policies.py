@@ -16,6 +16,8 @@ from ledger.governance.status import VersionStatus
 from ledger.governance.steps import scope_part
 from ledger.v1 import policy_pb2
 
+_DIGEST_CHARS = 64
+
 
 def scope_of(message: policy_pb2.PolicyScope, checks: Checks) -> ScopePart:
     """Return the scope a request states; the whole ledger if it states none."""
@@ -32,6 +34,13 @@ def scope_of(message: policy_pb2.PolicyScope, checks: Checks) -> ScopePart:
         checks.done()
         return ScopePart(kind="labels", model=None, labels=labels)
     return ScopePart(kind="ledger", model=None, labels={})
+
+
+def stated_digest(digest: str, checks: Checks) -> str:
+    """Return a digest, which is whole or empty."""
+    if digest and len(digest) != _DIGEST_CHARS:
+        checks.refuse("digest", "must be 64 hexadecimal digits, or empty")
+    return digest
 
 
 def scope(value: ScopePart) -> policy_pb2.PolicyScope:

@@ -15,7 +15,7 @@ from ledger.client.inputs import (
     timestamp_of,
     version_name,
 )
-from ledger.client.policy_status import PolicyStatus
+from ledger.client.policy_status import PolicyStatus, ReviewPack
 from ledger.client.records import (
     Appended,
     DraftedPolicy,
@@ -27,7 +27,7 @@ from ledger.client.records import (
 from ledger.client.shadows import PolicyShadow, ShadowComparison
 from ledger.client.trials import PolicyDiff, PolicySource, PolicyTrial
 from ledger.v1 import policy_service_pb2 as pb
-from ledger.v1 import shadow_pb2, trial_pb2
+from ledger.v1 import review_pb2, shadow_pb2, trial_pb2
 
 _TRIAL_SECONDS: Final = 300.0  # a trial reads up to half a million events
 
@@ -319,3 +319,52 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         )
         call = Call(request, whole(ShadowComparison), deadline_seconds_min=_TRIAL_SECONDS)
         return await self._connection.run(call)
+
+    async def get_review_pack(
+        self,
+        policy: str,
+        version: int = 0,
+        *,
+        scope: PolicyScope | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        as_of: int = 0,
+        min_position: int = 0,
+    ) -> ReviewPack:
+        """Make the review pack of a version in force; 0 is the one in force there.
+
+        Without `since`, of the time since its last review or its activation. It may take minutes.
+        """
+        name = version_name(policy, version) if version else in_collection("policies", policy)
+        request = review_pb2.GetReviewPackRequest(
+            name=name,
+            scope=scope_message(scope),
+            as_of=as_of,
+            since=None if since is None else timestamp_of(since, "since"),
+            until=None if until is None else timestamp_of(until, "until"),
+            min_position=min_position,
+        )
+        call = Call(request, one(ReviewPack, "pack"), deadline_seconds_min=_TRIAL_SECONDS)
+        return await self._connection.run(call)
+
+    async def sign_off_policy(
+        self,
+        policy: str,
+        version: int,
+        pack: ReviewPack,
+        reason: str,
+        *,
+        follow_up: tuple[str, int] | None = None,
+        scope: PolicyScope | None = None,
+        request_id: str | None = None,
+    ) -> Appended:
+        """Sign the review of a version in force: it stays, or a draft (policy, version) follows."""
+        request = review_pb2.SignOffPolicyRequest(
+            name=version_name(policy, version),
+            as_of=pack.as_of,
+            digest=pack.digest,
+            reason=reason,
+            follow_up="" if follow_up is None else version_name(*follow_up),
+            scope=scope_message(scope),
+        )
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))

@@ -88,7 +88,7 @@ def _policies(client: "LedgerClient", origin: str) -> Iterator[Check]:
                     "policies",
                     "warn",
                     f"{origin}: the review of {one.policy} version {activation.version} is overdue",
-                    f"Have it reviewed: `decision-ledger policy status {one.policy}` says where.",
+                    f"Have it reviewed and signed: `decision-ledger policy review {one.policy}`.",
                 )
             if activation.in_force and activation.unratified:
                 yield Check(
