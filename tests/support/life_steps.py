@@ -19,6 +19,7 @@ from tests.support.life_governance import (
     begin_governance,
     govern_policy,
 )
+from tests.support.life_recipes import begin_recipes
 from tests.support.life_shadows import begin_shadow, begin_shadows, end_shadow
 from tests.support.life_signals import adopt_standard, correct, observe_nonsense
 from tests.support.lives import Life, Steps
@@ -78,8 +79,8 @@ def begin(life: Life) -> None:
 def begin_governed(life: Life) -> None:
     """Begin, and do once what few lives do by chance.
 
-    Where there is authority, each step of a policy's life; in as many others, people are asked, and
-    policies run in shadow.
+    Where there is authority, each step of a policy's life; in as many others, people are asked,
+    policies run in shadow, and recipes come and go.
     """
     begin(life)
     if life.seed % 3 == 1:
@@ -87,6 +88,7 @@ def begin_governed(life: Life) -> None:
     elif life.seed % 3 == 2:
         begin_cases(life)
         begin_shadows(life)
+        begin_recipes(life)
 
 
 @step(1.5)
