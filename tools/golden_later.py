@@ -8,6 +8,7 @@ from tools import (
     golden_authority,
     golden_budgets,
     golden_governance,
+    golden_jobs,
     golden_policies,
     golden_proving,
     golden_recipes,
@@ -38,4 +39,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_recipes.run,
     golden_governance.lapse,
     golden_reviews.sign,
+    golden_jobs.run,
 )

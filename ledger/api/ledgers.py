@@ -30,7 +30,7 @@ from ledger.storage.records import AppendResult
 from ledger.v1 import ledger_pb2, ledger_service_pb2_grpc
 from ledger.v1 import ledger_service_pb2 as pb
 
-_FILTERS_MAX: Final = 100
+_FILTERS_MAX: Final = 500  # more than there are types of events: an answer may ask for all of them
 _CLOCKS: Final = {**inverse(convert.CLOCKS), ledger_pb2.LEDGER_CLOCK_UNSPECIFIED: "wall"}
 
 

@@ -24,6 +24,7 @@ from ledger.api.front_end import FrontEnd, NotBoundError, Timeouts
 from ledger.api.gate import Gate
 from ledger.api.handlers import HandlerFactory
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
+from ledger.api.jobs import JobServicer
 from ledger.api.ledgers import LedgerServicer
 from ledger.api.listening import DEFAULT_ADDRESS, Listening, taken
 from ledger.api.models import ModelServicer
@@ -56,6 +57,7 @@ _SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
     "ledger.v1.AuthorityService": AuthorityServicer,
     "ledger.v1.CaseService": CaseServicer,
     "ledger.v1.DecisionService": DecisionServicer,
+    "ledger.v1.JobService": JobServicer,
     "ledger.v1.ExportService": ExportServicer,
     "ledger.v1.LedgerService": LedgerServicer,
     "ledger.v1.ModelService": ModelServicer,

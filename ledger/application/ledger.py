@@ -29,6 +29,10 @@ from ledger.application.fleet.shadowing import Shadowing
 from ledger.application.fleet.shadows import ShadowReader
 from ledger.application.governance.cases import Cases
 from ledger.application.governance.governor import Governor
+from ledger.application.jobs.commands import JobCommands
+from ledger.application.jobs.deployments import JobDeployments
+from ledger.application.jobs.proposals import JobProposals
+from ledger.application.jobs.reader import JobReader
 from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.plans import Planning
@@ -97,7 +101,7 @@ class LedgerApplication:
         self.shadow_comparisons = ShadowComparisons(
             store.events, info.origin, self.histories, places
         )
-        due = (self.due_policies.run, self.reviews.run_due)
+        due = (self.due_policies.run, self.reviews.run_due, self.jobs.run_due)
         self.governor = Governor(
             store, info, self.cases, self.histories, clock, self.shadowing, due
         )
@@ -112,6 +116,12 @@ class LedgerApplication:
         """Build what leads from a decision to a retrained model."""
         self.recipes = Recipes(store, info, self.authority)
         self.benchmarks = BenchmarkModels(store, info, self.fleet)
+        self.job_reader = JobReader(store, info)
+        self.jobs = JobCommands(store, info, self.authority, self.job_reader, self._clock)
+        self.job_proposals = JobProposals(
+            self.jobs, self.commands, self.plans, self.recipes, self._clock
+        )
+        self.job_deployments = JobDeployments(self.jobs, self.commands)
 
     def evaluator(self) -> Evaluator:
         """Return a fresh evaluator that follows from the present head on."""

@@ -12,6 +12,7 @@ from ledger.audit.authority import AuditedAuthority
 from ledger.audit.cases import AuditedCases
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gone import Gone
+from ledger.audit.jobs import AuditedJobs
 from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
@@ -86,6 +87,7 @@ class LedgerState:
         self.authority = AuditedAuthority()
         self.cases = AuditedCases()
         self.lifecycle = LifecycleState()
+        self.jobs = AuditedJobs()
         self.recipes = AuditedRecipes()
         self.observations = Observations()
         self.assessor: Assessor
@@ -127,6 +129,7 @@ class LedgerState:
         """Take in an event that the rules have looked at."""
         self.position, self.recorded_at = event.position, event.recorded_at
         self.authority.apply(event)
+        self.jobs.take(event)
         self.recipes.apply(event)
         self.cases.take(event, self)
         self.shadows.take(event, self)

@@ -1,9 +1,10 @@
 """The terms that run in governance, each until its end is on record or it is missed.
 
 An escalation goes on to its next tier, a task is overdue, an emergency ends unless it is ratified,
-a version comes into force at its time, its review is due, a shadow ends. The governor of a service
-records each, and the service's account says by which time, and as of which position, nothing was
-left. A term that is open then is missed; without such an account it is a gap.
+a version comes into force at its time, its review is due, a shadow ends, a lease runs out, an
+observation is over. The governor of a service records each, and the service's account says by which
+time, and as of which position, nothing was left. A term that is open then is missed; without such
+an account it is a gap.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,9 +15,11 @@ from typing import Any, Final
 
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gaps import GAPS_MAX
+from ledger.audit.jobs import due_of
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.pinned_meanings import outdated
 from ledger.events.cases import CASE_TYPES, GOVERNOR
+from ledger.events.jobs import JOB_TYPES
 from ledger.events.models import DESCRIBING, ModelRetired
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import ServiceAccountedV3
@@ -35,6 +38,7 @@ CASES: Final = "cases.time"
 POLICIES: Final = "policies.terms"
 REVIEWS: Final = "reviews.due"
 SHADOWS: Final = "shadows.ended"
+JOBS: Final = "jobs.time"
 """The rules under which a term is missed."""
 _LATE: Final = 300 * SECOND
 """How long after a term's end another event may take its place unremarked."""
@@ -70,7 +74,9 @@ class OwedTerms:
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the fold has taken in."""
         fold, now = self._fold, self._now
-        if event.type in CASE_TYPES or event.type == ModelRetired.TYPE:
+        if event.type in JOB_TYPES:
+            self._follow(event, f"jobs/{event.name}", self._of_job(event.name))
+        elif event.type in CASE_TYPES or event.type == ModelRetired.TYPE:
             self._follow(event, f"cases/{event.name}", self._of_cases(event.name))
         elif event.type in LIFECYCLE_TYPES:
             self._follow(event, "policies", self._of_policies())
@@ -164,6 +170,16 @@ class OwedTerms:
                 what = f"a task of {model} was overdue from {format_time(task.due_at)} on"
                 yield Term(CASES, task.opened_at, task.due_at, what, task.opened_at)
 
+    def _of_job(self, name: str) -> Iterator[Term]:
+        job = self._fold.jobs.known.jobs.get(name)
+        due = None if job is None else due_of(job)
+        if job is None or due is None:
+            return
+        what = f"the observation of job {name} was to be judged at {format_time(due)}"
+        if job.lease is not None:
+            what = f"the lease of job {name} with token {job.token} ran out at {format_time(due)}"
+        yield Term(JOBS, job.changed_at, due, what, job.changed_at)
+
     def _of_policies(self) -> Iterator[Term]:
         for one in self._fold.lifecycle.waiting():
             until = format_time(one.ratify_until)
@@ -197,7 +213,7 @@ class OwedTerms:
         fold = self._fold
         if term.rule == SHADOWS:
             return "a body is not there" if fold.shadows.blind_at else ""
-        if term.rule == CASES:
+        if term.rule in {CASES, JOBS}:
             return ""
         if fold.gone.lacks(LIFECYCLE_TYPES):
             return "a body is not there that may say otherwise"

@@ -39,6 +39,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "exports.create",
         "exports.delete",
         "exports.read",
+        "jobs.cancel",
+        "jobs.propose",
         "models.deploy",
         "models.register",
         "models.update",
@@ -55,6 +57,9 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "decisions.evaluate",
         "decisions.override",
         "escalations.answer",
+        "jobs.approve",
+        "jobs.cancel",
+        "jobs.propose",
         "models.deploy",
         "models.register",
         "models.retire",
@@ -67,7 +72,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "policy-approver": _SEEING
     | {"policies.activate", "policies.approve", EMERGENCY, "recipes.approve"},
     "budget-owner": _SEEING | {"plans.make"},
-    "executor": frozenset({"fleet.read", "models.deploy", "proofs.read"}),
+    "executor": frozenset({"fleet.read", "jobs.execute", "models.deploy", "proofs.read"}),
     "auditor": _SEEING
     | {"audits.record", "drills.record", "events.read", "exports.create", "exports.read"},
     "data-protection-officer": _SEEING | {"bodies.erase", "events.read", "exports.read"},
@@ -77,7 +82,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
 
 REPORTING: Final = _SEEING | {
     "audits.record", "checkpoints.cosign", "drills.record", "events.read", "exports.create",
-    "exports.read", "models.deploy", "notifications.read", "notifications.send", "signals.submit",
+    "exports.read", "jobs.execute", "models.deploy", "notifications.read", "notifications.send",
+    "signals.submit",
 }  # fmt: skip
 """Actions that see, or state what is so elsewhere: by them no one decides."""
 
@@ -87,9 +93,11 @@ METHODS: Final[dict[str, str]] = {
     "ActivatePolicy": "policies.activate",
     "AddCosignature": "checkpoints.cosign",
     "ApproveChange": "roles.grant",
+    "ApproveJob": "jobs.approve",
     "ApprovePolicy": "policies.approve",
     "ApproveRecipe": "recipes.approve",
     "BindIdentity": "identities.bind",
+    "CancelJob": "jobs.cancel",
     "CloseTask": "tasks.work",
     "CompareShadow": "fleet.read",
     "ConfirmClock": "clock.confirm",
@@ -98,6 +106,8 @@ METHODS: Final[dict[str, str]] = {
     "DefineRole": "roles.define",
     "DefineSignal": "signals.define",
     "DeleteExport": "exports.delete",
+    "DenyJob": "jobs.approve",
+    "DeployJobVersion": "jobs.execute",
     "DiffPolicy": "fleet.read",
     "DraftPolicy": "policies.draft",
     "DraftRecipe": "recipes.draft",
@@ -110,6 +120,7 @@ METHODS: Final[dict[str, str]] = {
     "GetCheckpoint": "proofs.read",
     "GetDecision": "fleet.read",
     "GetExport": "exports.read",
+    "GetJob": "fleet.read",
     "GetLedger": "proofs.read",
     "GetModel": "fleet.read",
     "GetPlan": "fleet.read",
@@ -119,7 +130,9 @@ METHODS: Final[dict[str, str]] = {
     "GetRecipe": "fleet.read",
     "GetReviewPack": "fleet.read",
     "GrantRole": "roles.grant",
+    "HeartbeatJob": "jobs.execute",
     "IssueToken": "tokens.issue",
+    "LeaseJob": "jobs.execute",
     "LintPolicy": "fleet.read",
     "LintRecipe": "fleet.read",
     "ListBenchmarks": "fleet.read",
@@ -129,6 +142,7 @@ METHODS: Final[dict[str, str]] = {
     "ListEscalations": "fleet.read",
     "ListEvents": "events.read",
     "ListExports": "exports.read",
+    "ListJobs": "fleet.read",
     "ListKeys": "proofs.read",
     "ListLedgers": "proofs.read",
     "ListModels": "fleet.read",
@@ -144,6 +158,7 @@ METHODS: Final[dict[str, str]] = {
     "ListTasks": "fleet.read",
     "MakePlan": "plans.make",
     "OverrideDecision": "decisions.override",
+    "ProposeJob": "jobs.propose",
     "ProveConsistency": "proofs.read",
     "ProveInclusion": "proofs.read",
     "RatifyPolicy": "policies.activate",
@@ -160,6 +175,7 @@ METHODS: Final[dict[str, str]] = {
     "RejectRecipe": "recipes.approve",
     "ReplayDecision": "decisions.replay",
     "ReplayRange": "decisions.replay",
+    "ReportGate": "jobs.execute",
     "ResolveEscalation": "escalations.answer",
     "RetireBenchmark": "recipes.draft",
     "RetireModel": "models.retire",
@@ -167,6 +183,7 @@ METHODS: Final[dict[str, str]] = {
     "RetireRecipe": "recipes.approve",
     "RevokeKey": "keys.revoke",
     "RevokeToken": "tokens.issue",
+    "RollBackJob": "jobs.execute",
     "RollBackPolicy": "policies.activate",
     "RotateKey": "keys.rotate",
     "SealStreams": "streams.seal",
@@ -191,9 +208,11 @@ METHODS: Final[dict[str, str]] = {
 
 ALSO_LEFT_BY: Final[dict[str, str]] = {
     "ActivatePolicy": "ActivateInEmergency",
+    "RecordDeployment": "DeployJobVersion",
     "SealStreams": "CreateExport",
 }
-"""The method that leaves an event of another one too: to export one stream, all are sealed.
+"""The method that leaves an event of another one too: to export one stream, all are sealed, and a
+job deploys a version.
 
 An activation says its basis, and an emergency is judged by its own action beside this.
 """

@@ -77,6 +77,7 @@ IDS: Final[dict[str, Callable[["LedgerClient"], Iterable[str]]]] = {
     "signal": _signals,
     "slo_signal": _signals,
     "subscriber": lambda client: (one.name for one in client.list_subscribers()),
+    "job": lambda client: (one.job for one in client.list_jobs()),
     "task": lambda client: (one.model for one in client.list_tasks().tasks),
 }
 

@@ -238,3 +238,38 @@ class ChangeKind(StrEnum):
 
     REPORTS = "REPORTS"
     WEIGHT = "WEIGHT"
+
+
+class JobState(StrEnum):
+    """The state of a job: what it waits for."""
+
+    PROPOSED = "PROPOSED"
+    READY = "READY"
+    LEASED = "LEASED"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    OBSERVING = "OBSERVING"
+    ROLLING_BACK = "ROLLING_BACK"
+    CLOSED = "CLOSED"
+
+
+class JobOutcome(StrEnum):
+    """How a job ended."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    DENIED = "DENIED"
+    CANCELLED = "CANCELLED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+class JobGate(StrEnum):
+    """A gate of a job, in the order in which they come."""
+
+    DATA_INTEGRITY = "DATA_INTEGRITY"
+    REPRESENTATIVENESS = "REPRESENTATIVENESS"
+    CANDIDATE = "CANDIDATE"
+    TRAINING = "TRAINING"
+    HOLDOUT = "HOLDOUT"
+    APPROVAL = "APPROVAL"
+    DEPLOYMENT = "DEPLOYMENT"
+    OBSERVATION = "OBSERVATION"

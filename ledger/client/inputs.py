@@ -21,11 +21,20 @@ from ledger.client.authority import Administrator, AuthorityScope, CallerIdentit
 from ledger.client.decode import prefix_of
 from ledger.client.enums import AuditSource, SignalDirection, SignalKind
 from ledger.client.errors import invalid
+from ledger.client.jobs import ReportedEvidence
 from ledger.client.proofs import AuditReport
 from ledger.client.records import Model, PolicyScope, Signal
 from ledger.client.trials import PolicySource
 from ledger.events.values import SECOND, nearest_decimal
-from ledger.v1 import audit_pb2, authority_pb2, model_pb2, policy_pb2, signal_pb2, trial_pb2
+from ledger.v1 import (
+    audit_pb2,
+    authority_pb2,
+    job_pb2,
+    model_pb2,
+    policy_pb2,
+    signal_pb2,
+    trial_pb2,
+)
 
 Time: TypeAlias = datetime | int | str
 """An aware datetime, text of one, or microseconds since 1970-01-01T00:00:00Z."""
@@ -270,6 +279,35 @@ def audit_message(report: AuditReport) -> audit_pb2.AuditReport:
     sources = audit_pb2.AuditSource
     source = number_of(report.source, AuditSource, sources, "report.source")
     return audit_pb2.AuditReport(**asdict(report) | {"source": source})
+
+
+def evidence_message(evidence: ReportedEvidence | None) -> job_pb2.GateEvidence | None:
+    """Return the evidence to send."""
+    if evidence is None:
+        return None
+    known = evidence
+    artifacts = [
+        job_pb2.JobArtifact(name=one.name, sha256=_digest(one.sha256, "artifacts"))
+        for one in known.artifacts
+    ]
+    return job_pb2.GateEvidence(
+        metrics=known.metrics,
+        samples=known.samples,
+        champion=known.champion,
+        candidate=known.candidate,
+        cost_micros="" if known.cost_micros is None else str(known.cost_micros),
+        artifacts=artifacts,
+        links=known.links,
+        log_sha256=_digest(known.log_sha256, "log_sha256"),
+    )
+
+
+def _digest(text: str, field: str) -> bytes:
+    """Return a digest that is written in hex."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise invalid(field, f"{text[:80]!r} is not hex", "Write a SHA-256 in hex.") from error
 
 
 def identity_message(identity: CallerIdentity) -> authority_pb2.Identity:

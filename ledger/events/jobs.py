@@ -2,7 +2,8 @@
 
 An executor reports what it measured, and the ledger judges it: the verdict of a gate is recorded
 with the report, by the criteria that the job was proposed with. A lease has a token that grows, and
-only the newest one counts. The governor records what time brings.
+only the newest one counts. The governor records what time brings. Their bodies are kept: what was
+deployed rests on them.
 """
 
 from typing import Annotated, ClassVar, Final, Literal
@@ -53,7 +54,7 @@ class JobData(EventData):
     """An event about a job."""
 
     STREAM: ClassVar[str] = "jobs/{job}"
-    ONCE_ERASED: ClassVar[str] = "their jobs cannot go on, and end nowhere"
+    KEEPS_BODY: ClassVar[bool] = True
 
     job: Segment
 
@@ -215,6 +216,7 @@ class JobDeployed(JobData):
     model_version: Segment
     replaces: Segment | None
     """The version that served until now, to which the job is rolled back."""
+    in_service_at: Time
     observed_until: Time | None
     """When the observation ends; null where the recipe asks for none."""
 
@@ -224,6 +226,7 @@ class JobRolledBack(JobData):
 
     TYPE: ClassVar[str] = "job.rolled_back.v1"
     CAUSE: ClassVar[str] = "the caller of RollBackJob, the executor"
+    METHOD: ClassVar[str] = "RollBackJob"
 
     token: Token
     model_version: Segment
@@ -261,7 +264,5 @@ JOB_CLASSES: Final[tuple[type[JobData], ...]] = (
 )
 JOB_TYPES: Final = frozenset(cls.TYPE for cls in JOB_CLASSES)
 """The types of events about jobs."""
-FOLLOWING_TYPES: Final = frozenset(
-    {GateJudged.TYPE, JobDeployed.TYPE, JobRolledBack.TYPE, JobClosed.TYPE}
-)
+FOLLOWING_TYPES: Final = frozenset({GateJudged.TYPE, JobDeployed.TYPE, JobClosed.TYPE})
 """Types that are recorded with the event that they follow from, and by its right."""

@@ -19,6 +19,7 @@ from ledger.events.decisions import (
 )
 from ledger.events.drills import DrillRecorded
 from ledger.events.envelope import RecordedEvent
+from ledger.events.jobs import JOB_CLASSES
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
@@ -114,6 +115,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ServiceAccountedV3,
     *RECIPE_CLASSES,
     *LAPSED_CLASSES,
+    *JOB_CLASSES,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

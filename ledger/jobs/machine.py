@@ -85,6 +85,7 @@ class Job:
     proposed: Data
     state: JobState
     changed_at: int
+    run_id: str | None = None
     events: int = 1
     approvals: tuple[JobApproval, ...] = ()
     lease: Lease | None = None
@@ -146,13 +147,19 @@ class Jobs:
     holdouts: dict[str, int] = field(default_factory=dict)
 
     def apply(
-        self, position: int, stream: str, type_: str, actor: str, data: Data | None
+        self,
+        position: int,
+        stream: str,
+        type_: str,
+        actor: str,
+        data: Data | None,
+        run_id: str | None = None,
     ) -> Job | None:
         """Take in an event of a job, and return the job; None where its proposal is gone."""
         name = stream.partition("/")[2]
         known = self.jobs.get(name)
         if type_ == JobProposed.TYPE and data is not None and known is None:
-            made = _proposed(name, position, actor, data)
+            made = replace(_proposed(name, position, actor, data), run_id=run_id)
         elif known is None:
             return None
         else:
@@ -206,14 +213,14 @@ def _ends(job: Job, outcome: str, why: str) -> Job:
     return replace(job, state="closing", lease=None, outcome=outcome, why=why)
 
 
-def _denied(job: Job, position: int, actor: str, _: Data) -> Job:
-    return _ends(job, "denied", f"{actor} denied it at position {position}.")
+def _denied(job: Job, _: int, actor: str, __: Data) -> Job:
+    return _ends(job, "denied", f"{actor} denied it.")
 
 
-def _cancelled(job: Job, position: int, actor: str, _: Data) -> Job:
+def _cancelled(job: Job, _: int, actor: str, __: Data) -> Job:
     if job.state == "observing":
-        return _goes_back(job, f"{actor} cancelled it at position {position}.")
-    return _ends(job, "cancelled", f"{actor} cancelled it at position {position}.")
+        return _goes_back(job, f"{actor} cancelled it.")
+    return _ends(job, "cancelled", f"{actor} cancelled it.")
 
 
 def _goes_back(job: Job, why: str) -> Job:
@@ -251,10 +258,10 @@ def _reported(job: Job, position: int, _: str, data: Data) -> Job:
     return known if job.state == "observing" else replace(known, state="judging")
 
 
-def _judged(job: Job, position: int, _: str, data: Data) -> Job:
+def _judged(job: Job, _: int, __: str, data: Data) -> Job:
     gate = data["gate"]
     if not data["is_passed"]:
-        why = f"The gate {gate} was not passed, by the verdict at position {position}."
+        why = f"The gate {gate} was not passed."
         return _goes_back(job, why) if job.state == "observing" else _ends(job, "failed", why)
     on = replace(job, passed=job.passed + 1, report=None, evidence={})
     return replace(on, state="deploying") if gate == "deployment" else _goes_on(on)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from ledger.authority.state import AuthorityState
+from ledger.events.base import EventData
 from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import (
     GateJudged,
@@ -25,7 +26,7 @@ from ledger.events.jobs import (
 )
 from ledger.events.models import ModelDeployed
 from ledger.events.recipe_document import GATES, GatePart
-from ledger.events.values import SECOND, parse_time
+from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
 from ledger.jobs.machine import Data, Job, Jobs, missing_approvals
 from ledger.rules.gates import GateEvidence, judge, report_fault
@@ -47,10 +48,14 @@ _WORDS: Final = {
 
 
 class JobMoment(NamedTuple):
-    """The actor of an event, the time, and the authority that is in force."""
+    """The actor of an event, the time, and the authority that is in force.
+
+    `grants_at` is the time by which grants expire.
+    """
 
     actor: str
     now: int
+    grants_at: int
     authority: AuthorityState
 
 
@@ -61,6 +66,20 @@ def owed_types(job: Job) -> tuple[str, ...]:
     if job.state == "deploying":
         return (ModelDeployed.TYPE, JobDeployed.TYPE)
     return (JobClosed.TYPE,) if job.state == "closing" else ()
+
+
+def following(job: Job, position: int, actor: str) -> list[EventData]:
+    """Return the verdict and the end that come right behind a job's newest event, from a position.
+
+    Empty where a deployment has to come first.
+    """
+    found: list[EventData] = []
+    while (owed := owed_types(job)) and owed[0] in {GateJudged.TYPE, JobClosed.TYPE}:
+        data = verdict(job) if owed[0] == GateJudged.TYPE else closing(job)
+        found.append(data)
+        job = job.applied(position, data.TYPE, actor, data.to_data())
+        position += 1
+    return found
 
 
 def job_fault(jobs: Jobs, name: str, type_: str, data: Data, moment: JobMoment) -> str:
@@ -124,7 +143,7 @@ def _approval_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if role not in missing:
         asked = ", ".join(f"{count} {named or 'of any person'}" for named, count in missing.items())
         return f"no approval {'as ' + role if role else 'without a role'} is asked for, but {asked}"
-    if role and not holds(authority, actor, role, moment.now):
+    if role and not holds(authority, actor, role, moment.grants_at):
         return f"{actor} does not hold the role {role} for the whole ledger"
     return ""
 
@@ -277,13 +296,23 @@ def _evidence(data: Data) -> GateEvidence:
 def _deployment_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if fault := _holder_fault(job, data, moment.actor):
         return fault
-    gate = job.gate
-    window = None if gate is None else gate["window_seconds"]
-    if (data["observed_until"] is None) != (window is None):
-        return "it is said to be observed, or not to be, against its recipe"
-    if window is not None and parse_time(data["observed_until"]) < moment.now:
-        return "its observation would be over already"
+    expected = observed_until(job, parse_time(data["in_service_at"]))
+    if data["observed_until"] != expected:
+        return f"it is said to be observed until {data['observed_until']}, and is until {expected}"
     return ""
+
+
+def observed_until(job: Job, in_service_at: int) -> str | None:
+    """Return until when the version of a job that is being deployed is observed; None for never.
+
+    The window begins when the version is stated to serve, but not before its executor was last
+    heard of: what is stated cannot shorten it.
+    """
+    window = None if job.gate is None else job.gate["window_seconds"]
+    if window is None or job.lease is None:
+        return None
+    heard_of = job.lease.expires_at - job.proposed["limits"]["lease_seconds"] * SECOND
+    return format_time(min(max(in_service_at, heard_of) + window * SECOND, TIME_LIMIT - 1))
 
 
 def _return_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:

@@ -136,6 +136,12 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. The step in the life of a policy may not be taken: not by this person, or not as things are. Do: the message says why; `policy status` says what may be done next."""
     ERROR_REASON_SHADOW_REFUSED: _ErrorReason.ValueType  # 90
     """FAILED_PRECONDITION. A shadow cannot begin there, or none of that position runs. Do: list the shadows that run; end one, or name another scope."""
+    ERROR_REASON_JOB_UNKNOWN: _ErrorReason.ValueType  # 110
+    """NOT_FOUND. No job of that name was proposed. Do: list the jobs, then name one of them."""
+    ERROR_REASON_JOB_REFUSED: _ErrorReason.ValueType  # 111
+    """FAILED_PRECONDITION. The step of the job may not be taken: not by this actor, or not as things are. Do: the message says why; `job show` says what the job waits for."""
+    ERROR_REASON_LEASE_LOST: _ErrorReason.ValueType  # 112
+    """FAILED_PRECONDITION. The executor has not, or no longer, the lease that it names. Do: stop the work, throw its results away, and lease a job again."""
     ERROR_REASON_RECIPE_INVALID: _ErrorReason.ValueType  # 100
     """INVALID_ARGUMENT. The recipe's text has errors. Do: `BadRequest` says where each is; `recipe lint` shows them all with what to do."""
     ERROR_REASON_RECIPE_UNKNOWN: _ErrorReason.ValueType  # 101
@@ -278,6 +284,12 @@ ERROR_REASON_GOVERNANCE_REFUSED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION. The step in the life of a policy may not be taken: not by this person, or not as things are. Do: the message says why; `policy status` says what may be done next."""
 ERROR_REASON_SHADOW_REFUSED: ErrorReason.ValueType  # 90
 """FAILED_PRECONDITION. A shadow cannot begin there, or none of that position runs. Do: list the shadows that run; end one, or name another scope."""
+ERROR_REASON_JOB_UNKNOWN: ErrorReason.ValueType  # 110
+"""NOT_FOUND. No job of that name was proposed. Do: list the jobs, then name one of them."""
+ERROR_REASON_JOB_REFUSED: ErrorReason.ValueType  # 111
+"""FAILED_PRECONDITION. The step of the job may not be taken: not by this actor, or not as things are. Do: the message says why; `job show` says what the job waits for."""
+ERROR_REASON_LEASE_LOST: ErrorReason.ValueType  # 112
+"""FAILED_PRECONDITION. The executor has not, or no longer, the lease that it names. Do: stop the work, throw its results away, and lease a job again."""
 ERROR_REASON_RECIPE_INVALID: ErrorReason.ValueType  # 100
 """INVALID_ARGUMENT. The recipe's text has errors. Do: `BadRequest` says where each is; `recipe lint` shows them all with what to do."""
 ERROR_REASON_RECIPE_UNKNOWN: ErrorReason.ValueType  # 101

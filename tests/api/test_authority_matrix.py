@@ -50,11 +50,13 @@ SCOPES: Final[dict[str, dict[str, Any]]] = {
 """Every request that names a model or a signal names `fares` of region east, and `psi`."""
 
 MODEL: Final = {
-    "AcknowledgeEscalation", "CloseTask", "Evaluate", "ExplainAuthority", "ExplainDecision",
-    "GetDecision", "GetModel", "ListBenchmarks", "ListDecisions", "ListEscalations",
-    "ListSignalStates", "ListTasks", "OverrideDecision", "RecordDeployment", "RegisterBenchmark",
-    "RegisterModel", "ReplayDecision", "ResolveEscalation", "RetireBenchmark", "RetireModel",
-    "StreamSignals", "SubmitSignals", "TakeTask", "TryPolicy", "UpdateModel",
+    "AcknowledgeEscalation", "ApproveJob", "CancelJob", "CloseTask", "DenyJob", "DeployJobVersion",
+    "Evaluate", "ExplainAuthority", "ExplainDecision", "GetDecision", "GetJob", "GetModel",
+    "HeartbeatJob", "LeaseJob", "ListBenchmarks", "ListDecisions", "ListEscalations", "ListJobs",
+    "ListSignalStates", "ListTasks", "OverrideDecision", "ProposeJob", "RecordDeployment",
+    "RegisterBenchmark", "RegisterModel", "ReplayDecision", "ReportGate", "ResolveEscalation",
+    "RetireBenchmark", "RetireModel", "RollBackJob", "StreamSignals", "SubmitSignals", "TakeTask",
+    "TryPolicy", "UpdateModel",
 }  # fmt: skip
 """The methods whose request names a model, and below those whose request names a signal."""
 SIGNAL: Final = {"DefineSignal", "StreamSignals", "SubmitSignals"}
@@ -76,6 +78,13 @@ PLACES: Final = {
     **dict.fromkeys(("ExplainDecision", "GetDecision", "ReplayDecision"), DECISION),
     **dict.fromkeys(("AcknowledgeEscalation", "ResolveEscalation"), "models/fares/escalations/9"),
     **dict.fromkeys(("CloseTask", "TakeTask"), "models/fares/tasks/9"),
+    **dict.fromkeys(
+        (
+            "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "GetJob", "HeartbeatJob",
+            "LeaseJob", "ReportGate", "RollBackJob",
+        ),
+        "models/fares/jobs/j1",
+    ),
     **dict.fromkeys(("OverrideDecision", "RecordDeployment", "RetireModel"), "models/fares"),
     "GetModel": "models/fares",
 }  # fmt: skip

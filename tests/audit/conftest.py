@@ -8,6 +8,7 @@ import pytest
 from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
 from tests.support.governed import governed
+from tests.support.job_worlds import TWO, Working
 from tests.support.shadowed import shadow
 from tests.support.world import (
     ANA,
@@ -69,6 +70,7 @@ def lived_on(path: Path) -> World:
     world = lived(path)
     run_in_shadow(world)
     ask_people(world)
+    work(world)
     return world
 
 
@@ -116,6 +118,37 @@ def ask_people(world: World) -> None:
     cases.resolve(ANA, "delta", asked.escalation.escalation, "the feed is mended")
     world.see("delta", 9.0, START + 29 * DAY, size=100_000)
     world.settle()
+
+
+def work(world: World) -> None:
+    """Have jobs succeed, go back, be lost to a lease that ran out, and be open in the end."""
+    begin = START + 29 * DAY + HOUR
+    for model in ("jay", "kay", "ell"):
+        world.register(model)
+        world.deploy(model, "v1", at=begin)
+    working = Working.of(world)
+    working.propose("lost", "kay")
+    working.approve("lost")
+    working.lease("lost")
+    token = working.observing("v2", "good", model="jay", at=begin)
+    until(world, begin + HOUR)
+    working.report("observation", token, "good")
+    until(world, begin + 3 * HOUR)
+    token = working.observing("v3", "bad", model="jay", at=begin + 3 * HOUR)
+    working.report("observation", token, "bad", loss=500)
+    until(world, begin + 6 * HOUR)
+    token = working.lease("bad", by=TWO)
+    working.take_back(token, "bad", by=TWO, at=begin + 6 * HOUR)
+    working.propose("open", "ell")
+    working.approve("open")
+    token = working.lease("open")
+    working.report("data_integrity", token, "open")
+
+
+def until(world: World, time: int) -> None:
+    """Let a ledger's time come, and what is due of jobs by then; nothing is scored."""
+    world.see("jay", 0.4, time)
+    world.ledger.jobs.run_due()
 
 
 @pytest.fixture(scope="session")

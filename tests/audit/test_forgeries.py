@@ -23,6 +23,7 @@ from tests.audit.unapproved import UNAPPROVED
 from tests.audit.unasked import UNASKED
 from tests.audit.unauthorised import UNAUTHORISED
 from tests.audit.ungoverned import UNGOVERNED
+from tests.audit.unjudged import UNJUDGED
 from tests.support.audits import audited
 from tests.support.world import DAY
 
@@ -311,6 +312,7 @@ FORGERIES: Final[dict[str, Forge]] = (
     | SHADOWED
     | MISSTATED
     | UNGOVERNED
+    | UNJUDGED
     | UNAPPROVED
     | {
         "bodies.present": remove_a_body,
@@ -385,8 +387,7 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     assert report.gaps == ()
     applied = {one.rule for one in report.rules if one.checked}
     absent = {"seals", "erasures", "audits", "exports", "refusals", "clocks", "memory", "witnesses"}
-    absent |= {"drills"}
-    absent |= {"accounts", "seals.due", "refusals.due", "authority.changes"}
+    absent |= {"drills", "accounts", "seals.due", "refusals.due", "authority.changes"}
     absent |= {"authority.credentials", "accesses.due", "accesses", "reads"}
     absent |= {"authority.claims", "meanings.standard", "refusals.rows"}
     absent |= {"corrections.present", "corrections.alike", "corrections.newest"}

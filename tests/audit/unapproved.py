@@ -26,7 +26,7 @@ def step(paper: Paper, name: str, actor: str = OTHER, **members: object) -> int:
 
 def approve(paper: Paper, actor: str = OTHER, **changes: object) -> int:
     """Approve the first version."""
-    digest = paper.at(paper.find("recipe.drafted.v1")[0]).data["digest"]
+    digest = paper.at(paper.find("recipe.drafted.v1", recipe="weekly")[0]).data["digest"]
     members: dict[str, Any] = {"digest": digest, "meaning": "reviewed_and_approved", "comment": ""}
     return step(paper, "approved", actor, **members | changes)
 
@@ -93,7 +93,7 @@ def approve_by_machine(paper: Paper) -> int:
 
 def approve_the_rejected(paper: Paper) -> int:
     draft(paper)
-    digest = paper.at(paper.find("recipe.drafted.v1")[0]).data["digest"]
+    digest = paper.at(paper.find("recipe.drafted.v1", recipe="weekly")[0]).data["digest"]
     step(paper, "rejected", digest=digest, reason="no")
     return approve(paper)
 

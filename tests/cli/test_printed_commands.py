@@ -16,8 +16,9 @@ import typer
 
 import ledger
 from ledger.cli.exits import Exit
-from ledger.cli.main import TREE, app
+from ledger.cli.main import app
 from ledger.cli.session import hoisted
+from ledger.cli.tree import TREE
 from ledger.compliance.questions import QUESTIONS
 from tests.cli.conftest import Run
 from tests.support.pages import ROOT

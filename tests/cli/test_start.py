@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.cli.main import TREE
+from ledger.cli.tree import TREE
 from tools import reference
 
 # Not pydantic: typer itself imports it where it is installed.

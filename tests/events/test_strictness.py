@@ -20,7 +20,10 @@ DATA: dict[str, dict[str, Any]] = {
     name: json.loads((GOLDEN / f"{name}.json").read_bytes())["body"]["data"] for name in BY_TYPE
 }
 # Mappings whose keys the caller chooses: one key more or less is a value like any other.
-OPEN = ("labels", "signals", "indicators")
+OPEN = (
+    "labels", "signals", "indicators",
+    "metrics", "samples", "champion", "candidate", "values",
+)  # fmt: skip
 
 
 def objects(node: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ import ledger
 from ledger.chain.link import PERMANENT
 from ledger.events.authority import AUTHORITY_TYPES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
+from ledger.events.jobs import JOB_CLASSES
 from ledger.events.policies import STEP_CLASSES
 from ledger.events.recipes import RECIPE_CLASSES
 from ledger.events.recorder import RecorderEvent
@@ -32,6 +33,7 @@ from ledger.v1 import (
     case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
+    job_service_pb2,
     ledger_service_pb2,
     model_service_pb2,
     policy_service_pb2,
@@ -46,6 +48,7 @@ FILES: tuple[Any, ...] = (
     case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
+    job_service_pb2,
     ledger_service_pb2,
     model_service_pb2,
     policy_service_pb2,
@@ -83,7 +86,8 @@ def test_what_the_format_calls_permanent_keeps_its_body_and_so_do_keys_and_confi
     kept = PERMANENT | {"key.committed", "key.revoked", "ledger.configured"}
     kept |= {type_.rpartition(".")[0] for type_ in AUTHORITY_TYPES}
     kept |= {
-        cls.TYPE.rpartition(".")[0] for cls in (*STEP_CLASSES, *REVIEW_CLASSES, *RECIPE_CLASSES)
+        cls.TYPE.rpartition(".")[0]
+        for cls in (*STEP_CLASSES, *REVIEW_CLASSES, *RECIPE_CLASSES, *JOB_CLASSES)
     }
     assert kept == KEPT_NAMES
     assert keeps_body("key.revoked.v9")

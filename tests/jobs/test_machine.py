@@ -2,7 +2,9 @@
 
 import pytest
 
-from ledger.events.values import SECOND
+from ledger.events.jobs import JobDeployed
+from ledger.events.values import SECOND, format_time
+from ledger.jobs.steps import verdict
 from tests.support.job_stories import (
     ANA,
     BOB,
@@ -158,7 +160,7 @@ def test_the_ledger_judges_a_gate_by_the_criteria_that_the_job_was_proposed_with
         }
     ]
     assert outcome(story) == ("closed", "failed")
-    assert story.job().why == ("The gate candidate was not passed, by the verdict at position 107.")
+    assert story.job().why == ("The gate candidate was not passed.")
     assert "is over" in story.report(ONE, "holdout")
 
 
@@ -180,8 +182,6 @@ def test_a_verdict_that_its_evidence_and_criteria_do_not_give_is_refused(
     job = story.job()
     position, report = story.position + 1, story.reported("candidate", 100)
     story.jobs.apply(position, report.stream_name, report.TYPE, ONE, report.to_data())
-    from ledger.jobs.steps import verdict
-
     true = verdict(story.job())
     assert story.fault(ONE, true) == ""
     assert story.fault(ONE, true.model_copy(update=change))
@@ -265,12 +265,14 @@ def test_a_first_version_cannot_go_back_so_its_job_fails() -> None:
     assert not story.propose(gates=[gate("deployment"), first], serving=None)
     assert not story.approve(BOB)
     assert not story.lease()
-    from ledger.events.jobs import JobDeployed
-    from ledger.events.values import format_time
-
     until = format_time(story.now + 60 * SECOND)
     deployed = JobDeployed(
-        job="j1", token=1, model_version="v1", replaces=None, observed_until=until
+        job="j1",
+        token=1,
+        model_version="v1",
+        replaces=None,
+        in_service_at=format_time(story.now),
+        observed_until=until,
     )
     assert not story.add(ONE, story.reported("deployment"), deployed)
     story.now += 60 * SECOND

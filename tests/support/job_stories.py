@@ -132,7 +132,7 @@ class Story:
         return ""
 
     def fault(self, actor: str, data: Any) -> str:  # noqa: ANN401
-        moment = JobMoment(actor, self.now, self.authority)
+        moment = JobMoment(actor, self.now, self.now, self.authority)
         return job_fault(self.jobs, data.job, data.TYPE, data.to_data(), moment)
 
     def _take(self, actor: str, data: Any) -> None:  # noqa: ANN401
@@ -199,12 +199,17 @@ class Story:
 
     def deploy(self, actor: str = ONE, version: str = "v2", *, token: int | None = None) -> str:
         known = self.job()
-        until = format_time(self.now + WINDOW_SECONDS * SECOND)
+        at = format_time(self.now)
+        begun = self.now
+        if known.lease is not None:
+            begun = max(begun, known.lease.expires_at - LEASE_SECONDS * SECOND)
+        until = format_time(begun + WINDOW_SECONDS * SECOND)
         return self.add(
             actor,
             self.reported("deployment", token=token),
             JobDeployed(
                 job="j1", token=token or max(1, known.token), model_version=version, replaces="v1",
+                in_service_at=at,
                 observed_until=until,
             ),
         )  # fmt: skip

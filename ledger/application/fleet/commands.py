@@ -99,7 +99,7 @@ class FleetCommands:
 
         def decide() -> Proposal:
             self._check_described(described)
-            model = self._live_model(described.model)
+            model = self.live_model(described.model)
             if expected_version is not None and expected_version != model.version:
                 raise stale(model.id, expected_version, model.version)
             return next_event(model.version, described)
@@ -110,7 +110,7 @@ class FleetCommands:
         """Record that a model left the fleet."""
 
         def decide() -> Proposal:
-            known = self._live_model(model)
+            known = self.live_model(model)
             return next_event(known.version, ModelRetired(model=model, reason=reason))
 
         return self._save(caller, ModelRetired.METHOD, decide)
@@ -123,15 +123,15 @@ class FleetCommands:
         While an action is in force for the model, the deployment follows from it: its event cites
         that decision and carries its run.
         """
+        return self._save(caller, ModelDeployed.METHOD, lambda: self.deployment(spec))
 
-        def decide() -> Proposal:
-            check_deployment(spec, self._info, self._store)
-            model = self._live_model(spec.model)
-            data, stated = deployed(spec, model), spec.in_service_at
-            run_id, cause = self._run_in_force(spec.model)
-            return next_event(model.version, data, run_id=run_id, cause=cause, stated_time=stated)
-
-        return self._save(caller, ModelDeployed.METHOD, decide)
+    def deployment(self, spec: DeploymentSpec) -> Proposal:
+        """Propose the deployment of a version, as `record_deployment` records it."""
+        check_deployment(spec, self._info, self._store)
+        model = self.live_model(spec.model)
+        data, stated = deployed(spec, model), spec.in_service_at
+        run_id, cause = self.run_in_force(spec.model)
+        return next_event(model.version, data, run_id=run_id, cause=cause, stated_time=stated)
 
     def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> DraftResult:
         """Record the next version of a policy; POLICY_INVALID names every error of the text."""
@@ -317,7 +317,7 @@ class FleetCommands:
         self._fleet.refresh(written.last_position)
         return written
 
-    def _run_in_force(self, model: str) -> tuple[str | None, int | None]:
+    def run_in_force(self, model: str) -> tuple[str | None, int | None]:
         """Return run and position of the action that is in force for a model, if any."""
         head = self._store.events.head(self._info.origin).position
         decision = self._histories.decision_in_force(model, head)
@@ -325,7 +325,8 @@ class FleetCommands:
             return None, None
         return decision.run_id, decision.position
 
-    def _live_model(self, name: str) -> ModelAggregate:
+    def live_model(self, name: str) -> ModelAggregate:
+        """Return a model; MODEL_UNKNOWN or MODEL_RETIRED where it is not in the fleet."""
         model = self._aggregates.model(name)
         if model is None:
             raise self._fleet.model_unknown(name)
@@ -340,7 +341,7 @@ class FleetCommands:
         if (scope.kind == "labels") != bool(scope.labels):
             raise invalid_field("scope.labels", "belong to a scope of labels, and to no other")
         if scope.model is not None:
-            self._live_model(scope.model)
+            self.live_model(scope.model)
 
     def _check_described(self, described: ModelRegistered | ModelUpdated) -> None:
         if not 0 < int(described.cost_micros) <= MONEY_MICROS_MAX:

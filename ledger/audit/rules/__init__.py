@@ -10,6 +10,7 @@ from ledger.audit.rules import (
     fleet,
     governance,
     horizons,
+    jobs,
     meanings,
     obligations,
     proving,
@@ -22,6 +23,6 @@ from ledger.audit.rules import (
 
 __all__ = [
     "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "governance",
-    "horizons", "meanings", "obligations", "proving", "recipes", "replay", "reviews",
+    "horizons", "jobs", "meanings", "obligations", "proving", "recipes", "replay", "reviews",
     "shadow_plans", "shadows",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from ledger.events.authority import (
     CallRepresented,
     CredentialUsed,
 )
+from ledger.events.jobs import FOLLOWING_TYPES
 from ledger.events.models import DESCRIBING
 from ledger.events.registry import BY_TYPE
 from ledger.events.system import CONFIGURED, LedgerCreated
@@ -25,9 +26,11 @@ _LATE_MICROS: Final = 300 * SECOND
 _HOLDS_MICROS: Final = 2 * DAY
 """How long a recorded use holds: the day that it is of, and a call that goes on into the next."""
 _BEGINNING: Final = frozenset({LedgerCreated.TYPE, *CONFIGURED})
+_UNASKED: Final = _BEGINNING | AUTHORITY_TYPES | FOLLOWING_TYPES
+"""Types that have rules of their own about who may cause them."""
 
 
-def _judged_at(event: AuditedEvent, fold: LedgerState) -> int:
+def judged_at(event: AuditedEvent, fold: LedgerState) -> int:
     """Return the time by which expiry is judged; a `data` ledger's times tell nothing of it."""
     return event.recorded_at - _LATE_MICROS if fold.clock == "wall" else 0
 
@@ -44,14 +47,14 @@ _OF_MODELS: Final = frozenset({"escalations", "models", "tasks"})
 @rule("authority.changes", *AUTHORITY_TYPES)
 def authority_changes(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every change of authority was made by those who may, and by two where it takes two."""
-    state, at = fold.authority.state, _judged_at(event, fold)
+    state, at = fold.authority.state, judged_at(event, fold)
     return change_fault(state, event.position, event.type, event.actor, event.known, at) or None
 
 
 @rule("authority.rights")
 def authority_rights(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every event's actor had the right to cause it, there and on what it is about."""
-    if not _is_called(event, fold) or event.type in AUTHORITY_TYPES or event.type in _BEGINNING:
+    if not _is_called(event, fold) or event.type in _UNASKED:
         return None
     cls = BY_TYPE.get(event.type)
     if cls is None:
@@ -59,7 +62,7 @@ def authority_rights(event: AuditedEvent, fold: LedgerState) -> Verdict:
     action = METHODS.get(cls.METHOD)
     if action is None:
         return f"{event.actor} caused it, and no call of an actor leaves such an event"
-    at, state = _judged_at(event, fold), fold.authority.state
+    at, state = judged_at(event, fold), fold.authority.state
     other = METHODS.get(ALSO_LEFT_BY.get(cls.METHOD, ""), action)
     for one in (action, other):
         if state.may(event.actor, one, at, _subjects(event, fold)):
@@ -82,6 +85,12 @@ def _subjects(event: AuditedEvent, fold: LedgerState) -> Iterator[Subject]:
             yield Subject(name, signal, _labels(event.known))
         elif known is None:
             yield Subject(name, signal)
+    elif kind == "jobs":
+        job = fold.jobs.known.jobs.get(name)
+        model = event.known.get("model") if job is None else job.model
+        facts = fold.models.get(f"models/{model}")
+        described = facts.described[-1][1] if facts is not None and facts.described else {}
+        yield Subject(model, None, described.get("labels", {}))
 
 
 def _labels(data: dict[str, Any]) -> dict[str, str]:
@@ -118,7 +127,7 @@ def _token_fault(event: AuditedEvent, fold: LedgerState) -> str | None:
         return f"token {token.name} was revoked at position {token.revoked_at}"
     if token.digest != data["fingerprint"]:
         return f"its fingerprint is not that of token {token.name}"
-    if token.expires_at is not None and token.expires_at <= _judged_at(event, fold):
+    if token.expires_at is not None and token.expires_at <= judged_at(event, fold):
         return f"token {token.name} had expired"
     return None
 
@@ -129,7 +138,7 @@ def authority_claims(event: AuditedEvent, fold: LedgerState) -> Verdict:
     data, state = event.known, fold.authority.state
     if event.actor != CREDENTIAL_RECORDER:
         return f"{event.actor} recorded it, and {CREDENTIAL_RECORDER} does"
-    if not state.scopes(data["actor"], REPRESENT, _judged_at(event, fold)):
+    if not state.scopes(data["actor"], REPRESENT, judged_at(event, fold)):
         return f"{data['actor']} lacked the action {REPRESENT} there"
     if data["on_behalf_of"] not in state.persons:
         return f"{data['on_behalf_of']} is not registered"

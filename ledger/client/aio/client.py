@@ -11,6 +11,7 @@ from ledger.client.aio.cases import AsyncCaseCalls
 from ledger.client.aio.connection import AsyncClientConnection
 from ledger.client.aio.decisions import AsyncDecisionCalls
 from ledger.client.aio.exports import AsyncExportCalls
+from ledger.client.aio.jobs import AsyncJobCalls
 from ledger.client.aio.log import AsyncLogCalls
 from ledger.client.aio.models import AsyncModelCalls
 from ledger.client.aio.notifications import AsyncNotificationCalls
@@ -40,6 +41,7 @@ class AsyncLedgerClient(
     AsyncAuthorityCalls,
     AsyncNotificationCalls,
     AsyncCaseCalls,
+    AsyncJobCalls,
     AsyncRecipeCalls,
 ):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.

@@ -12,6 +12,7 @@ from ledger.client.blocking.cases import CaseCalls
 from ledger.client.blocking.connection import ClientConnection
 from ledger.client.blocking.decisions import DecisionCalls
 from ledger.client.blocking.exports import ExportCalls
+from ledger.client.blocking.jobs import JobCalls
 from ledger.client.blocking.log import LogCalls
 from ledger.client.blocking.models import ModelCalls
 from ledger.client.blocking.notifications import NotificationCalls
@@ -41,6 +42,7 @@ class LedgerClient(
     AuthorityCalls,
     NotificationCalls,
     CaseCalls,
+    JobCalls,
     RecipeCalls,
 ):
     """A connection to one ledger of a decision-ledger server; a context manager.

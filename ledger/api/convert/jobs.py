@@ -1,0 +1,108 @@
+"""Jobs, their gates, and the evidence of executors."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import inverse, message_of, numbers, timestamp
+from ledger.events.jobs import ArtifactPart, GateJudged, GateReported, JobOutcome
+from ledger.events.recipe_document import GateName
+from ledger.jobs.machine import Job, missing_approvals
+from ledger.v1 import job_pb2
+
+GATE_NUMBERS: Final = numbers(job_pb2.JobGate, GateName)
+GATES: Final[dict[int, GateName]] = inverse(GATE_NUMBERS)
+_OUTCOMES: Final = numbers(job_pb2.JobOutcome, JobOutcome)
+_STATES: Final[Mapping[str, Any]] = {
+    "proposed": job_pb2.JOB_STATE_PROPOSED,
+    "ready": job_pb2.JOB_STATE_READY,
+    "leased": job_pb2.JOB_STATE_LEASED,
+    "awaiting_approval": job_pb2.JOB_STATE_AWAITING_APPROVAL,
+    "observing": job_pb2.JOB_STATE_OBSERVING,
+    "rolling_back": job_pb2.JOB_STATE_ROLLING_BACK,
+    "closed": job_pb2.JOB_STATE_CLOSED,
+}
+
+
+def job(known: Job) -> job_pb2.Job:
+    """Return a job."""
+    data, version = known.proposed, known.deployed
+    waits = known.state in {"proposed", "awaiting_approval"}
+    missing = missing_approvals(known, known.approvals) if waits else []
+    return message_of(
+        job_pb2.Job,
+        data,
+        name=f"models/{known.model}/jobs/{known.name}",
+        job=known.name,
+        state=state_of(known),
+        outcome=_OUTCOMES.get(known.outcome, 0),
+        reason=known.why,
+        proposer=known.proposer,
+        position=known.position,
+        changed_position=known.changed_at,
+        run_id=known.run_id or "",
+        plan_position=data["plan"] or 0,
+        gates=[GATE_NUMBERS[one["gate"]] for one in data["gates"]],
+        gates_passed=known.passed,
+        attempt=known.attempt,
+        attempts=data["limits"]["attempts"],
+        lease=None if known.lease is None else message_of(job_pb2.JobLease, known.lease),
+        deployment=None
+        if version is None
+        else job_pb2.JobDeployment(
+            model_version=version.model_version,
+            replaces=version.replaces or "",
+            observed_until=None
+            if version.observed_until is None
+            else timestamp(version.observed_until),
+        ),
+        missing_approvals=[
+            job_pb2.MissingApprovals(role=role, count=count) for role, count in missing
+        ],
+        cost_micros=str(known.cost_micros),
+        expected_micros=data["expected"]["cost_micros"],
+        unit=data["expected"]["unit"],
+    )
+
+
+def state_of(known: Job) -> Any:  # noqa: ANN401 - a number of the enumeration
+    """Return the state of a job; unset where the body of an event of it is gone."""
+    return _STATES.get(known.state, 0)
+
+
+def verdict(judged: GateJudged) -> job_pb2.JudgedGate:
+    """Return the verdict on a gate."""
+    return message_of(job_pb2.JudgedGate, judged)
+
+
+def reported(
+    checks: Checks, known: tuple[str, int, Job | None], gate: int, sent: job_pb2.GateEvidence
+) -> GateReported | None:
+    """Return what an executor reports of a job, under a token; None where it is refused."""
+    name, token, job_ = known
+    if gate not in GATES:
+        checks.refuse("gate", "is required: one of " + ", ".join(GATE_NUMBERS).upper())
+        return None
+    cost = sent.cost_micros or str(0 if job_ is None else job_.cost_micros)
+    try:
+        return GateReported(
+            job=name,
+            attempt=1 if job_ is None else job_.attempt,
+            token=token,
+            gate=GATES[gate],
+            metrics=dict(sent.metrics),
+            samples=dict(sent.samples),
+            champion=dict(sent.champion),
+            candidate=dict(sent.candidate),
+            cost_micros=cost,
+            artifacts=[
+                ArtifactPart(name=one.name, sha256=one.sha256.hex()) for one in sent.artifacts
+            ],
+            links=list(sent.links),
+            log_sha256=sent.log_sha256.hex() or None,
+        )
+    except ValidationError as error:
+        checks.model_errors("evidence", error)
+        return None

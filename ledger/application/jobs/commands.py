@@ -1,0 +1,312 @@
+"""The steps of jobs: each is judged as the auditor judges it, and recorded with what follows.
+
+A report and its verdict are one append, and so are the event that ends a job and its end. The
+governor records by `run_due` that a lease ran out, and that an observation is over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.application.appender import Addition, Appender, MakeData, Proposal
+from ledger.application.authority.authority import Authority, unchanged
+from ledger.application.commands import Caller, fields_named, none_after
+from ledger.application.jobs.lease_watch import LeaseWatch
+from ledger.application.jobs.reader import JobReader
+from ledger.application.jobs.refusals import job_refused, job_unknown, lease_lost, not_a_person
+from ledger.application.periodic_task import GovernorTurn, record_each
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events.base import EventData
+from ledger.events.cases import GOVERNOR
+from ledger.events.jobs import (
+    JOB_TYPES,
+    GateJudged,
+    GateReported,
+    JobApproved,
+    JobCancelled,
+    JobData,
+    JobDenied,
+    JobLeased,
+    JobLeaseExpired,
+    JobLeaseExtended,
+    JobStage,
+)
+from ledger.events.registry import typed
+from ledger.events.values import SECOND, format_time
+from ledger.governance.requirements import holds
+from ledger.jobs.machine import Job, Jobs, missing_approvals
+from ledger.jobs.steps import JobMoment, following, job_fault, verdict
+from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
+from ledger.storage.store import Store
+
+TRIES: Final = 5
+_GOVERNOR: Final = Caller(GOVERNOR)
+_SOONER: Final = frozenset({Reason.JOB_REFUSED, Reason.VERSION_CONFLICT})
+"""Another server, an executor or a person was sooner."""
+_OF_EXECUTORS: Final = frozenset({JobLeaseExtended.TYPE, GateReported.TYPE})
+_WORDS: Final = {
+    JobApproved.TYPE: "approved",
+    JobDenied.TYPE: "denied",
+    JobCancelled.TYPE: "cancelled",
+    JobLeased.TYPE: "leased",
+    JobLeaseExtended.TYPE: "kept",
+    GateReported.TYPE: "reported on",
+}
+Step = Callable[[Job, int], JobData]
+"""Makes the event of a step of a job, at a time."""
+MakeEvents = Callable[[int], list[EventData]]
+"""Makes the events of a step, given the position of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobBasis:
+    """All by which a step is judged: the jobs, when, under which authority, and the head."""
+
+    jobs: Jobs
+    moment: JobMoment
+    head: Head
+
+    def job(self, name: str) -> Job:
+        """Return a job; JOB_UNKNOWN where it was never proposed."""
+        job = self.jobs.jobs.get(name)
+        if job is None:
+            raise job_unknown(name, self.jobs.jobs)
+        return job
+
+    def check(self, job: Job, data: JobData, what: str) -> None:
+        """Refuse an event that may not be."""
+        if fault := job_fault(self.jobs, job.name, data.TYPE, data.to_data(), self.moment):
+            raise _refused(job, data, self.moment.actor, what, fault)
+
+
+class JobCommands:
+    """The steps of one ledger's jobs. Safe between threads."""
+
+    def __init__(
+        self, store: Store, info: LedgerInfo, authority: Authority, reader: JobReader, clock: Clock
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._authority = authority
+        self._reader = reader
+        self._clock = clock
+        self._watch = LeaseWatch(clock)
+        self.appender = Appender(store, info.origin)
+
+    # ---- people ----------------------------------------------------------------------------------
+
+    def approve(self, caller: Caller, job: str, role: str, note: str) -> AppendResult:
+        """Record a person's approval; without a role, in the one that is asked for and held."""
+
+        def make(known: Job, _: int) -> JobData:
+            return JobApproved(
+                job=job,
+                stage=_stage(known),
+                role=role or self._role(known, caller.actor),
+                note=note,
+            )
+
+        return self.record(caller, JobApproved.METHOD, job, make)
+
+    def deny(self, caller: Caller, job: str, reason: str) -> AppendResult:
+        """Record that a person denied a job, which ends it."""
+        return self.record(
+            caller,
+            JobDenied.METHOD,
+            job,
+            lambda known, _: JobDenied(job=job, stage=_stage(known), reason=reason),
+        )
+
+    def cancel(self, caller: Caller, job: str, reason: str) -> AppendResult:
+        """Record that a job is not wanted any more: it ends, or its version is taken back."""
+        return self.record(
+            caller, JobCancelled.METHOD, job, lambda *_: JobCancelled(job=job, reason=reason)
+        )
+
+    def _role(self, job: Job, actor: str) -> str:
+        """Return the role in which an approval of an actor counts; the first asked where none."""
+        asked = [role for role, _ in missing_approvals(job, job.approvals)]
+        now, state = self._clock.now_micros(), self._authority.state
+        held = [one for one in asked if one and holds(state, actor, one, now)]
+        return (held or asked or [""])[0]
+
+    # ---- executors -------------------------------------------------------------------------------
+
+    def lease(self, caller: Caller, job: str) -> tuple[AppendResult, Job]:
+        """Give a job to the executor that calls; JOB_REFUSED where another one has it."""
+
+        def make(known: Job, now: int) -> JobData:
+            return JobLeased(
+                job=job,
+                attempt=known.attempt,
+                token=known.token + 1,
+                expires_at=_until(known, now),
+            )
+
+        return self.record(caller, JobLeased.METHOD, job, make), self.job(job)
+
+    def heartbeat(self, caller: Caller, job: str, token: int) -> tuple[AppendResult, Job]:
+        """Keep a job: its lease is made longer once less than half of it is left.
+
+        LEASE_LOST where another lease followed, or this one has run out.
+        """
+
+        def decide(basis: JobBasis) -> Proposal:
+            known, now = basis.job(job), basis.moment.now
+            data = JobLeaseExtended(job=job, token=token, expires_at=_until(known, now))
+            lease = known.lease
+            if lease is None or (lease.executor, lease.token) != (caller.actor, token):
+                basis.check(known, data, "kept")
+            assert lease is not None, "its check has refused that"
+            half = known.proposed["limits"]["lease_seconds"] * SECOND // 2
+            if lease.expires_at - now > half:
+                return Proposal([])
+            basis.check(known, data, "kept")
+            return self.proposal(basis, known, lambda _: [data])
+
+        return self.append(caller, JobLeaseExtended.METHOD, decide), self.job(job)
+
+    def report(self, caller: Caller, reported: GateReported) -> AppendResult:
+        """Record an executor's evidence for a gate, with the ledger's verdict right behind it.
+
+        LEASE_LOST where its token is stale, JOB_REFUSED where another gate is next.
+        """
+        return self.record(caller, GateReported.METHOD, reported.job, lambda *_: reported)
+
+    # ---- what time brings ------------------------------------------------------------------------
+
+    def run_due(self) -> GovernorTurn:
+        """Record the leases that ran out and the observations that are over.
+
+        A lease that is over by the ledger's time and is waited for counts as overtaken: it is left.
+        """
+        now, jobs = self._reader.at_head(
+            lambda jobs, head: (self.now(head), list(jobs.jobs.values()))
+        )
+        leased = [one for one in jobs if one.lease is not None]
+        past = [one for one in leased if one.lease is not None and one.lease.expires_at <= now]
+        over = self._watch.over(leased, now) if self._info.clock == "wall" else past
+        due: list[tuple[str, Step]] = [(one.name, _expired) for one in over]
+        due += [
+            (one.name, lambda known, _: verdict(known))
+            for one in jobs
+            if one.state == "observing"
+            and one.deployed is not None
+            and (one.deployed.observed_until or 0) <= now
+        ]
+        turn = record_each(due, lambda one: self.record(_GOVERNOR, "Governor", *one), _SOONER)
+        return turn + GovernorTurn(overtaken=len(past) - len(over))
+
+    def verdict(self, written: AppendResult) -> GateJudged | None:
+        """Return the verdict that was recorded with a report; None where it is not due yet."""
+        if written.first_position == written.last_position:
+            return None
+        return typed(self.appender.event(written.first_position + 1), GateJudged)
+
+    # ---- shared ----------------------------------------------------------------------------------
+
+    def job(self, name: str) -> Job:
+        """Return a job as it is now; JOB_UNKNOWN where it was never proposed."""
+
+        def found(jobs: Jobs, _: Head) -> Job:
+            if name not in jobs.jobs:
+                raise job_unknown(name, jobs.jobs)
+            return jobs.jobs[name]
+
+        return self._reader.at_head(found)
+
+    def now(self, head: Head) -> int:
+        """Return the time at which an event behind the head is recorded, or a moment before."""
+        is_data = self._info.clock == "data"
+        return head.recorded_at if is_data else self._store.clocks.now_micros(self._info.origin)
+
+    def record(self, caller: Caller, method: str, name: str, make: Step) -> AppendResult:
+        """Record one event of a job that may be, and what must come right behind it."""
+
+        def decide(basis: JobBasis) -> Proposal:
+            job = basis.job(name)
+            with fields_named():
+                data = make(job, basis.moment.now)
+            basis.check(job, data, _WORDS.get(data.TYPE, "taken on"))
+            return self.proposal(basis, job, lambda _: [data])
+
+        return self.append(caller, method, decide)
+
+    def append(
+        self, caller: Caller, method: str, decide: Callable[[JobBasis], Proposal]
+    ) -> AppendResult:
+        """Append what is decided of the jobs at the head, again if they have changed."""
+
+        def proposed() -> Proposal:
+            self._authority.refresh()
+            authority = self._authority.state
+
+            def judged(jobs: Jobs, head: Head) -> Proposal:
+                moment = JobMoment(
+                    caller.actor, self.now(head), self._clock.now_micros(), authority
+                )
+                return decide(JobBasis(jobs, moment, head))
+
+            return self._reader.at_head(judged)
+
+        return self.appender.append(caller, method, proposed, tries=TRIES)
+
+    def proposal(self, basis: JobBasis, job: Job, make: MakeEvents) -> Proposal:
+        """Propose events of a job, with the verdict and the end that follow from them."""
+        actor, at = basis.moment.actor, basis.head.position
+
+        def whole(first: int) -> list[EventData]:
+            known, found = job, make(first)
+            for place, data in enumerate(found, first):
+                if isinstance(data, JobData):
+                    known = known.applied(place, data.TYPE, actor, data.to_data())
+            return [*found, *following(known, first + len(found), actor)]
+
+        events = whole(at + 1)
+        additions = [
+            Addition(
+                data.stream_name,
+                data.TYPE,
+                _nth(whole, index),
+                run_id=job.run_id,
+                cause=None if index else job.changed_at,
+                follows=index - 1 if index else None,
+            )
+            for index, data in enumerate(events)
+        ]
+        guards = [
+            unchanged(basis.moment.authority),
+            Guard(f"jobs/{job.name}", JOB_TYPES, expected_count=job.events),
+        ]
+        if any(isinstance(one, GateReported) and one.gate == "holdout" for one in events):
+            guards.append(none_after(at, None, GateReported.TYPE))
+        return Proposal(additions, guards)
+
+
+def _nth(whole: Callable[[int], list[EventData]], index: int) -> MakeData:
+    return lambda first: whole(first)[index]
+
+
+def _until(job: Job, now: int) -> str:
+    return format_time(now + job.proposed["limits"]["lease_seconds"] * SECOND)
+
+
+def _stage(job: Job) -> JobStage:
+    return "deployment" if job.state == "awaiting_approval" else "start"
+
+
+def _expired(job: Job, _: int) -> JobData:
+    return JobLeaseExpired(job=job.name, token=max(1, job.token))
+
+
+def _refused(job: Job, data: JobData, actor: str, what: str, fault: str) -> LedgerError:
+    token = getattr(data, "token", None)
+    if data.TYPE in _OF_EXECUTORS and token is not None and not job.is_over:
+        lease = job.lease
+        is_held = lease is not None and (lease.executor, lease.token) == (actor, token)
+        if not is_held and job.state != "observing":
+            return lease_lost(job, token, fault)
+    if fault.endswith("is not a person"):
+        return not_a_person(actor, job.name, what)
+    return job_refused(job.name, what, fault)

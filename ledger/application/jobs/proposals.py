@@ -1,0 +1,127 @@
+"""Proposals of jobs: a model is to be retrained by an approved recipe.
+
+A plan that admitted the model is the ground, or a person with a reason. The gates and limits of the
+recipe are copied into the proposal, so that no later version of it changes what the job must pass.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.application.appender import Addition, Proposal
+from ledger.application.authority.authority import unchanged
+from ledger.application.commands import Caller, fields_named, none_after, plan_stream
+from ledger.application.fleet.commands import FleetCommands
+from ledger.application.fleet.intake import name_fault
+from ledger.application.jobs.commands import JobBasis, JobCommands
+from ledger.application.jobs.refusals import job_refused
+from ledger.application.planning.commands import PlanCommands
+from ledger.application.recipes.shelf import Recipes
+from ledger.clock import Clock, uuid7
+from ledger.errors import invalid_field
+from ledger.events.decisions import DECISION_TYPES
+from ledger.events.jobs import JobProposed
+from ledger.events.values import format_time
+from ledger.jobs.machine import Job
+from ledger.jobs.steps import job_fault
+from ledger.storage.records import AppendResult, Guard
+
+APPROVALS_OF_A_PERSON_S_JOB: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """The statement of a caller about a job; without a plan, a person proposes it."""
+
+    model: str
+    recipe: str
+    recipe_version: int
+    reason: str
+    job: str = ""
+    plan: str = ""
+
+
+class JobProposals:
+    """Proposes the jobs of one ledger."""
+
+    def __init__(
+        self,
+        jobs: JobCommands,
+        fleet: FleetCommands,
+        plans: PlanCommands,
+        recipes: Recipes,
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._fleet = fleet
+        self._plans = plans
+        self._recipes = recipes
+        self._clock = clock
+
+    def propose(self, caller: Caller, spec: JobSpec) -> tuple[AppendResult, Job]:
+        """Record a job; JOB_REFUSED where the model has one, or the plan did not admit it."""
+        name = spec.job or uuid7(self._clock)
+        if fault := name_fault(name):
+            raise invalid_field("job", fault, remedy="Leave it empty to be given an id.")
+        if not spec.plan and not spec.reason.strip():
+            raise invalid_field("reason", "is required where no plan is the ground")
+        run_id = f"runs/{uuid7(self._clock)}"
+
+        def decide(basis: JobBasis) -> Proposal:
+            return self._proposal(basis, spec, name, run_id)
+
+        written = self._jobs.append(caller, JobProposed.METHOD, decide)
+        event = self._jobs.appender.event(written.last_position)  # a repeat was given another id
+        return written, self._jobs.job(event.stream.partition("/")[2])
+
+    def _proposal(self, basis: JobBasis, spec: JobSpec, name: str, run_id: str) -> Proposal:
+        model = self._fleet.live_model(spec.model)
+        recipe, kept = self._recipes.approved(spec.recipe, spec.recipe_version)
+        document = recipe.document
+        plan = self._admitting(name, spec) if spec.plan else None
+        run, decision = self._fleet.run_in_force(spec.model)
+        serving = model.in_service_at(format_time(basis.moment.now))
+        with fields_named():
+            data = JobProposed(
+                job=name,
+                model=spec.model,
+                recipe=spec.recipe,
+                recipe_version=recipe.version,
+                recipe_digest=recipe.digest,
+                plan=plan,
+                decision=decision,
+                serving=None if serving is None else serving.model_version,
+                budget=None,
+                reserved_micros="0",
+                expected=document.expected,
+                limits=document.limits,
+                gates=document.gates,
+                approvals=0 if plan else APPROVALS_OF_A_PERSON_S_JOB,
+                reason=spec.reason,
+            )
+        if fault := job_fault(basis.jobs, name, data.TYPE, data.to_data(), basis.moment):
+            raise job_refused(name, "proposed", fault, "List the jobs: `decision-ledger job list`.")
+        at = basis.head.position
+        return Proposal(
+            [Addition.of(data, run_id=run or run_id, cause=plan or decision)],
+            [
+                *kept,
+                unchanged(basis.moment.authority),
+                none_after(at, None, JobProposed.TYPE),
+                none_after(at, f"models/{spec.model}", *DECISION_TYPES),
+                Guard(f"models/{spec.model}", None, after_position=at),
+            ],
+        )
+
+    def _admitting(self, name: str, spec: JobSpec) -> int:
+        """Return the position of a plan that admitted the model; JOB_REFUSED where it did not."""
+        made, event = self._plans.get(spec.plan)
+        row = next((one for one in made.backlog if one.model == spec.model), None)
+        if row is None or row.outcome != "admitted":
+            why = "it has no row for the model" if row is None else row.reason.rstrip(".")
+            raise job_refused(
+                name,
+                "proposed",
+                f"{plan_stream(spec.plan)} did not admit {spec.model}: {why}",
+                f"See its backlog: `decision-ledger plan show {spec.plan}`.",
+            )
+        return event.position

@@ -1,0 +1,74 @@
+"""The jobs of one ledger as their events left them, now or at a position."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
+from ledger.events.jobs import JOB_TYPES, GateJudged
+from ledger.events.registry import decode_data, typed
+from ledger.jobs.machine import Job, Jobs
+from ledger.storage.records import Head, LedgerInfo
+from ledger.storage.store import Store
+
+T = TypeVar("T")
+
+
+class JobReader:
+    """Follows the jobs of one ledger. Safe between threads; a job is a value."""
+
+    def __init__(self, store: Store, info: LedgerInfo) -> None:
+        self._store = store
+        self._origin = info.origin
+        self._lock = threading.Lock()
+        self._jobs = Jobs()
+        self._position = 0
+
+    def at_head(self, make: Callable[[Jobs, Head], T]) -> T:
+        """Return what is made of the jobs at the head; `make` keeps none of them but as values."""
+        with self._lock:
+            head = self._store.events.head(self._origin)
+            if head.position > self._position:
+                self._fold(self._jobs, self._read(self._position, head.position))
+                self._position = head.position
+            return make(self._jobs, head)
+
+    def every(self, as_of: int | None = None) -> tuple[int, list[Job]]:
+        """Return a position and the jobs there, in order of their proposals: the head, or another.
+
+        A body that was erased since is not there for an earlier position either.
+        """
+        if as_of is None:
+            return self.at_head(lambda jobs, head: (head.position, list(jobs.jobs.values())))
+        jobs = Jobs()
+        self._fold(jobs, self._read(0, as_of))
+        return as_of, list(jobs.jobs.values())
+
+    def verdicts(self, job: str) -> list[GateJudged]:
+        """Return the verdicts on a job's gates, in order."""
+        events = self._store.events.of_types(self._origin, (GateJudged.TYPE,), stream=f"jobs/{job}")
+        return [typed(one, GateJudged) for one in events if one.body_bytes is not None]
+
+    def _read(self, after: int, until: int) -> Iterable[RecordedEvent]:
+        return self._store.events.of_types(self._origin, JOB_TYPES, after=after, at_or_before=until)
+
+    @staticmethod
+    def _fold(jobs: Jobs, events: Iterable[RecordedEvent]) -> None:
+        for event in events:
+            data = _data(event)
+            actor = "" if data is None else event.body.actor
+            run_id = None if data is None else event.body.run_id
+            jobs.apply(event.position, event.stream, event.type, actor, data, run_id)
+
+
+def _data(event: RecordedEvent) -> dict[str, Any] | None:
+    """Return the data of an event; None where its body is gone, or is none that can be read."""
+    if event.body_bytes is None:
+        return None
+    try:
+        return decode_data(event).to_data()
+    except LedgerError as error:
+        if error.reason is not Reason.EVENT_UNREADABLE:
+            raise
+        return None

@@ -1,0 +1,108 @@
+"""Jobs, as the audit folds them: what became of each, and what must come right behind an event.
+
+The verdict on a report and the end of a job are recorded right behind the event that they follow
+from, by the same actor in the same request; so is the model's deployment with the job's.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from ledger.audit.event import AuditedEvent
+from ledger.events.jobs import JOB_TYPES
+from ledger.events.models import ModelDeployed
+from ledger.events.plans import PlanMade
+from ledger.events.recipes import RecipeDrafted
+from ledger.jobs.machine import Job, Jobs
+from ledger.jobs.steps import owed_types
+
+_COPIED: Final = ("expected", "limits", "gates")
+
+
+class OwedByJob(NamedTuple):
+    """An event of a job, and the types that must come right behind it."""
+
+    event: AuditedEvent
+    model: str
+    left: deque[str]
+
+
+class AuditedJobs:
+    """The jobs as of the events applied so far."""
+
+    def __init__(self) -> None:
+        self.known = Jobs()
+        self.deployed: AuditedEvent | None = None
+        """The event before, where it is a model's deployment."""
+        self.plans: dict[int, frozenset[str]] = {}
+        """By position of a plan, the models that it admitted."""
+        self._terms: dict[tuple[str, int], dict[str, Any]] = {}
+        self._owing: OwedByJob | None = None
+        self._missing: list[tuple[int, str]] = []
+
+    def terms(self, recipe: str, version: int) -> dict[str, Any] | None:
+        """Return the parts of a recipe's version that a job copies."""
+        return self._terms.get((recipe, version))
+
+    def owing(self, event: AuditedEvent) -> bool:
+        """Whether an event is what must come right behind the one before."""
+        owed = self._owing
+        if owed is None or event.type != owed.left[0]:
+            return False
+        stream = f"models/{owed.model}" if event.type == ModelDeployed.TYPE else owed.event.stream
+        before = owed.event
+        return event.stream == stream and (event.actor, event.request_id) == (
+            before.actor, before.request_id,
+        )  # fmt: skip
+
+    def take(self, event: AuditedEvent) -> None:
+        """Take in the next event."""
+        self._pay(event)
+        self.deployed = event if event.type == ModelDeployed.TYPE else None
+        if event.type == RecipeDrafted.TYPE and event.data is not None:
+            document = event.data["document"]
+            named = event.data["recipe"], event.data["version"]
+            self._terms.setdefault(named, {name: document[name] for name in _COPIED})
+        if event.type == PlanMade.TYPE and event.data is not None:
+            rows = event.data["backlog"]
+            admitted = frozenset(row["model"] for row in rows if row["outcome"] == "admitted")
+            self.plans[event.position] = admitted
+        if event.type not in JOB_TYPES:
+            return
+        job = self.known.apply(
+            event.position, event.stream, event.type, event.actor, event.data, event.run_id
+        )
+        if job is not None and (owed := owed_types(job)):
+            self._owing = OwedByJob(event, job.model, deque(owed))
+
+    def _pay(self, event: AuditedEvent) -> None:
+        owed = self._owing
+        if owed is None:
+            return
+        if self.owing(event):
+            owed.left.popleft()
+            if owed.left:
+                return
+        else:
+            self._missing += _unpaid(owed)
+        self._owing = None
+
+    def missing(self) -> Iterator[tuple[int, str]]:
+        """Yield each event of a job without what must follow it; the events are at their end."""
+        yield from self._missing
+        if self._owing is not None:
+            yield from _unpaid(self._owing)
+
+
+def due_of(job: Job) -> int | None:
+    """Return when the governor has something to record of a job; None where it has not."""
+    if job.lease is not None:
+        return job.lease.expires_at
+    if job.state == "observing" and job.deployed is not None:
+        return job.deployed.observed_until
+    return None
+
+
+def _unpaid(owed: OwedByJob) -> Iterator[tuple[int, str]]:
+    named = ", ".join(owed.left)
+    yield owed.event.position, f"it asks for {named} right behind it, which is not there"

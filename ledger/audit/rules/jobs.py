@@ -1,0 +1,169 @@
+"""Rules about jobs: each step may be taken, each verdict is what the evidence gives, none is left.
+
+A version goes into service by a job only through its gates, and goes back only to what it replaced.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ledger.audit.event import AuditedEvent
+from ledger.audit.ledger_state import LedgerState
+from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.audit.rules.authority import judged_at
+from ledger.events.decisions import DECISION_TYPES
+from ledger.events.jobs import (
+    FOLLOWING_TYPES,
+    JOB_TYPES,
+    GateJudged,
+    GateReported,
+    JobApproved,
+    JobCancelled,
+    JobClosed,
+    JobDenied,
+    JobDeployed,
+    JobLeased,
+    JobLeaseExpired,
+    JobLeaseExtended,
+    JobProposed,
+    JobRolledBack,
+)
+from ledger.events.models import ModelDeployed
+from ledger.events.plans import PlanMade
+from ledger.jobs.recipes import use_fault
+from ledger.jobs.steps import JobMoment, job_fault
+
+_OF_LEASES: Final = (JobLeased.TYPE, JobLeaseExtended.TYPE, JobLeaseExpired.TYPE)
+_OF_PEOPLE: Final = (JobApproved.TYPE, JobDenied.TYPE, JobCancelled.TYPE, JobClosed.TYPE)
+
+
+def _fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
+    """Return why an event of a job may not be; empty where it may."""
+    job = fold.jobs.known.jobs.get(event.name)
+    if job is not None and job.state == "unreadable":
+        return Unchecked(fold.absences.reason(job.changed_at))
+    at, state = judged_at(event, fold), fold.authority.state
+    moment = JobMoment(event.actor, event.recorded_at, at, state)
+    if event.known["job"] != event.name:
+        return f"it names job {event.known['job']}"
+    is_first = event.type not in {*FOLLOWING_TYPES, JobRolledBack.TYPE}
+    if job is not None and is_first and event.cause != job.changed_at:
+        return f"it cites position {event.cause}, and the job's last event is {job.changed_at}"
+    if job is not None and event.run_id != job.run_id:
+        return f"it belongs to run {event.run_id}, and the job to {job.run_id}"
+    return job_fault(fold.jobs.known, event.name, event.type, event.known, moment)
+
+
+@rule("jobs.proposed", JobProposed.TYPE)
+def jobs_proposed(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A job has the gates and limits of an approved recipe, and a plan or a person as ground."""
+    data = event.known
+    if fault := _fault(event, fold):
+        return fault
+    recipe, version = data["recipe"], data["recipe_version"]
+    if fault := use_fault(fold.recipes.shelf, recipe, version, data["recipe_digest"]):
+        return fault
+    terms = fold.jobs.terms(recipe, version)
+    if terms is None:
+        return Unchecked("the document of its recipe is not there")
+    for name, stated in terms.items():
+        if data[name] != stated:
+            return f"its {name} are not those of version {version} of {recipe}"
+    return _ground_fault(event, fold)
+
+
+def _ground_fault(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Return what is wrong with the plan and the decision that a job names."""
+    data = event.known
+    admitted = fold.jobs.plans.get(data["plan"] or 0, frozenset())
+    if data["plan"] is not None and data["model"] not in admitted:
+        if fold.gone.lacks((PlanMade.TYPE,)):
+            return Unchecked("the body of a plan is not there")
+        return f"no plan at position {data['plan']} admitted model {data['model']}"
+    facts = fold.models.get(f"models/{data['model']}")
+    if facts is None or facts.retired_at:
+        return f"model {data['model']} is not in the fleet"
+    if facts.gone_by_type.keys() & {*DECISION_TYPES, ModelDeployed.TYPE}:
+        return Unchecked("the body of a decision or deployment of the model is not there")
+    try:
+        decided = facts.in_force(event.position - 1)
+    except LookupError as error:
+        return Unchecked(str(error))
+    is_action = decided is not None and decided.data["action"] != "NO_ACTION"
+    expected = decided.position if decided is not None and is_action else None
+    if data["decision"] != expected:
+        return f"it names a decision at {data['decision']}, and the one in force is at {expected}"
+    served = {one.version for one in facts.deployments}
+    if data["serving"] is not None and data["serving"] not in served:
+        return f"version {data['serving']} never served"
+    return None
+
+
+@rule("jobs.steps", *_OF_PEOPLE)
+def jobs_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A job is approved by other persons than its proposer's, denied, cancelled, and ends once."""
+    return _fault(event, fold) or None
+
+
+@rule("jobs.leases", *_OF_LEASES)
+def jobs_leases(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A job is leased to one executor at a time, with the next token, until its time is over."""
+    return _fault(event, fold) or None
+
+
+@rule("gates.reported", GateReported.TYPE)
+def gates_reported(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Evidence is of the next gate, under the newest token, within the uses of its holdout."""
+    return _fault(event, fold) or None
+
+
+@rule("gates.judged", GateJudged.TYPE)
+def gates_judged(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A verdict is what the job's own criteria give for the evidence right before it."""
+    return _fault(event, fold) or None
+
+
+def _missing(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    yield from fold.jobs.missing()
+
+
+@rule("jobs.due", *sorted(FOLLOWING_TYPES), needs_data=False, finish=_missing)
+def jobs_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Right behind a report is its verdict, and behind the event that ends a job is its end."""
+    job = fold.jobs.known.jobs.get(event.name)
+    is_alone = event.type == GateJudged.TYPE and job is not None and job.state == "observing"
+    if is_alone or fold.jobs.owing(event):
+        return None
+    return "the event right before it does not ask for it"
+
+
+@rule("jobs.deployed", JobDeployed.TYPE, JobRolledBack.TYPE)
+def jobs_deployed(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A job's version serves only through its gates, and gives way only to what it replaced."""
+    if fault := _fault(event, fold):
+        return fault
+    before, data = fold.jobs.deployed, event.known
+    if before is None or before.name != fold.jobs.known.jobs[event.name].model:
+        return "no deployment of its model is right before it"
+    if (before.actor, before.request_id) != (event.actor, event.request_id):
+        return f"the deployment at position {before.position} was not recorded with it"
+    if before.data is None:
+        return Unchecked(fold.absences.reason(before.position))
+    return _difference(data, before.data)
+
+
+def _difference(data: dict[str, Any], deployed: dict[str, Any]) -> str | None:
+    shared = [name for name in ("model_version", "replaces", "in_service_at") if name in data]
+    for name in shared:
+        if data[name] != deployed[name]:
+            return f"its {name} is {data[name]}, and the model's deployment says {deployed[name]}"
+    return None
+
+
+def _overdue(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    yield from fold.obligations.terms.missed("jobs.time")
+
+
+@rule("jobs.time", *sorted(JOB_TYPES), needs_data=False, finish=_overdue)
+def jobs_time(_event: AuditedEvent, _fold: LedgerState) -> Verdict:
+    """Each lease that ran out is taken up, and each observation that is over is judged."""
+    return None

@@ -1,0 +1,171 @@
+"""`decision-ledger job …`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.session import session
+from ledger.events.notation import counted, money
+from ledger.operations.failures import MisuseError
+
+if TYPE_CHECKING:
+    from ledger.client.jobs import GateJudgement, RetrainingJob
+
+_Job = Annotated[
+    str, typer.Argument(metavar="JOB", help="Id of the job, or models/MODEL/jobs/JOB.")
+]
+
+
+def propose(
+    model: Annotated[str, typer.Argument(help="The model to retrain.")],
+    recipe: Annotated[str, typer.Option(help="An approved recipe.")],
+    version: Annotated[int, typer.Option(help="Its version; the newest approved one if 0.")] = 0,
+    plan: Annotated[str, typer.Option(help="The plan that admitted the model.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; needed without a plan.")] = "",
+    job_id: Annotated[
+        str, typer.Option("--id", help="Id of the job; one is picked if empty.")
+    ] = "",
+) -> None:
+    """Propose that a model is retrained: as a plan admitted it, or as a person with a reason."""
+    if not plan and not reason.strip():
+        raise MisuseError(
+            "A job needs a ground: neither --plan nor --reason is given.",
+            "Name the plan that admitted the model, or say why it is to be retrained.",
+        )
+    chosen = session()
+    made = chosen.client.propose_job(
+        model, recipe, recipe_version=version, plan=plan, reason=reason, job_id=job_id
+    )
+    job = made.job
+    chosen.show(made, f"Proposed job {job.job} of {job.model} at position {job.position}.")
+    if not chosen.as_json:
+        output.say(f"It {_waits(job)}.")
+
+
+def list_(
+    model: Annotated[str, typer.Argument(help="Only of this model.")] = "",
+    state: Annotated[str, typer.Option(help="Only in this state, such as ready.")] = "",
+) -> None:
+    """List jobs, newest first: what each waits for, or how it ended."""
+    chosen = session()
+    found = chosen.client.list_jobs(model, state=state or None)
+    headings = ("JOB", "MODEL", "RECIPE", ">GATES", ">ATTEMPT", "STATE", ">COST")
+    rows = [
+        (
+            one.job,
+            one.model,
+            f"{one.recipe} {one.recipe_version}",
+            f"{one.gates_passed}/{len(one.gates)}",
+            f"{one.attempt}/{one.attempts}",
+            _state(one),
+            money(one.cost_micros, one.unit),
+        )
+        for one in found
+    ]
+    chosen.show({"jobs": found}, output.table(headings, rows) if rows else "No job.")
+
+
+def show(job: _Job) -> None:
+    """Show a job: its gates with their verdicts, its lease, its cost, and what it waits for."""
+    chosen = session()
+    found = chosen.client.get_job(_named(job).name)
+    one = found.job
+    facts: list[tuple[str, object]] = [
+        ("job", f"{one.job} of {one.model}, by {one.proposer}, at position {one.position}"),
+        ("recipe", f"{one.recipe} version {one.recipe_version}, digest {one.recipe_digest}"),
+        ("ground", f"plan at position {one.plan_position}" if one.plan_position else "a person"),
+        ("run", one.run_id),
+        ("state", _state(one)),
+        ("attempt", f"{one.attempt} of {one.attempts}"),
+        ("cost", f"{money(one.cost_micros, one.unit)} of {_expected(one)} expected"),
+    ]  # fmt: skip
+    if one.deployment is not None:
+        replaced = one.deployment.replaces or "no version"
+        facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
+    facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
+    left = [gate.lower() for gate in one.gates[one.gates_passed :]]
+    if left and one.outcome is None:
+        facts.append(("left", ", ".join(left)))
+    chosen.show(found, output.table(("FIELD", "VALUE"), facts))
+    if not chosen.as_json and one.outcome is None:
+        output.say(f"It {_waits(one)}.")
+
+
+def approve(
+    job: _Job,
+    role: Annotated[str, typer.Option(help="The role as which you approve.")] = "",
+    note: Annotated[str, typer.Option(help="A remark; recorded for good.")] = "",
+) -> None:
+    """Approve a job as one person: that it begins, or that its version is deployed."""
+    chosen = session()
+    changed = chosen.client.approve_job(_named(job).name, role=role, note=note)
+    chosen.show(changed, f"Approved job {changed.job.job} at position {changed.appended.position}.")
+    if not chosen.as_json:
+        output.say(f"It {_waits(changed.job)}.")
+
+
+def deny(job: _Job, reason: Annotated[str, typer.Option(help="Why; recorded for good.")]) -> None:
+    """Deny a job that waits for approvals, which ends it."""
+    chosen = session()
+    named = _named(job)
+    appended = chosen.client.deny_job(named.name, reason)
+    chosen.show(appended, f"Denied job {named.job} at position {appended.position}.")
+
+
+def cancel(job: _Job, reason: Annotated[str, typer.Option(help="Why; recorded for good.")]) -> None:
+    """Cancel a job; a version that is observed is to be taken back by an executor."""
+    chosen = session()
+    changed = chosen.client.cancel_job(_named(job).name, reason)
+    chosen.show(
+        changed, f"Cancelled job {changed.job.job} at position {changed.appended.position}."
+    )
+    if not chosen.as_json and changed.job.outcome is None:
+        output.say(f"It {_waits(changed.job)}.")
+
+
+def _named(text: str) -> "RetrainingJob":
+    """Return the job of an id or a resource name."""
+    name = text.rpartition("/jobs/")[2]
+    found = [one for one in session().client.list_jobs() if one.job == name]
+    if not found:
+        raise MisuseError(
+            f"No job {name} was proposed.", "List the jobs: `decision-ledger job list`."
+        )
+    return found[0]
+
+
+def _state(one: "RetrainingJob") -> str:
+    if one.outcome is not None:
+        return f"{one.outcome.lower().replace('_', ' ')}: {one.reason}"
+    if one.lease is not None:
+        return f"leased to {one.lease.executor} until {output.when(one.lease.expires_at)}"
+    return "unknown" if one.state is None else one.state.lower().replace("_", " ")
+
+
+def _waits(one: "RetrainingJob") -> str:
+    """Return what a job waits for, as a sentence goes on with it."""
+    if one.missing_approvals:
+        asked = ", ".join(
+            f"{counted(missing.count, 'approval')} {f'as {missing.role}' if missing.role else ''}"
+            .rstrip()
+            for missing in one.missing_approvals
+        )  # fmt: skip
+        return f"waits for {asked}: `decision-ledger job approve {one.job}`"
+    if one.deployment is not None and one.deployment.observed_until is not None:
+        until = output.when(one.deployment.observed_until)
+        if one.state == "OBSERVING":
+            return f"is observed until {until}"
+    if one.lease is not None:
+        return f"is worked on by {one.lease.executor}"
+    return "waits for an executor"
+
+
+def _expected(one: "RetrainingJob") -> str:
+    return money(one.expected_micros, one.unit)
+
+
+def _verdict(one: "GateJudgement") -> str:
+    said = " ".join(criterion.sentence for criterion in one.criteria)
+    what = "passed" if one.is_passed else "not passed"
+    return f"{one.gate.lower()} {what}{': ' + said if said else ''}"

@@ -1,0 +1,136 @@
+"""Jobs, as frozen dataclasses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ledger.client.enums import JobGate, JobOutcome, JobState
+from ledger.client.records import Appended
+
+
+@dataclass(frozen=True, slots=True)
+class JobLease:
+    """The right of one executor to work on a job."""
+
+    executor: str
+    token: int
+    """Only the newest one counts."""
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobDeployment:
+    """The deployment of a job's version."""
+
+    model_version: str
+    replaces: str
+    """The version that serves again if it is taken back; empty for none."""
+    observed_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingApprovals:
+    """Approvals that a job still takes."""
+
+    role: str
+    """Empty where any person may approve."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingJob:
+    """A job: a model is retrained by a recipe, through gates that the ledger judges."""
+
+    name: str
+    job: str
+    model: str
+    recipe: str
+    recipe_version: int
+    recipe_digest: str
+    state: JobState | None
+    """None where the body of an event of it is gone."""
+    outcome: JobOutcome | None
+    reason: str
+    proposer: str
+    position: int
+    changed_position: int
+    run_id: str
+    plan_position: int
+    gates: tuple[JobGate, ...]
+    gates_passed: int
+    attempt: int
+    attempts: int
+    lease: JobLease | None
+    deployment: JobDeployment | None
+    missing_approvals: tuple[MissingApprovals, ...]
+    cost_micros: int
+    expected_micros: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionJudgement:
+    """One criterion, judged."""
+
+    name: str
+    when: str
+    is_met: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateJudgement:
+    """The ledger's verdict on a gate."""
+
+    gate: JobGate
+    is_passed: bool
+    criteria: tuple[CriterionJudgement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedJob:
+    """A job with the verdicts on its gates so far."""
+
+    job: RetrainingJob
+    verdicts: tuple[GateJudgement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedJob:
+    """A step of a job as recorded, and the job as it is now."""
+
+    appended: Appended
+    job: RetrainingJob
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedGate:
+    """A report as recorded, the verdict on it, and the job as it is now."""
+
+    appended: Appended
+    verdict: GateJudgement | None
+    """None for an observation, which is judged when it is over."""
+    job: RetrainingJob
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that an executor left, by its SHA-256 in hex."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedEvidence:
+    """An executor's evidence for a gate: whole numbers and digests, never a verdict."""
+
+    metrics: Mapping[str, int] = field(default_factory=dict)
+    samples: Mapping[str, int] = field(default_factory=dict)
+    champion: Mapping[str, int] = field(default_factory=dict)
+    candidate: Mapping[str, int] = field(default_factory=dict)
+    cost_micros: int | None = None
+    """The cost of the job so far; None for what it was before."""
+    artifacts: tuple[Artifact, ...] = ()
+    links: tuple[str, ...] = ()
+    log_sha256: str = ""

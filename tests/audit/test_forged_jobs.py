@@ -1,0 +1,121 @@
+"""Jobs that no honest service records: each is found, by name, where it was forced into the log.
+
+Method: on an honest ledger with jobs, one event is changed or appended as its owner could, and
+everything is hashed and signed again.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.audit.paper import Paper
+from tests.audit.test_forgeries import audit_of
+from tests.audit.unjudged import DEPLOYED, JUDGED, ONE, REPORTED, follow
+
+Found = set[tuple[str, int]]
+
+
+def deploy_without_a_gate(paper: Paper) -> Found:
+    """Deploy a version of a job whose gates were not passed, with the model's deployment."""
+    model = paper.at(paper.find("model.deployed.v1", model="ell")[0]).data
+    served = model | {"model_version": "v2", "replaces": "v1"}
+    before = paper.append("models/ell", "model.deployed.v1", served, actor=ONE)
+    data = paper.at(paper.find(DEPLOYED, job="good")[0]).data
+    position = follow(paper, DEPLOYED, data | {"job": "open"}, actor=ONE, cause=before)
+    return {("jobs.deployed", position), ("jobs.due", position)}
+
+
+def soften_a_criterion(paper: Paper) -> Found:
+    found = paper.find(JUDGED, job="open")[-1]
+    paper.at(found).data["criteria"][0]["when"] = 'metrics["missing"] < 1000'
+    return {("gates.judged", found)}
+
+
+def pass_what_failed(paper: Paper) -> Found:
+    found = paper.find(JUDGED, job="bad", gate="observation")[0]
+    data = paper.at(found).data
+    data["is_passed"] = data["criteria"][0]["is_met"] = True
+    return {("gates.judged", found)}
+
+
+def use_a_holdout_too_often(paper: Paper) -> Found:
+    """Allow one use in every job, of which there are two."""
+    places = []
+    for job in ("good", "bad", "open", "lost"):
+        proposed = paper.at(paper.find("job.proposed.v1", job=job)[0]).data
+        gate = next(one for one in proposed["gates"] if one["gate"] == "holdout")
+        gate["holdout"]["max_uses"] = 1
+        places.append(("jobs.proposed", paper.find("job.proposed.v1", job=job)[0]))
+    return {*places, ("gates.reported", paper.find(REPORTED, job="bad", gate="holdout")[0])}
+
+
+def propose_by_another_recipe(paper: Paper) -> Found:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["recipe_digest"] = "33" * 32
+    return {("jobs.proposed", found)}
+
+
+def propose_without_a_plan(paper: Paper) -> Found:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data.update(plan=5)
+    return {("jobs.proposed", found)}
+
+
+def shorten_an_observation(paper: Paper) -> Found:
+    found = paper.find(DEPLOYED, job="good")[0]
+    data = paper.at(found).data
+    data["observed_until"] = data["in_service_at"]
+    return {("jobs.deployed", found)}
+
+
+def go_back_to_what_never_served(paper: Paper) -> Found:
+    found = paper.find("job.rolled_back.v1", job="bad")[0]
+    paper.at(found).data["model_version"] = "v0"
+    closed = paper.find("job.closed.v1", job="bad")[0]
+    return {("jobs.deployed", found), ("jobs.steps", closed)}
+
+
+def expire_before_its_time(paper: Paper) -> Found:
+    data = {"job": "open", "token": 1}
+    return {("jobs.leases", follow(paper, "job.lease_expired.v1", data, actor="system/governor"))}
+
+
+def close_what_is_not_over(paper: Paper) -> Found:
+    data = paper.at(paper.find("job.closed.v1", job="good")[0]).data | {"job": "open"}
+    position = follow(paper, "job.closed.v1", data, actor="users/ana")
+    return {("jobs.steps", position), ("jobs.due", position)}
+
+
+def cite_another_event(paper: Paper) -> Found:
+    data = {"job": "open", "reason": "x"}
+    position = follow(paper, "job.cancelled.v1", data, actor="users/ana", cause=4)
+    return {("jobs.steps", position), ("jobs.due", position)}
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        deploy_without_a_gate,
+        soften_a_criterion,
+        pass_what_failed,
+        use_a_holdout_too_often,
+        propose_by_another_recipe,
+        propose_without_a_plan,
+        shorten_an_observation,
+        go_back_to_what_never_served,
+        expire_before_its_time,
+        close_what_is_not_over,
+        cite_another_event,
+    ],
+    ids=lambda one: one.__name__,
+)
+def test_a_job_that_no_service_records_is_found(
+    long_paper: Paper, tmp_path: Path, forge: Callable[[Paper], Any]
+) -> None:
+    expected = forge(long_paper)
+    report = audit_of(long_paper, tmp_path)
+    seen = {(one.rule, one.position) for one in report.findings}
+    assert expected <= seen, report.text()
+    assert report.first_bad_position == min(position for _, position in expected), report.text()

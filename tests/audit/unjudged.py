@@ -1,0 +1,103 @@
+"""Forgeries of jobs: of their grounds, leases, gates, deployments and ends."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tests.audit.left_out import say_that_all_was_governed
+from tests.audit.paper import Paper
+
+DEPLOYED: Final = "job.deployed.v1"
+JUDGED: Final = "gate.judged.v1"
+LEASED: Final = "job.leased.v1"
+REPORTED: Final = "gate.reported.v1"
+ONE, TWO = "services/worker-1", "services/worker-2"
+
+
+def allow_an_attempt_more(paper: Paper) -> int:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["limits"]["attempts"] += 1
+    return found
+
+
+def approve_ones_own(paper: Paper) -> int:
+    found = paper.find("job.approved.v1", job="open")[0]
+    body_of(paper, found)["actor"] = "users/ana"
+    return found
+
+
+def lease_twice(paper: Paper) -> int:
+    newest = paper.find(LEASED, job="open")[-1]
+    data = paper.at(newest).data
+    return follow(paper, LEASED, data | {"token": data["token"] + 1}, actor=TWO)
+
+
+def report_under_a_stale_token(paper: Paper) -> int:
+    """Report and judge a gate as an executor whose lease is another one's by now."""
+    alike = paper.find(REPORTED, job="good", gate="candidate")[0]
+    data = paper.at(alike).data | {"job": "open", "token": 7}
+    reported = follow(paper, REPORTED, data, actor=ONE)
+    judged = paper.at(paper.find(JUDGED, job="good", gate="candidate")[0]).data
+    data = judged | {"job": "open", "report": reported}
+    follow(paper, JUDGED, data, actor=ONE, cause=reported)
+    return reported
+
+
+def worsen_the_evidence(paper: Paper) -> int:
+    found = paper.find(REPORTED, job="open")[-1]
+    paper.at(found).data["metrics"] = {"missing": 50}
+    return paper.find(JUDGED, job="open")[-1]
+
+
+def leave_a_verdict_out(paper: Paper) -> int:
+    paper.remove(paper.find(JUDGED, job="open")[-1])
+    return paper.find(REPORTED, job="open")[-1]
+
+
+def deploy_another_version(paper: Paper) -> int:
+    found = paper.find(DEPLOYED, job="good")[0]
+    paper.at(found).data["model_version"] = "v9"
+    return found
+
+
+def leave_an_expiry_out(paper: Paper) -> int:
+    """Put another event in the place of a lease's end, so that all others keep their positions."""
+    found = paper.find("job.lease_expired.v1", job="lost")[0]
+    defined = paper.at(paper.find("signal.defined.v1", signal="drift")[0])
+    event = paper.at(found)
+    event.stream, event.type = "signals/spare", defined.type
+    event.body = {
+        "actor": "users/ana", "causation_position": None, "request_id": None, "run_id": None,
+        "data": defined.data | {"signal": "spare"},
+    }  # fmt: skip
+    say_that_all_was_governed(paper)
+    return paper.find(LEASED, job="lost")[0]
+
+
+def body_of(paper: Paper, position: int) -> dict[str, Any]:
+    body = paper.at(position).body
+    assert isinstance(body, dict)
+    return body
+
+
+def follow(
+    paper: Paper, type_: str, data: dict[str, Any], *, actor: str, cause: int | None = None
+) -> int:
+    """Append an event of a job behind its newest one."""
+    stream = f"jobs/{data['job']}"
+    newest = [at for at, one in enumerate(paper.events, 1) if one.stream == stream][-1]
+    run_id = body_of(paper, newest)["run_id"]
+    return paper.append(
+        stream, type_, data, actor=actor, causation_position=cause or newest, run_id=run_id
+    )
+
+
+UNJUDGED: Final[dict[str, Callable[[Paper], int]]] = {
+    "jobs.proposed": allow_an_attempt_more,
+    "jobs.steps": approve_ones_own,
+    "jobs.leases": lease_twice,
+    "gates.reported": report_under_a_stale_token,
+    "gates.judged": worsen_the_evidence,
+    "jobs.due": leave_a_verdict_out,
+    "jobs.deployed": deploy_another_version,
+    "jobs.time": leave_an_expiry_out,
+}

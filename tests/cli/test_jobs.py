@@ -1,0 +1,70 @@
+"""People propose, approve, deny and cancel jobs from the command line, which says what is next."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, against
+from tests.support.job_worlds import RECIPE
+from tests.support.live_fleet import furnish
+from tests.support.served import Served, serving
+
+ANA, BOB = ("--actor", "users/ana"), ("--actor", "users/bob")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path) as found:
+        found.create()
+        with found.client(actor="users/ana") as client:
+            furnish(client, ("fares", "hotels"))
+            made = client.draft_recipe("weekly", RECIPE, "because")
+        with found.client(actor="users/bob") as client:
+            client.approve_recipe("weekly", 1, made.version.digest)
+        yield found
+
+
+@pytest.fixture
+def cli(served: Served) -> Run:
+    return against(served)
+
+
+def test_a_job_is_proposed_approved_shown_and_cancelled(cli: Run) -> None:
+    misused = cli("job", "propose", "fares", "--recipe", "weekly", *ANA)
+    assert misused.code != 0
+    assert "Name the plan that admitted the model, or say why" in misused.err
+    done = cli(
+        "job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA
+    )
+    assert done.out.startswith("Proposed job j1 of fares at position ")
+    assert "It waits for 1 approval: `decision-ledger job approve j1`." in done.err
+    refused = cli("job", "approve", "j1", *ANA)
+    assert "is the person who proposed it" in refused.err
+    assert refused.code == 1
+    done = cli("job", "approve", "j1", "--note", "fine", *BOB)
+    assert done.out.startswith("Approved job j1 at position ")
+    assert "waits for an executor" in done.err
+    shown = cli("job", "show", "models/fares/jobs/j1")
+    assert "0.00 EUR of 5.00 EUR expected" in shown.out
+    assert "data_integrity, candidate, holdout, deployment, observation" in shown.out
+    head, row = cli("job", "list", "--state", "ready").out.splitlines()
+    assert head.split() == ["JOB", "MODEL", "RECIPE", "GATES", "ATTEMPT", "STATE", "COST"]
+    assert row.split()[:5] == ["j1", "fares", "weekly", "1", "0/5"]
+    done = cli("job", "cancel", "j1", "--reason", "no machine is free", *ANA)
+    assert done.out.startswith("Cancelled job j1 at position ")
+    assert "cancelled: users/ana cancelled it." in cli("job", "list", "fares").out
+    assert "No job j9 was proposed." in cli("job", "show", "j9").err
+
+
+def test_a_job_is_denied_and_one_in_progress_names_its_executor(served: Served, cli: Run) -> None:
+    cli("job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA)
+    done = cli("job", "deny", "j1", "--reason", "too dear", *BOB)
+    assert done.out.startswith("Denied job j1 at position ")
+    cli("job", "propose", "hotels", "--recipe", "weekly", "--reason", "worse", "--id", "j2", *ANA)
+    cli("job", "approve", "j2", *BOB)
+    with served.client(actor="services/worker-1") as worker:
+        worker.lease_job("models/hotels/jobs/j2")
+    shown = cli("job", "show", "j2")
+    assert "leased to services/worker-1 until " in shown.out
+    assert "is worked on by services/worker-1" in shown.err

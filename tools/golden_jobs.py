@@ -1,0 +1,122 @@
+"""The golden instances of a job: each type once, in an order in which a job could have them."""
+
+from typing import Final
+
+from ledger.events.base import EventData
+from ledger.events.cases import GOVERNOR
+from ledger.events.jobs import (
+    GateReported,
+    JobApproved,
+    JobCancelled,
+    JobDenied,
+    JobDeployed,
+    JobLeased,
+    JobLeaseExpired,
+    JobLeaseExtended,
+    JobProposed,
+    JobRolledBack,
+)
+from ledger.events.recipe_document import CriterionPart, GatePart, MetricPart
+from ledger.jobs.machine import Jobs
+from ledger.jobs.steps import closing, verdict
+from tools.golden_proving import Appender
+
+_JOB: Final = "fraud-eu-spring"
+_WORKER: Final = "services/worker-1"
+_MODEL: Final = "fraud-eu"
+
+
+def run(ledger: Appender) -> None:
+    """Propose a job, pass its gate, deploy, go back, and close it; then what else there is."""
+    minutes, jobs = iter(range(60)), Jobs()
+
+    def note(data: EventData, actor: str) -> int:
+        at = f"2026-12-05T10:{next(minutes):02d}:00.000000Z"
+        position = ledger.append(data, data.stream_name, at, actor=actor)
+        jobs.apply(position, data.stream_name, data.TYPE, actor, data.to_data())
+        return position
+
+    note(_proposed(), "users/ada")
+    note(JobApproved(job=_JOB, stage="start", role="", note="The feed is mended."), "users/bo")
+    note(JobLeased(job=_JOB, attempt=1, token=1, expires_at="2026-12-05T11:02:00.000000Z"), _WORKER)
+    note(JobLeaseExtended(job=_JOB, token=1, expires_at="2026-12-05T11:03:00.000000Z"), _WORKER)
+    note(_reported(), _WORKER)
+    note(verdict(jobs.jobs[_JOB]), _WORKER)
+    note(
+        JobDeployed(
+            job=_JOB,
+            token=1,
+            model_version="2026-09",
+            replaces="2026-02",
+            in_service_at="2026-12-05T10:05:00.000000Z",
+            observed_until=None,
+        ),
+        _WORKER,
+    )
+    note(JobCancelled(job=_JOB, reason="Its features changed meanwhile."), "users/bo")
+    note(JobRolledBack(job=_JOB, token=2, model_version="2026-02", replaces="2026-09"), _WORKER)
+    note(closing(jobs.jobs[_JOB]), _WORKER)
+    note(JobDenied(job=_JOB, stage="start", reason="One at a time."), "users/bo")
+    note(JobLeaseExpired(job=_JOB, token=1), GOVERNOR)
+
+
+def _proposed() -> JobProposed:
+    metric = MetricPart(name="missing", unit="ppm", meaning="Rows without a label.", of="run")
+    criterion = CriterionPart(
+        name="few-missing",
+        when='metrics["missing"] <= 20000',
+        rationale="More than 2% without labels was a broken feed each time.",
+    )
+    gate = GatePart(
+        gate="data_integrity",
+        metrics=[metric],
+        samples=[],
+        criteria=[criterion],
+        holdout=None,
+        approvals=[],
+        window_seconds=None,
+    )
+    return JobProposed.from_data(
+        {
+            "job": _JOB,
+            "model": _MODEL,
+            "recipe": "weekly",
+            "recipe_version": 1,
+            "recipe_digest": "ab" * 32,
+            "plan": None,
+            "decision": None,
+            "serving": "2026-02",
+            "budget": None,
+            "reserved_micros": "0",
+            "expected": {"cost_micros": "40000000", "unit": "EUR", "duration_seconds": 2_700},
+            "limits": {
+                "time_seconds": 7_200,
+                "memory_mib": 8_192,
+                "attempts": 2,
+                "lease_seconds": 3_600,
+                "heartbeat_seconds": 600,
+            },
+            "gates": [gate.model_dump()],
+            "approvals": 1,
+            "reason": "Labels were late for a week, and are complete again.",
+        }
+    )
+
+
+def _reported() -> GateReported:
+    return GateReported.from_data(
+        {
+            "job": _JOB,
+            "attempt": 1,
+            "token": 1,
+            "gate": "data_integrity",
+            "metrics": {"missing": 3_100},
+            "samples": {},
+            "champion": {},
+            "candidate": {},
+            "cost_micros": "1200000",
+            "artifacts": [{"name": "snapshot", "sha256": "cd" * 32}],
+            "links": ["https://runs.example.com/7"],
+            "log_sha256": "ef" * 32,
+        }
+    )
