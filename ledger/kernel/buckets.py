@@ -84,6 +84,16 @@ class SignalBuckets:
             if not buckets and self._one_map is None:
                 del self.sources[source]
 
+    def empty(self, at: int) -> tuple[int, int]:
+        """Empty the bucket of a time, of every source; return its first and last time."""
+        index = at // self._bucket_micros
+        for source in list(self.sources):
+            buckets = self.sources[source]
+            buckets.pop(index, None)
+            if not buckets and self._one_map is None:
+                del self.sources[source]
+        return index * self._bucket_micros, (index + 1) * self._bucket_micros - 1
+
     def oldest_index(self, evaluated_at: int) -> int:
         """Return the index of the oldest bucket that the window of `evaluated_at` reaches."""
         width = self.rule.window_seconds // self.rule.bucket_seconds
@@ -116,6 +126,14 @@ class ModelState:
     def buckets_of(self, signal: str) -> SignalBuckets:
         """Return the buckets of a signal that has a rule."""
         return self._by_signal[signal]
+
+    def empty(self, signal: str, at: int) -> tuple[int, int] | None:
+        """Empty the bucket of a signal that holds a time, and return its first and last time.
+
+        None where the signal has no rule. Observations of that time that count are observed again.
+        """
+        buckets = self._by_signal.get(signal)
+        return None if buckets is None else buckets.empty(at)
 
     def prune(self, evaluated_at: int) -> None:
         """Drop what no evaluation at or after `evaluated_at` (microseconds) can see."""

@@ -170,6 +170,21 @@ def test_what_a_trial_reads_again_for_corrections_counts_against_its_bound(
     assert f"more than {count} events" in caught.value.message
 
 
+def test_a_trial_reads_again_only_the_bucket_that_a_correction_is_in(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, corrections = make_world().begin("m1", policy=STRICT), 5
+    for day in range(2 * corrections):
+        world.see("m1", 1.4, START + day * DAY)
+        if day >= corrections:
+            correct(world, world.events("signal.observed.v1")[day - corrections].position, 0.4)
+        world.settle()
+    count = sum(event.stream == "models/m1" for event in world.events())
+    monkeypatch.setattr("ledger.application.decisions.trial.EVENTS_MAX", count + corrections)
+    found = world.ledger.trials.run((None, chosen(world, STRICT)), ["m1"], TrialSpan())[1].steps
+    assert [told(step) for step in found] == on_record(world)
+
+
 def test_a_report_counts_what_differs_retrainings_their_cost_and_escalations(
     make_world: MakeWorld,
 ) -> None:

@@ -118,6 +118,23 @@ def test_pruning_what_no_later_evaluation_sees_changes_no_score(
         assert score(scoring, 1, 1, pruned, later) == score(scoring, 1, 1, whole, later)
 
 
+@given(scorings(), st.lists(observations, min_size=1, max_size=30))
+def test_a_bucket_that_was_emptied_and_is_observed_again_is_as_it_was(
+    scoring: Scoring, seen: list[KernelObservation]
+) -> None:
+    state, chosen = state_of(scoring, seen), seen[0]
+    bounds = state.empty(chosen.signal, chosen.observed_at)
+    if bounds is not None:
+        assert bounds[0] <= chosen.observed_at <= bounds[1]
+        left = {rule.signal: state.buckets_of(rule.signal).sources for rule in scoring.signals}
+        assert left != _buckets(scoring, seen)
+        for one in seen:
+            if one.signal == chosen.signal and bounds[0] <= one.observed_at <= bounds[1]:
+                state.observe(*one)
+    found = {rule.signal: state.buckets_of(rule.signal).sources for rule in scoring.signals}
+    assert found == _buckets(scoring, seen)
+
+
 @given(scorings(), ppm, ppm, st.lists(observations, max_size=30))
 def test_every_result_keeps_its_range_and_fits_53_bits(
     scoring: Scoring, impact: int, risk: int, seen: list[KernelObservation]

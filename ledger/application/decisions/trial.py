@@ -7,7 +7,7 @@ before, by the times of what was observed. The tried policy's own last decision 
 its hysteresis and its bound of priority go by. Overrides count as they were set.
 
 A body that was erased since is not there. Costs one read of the streams, and one
-of the window of the kernel at the first score after a correction; nothing is kept.
+of the buckets in which something was corrected at the next score; nothing is kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -200,6 +200,8 @@ class _Walk:
     history: History | None = None
     state: ModelState | None = None
     service: ServicePeriod | None = None
+    corrected: set[tuple[str, int]] = field(default_factory=set)
+    """Signals and times of the corrections since the last score."""
     pending: TrialStep | None = field(default=None)
     """A recorded score whose decision may follow."""
 
@@ -212,9 +214,11 @@ class _Walk:
             assert isinstance(data, ModelDescribed)
             self.history = History(data.model, event.position, data)
         elif event.observed_at is not None:
-            if correction_of(event) is not None:
-                self.state = None  # its buckets still hold what is corrected
-            self._observe(event)
+            if correction_of(event) is None:
+                self._observe(event)
+            elif self.state is not None:  # its bucket still holds what is corrected
+                seen = parse_observed(event)
+                self.corrected.add((seen.signal, seen.observed_at))
         elif event.type in DECISION_TYPES:
             self._decided(typed(event, DecisionMade), event)
         elif event.type != ScoreComputed.TYPE and self.history is not None:
@@ -297,10 +301,29 @@ class _Walk:
             )
             if is_again:
                 self.reads.add(len(positions))
+        else:
+            self._correct(history, self.state)
+        self.corrected.clear()
         last = history.score
         if last and not is_same_versions(last[0], horizon.model_version, policy):
             last = None
         return assess(horizon, self.state, last)
+
+    def _correct(self, history: History, state: ModelState) -> None:
+        """Fill the buckets again in which something was corrected, each once."""
+        emptied = {
+            (signal, *bounds)
+            for signal, at in self.corrected
+            if (bounds := state.empty(signal, at)) is not None
+        }
+        for signal, first, last in sorted(emptied):
+            found = self.histories.selected(history, self.service, state.scoring, first, last)
+            for _, seen in found:
+                self.reads.add(1)
+                if seen.signal == signal:
+                    state.observe(
+                        seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source
+                    )
 
 
 def _is_other(before: PriorDecision | None, action: Action, tier: str, rule: str) -> bool:
