@@ -31,15 +31,15 @@ def run(ledger: Appender) -> None:
     minutes, jobs = iter(range(60)), Jobs()
 
     def note(data: EventData, actor: str) -> int:
-        at = f"2026-12-05T10:{next(minutes):02d}:00.000000Z"
+        at = f"2027-02-02T10:{next(minutes):02d}:00.000000Z"
         position = ledger.append(data, data.stream_name, at, actor=actor)
         jobs.apply(position, data.stream_name, data.TYPE, actor, data.to_data())
         return position
 
     note(_proposed(), "users/ada")
     note(JobApproved(job=_JOB, stage="start", role="", note="The feed is mended."), "users/bo")
-    note(JobLeased(job=_JOB, attempt=1, token=1, expires_at="2026-12-05T11:02:00.000000Z"), _WORKER)
-    note(JobLeaseExtended(job=_JOB, token=1, expires_at="2026-12-05T11:03:00.000000Z"), _WORKER)
+    note(JobLeased(job=_JOB, attempt=1, token=1, expires_at="2027-02-02T11:02:00.000000Z"), _WORKER)
+    note(JobLeaseExtended(job=_JOB, token=1, expires_at="2027-02-02T11:03:00.000000Z"), _WORKER)
     note(_reported(), _WORKER)
     note(verdict(jobs.jobs[_JOB]), _WORKER)
     note(
@@ -48,7 +48,7 @@ def run(ledger: Appender) -> None:
             token=1,
             model_version="2026-09",
             replaces="2026-02",
-            in_service_at="2026-12-05T10:05:00.000000Z",
+            in_service_at="2027-02-02T10:05:00.000000Z",
             observed_until=None,
         ),
         _WORKER,
