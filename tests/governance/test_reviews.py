@@ -13,6 +13,8 @@ from ledger.events.policies import ScopePart
 from ledger.events.reviews import PolicyReviewDue
 from ledger.events.values import format_time
 from ledger.governance.lifecycle import ScopeKey
+from ledger.notification_settings import SubscriberSettings
+from ledger.notifications.selection import Selection
 from tests.governance.test_approvals import check_audit
 from tests.support.staffed import APPROVER, SAM, Governed, governed, governed_text
 from tests.support.world import DAY, EVERYWHERE
@@ -141,3 +143,14 @@ def test_a_ledger_whose_clock_are_its_data_is_reviewed_by_their_time(tmp_path: P
         assert run(world) == (days == 30)
     check_audit(world, "authority.rights")
     world.close()
+
+
+def test_a_subscriber_of_its_type_is_told_that_a_review_is_due(world: Governed) -> None:
+    world.clock.advance(90 * DAY)
+    run(world)
+    wanted = SubscriberSettings(
+        name="desk", kind="command", command=("/usr/bin/tell",), types=("policy.review_due.*",)
+    )
+    selection = Selection(wanted, lambda _model, _position: {})
+    told = [event.position for event in world.events() if selection.has(event)]
+    assert told == [world.head]
