@@ -12,6 +12,7 @@ from ledger.audit.report import Report, UncheckedCount
 from ledger.audit.source import Finding
 from ledger.client import (
     authority,
+    budgets,
     cases,
     jobs,
     notifications,
@@ -104,6 +105,11 @@ SHAPES: Final[dict[str, Shape]] = {
     "plan make": ranking.MadePlan,
     "plan show": ranking.Plan,
     "plan list": ("plans",),
+    "budget set": records.Appended,
+    "budget show": budgets.ToldBudget,
+    "budget list": budgets.ToldBudgets,
+    "budget forecast": budgets.ToldBudget,
+    "budget overspend": records.Appended,
     "decision list": ("decisions",),
     "decision show": outcomes.EvaluatedDecision,
     "decision override": records.RecordedOverride,
@@ -192,6 +198,7 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "policies": records.Policy,
     "plans": ranking.Plan,
     "priorities": ranking.Priority,
+    "budgets": budgets.RetrainingBudget,
     "decisions": outcomes.Decision,
     "escalations": cases.Escalation,
     "jobs": jobs.RetrainingJob,

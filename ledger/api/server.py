@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from ledger.api.authentication.authenticator import build_authenticator
 from ledger.api.authority import AuthorityServicer
+from ledger.api.budgets import BudgetServicer
 from ledger.api.call_limits import CallLimits
 from ledger.api.calls import Admission, methods_of
 from ledger.api.cases import CaseServicer
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 _SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
     "ledger.v1.AuthorityService": AuthorityServicer,
+    "ledger.v1.BudgetService": BudgetServicer,
     "ledger.v1.CaseService": CaseServicer,
     "ledger.v1.DecisionService": DecisionServicer,
     "ledger.v1.JobService": JobServicer,

@@ -6,6 +6,7 @@ from ledger.application.appender import Appender
 from ledger.application.attestation import Attestation, AttestationOptions
 from ledger.application.authority.authority import Authority
 from ledger.application.authority.changes import AuthorityChanges
+from ledger.application.budgets.budgets import Budgets
 from ledger.application.clocks import Clocks
 from ledger.application.decisions.decisions import Decisions
 from ledger.application.decisions.grounds import GroundsReader
@@ -105,12 +106,18 @@ class LedgerApplication:
         self.governor = Governor(
             store, info, self.cases, self.histories, clock, self.shadowing, due
         )
+        self.budgets = Budgets(store, info, self.fleet)
         self.clocks = Clocks(store, info)
         self.drills = Drills(store, info)
         self.erasure = Erasure(store, info, self.governance.keeps_activations)
+        self._forget_erased()
+        self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
+
+    def _forget_erased(self) -> None:
+        """Have the parts that keep copies of bodies forget those that are erased."""
         self.erasure.on_erased(lambda position, _: self.fleet.refresh(position))
         self.erasure.on_erased(lambda *_: self.cases.forget())
-        self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
+        self.erasure.on_erased(lambda *_: self.budgets.forget())
 
     def _build_retraining(self, store: Store, info: LedgerInfo) -> None:
         """Build what leads from a decision to a retrained model."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger.audit.absence import Absences
 from ledger.audit.audited_model import AuditedModel, apply_to_model
 from ledger.audit.authority import AuditedAuthority
+from ledger.audit.budgets import AuditedBudgets
 from ledger.audit.cases import AuditedCases
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gone import Gone
@@ -86,6 +87,7 @@ class LedgerState:
         """(position, policy, period, next price)."""
         self.authority = AuditedAuthority()
         self.cases = AuditedCases()
+        self.budgets = AuditedBudgets()
         self.lifecycle = LifecycleState()
         self.jobs = AuditedJobs()
         self.recipes = AuditedRecipes()
@@ -132,6 +134,7 @@ class LedgerState:
         self.jobs.take(event)
         self.recipes.apply(event)
         self.cases.take(event, self)
+        self.budgets.take(event)
         self.shadows.take(event, self)
         said = event.actor, event.data, event.recorded_at
         self.lifecycle.apply(event.position, event.stream, event.type, *said)

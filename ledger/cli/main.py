@@ -26,7 +26,7 @@ _EVERYWHERE = (
     "--deadline, --max-age, --max-future, --tls-ca, --tls-certificate, --tls-key, --token-file, "
     "--json."
 )
-_PYTHONS_OWN: Final = frozenset({"list", "try"})
+_PYTHONS_OWN: Final = frozenset({"list", "set", "try"})
 """Names of commands whose functions end in an underscore, since Python means something by them."""
 
 

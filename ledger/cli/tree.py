@@ -64,6 +64,11 @@ TREE: Final[dict[str, str | Group]] = {
         "benchmarks",
     ),
     "plan": Group("Which models to retrain within a budget.", ("make", "show", "list"), "plans"),
+    "budget": Group(
+        "Budgets of retraining, and when they run out.",
+        ("set", "show", "list", "forecast", "overspend"),
+        "budgets",
+    ),
     "decision": Group(
         "Decisions made, explained and replayed.",
         ("list", "show", "explain", "override", "replay", "receipt"),

@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from ledger.v1 import (
     authority_service_pb2,
+    budget_service_pb2,
     case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 _SERVICES: Final = (
     authority_service_pb2,
+    budget_service_pb2,
     case_service_pb2,
     decision_service_pb2,
     export_service_pb2,

@@ -73,6 +73,13 @@ class DrillKind(StrEnum):
     BUILT_IN = "BUILT_IN"
 
 
+class BudgetEnvelope(StrEnum):
+    """The part of a budget that pays: for jobs, or for tests of candidates."""
+
+    JOBS = "JOBS"
+    TESTS = "TESTS"
+
+
 class TaskOutcome(StrEnum):
     """How a task ended."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ledger.compliance.access import accesses_table, reads_table
+from ledger.compliance.budgets import spending_table
 from ledger.compliance.callers import callers_table
 from ledger.compliance.cases import escalations_table, tasks_table
 from ledger.compliance.conduct import conduct_table, refusals_table
@@ -31,6 +32,7 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "escalations": escalations_table,
     "tasks": tasks_table,
     "plan_places": plan_rows_table,
+    "spending": spending_table,
     "deployments": deployments_table,
     "policy_changes": changes_table,
     "approvals": approvals_table,

@@ -37,6 +37,8 @@ ACTIONS: Final[dict[str, str]] = {
     "audits.record": "record that an audit was completed",
     "authority.read": "see actors, identities, roles and grants",
     "bodies.erase": "erase bodies of events",
+    "budgets.overspend": "let a job cost more than its budget has",
+    "budgets.set": "set a budget",
     "checkpoints.cosign": "hand in a witness's cosignature",
     "clock.confirm": "confirm the server's clock",
     "decisions.evaluate": "score a model and decide, besides the schedule",

@@ -24,6 +24,7 @@ from ledger.events.budgets import (
     BudgetReserved,
     BudgetSet,
     BudgetSpent,
+    Envelope,
 )
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.limits import BUDGET_RATE_PERIODS_MAX
@@ -50,7 +51,7 @@ class Reservation(NamedTuple):
     position: int
     job: str
     model: str
-    envelope: str
+    envelope: Envelope
     is_top_tier: bool
     own_micros: int
     """Out of the envelope."""
@@ -222,14 +223,21 @@ def applied(
         if before is None:
             return None
         return replace(before, is_gone=True, events=before.events + 1)
-    if type_ == BudgetSet.TYPE:
+    if type_ == BudgetSet.TYPE and not (before and before.is_gone and data["opening"] is None):
         after = _set(before, position, data)
-    elif before is None or before.is_gone:
+    elif before is None:
         raise BudgetError("it was not set")
+    elif before.is_gone:
+        after = _unknown(before, data)
     else:
         after = _CHANGES[type_](before, position, data)
     events = 1 if before is None else before.events + 1
     return replace(after, events=events)
+
+
+def _unknown(before: Budget, data: Mapping[str, Any]) -> Budget:
+    """Return a budget without a balance after one more event: its job has no other."""
+    return replace(before, ended=before.ended.with_one(_claim(data))) if "job" in data else before
 
 
 def _set(before: Budget | None, position: int, data: Mapping[str, Any]) -> Budget:
@@ -256,6 +264,8 @@ def _set(before: Budget | None, position: int, data: Mapping[str, Any]) -> Budge
             for name, flow in flows.items()
         }
         ended = Claims() if before is None else before.ended
+        for claim in () if before is None else before.reservations:
+            ended = ended.with_one(claim)
         return Budget(**common, envelopes=envelopes, begun_at=at, ended=ended)
     if data["unit"] != before.unit:
         raise BudgetError(f"it is in {before.unit}, and {data['unit']} cannot take its place")
@@ -279,7 +289,14 @@ def _reserved(before: Budget, position: int, data: Mapping[str, Any]) -> Budget:
     if amount - own > approved:
         raise _shortage(now, claim, amount - own - approved, is_top_tier=is_top_tier)
     made_ = Reservation(
-        position, claim[0], data["model"], claim[1], is_top_tier, own, amount - own, now.period
+        position,
+        claim[0],
+        data["model"],
+        data["envelope"],
+        is_top_tier,
+        own,
+        amount - own,
+        now.period,
     )
     one = now.envelopes[claim[1]]
     one = replace(one, free_micros=one.free_micros - own).took(now.period, amount)

@@ -150,6 +150,12 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. The step in the life of a recipe may not be taken, or no job may be made by the version. Do: the message says why; `recipe show` says the state of each version."""
     ERROR_REASON_BENCHMARK_REFUSED: _ErrorReason.ValueType  # 103
     """FAILED_PRECONDITION. The version cannot be registered as a benchmark or as known to be good, or is not registered so. Do: the message says why; `benchmark list` shows what is registered."""
+    ERROR_REASON_BUDGET_UNKNOWN: _ErrorReason.ValueType  # 120
+    """NOT_FOUND. No budget was set under that name, or none pays for jobs of the model. Do: list the budgets; set one for the model's labels, its team or the ledger."""
+    ERROR_REASON_BUDGET_REFUSED: _ErrorReason.ValueType  # 121
+    """FAILED_PRECONDITION. The budget cannot be set so, or the job has no reservation there, or had one before. Do: the message says why; list the budgets."""
+    ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 122
+    """FAILED_PRECONDITION. The budget lacks the money for the job. Do: wait for the next refill, or have a person approve overspending for this job."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -298,3 +304,9 @@ ERROR_REASON_RECIPE_REFUSED: ErrorReason.ValueType  # 102
 """FAILED_PRECONDITION. The step in the life of a recipe may not be taken, or no job may be made by the version. Do: the message says why; `recipe show` says the state of each version."""
 ERROR_REASON_BENCHMARK_REFUSED: ErrorReason.ValueType  # 103
 """FAILED_PRECONDITION. The version cannot be registered as a benchmark or as known to be good, or is not registered so. Do: the message says why; `benchmark list` shows what is registered."""
+ERROR_REASON_BUDGET_UNKNOWN: ErrorReason.ValueType  # 120
+"""NOT_FOUND. No budget was set under that name, or none pays for jobs of the model. Do: list the budgets; set one for the model's labels, its team or the ledger."""
+ERROR_REASON_BUDGET_REFUSED: ErrorReason.ValueType  # 121
+"""FAILED_PRECONDITION. The budget cannot be set so, or the job has no reservation there, or had one before. Do: the message says why; list the budgets."""
+ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 122
+"""FAILED_PRECONDITION. The budget lacks the money for the job. Do: wait for the next refill, or have a person approve overspending for this job."""

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.budgets.budgets import Overspending
 from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
+from tests.support.budgeted import moved, release, reserve, set_budget, spend
 from tests.support.governed import governed
 from tests.support.job_worlds import TWO, Working
 from tests.support.shadowed import shadow
@@ -71,6 +73,7 @@ def lived_on(path: Path) -> World:
     run_in_shadow(world)
     ask_people(world)
     work(world)
+    spend_money(world)
     return world
 
 
@@ -149,6 +152,20 @@ def until(world: World, time: int) -> None:
     """Let a ledger's time come, and what is due of jobs by then; nothing is scored."""
     world.see("jay", 0.4, time)
     world.ledger.jobs.run_due()
+
+
+def spend_money(world: World) -> None:
+    """Have a budget pay for jobs: one above its reservation, one with a test, one cancelled."""
+    set_budget(world)
+    moved(world, reserve("job-1", 50, "delta"), reserve("job-1", 5, "delta", envelope="tests"))
+    moved(world, spend("job-1", 3, envelope="tests"))
+    wanted = Overspending("main", "job-1", "jobs", 40, "worth it")
+    world.ledger.budgets.approve_overspending(ANA, wanted)
+    moved(world, spend("job-1", 85))
+    moved(world, reserve("job-2", 20, "delta", top=True))
+    moved(world, release("job-2"))
+    set_budget(world, reserve_micros="10")
+    moved(world, reserve("job-3", 0, "delta"))
 
 
 @pytest.fixture(scope="session")

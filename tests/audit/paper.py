@@ -226,7 +226,8 @@ class Paper:
 
 _PLACES: Final = {
     "after", "as_of", "causation_position", "decision", "escalation", "evaluated_through",
-    "governed_through", "plan", "position", "report", "score_position", "shadow", "task",
+    "governed_through", "plan", "position", "report", "reservation",
+    "score_position", "shadow", "task",
 }  # fmt: skip
 
 

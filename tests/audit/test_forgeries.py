@@ -17,6 +17,7 @@ from ledger.events.values import format_time, parse_time
 from tests.audit.corrected import CORRECTED, MORE
 from tests.audit.left_out import LEFT_OUT
 from tests.audit.misstated import MISSTATED
+from tests.audit.overspent import OVERSPENT
 from tests.audit.paper import Paper
 from tests.audit.shadowed import SHADOWED
 from tests.audit.unapproved import UNAPPROVED
@@ -30,11 +31,9 @@ from tests.support.world import DAY
 Forge = Callable[[Paper], int]
 
 FOREIGN: Final = {
-    "originator_id": "x",
-    "originator_version": 1,
-    "state_base64": "e30=",
+    "originator_id": "x", "originator_version": 1, "state_base64": "e30=",
     "topic": "somewhere:Thing",
-}
+}  # fmt: skip
 FOREIGN_STREAM: Final = "recorder/2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 SCORE: Final = "score.computed.v1"
 DECISION: Final = "decision.made.v2"
@@ -310,6 +309,7 @@ FORGERIES: Final[dict[str, Forge]] = (
     | UNAUTHORISED
     | UNASKED
     | SHADOWED
+    | OVERSPENT
     | MISSTATED
     | UNGOVERNED
     | UNJUDGED

@@ -21,6 +21,7 @@ from ledger.client import (
     AsyncLedgerClient,
     LedgerClient,
     authority,
+    budgets,
     cases,
     drills,
     enums,
@@ -49,6 +50,8 @@ from ledger.v1 import (
     audit_pb2,
     authority_pb2,
     authority_service_pb2,
+    budget_pb2,
+    budget_service_pb2,
     case_pb2,
     case_service_pb2,
     checkpoint_pb2,
@@ -88,6 +91,7 @@ MODULES = [
     append_pb2,
     audit_pb2,
     authority_pb2,
+    budget_pb2,
     case_pb2,
     checkpoint_pb2,
     decision_pb2,
@@ -112,6 +116,7 @@ MODULES = [
 ]
 SERVICES = [
     authority_service_pb2,
+    budget_service_pb2,
     case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
@@ -166,6 +171,11 @@ RESULTS = {
     "DeadNotification": notification_pb2.DeadLetter.DESCRIPTOR,
     "SubscriberTest": notification_service_pb2.TestSubscriberResponse.DESCRIPTOR,
     "ModelTask": case_pb2.Task.DESCRIPTOR,
+    "EnvelopeFigures": budget_pb2.EnvelopeStatus.DESCRIPTOR,
+    "PaidModels": budget_pb2.BudgetScope.DESCRIPTOR,
+    "ReservedMoney": budget_pb2.BudgetReservation.DESCRIPTOR,
+    "RetrainingBudget": budget_pb2.Budget.DESCRIPTOR,
+    "ToldBudget": budget_service_pb2.GetBudgetResponse.DESCRIPTOR,
     "Artifact": job_pb2.JobArtifact.DESCRIPTOR,
     "ChangedJob": job_service_pb2.ApproveJobResponse.DESCRIPTOR,
     "CriterionJudgement": job_pb2.JudgedCriterion.DESCRIPTOR,
@@ -192,11 +202,13 @@ ASSEMBLED = {
     "RecordedOverride",
     "SignalStates",
     "Submitted",
+    "ToldBudgets",
 }
 CLASSES = {
     name: cls
     for module in (
         authority,
+        budgets,
         cases,
         drills,
         grounds,
@@ -269,7 +281,7 @@ def test_no_field_of_the_contract_is_lost(name: str) -> None:
 
 def test_every_message_that_answers_hold_has_its_class() -> None:
     handled = {"LabelSelector", "Observation", "PolicyScope"}  # requests, and within PolicyScope
-    handled |= {"ObservationDetail", "RawReport"}  # sent only
+    handled |= {"EnvelopeAmounts", "ObservationDetail", "RawReport"}  # sent only
     handled |= {name for name in MESSAGES if name.endswith("Request")}
     handled |= {f"{name}Response" for name in ("ShadowPolicy", "EndShadow", "ListShadows")}
     handled |= {"GetReviewPackResponse", "SignOffPolicyResponse"}

@@ -12,6 +12,7 @@ from ledger.events.signals import OBSERVED_TYPES, SignalDefined
 from tests.support.audits import audit_event, drill_event
 from tests.support.hooks import join_export
 from tests.support.life_authority import begin_authority
+from tests.support.life_budgets import BUDGET_STEPS, begin_budgets
 from tests.support.life_governance import (
     a_policy,
     answer,
@@ -80,9 +81,11 @@ def begin_governed(life: Life) -> None:
     """Begin, and do once what few lives do by chance.
 
     Where there is authority, each step of a policy's life; in as many others, people are asked,
-    policies run in shadow, and recipes come and go.
+    policies run in shadow, and recipes come and go; in the rest a budget pays for jobs.
     """
     begin(life)
+    if life.seed % 3 == 0:
+        begin_budgets(life)
     if life.seed % 3 == 1:
         begin_governance(life)
     elif life.seed % 3 == 2:
@@ -241,6 +244,7 @@ def send(life: Life, rows: list[Row]) -> None:
 
 step(0.5)(adopt_standard)
 step(2)(correct)
+STEPS.update(BUDGET_STEPS)
 step(3)(begin_shadow)
 step(1)(end_shadow)
 step(0.5)(observe_nonsense)

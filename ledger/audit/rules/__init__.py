@@ -4,6 +4,7 @@ from ledger.audit.rules import (
     access,
     authority,
     bodies,
+    budgets,
     cases,
     corrections,
     decisions,
@@ -22,7 +23,7 @@ from ledger.audit.rules import (
 )
 
 __all__ = [
-    "access", "authority", "bodies", "cases", "corrections", "decisions", "fleet", "governance",
-    "horizons", "jobs", "meanings", "obligations", "proving", "recipes", "replay", "reviews",
-    "shadow_plans", "shadows",
+    "access", "authority", "bodies", "budgets", "cases", "corrections", "decisions", "fleet",
+    "governance", "horizons", "jobs", "meanings", "obligations", "proving", "recipes", "replay",
+    "reviews", "shadow_plans", "shadows",
 ]  # fmt: skip

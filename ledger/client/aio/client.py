@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS
 from ledger.client.aio.authority import AsyncAuthorityCalls
+from ledger.client.aio.budgets import AsyncBudgetCalls
 from ledger.client.aio.cases import AsyncCaseCalls
 from ledger.client.aio.connection import AsyncClientConnection
 from ledger.client.aio.decisions import AsyncDecisionCalls
@@ -43,6 +44,7 @@ class AsyncLedgerClient(
     AsyncCaseCalls,
     AsyncJobCalls,
     AsyncRecipeCalls,
+    AsyncBudgetCalls,
 ):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from ledger.chain.witness_times import MAX_FUTURE_SECONDS
 from ledger.client.blocking.authority import AuthorityCalls
+from ledger.client.blocking.budgets import BudgetCalls
 from ledger.client.blocking.cases import CaseCalls
 from ledger.client.blocking.connection import ClientConnection
 from ledger.client.blocking.decisions import DecisionCalls
@@ -44,6 +45,7 @@ class LedgerClient(
     CaseCalls,
     JobCalls,
     RecipeCalls,
+    BudgetCalls,
 ):
     """A connection to one ledger of a decision-ledger server; a context manager.
 

@@ -1,0 +1,1 @@
+"""Budgets: set by people, asked for the money of jobs."""
