@@ -43,3 +43,14 @@ def test_an_honest_life_of_recipes_and_benchmarks_holds(paper: Paper, tmp_path: 
         3,
         4,
     ]
+
+
+def test_where_a_deployment_was_erased_it_is_not_known_what_served(
+    paper: Paper, tmp_path: Path
+) -> None:
+    for deployed in paper.find("model.deployed.v1", model="beta"):
+        paper.at(deployed).is_gone = True
+    position = register(paper, "known_good", "v9")
+    report = audit_of(paper, tmp_path)
+    assert ("benchmarks", position) not in {(one.rule, one.position) for one in report.findings}
+    assert "benchmarks" in {gap.rule for gap in report.gaps}

@@ -109,6 +109,28 @@ def retire_twice(paper: Paper) -> int:
     return step(paper, "retired", reason="old")
 
 
+def retire_by_machine(paper: Paper) -> int:
+    draft(paper)
+    return step(paper, "retired", "system/governor", reason="old")
+
+
+def retire_the_undrafted(paper: Paper) -> int:
+    draft(paper)
+    return step(paper, "retired", version=2, reason="old")
+
+
+def retire_what_never_was(paper: Paper) -> int:
+    return step(paper, "retired", version=None, reason="old")
+
+
+def register_by_machine(paper: Paper) -> int:
+    position = register(paper)
+    body = paper.at(position).body
+    assert isinstance(body, dict)
+    body["actor"] = "system/governor"
+    return position
+
+
 def fall_back_to_what_never_served(paper: Paper) -> int:
     return register(paper, "known_good", "v9")
 
@@ -153,6 +175,10 @@ MORE_UNAPPROVED: Final[dict[Callable[[Paper], int], str]] = {
     approve_the_rejected: "recipes.steps",
     approve_the_undrafted: "recipes.steps",
     retire_twice: "recipes.steps",
+    retire_by_machine: "recipes.steps",
+    retire_the_undrafted: "recipes.steps",
+    retire_what_never_was: "recipes.steps",
+    register_by_machine: "benchmarks",
     measure_by_a_ghost: "benchmarks",
     register_for_the_retired: "benchmarks",
     register_twice: "benchmarks",
