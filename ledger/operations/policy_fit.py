@@ -42,7 +42,7 @@ def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = N
     history: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     for signal, reading in seen.values():
         history[signal].append(reading)
-    return fit_policy(history, _definitions(client), _gaps(times))
+    return fit_policy(history, _definitions(client), _gaps(times), is_approved=has_approver(client))
 
 
 def stated_policy(
@@ -65,7 +65,20 @@ def stated_policy(
             f"Not defined: {', '.join(unknown)}{f' (did you mean {near}?)' if near else ''}.",
             "Define each with `decision-ledger signal define`; a policy rests on its direction.",
         )
-    return first_policy(limits, definitions, reports_every_seconds)
+    return first_policy(
+        limits, definitions, reports_every_seconds, is_approved=has_approver(client)
+    )
+
+
+def has_approver(client: "LedgerClient") -> bool:
+    """Whether a person holds the role in which policies are approved, for the whole ledger."""
+    from ledger.application.policies.starting_policy import APPROVER
+
+    return any(
+        one.role == APPROVER and one.actor.startswith("users/") and not one.expired
+        for one in client.get_authority().grants
+        if not (one.scope.models or one.scope.labels or one.scope.signals)
+    )
 
 
 def _definitions(client: "LedgerClient") -> dict[str, SignalDefined]:

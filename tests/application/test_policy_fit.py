@@ -201,3 +201,12 @@ def test_a_critical_on_the_healthy_side_begins_no_policy(limits: tuple[int, int]
         first_policy({"loss": limits}, {"loss": defined("loss")}, 86_400)
     assert "critical of loss" in caught.value.message
     assert "higher is worse" in caught.value.message
+
+
+def test_a_first_policy_asks_for_an_approval_of_the_next_one_where_it_is_told_that_it_can() -> None:
+    limits, known = {"loss": (400_000_000, 600_000_000)}, {"loss": defined("loss")}
+    asking = parse(first_policy(limits, known, 86_400, is_approved=True)).model_dump()
+    assert asking["governance"]["approvals"] == [{"role": "policy-approver", "count": 1}]
+    text = first_policy(limits, known, 86_400)
+    assert parse(text).model_dump()["governance"]["approvals"] == []
+    assert "The next version takes no approval. Once persons hold the role" in text

@@ -4,9 +4,13 @@ Method: an empty ledger with defined signals; the printed policy is linted, draf
 """
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from ledger.client.authority import AuthorityScope, RecordedGrant
+from ledger.operations.policy_fit import has_approver
 from tests.cli.conftest import Run
 
 LIMITS = ("--signal", "log-loss", "--baseline", "0.4", "--critical", "0.6")
@@ -67,3 +71,27 @@ def test_a_limit_of_many_digits_is_rounded_and_that_is_said(cli: Run) -> None:
     assert ran.code == 0
     assert "baseline: 0.412345679\n" in ran.out
     assert "1 value was rounded to 9 decimals." in ran.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"role": "policy-author"}, False),
+        ({"actor": "services/robot"}, False),
+        ({"scope": AuthorityScope(models=("fares",))}, False),
+        ({"scope": AuthorityScope(labels={"tier": "high"})}, False),
+        ({"expired": True}, False),
+    ],
+)
+def test_a_first_policy_asks_for_approvals_where_a_person_could_give_one(
+    changes: dict[str, Any],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    grant: dict[str, Any] = {
+        "position": 7, "actor": "users/ben", "role": "policy-approver", "scope": AuthorityScope(),
+        "expires_at": None, "granted_by": "users/root", "expired": False,
+    }  # fmt: skip
+    authority = SimpleNamespace(grants=(RecordedGrant(**(grant | changes)),))
+    client: Any = SimpleNamespace(get_authority=lambda: authority)
+    assert has_approver(client) is expected

@@ -21,6 +21,7 @@ from typing import Final, TypeAlias
 
 from ledger.application.policies.authoring import DAY, AuthoredSignal
 from ledger.application.policies.starting_policy import (
+    NO_APPROVALS,
     NO_PLANNING,
     LimitedSignal,
     hinted,
@@ -52,6 +53,8 @@ def fit_policy(
     history: Mapping[str, Sequence[Reading]],
     definitions: Mapping[str, SignalDefined],
     gaps_seconds: Mapping[str, int] | None = None,
+    *,
+    is_approved: bool = False,
 ) -> str:
     """Return the text of a policy over every signal with enough history; it lints clean.
 
@@ -59,7 +62,7 @@ def fit_policy(
 
     `gaps_seconds`: the usual gap between observations of one model, by signal. Where it is not
     given it is measured over the signal's whole history, which is too short a gap if many models
-    are observed at times of their own.
+    are observed at times of their own. `is_approved`: whether the next version takes an approval.
 
     Raises FIELD_INVALID that says what is missing where no signal has enough. Cost: sorting.
     """
@@ -92,8 +95,10 @@ def fit_policy(
     said = f"Fitted to the ledger's own history. Signals: {fitted}.{hints}{left_out}"
     if not fitted:
         said = f"Begun before there was history.{hints}{left_out}"
-    heading = _heading(fits, short, [one.defined.signal for one in by_hints])
-    return f"{heading}{to_text(policy_of(fits, said).document())}"
+    heading = _heading(
+        fits, short, [one.defined.signal for one in by_hints], is_approved=is_approved
+    )
+    return f"{heading}{to_text(policy_of(fits, said, is_approved=is_approved).document())}"
 
 
 def _too_little(short: list[str]) -> LedgerError:
@@ -106,7 +111,9 @@ def _too_little(short: list[str]) -> LedgerError:
     )
 
 
-def _heading(fits: list[LimitedSignal], short: list[str], hints: list[str]) -> str:
+def _heading(
+    fits: list[LimitedSignal], short: list[str], hints: list[str], *, is_approved: bool
+) -> str:
     lines = [
         "A starting policy, fitted to the history of this ledger. Read every line before you",
         "draft it: the history is taken to be mostly healthy.",
@@ -118,6 +125,8 @@ def _heading(fits: list[LimitedSignal], short: list[str], hints: list[str]) -> s
     lines += [
         _cut_text(fit.defined.signal, fit.rule, fit.cut) for fit in fits if fit.cut is not None
     ]
+    if not is_approved:
+        lines += NO_APPROVALS
     lines += [f"{name}: by the hints of the standard that it adopts." for name in hints]
     lines += [f"Left out for too little history: {each}." for each in short[:20]]
     return "".join(f"# {line}\n" for line in lines)

@@ -11,8 +11,10 @@ from typing import Final
 
 from ledger.application.policies.authoring import (
     DAY,
+    AuthoredApproval,
     AuthoredDecision,
     AuthoredEvaluation,
+    AuthoredGovernance,
     AuthoredPlanning,
     AuthoredPolicy,
     AuthoredRule,
@@ -72,18 +74,25 @@ NO_PLANNING: Final = (
     "  planning:",
     "    loss_signal: ITS_ID",
 )
+NO_APPROVALS: Final = (
+    "The next version takes no approval. Once persons hold the role policy-approver, write in",
+    "`governance`: approvals: [{role: policy-approver, count: 1}]",
+)
+APPROVER: Final = "policy-approver"
 
 
 def first_policy(
     limits: Mapping[str, tuple[int, int] | None],
     definitions: Mapping[str, SignalDefined],
     reports_every_seconds: int,
+    *,
+    is_approved: bool = False,
 ) -> str:
     """Return the text of a policy without any history; it lints clean.
 
     `limits`: baseline and critical of each signal in nano, as a person states them; None for the
     hints of the standard that it adopts. FIELD_INVALID where there are no hints, or a critical lies
-    on the healthy side of its baseline.
+    on the healthy side of its baseline. `is_approved`: whether the next version takes an approval.
     """
     fits = [
         _by_hints(definitions[name], reports_every_seconds)
@@ -92,13 +101,14 @@ def first_policy(
         for name, known in sorted(limits.items())
     ]
     fits.sort(key=lambda fit: (-fit.rule.weight, fit.defined.signal))
-    policy = policy_of(
-        fits, "Begun before there was history, from what people expect of its signals."
-    )
+    said = "Begun before there was history, from what people expect of its signals."
+    policy = policy_of(fits, said, is_approved=is_approved)
     heading = "A first policy, from stated limits. Read every line before you draft it; once there"
     lines = [heading, "is history, `decision-ledger policy init` fits another to it."]
     if not any(fit.is_loss for fit in fits):
         lines += NO_PLANNING
+    if not is_approved:
+        lines += NO_APPROVALS
     comment = "".join(f"# {line}\n" for line in lines)
     return f"{comment}{to_text(policy.document())}"
 
@@ -188,7 +198,7 @@ def rule_of(
     )
 
 
-def policy_of(fits: list[LimitedSignal], rationale: str) -> AuthoredPolicy:
+def policy_of(fits: list[LimitedSignal], rationale: str, *, is_approved: bool) -> AuthoredPolicy:
     """Return the whole policy; what it does not say here is as for any policy."""
     loss = next((fit for fit in fits if fit.is_loss), None)
     slowest = max(fit.rule.bucket for fit in fits)
@@ -199,7 +209,7 @@ def policy_of(fits: list[LimitedSignal], rationale: str) -> AuthoredPolicy:
             loss_signal=loss.defined.signal, period=period, half_life=6 * period
         )
     return AuthoredPolicy(
-        format="policy/1",
+        format="policy/2",
         title="Starting policy",
         rationale=rationale,
         scoring=AuthoredScoring(signals=[fit.rule for fit in fits]),
@@ -213,6 +223,9 @@ def policy_of(fits: list[LimitedSignal], rationale: str) -> AuthoredPolicy:
                 acknowledge=24,
             )
         ],
+        governance=AuthoredGovernance(
+            approvals=[AuthoredApproval(role=APPROVER)] if is_approved else []
+        ),
     )
 
 
