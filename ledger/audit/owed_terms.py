@@ -8,10 +8,9 @@ an account it is a gap.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gaps import GAPS_MAX
@@ -44,15 +43,14 @@ _LATE: Final = 300 * SECOND
 """How long after a term's end another event may take its place unremarked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """Something that time brings, and the position since which it is known."""
 
-    rule: str
     position: int
     due_at: int
     what: str
     since: int
+    rule: str
 
 
 class OwedTerms:
@@ -118,9 +116,9 @@ class OwedTerms:
     def _follow(self, event: AuditedEvent, whose: str, terms: Iterable[Term]) -> None:
         """Take in the terms that are open after an event."""
         before, after = self._open.get(whose, set()), set(terms)
-        for term in sorted(after - before, key=lambda one: one.position):
+        for term in sorted(after - before):
             heappush(self._alarms, (term.due_at, next(self._numbers), whose, term))
-        for term in before - after:
+        for term in sorted(before - after):
             fell_at = self._fallen.pop(term, None)
             is_late = fell_at is not None and self._now > fell_at + _LATE
             is_its = event.raw is None or event.actor == GOVERNOR
@@ -157,18 +155,18 @@ class OwedTerms:
             found += [("a task", task.opened_at) for task in known.tasks.values()]
             for name, place in found:
                 what = f"{name} of {model} was to end with the model, retired at {retired}"
-                yield Term(CASES, place, 0, what, retired)
+                yield Term(place, 0, what, retired, CASES)
             return
         until = None if open_ is None else open_.acknowledge_until
         is_passed_on = open_ is not None and document is not None and passed_on(open_, document)
         if open_ is not None and until is not None and is_passed_on and not open_.acknowledged_by:
             at, place = format_time(until), open_.opened_at
             what = f"the escalation of {model} was to go on from {open_.tier} at {at}"
-            yield Term(CASES, place, until, what, place)
+            yield Term(place, until, what, place, CASES)
         for task in known.tasks.values():
             if not task.is_overdue:
                 what = f"a task of {model} was overdue from {format_time(task.due_at)} on"
-                yield Term(CASES, task.opened_at, task.due_at, what, task.opened_at)
+                yield Term(task.opened_at, task.due_at, what, task.opened_at, CASES)
 
     def _of_job(self, name: str) -> Iterator[Term]:
         job = self._fold.jobs.known.jobs.get(name)
@@ -184,17 +182,17 @@ class OwedTerms:
         for one in self._fold.lifecycle.waiting():
             until = format_time(one.ratify_until)
             what = f"an emergency was to be ratified by {until}, or to end"
-            yield Term(POLICIES, one.position, one.ratify_until, what, one.position)
+            yield Term(one.position, one.ratify_until, what, one.position, POLICIES)
         for schedule in self._fold.lifecycle.schedules.values():
             at, place = schedule.effective_at, schedule.position
             what = f"a version was to come into force at {format_time(at)}, or to be withdrawn"
-            yield Term(POLICIES, place, at, what, place)
+            yield Term(place, at, what, place, POLICIES)
 
         for turn in self._fold.lifecycle.turns.values():
             due, place = due_at(self._fold.lifecycle, turn), turn.review or turn.activation.position
             if due and not turn.due:
                 what = f"the review of {turn.activation} was due at {format_time(due)}"
-                yield Term(REVIEWS, place, due, what, place)
+                yield Term(place, due, what, place, REVIEWS)
 
     def _of_shadows(self) -> Iterator[Term]:
         if self._fold.shadows.blind_at:
@@ -203,10 +201,10 @@ class OwedTerms:
             activated, until = self._activated.get(position), format_time(one.until)
             if activated is None:
                 what = f"a shadow was to end at {until}"
-                yield Term(SHADOWS, position, one.until, what, position)
+                yield Term(position, one.until, what, position, SHADOWS)
             else:
                 what = f"a shadow was to end: position {activated} brought its version into force"
-                yield Term(SHADOWS, position, 0, what, activated)
+                yield Term(position, 0, what, activated, SHADOWS)
 
     def _why_not(self, term: Term) -> str:
         """Return why the end of a term cannot be recorded, or is unknown; empty where neither."""
