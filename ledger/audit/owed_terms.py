@@ -176,7 +176,7 @@ class OwedTerms:
         what = f"the observation of job {name} was to be judged at {format_time(due)}"
         if job.lease is not None:
             what = f"the lease of job {name} with token {job.token} ran out at {format_time(due)}"
-        yield Term(JOBS, job.changed_at, due, what, job.changed_at)
+        yield Term(job.changed_at, due, what, job.changed_at, JOBS)
 
     def _of_policies(self) -> Iterator[Term]:
         for one in self._fold.lifecycle.waiting():
