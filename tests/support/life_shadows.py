@@ -1,7 +1,8 @@
-"""Policies in shadow in an honest life: begun on a scope, and ended by somebody or by time."""
+"""Policies in shadow in an honest life: begun, and ended by a person, by time or by promotion."""
 
 from ledger.events.policies import ScopePart
 from ledger.events.values import DAY, SECOND
+from ledger.governance.shadows import Shadow
 from tests.support.lives import Life
 from tests.support.world import ANA, HOUR, policy_text, rule
 
@@ -38,9 +39,20 @@ def begin_shadow(life: Life) -> None:
 
 
 def end_shadow(life: Life) -> None:
-    """End a shadow, if any runs; mostly time does it, or the activation of its version."""
+    """End a shadow, if any runs, or promote it; mostly time ends it."""
     life.world.ledger.governor.run_due()
     running = life.world.ledger.shadowing.running().running
-    if running and life.happens(0.4):
+    if running and life.happens(0.7):
         shadow = life.any_of(sorted(running))
-        life.world.ledger.shadowing.end(life.caller("users/ana"), shadow, "it was compared")
+        if life.happens(0.5):
+            promote(life, running[shadow])
+        else:
+            life.world.ledger.shadowing.end(life.caller("users/ana"), shadow, "it was compared")
+
+
+def promote(life: Life, shadow: Shadow) -> None:
+    """Bring the version of a shadow into force for its scope, citing it."""
+    policy, version, _ = shadow.reference
+    scope, caller = ScopePart.model_validate(shadow.scope), life.caller("users/ana")
+    activate = life.world.ledger.commands.activate_policy
+    activate(caller, policy, version, "", scope, "it was compared", shadow.position)
