@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ledger.events.policies import ScopePart
 from ledger.governance.status import VersionStatus
 from projections.as_of import as_of
 from projections.ranking import ranked
@@ -18,7 +19,7 @@ from tests.governance.test_approvals import check_audit
 from tests.support.plain_folds import Approvals, Cases, Fleet, InForce, Lacking, Roles, scope_of
 from tests.support.staffed import Governed
 from tests.support.whole_life import whole_life
-from tests.support.world import DAY, EVERYWHERE, ORIGIN
+from tests.support.world import DAY, ORIGIN
 
 
 def policies_in_force(world: Governed, position: int) -> list[tuple[Any, ...]]:
@@ -97,10 +98,14 @@ def compare(world: Governed, positions: set[int]) -> Counter[str]:
         told["scopes"] += len(expected)
         for model in fleet.models():
             assert policy_of(world, model, at) == in_force.of(model, fleet.labels[model])
-        waiting = sorted(approvals.waiting)
-        for version in chance.sample(waiting, min(2, len(waiting))):
-            status = world.ledger.governance.status(*version, EVERYWHERE, at)
-            waits = approvals.lacking(version, event.recorded_at)
+        waiting = list(approvals.waiting)
+        for version, scope in chance.sample(waiting, min(2, len(waiting))):
+            kind, model, labels = scope
+            part = ScopePart.model_validate(
+                {"kind": kind, "model": model or None, "labels": dict(labels)}
+            )
+            status = world.ledger.governance.status(*version, part, at)
+            waits = approvals.lacking(version, scope, event.recorded_at)
             assert lacking(status) == waits, (at, version)
             told["could approve"] += sum(len(could) for _, _, could in waits.values())
             told["given"] += sum(given for _, given, _ in waits.values())

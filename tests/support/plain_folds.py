@@ -141,7 +141,7 @@ class Approvals:
         self._before: dict[Scope, list[Named]] = {}
         """The same before an emergency that waits for ratification."""
         self._emergencies: dict[Scope, tuple[Named, str, int]] = {}
-        self.waiting: dict[Named, tuple[int, str, Scope]] = {}
+        self.waiting: dict[tuple[Named, Scope], tuple[int, str]] = {}
         self._given: dict[int, tuple[int, str, dict[str, Any]]] = {}
 
     def take(self, event: RecordedEvent) -> None:
@@ -155,7 +155,7 @@ class Approvals:
         self._drafts[named(data)] = actor, asked
 
     def _policy_submitted(self, event: RecordedEvent, actor: str, data: dict[str, Any]) -> None:
-        self.waiting[named(data)] = event.position, actor, scope_of(data["scope"])
+        self.waiting[named(data), scope_of(data["scope"])] = event.position, actor
 
     def _policy_approved(self, event: RecordedEvent, actor: str, data: dict[str, Any]) -> None:
         self._given[event.position] = data["submission"], actor, data
@@ -166,37 +166,41 @@ class Approvals:
         del self._given[data["approval"]]
 
     def _policy_rejected(self, _event: RecordedEvent, _actor: str, data: dict[str, Any]) -> None:
-        self.waiting.pop(named(data), None)
+        for key, (position, _) in list(self.waiting.items()):
+            if position == data["submission"]:
+                del self.waiting[key]
 
-    _policy_retired = _policy_rejected
+    def _policy_retired(self, _event: RecordedEvent, _actor: str, data: dict[str, Any]) -> None:
+        for key in list(self.waiting):
+            if key[0] == named(data):
+                del self.waiting[key]
 
     def _policy_activated(self, event: RecordedEvent, actor: str, data: dict[str, Any]) -> None:
         scope, version, basis = scope_of(data["scope"]), named(data), data.get("basis", "direct")
         asking = self._asking.get(scope, [])
         if basis == "emergency":  # what was asked for before it goes on being asked for
             self._emergencies[scope] = version, actor, event.position
-            if self.waiting.get(version, (0, "", ()))[2] != scope:
-                self.waiting[version] = event.position, actor, scope
+            self.waiting.setdefault((version, scope), (event.position, actor))
             return
         self._emergencies.pop(scope, None)
         is_back = basis in ("roll_back", "reverted")
         self._asking[scope] = list(dict.fromkeys([version, *(asking if is_back else ())]))
-        if self.waiting.get(version, (0, "", ()))[2] == scope:
-            del self.waiting[version]
+        self.waiting.pop((version, scope), None)
 
     def _policy_ratified(self, _event: RecordedEvent, _actor: str, data: dict[str, Any]) -> None:
-        self.waiting.pop(named(data), None)
         for scope, (version, _, position) in list(self._emergencies.items()):
             if position == data["activation"]:
+                self.waiting.pop((version, scope), None)
                 del self._emergencies[scope]
                 self._asking[scope] = [version]
 
     # ---- answers ---------------------------------------------------------------------------------
 
-    def lacking(self, version: Named, at: int) -> Lacking:
-        """Return what a version that waits takes, role by role."""
-        position, submitter, scope = self.waiting[version]
-        actors = [self._drafts[version][0], submitter]
+    def lacking(self, version: Named, scope: Scope, at: int) -> Lacking:
+        """Return what a version takes that waits for a scope, role by role."""
+        position, _ = self.waiting[version, scope]
+        submitters = [actor for (one, _), (_, actor) in self.waiting.items() if one == version]
+        actors = [self._drafts[version][0], *submitters]
         actors += [by for rushed, by, _ in self._emergencies.values() if rushed == version]
         out = {self._roles.person(actor) for actor in actors}
         given = Counter[str]()
