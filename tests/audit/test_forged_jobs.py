@@ -12,7 +12,7 @@ import pytest
 
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
-from tests.audit.unjudged import DEPLOYED, JUDGED, ONE, REPORTED, follow
+from tests.audit.unjudged import DEPLOYED, JUDGED, ONE, REPORTED, follow, leave_a_verdict_out
 
 Found = set[tuple[str, int]]
 
@@ -88,6 +88,13 @@ def close_what_is_not_over(paper: Paper) -> Found:
     return {("jobs.steps", position), ("jobs.due", position)}
 
 
+def leave_a_verdict_out_before_another_event(paper: Paper) -> Found:
+    position = leave_a_verdict_out(paper)
+    defined = paper.at(paper.find("signal.defined.v1", signal="drift")[0]).data
+    paper.append("signals/spare", "signal.defined.v1", defined | {"signal": "spare"})
+    return {("jobs.due", position)}
+
+
 def cite_another_event(paper: Paper) -> Found:
     data = {"job": "open", "reason": "x"}
     position = follow(paper, "job.cancelled.v1", data, actor="users/ana", cause=4)
@@ -108,6 +115,7 @@ def cite_another_event(paper: Paper) -> Found:
         expire_before_its_time,
         close_what_is_not_over,
         cite_another_event,
+        leave_a_verdict_out_before_another_event,
     ],
     ids=lambda one: one.__name__,
 )
