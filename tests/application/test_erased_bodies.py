@@ -11,6 +11,7 @@ import pytest
 
 from ledger.application.decisions.decisions import RecordedDecision
 from ledger.errors import LedgerError, Reason
+from ledger.events.budgets import BUDGET_TYPES
 from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.registry import BY_TYPE, typed
@@ -156,6 +157,7 @@ def test_every_kind_of_event_that_can_be_erased_is_tried() -> None:
     tried = set(ERASABLE) | CASE_TYPES  # those in `test_erased_cases.py`
     tried |= {cls.TYPE for cls in SHADOW_CLASSES}  # those in `test_shadows.py`
     tried |= {ShadowPlanned.TYPE}  # in `test_shadow_plans.py`
+    tried |= BUDGET_TYPES  # in `test_budgets.py`
     assert tried | others | earlier | about_the_ledger == set(BY_TYPE)
 
 
