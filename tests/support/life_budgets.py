@@ -33,7 +33,9 @@ def set_a_budget(life: Life) -> None:
 
 
 def reserve_money(life: Life) -> None:
-    """Reserve for one job, or for two in one request."""
+    """Reserve for one job, or for two in one request; under authority no call does that alone."""
+    if life.world.ledger.authority.state.began_at:
+        return
     jobs = [f"j{life.chance.getrandbits(16)}" for _ in range(life.any_of((1, 1, 2)))]
     moves = [
         reserve(
