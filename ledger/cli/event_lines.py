@@ -18,6 +18,8 @@ _PPM: Final = frozenset({"priority", "raw_priority", "degradation", "coverage"})
     {"price", "price_before", "next_price"}
 )
 """Members in parts per million whose names do not say so."""
+_MONEY: Final = frozenset({"balances", "opening"})
+"""Members of a budget that hold amounts under plain names."""
 _LEFT_OUT: Final = frozenset({"as_of", "kernel", "model", "planner", "procedure"})
 """Fields too long for a line, or named by the event's stream already; digests likewise."""
 
@@ -33,6 +35,8 @@ def line_of(data: object, unit_of_cost: Callable[[], str]) -> str:
 
 
 def _members(data: Mapping[str, Any], unit_of_cost: Callable[[], str]) -> Iterator[str]:
+    if "balances" in data:  # a budget has a unit of its own, which its first event says
+        unit_of_cost = lambda: str(data.get("unit") or "")  # noqa: E731
     for name, value in data.items():
         if name in _LEFT_OUT or value is None or value in ("", [], {}):
             continue
@@ -43,6 +47,10 @@ def _members(data: Mapping[str, Any], unit_of_cost: Callable[[], str]) -> Iterat
 
 def _named(name: str, value: object, unit_of_cost: Callable[[], str]) -> tuple[str, str]:
     """Return a member's name without the unit of its data, and its value with one."""
+    if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
+        ending = "_micros" if name in _MONEY else ""
+        parts = [_named(f"{key}{ending}", item, unit_of_cost) for key, item in value.items()]
+        return name, " ".join(f"{plain}={shown}" for plain, shown in parts)
     if _INTEGER.fullmatch(str(value)) is None:
         return name, _shown(value)
     number = int(str(value))
@@ -65,8 +73,7 @@ def _shown(value: object) -> str:
         is_nested = any(isinstance(item, dict | list) for item in value)
         return str(len(value)) if is_nested else " ".join(_shown(item) for item in value)
     if isinstance(value, dict):
-        is_flat = all(isinstance(item, str) for item in value.values())
-        return " ".join(f"{key}={item}" for key, item in value.items()) if is_flat else ""
+        return ""
     text = str(value)
     if _DIGEST.fullmatch(text):
         return ""

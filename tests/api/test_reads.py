@@ -44,9 +44,14 @@ CHANGES = {
         "NameAdministrator", "RegisterActor", "RevokeToken", "SetLimits", "UnbindIdentity",
         "WithdrawGrant",
     },
+    "BudgetService": {"ApproveOverspending", "SetBudget"},
     "CaseService": {"AcknowledgeEscalation", "CloseTask", "ResolveEscalation", "TakeTask"},
     "DecisionService": {"Evaluate", "OverrideDecision"},
     "ExportService": {"CreateExport", "DeleteExport"},
+    "JobService": {
+        "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "HeartbeatJob", "LeaseJob",
+        "ProposeJob", "ReportGate", "RollBackJob",
+    },
     "LedgerService": {
         "AddCosignature", "ConfirmClock", "CreateLedger", "EraseBodies", "RecordAudit",
         "RecordDrill", "RevokeKey", "RotateKey", "SealStreams",
@@ -56,7 +61,7 @@ CHANGES = {
     "PolicyService": {
         "ActivateInEmergency", "ActivatePolicy", "ApprovePolicy", "DraftPolicy", "EndShadow",
         "RatifyPolicy", "RejectPolicy", "RetirePolicy", "RollBackPolicy", "ShadowPolicy",
-        "SubmitPolicy", "WithdrawApproval", "WithdrawSchedule",
+        "SignOffPolicy", "SubmitPolicy", "WithdrawApproval", "WithdrawSchedule",
     },
     "RecipeService": {
         "ApproveRecipe", "DraftRecipe", "RegisterBenchmark", "RejectRecipe", "RetireBenchmark",

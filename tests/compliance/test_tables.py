@@ -48,6 +48,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "shadows": 1,
         "policy_changes": 5,
         "silent_sources": 1,
+        "spending": 1,
         "refused_requests": 4,
         "ledger_conduct": 8,
         "believed_callers": 1,

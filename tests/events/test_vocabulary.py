@@ -30,6 +30,7 @@ from ledger.events.reviews import REVIEW_CLASSES
 from ledger.events.signals import SignalObserved, SignalObservedV2
 from ledger.v1 import (
     authority_service_pb2,
+    budget_service_pb2,
     case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
@@ -45,6 +46,7 @@ from tools.golden import GOLDEN
 
 FILES: tuple[Any, ...] = (
     authority_service_pb2,
+    budget_service_pb2,
     case_service_pb2,
     decision_service_pb2,
     export_service_pb2,
