@@ -30,7 +30,11 @@ from tests.support.pages import (
 from tools import reference
 
 README = ROOT / "README.md"
-STORIES = [page for page in PAGES if {"console", "python"} & {word for word, _ in blocks(page)}]
+STORIES = [
+    pytest.param(page, marks=() if page == README else pytest.mark.slow)  # minutes, all together
+    for page in PAGES
+    if {"console", "python"} & {word for word, _ in blocks(page)}
+]
 ROOMS = [
     ROOT / path
     for path in files_of_project()
