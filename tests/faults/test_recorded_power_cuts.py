@@ -28,7 +28,7 @@ from tests.support.stores import ORIGIN
 ROOT = Path(__file__).parents[2]
 FILE = "ledger.sqlite"
 STATES_MIN = 1_000
-MOMENTS = 260
+MOMENTS = 320  # how many states they give depends on how requests met in a commit
 LYING_MOMENTS = 12
 WORKERS = 2
 
