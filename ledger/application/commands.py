@@ -107,6 +107,11 @@ def unbroken(type_: str, stream: str, as_of: int) -> list[Guard]:
     return [Guard(one.stream, one.types, after_position=as_of) for one in bearing_on(type_, stream)]
 
 
+def record_time(info: LedgerInfo, store: Store, head: Head) -> int:
+    """Return the time at which an event behind the head is recorded, or a moment before."""
+    return head.recorded_at if info.clock == "data" else store.clocks.now_micros(info.origin)
+
+
 def ledger_time(info: LedgerInfo, store: Store, head: Head) -> int:
     """Return the ledger's time at a head: the clock's, or for `data` the newest observed."""
     if info.clock == "data":

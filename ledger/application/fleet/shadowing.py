@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, fields_named, none_after
+from ledger.application.commands import Caller, fields_named, none_after, record_time
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.shadows import ShadowReader
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -16,7 +16,7 @@ from ledger.events.shadows import SHADOW_TYPES, PolicyShadowed, ShadowEnd, Shado
 from ledger.events.values import SECOND, format_time
 from ledger.governance.shadows import Shadows, begin_fault, end_fault, promotion_fault
 from ledger.limits import SHADOW_SECONDS_MAX, SHADOW_SECONDS_MIN
-from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 5
@@ -52,11 +52,6 @@ class Shadowing:
         """Return the shadows that run, now or at a position."""
         head = self._store.events.head(self._info.origin).position
         return self._reader.running(head if as_of is None else min(as_of, head))
-
-    def now(self, head: Head) -> int:
-        """Return the time at which an event behind the head is recorded, or a moment before."""
-        is_data = self._info.clock == "data"
-        return head.recorded_at if is_data else self._store.clocks.now_micros(self._info.origin)
 
     def every(self) -> list[ListedShadow]:
         """Return each shadow that ever began, in order of position; none that was erased."""
@@ -156,7 +151,9 @@ class Shadowing:
 
         def proposed() -> Proposal:
             head = self._store.events.head(self._info.origin)
-            made = decide(self._reader.running(head.position), self.now(head))
+            made = decide(
+                self._reader.running(head.position), record_time(self._info, self._store, head)
+            )
             guards: list[Guard] = [none_after(head.position, None, *SHADOW_TYPES), *made.guards]
             return Proposal(made.additions, guards)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from ledger.application.appender import Addition, Appender, MakeData, Proposal
 from ledger.application.authority.authority import Authority, unchanged
-from ledger.application.commands import Caller, fields_named, none_after
+from ledger.application.commands import Caller, fields_named, none_after, record_time
 from ledger.application.jobs.lease_watch import LeaseWatch
 from ledger.application.jobs.reader import JobReader
 from ledger.application.jobs.refusals import job_refused, job_unknown, lease_lost, not_a_person
@@ -182,7 +182,10 @@ class JobCommands:
         A lease that is over by the ledger's time and is waited for counts as overtaken: it is left.
         """
         now, jobs = self._reader.at_head(
-            lambda jobs, head: (self.now(head), list(jobs.jobs.values()))
+            lambda jobs, head: (
+                record_time(self._info, self._store, head),
+                list(jobs.jobs.values()),
+            )
         )
         leased = [one for one in jobs if one.lease is not None]
         past = [one for one in leased if one.lease is not None and one.lease.expires_at <= now]
@@ -216,11 +219,6 @@ class JobCommands:
 
         return self._reader.at_head(found)
 
-    def now(self, head: Head) -> int:
-        """Return the time at which an event behind the head is recorded, or a moment before."""
-        is_data = self._info.clock == "data"
-        return head.recorded_at if is_data else self._store.clocks.now_micros(self._info.origin)
-
     def record(self, caller: Caller, method: str, name: str, make: Step) -> AppendResult:
         """Record one event of a job that may be, and what must come right behind it."""
 
@@ -244,7 +242,10 @@ class JobCommands:
 
             def judged(jobs: Jobs, head: Head) -> Proposal:
                 moment = JobMoment(
-                    caller.actor, self.now(head), self._clock.now_micros(), authority
+                    caller.actor,
+                    record_time(self._info, self._store, head),
+                    self._clock.now_micros(),
+                    authority,
                 )
                 return decide(JobBasis(jobs, moment, head))
 

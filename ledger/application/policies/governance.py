@@ -19,6 +19,7 @@ from ledger.application.commands import (
     none_after,
 )
 from ledger.application.policies.refusals import (
+    beyond_head,
     could_not_be_followed,
     not_activated,
     refused,
@@ -206,14 +207,7 @@ class PolicyGovernance:
         head = self._store.events.head(self._info.origin)
         event = self._store.events.event(self._info.origin, position)
         if event is None:
-            raise LedgerError(
-                Reason.POSITION_BEYOND_HEAD,
-                f"as_of: position {position} lies beyond the head, {head.position}.",
-                remedy="Ask for an earlier position.",
-                metadata={
-                    "field": "as_of", "position": str(position), "head": str(head.position),
-                },
-            )  # fmt: skip
+            raise beyond_head(position, head.position)
         at = event.recorded_at
         moment = StepTimes(at, at if self._info.clock == "wall" else 0, at)
         return Judged(self.as_of(position), self._authority.as_of(position), moment, head)

@@ -47,3 +47,13 @@ def could_not_be_followed(own: Requirement, why: str) -> LedgerError:
         "(`authority grant`), or draft a version that asks for less.",
         metadata={"policy": own.policy, "version": str(own.version)},
     )
+
+
+def beyond_head(position: int, head: int) -> LedgerError:
+    """Return the refusal of a question about a position that is not there yet."""
+    return LedgerError(
+        Reason.POSITION_BEYOND_HEAD,
+        f"as_of: position {position} lies beyond the head, {head}.",
+        remedy="Ask for an earlier position.",
+        metadata={"field": "as_of", "position": str(position), "head": str(head)},
+    )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from ledger.application.policies.governance import PolicyGovernance
+from ledger.application.policies.refusals import beyond_head
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.facts import Fact, fact_of
@@ -82,14 +83,7 @@ class ReviewPacks:
         """Return the last position of a period; POSITION_BEYOND_HEAD."""
         head = self._events.head(self._origin).position
         if period.as_of > head:
-            raise LedgerError(
-                Reason.POSITION_BEYOND_HEAD,
-                f"as_of: position {period.as_of} lies beyond the head, {head}.",
-                remedy="Ask for an earlier position.",
-                metadata={
-                    "field": "as_of", "position": str(period.as_of), "head": str(head),
-                },
-            )  # fmt: skip
+            raise beyond_head(period.as_of, head)
         last = period.as_of or head
         if period.until:
             last = min(last, self._events.position_at(self._origin, period.until))
