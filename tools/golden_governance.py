@@ -83,6 +83,7 @@ def ask(ledger: Appender) -> None:
             action="INVESTIGATE",
             tier="data-science",
             route="the weekly review",
+            raised_at="2026-07-07T09:00:00.000000Z",
             acknowledge_until="2026-07-08T09:00:00.000000Z",
         ),
         _EVALUATOR,
@@ -93,7 +94,8 @@ def ask(ledger: Appender) -> None:
             task=decision,
             action="INVESTIGATE",
             owner="team-payments",
-            due_at="2026-07-14T09:00:00.000000Z",
+            opened_at="2026-07-08T09:00:00.000000Z",
+            due_at="2026-07-15T09:00:00.000000Z",
         ),
         _EVALUATOR,
     )
@@ -103,7 +105,8 @@ def ask(ledger: Appender) -> None:
             escalation=decision,
             tier="head-of-risk",
             route="the person on duty",
-            acknowledge_until="2026-07-08T13:00:00.000000Z",
+            reached_at="2026-07-09T09:00:00.000000Z",
+            acknowledge_until="2026-07-09T13:00:00.000000Z",
         ),
         GOVERNOR,
     )

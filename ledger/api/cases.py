@@ -27,17 +27,10 @@ _TASKS: Final = "tasks"
 class _Moment:
     """The cases that are open at a moment."""
 
-    ledger: LedgerApplication
     position: int
     recorded_at: int
     """When the event there was recorded; 0 before the first."""
     models: Mapping[str, ModelCases]
-
-    def recorded(self, position: int) -> int:
-        """Return when an event was recorded."""
-        event = self.ledger.log.event(position)
-        assert event is not None, "a case was opened by an event"
-        return event.recorded_at
 
 
 class CaseServicer(Servicer, case_service_pb2_grpc.CaseServiceServicer):
@@ -59,11 +52,8 @@ class CaseServicer(Servicer, case_service_pb2_grpc.CaseServiceServicer):
             and (not request.overdue or one.is_overdue(moment.recorded_at))
         ]
         shown, token = _cut(page, found, lambda one: one.escalation, moment.position)
-        now = moment.recorded_at
         return pb.ListEscalationsResponse(
-            escalations=[
-                convert.escalation(one, moment.recorded(one.opened_at), now) for one in shown
-            ],
+            escalations=[convert.escalation(one, moment.recorded_at) for one in shown],
             next_page_token=token,
             **_place(moment),
         )
@@ -82,7 +72,7 @@ class CaseServicer(Servicer, case_service_pb2_grpc.CaseServiceServicer):
         ]
         shown, token = _cut(page, found, lambda one: one.task, moment.position)
         return pb.ListTasksResponse(
-            tasks=[convert.task(one, moment.recorded(one.opened_at)) for one in shown],
+            tasks=[convert.task(one) for one in shown],
             next_page_token=token,
             **_place(moment),
         )
@@ -113,7 +103,7 @@ class CaseServicer(Servicer, case_service_pb2_grpc.CaseServiceServicer):
         if model:
             models = {model: models[model]} if model in models else {}
         last = ledger.log.event(position) if position else None
-        return _Moment(ledger, position, last.recorded_at if last else 0, models)
+        return _Moment(position, last.recorded_at if last else 0, models)
 
     # ---- answers ---------------------------------------------------------------------------------
 

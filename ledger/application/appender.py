@@ -16,11 +16,11 @@ from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason, request_id_reused
 from ledger.events.base import EventData
 from ledger.events.envelope import RecordedEvent, encode_body
-from ledger.storage.records import AppendRequest, AppendResult, Guard, NewEvent
+from ledger.storage.records import AppendRequest, AppendResult, Guard, NewEvent, Place
 from ledger.storage.store import Store
 
-MakeData = Callable[[int], EventData]
-"""Makes the data of an event that names positions of its own request, given the first one."""
+MakeData = Callable[[Place], EventData]
+"""Makes the data of an event that names positions of its own request, or when it is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,21 +185,21 @@ class Appender:
 
 
 def encoded(caller: Caller, addition: Addition) -> NewEvent:
-    """Return an event with its body, or with what makes that once the first position is known."""
+    """Return an event with its body, or with what makes that once its place is known."""
 
-    def body(first_position: int) -> bytes:
-        data = (
-            addition.data if isinstance(addition.data, EventData) else addition.data(first_position)
-        )
+    def body(place: Place) -> bytes:
+        data = addition.data if isinstance(addition.data, EventData) else addition.data(place)
         return encode_body(
             actor=caller.actor,
             data=data.to_data(),
             causation_position=(
-                addition.cause if addition.follows is None else first_position + addition.follows
+                addition.cause
+                if addition.follows is None
+                else place.first_position + addition.follows
             ),
             request_id=caller.request_id,
             run_id=addition.run_id,
         )
 
     is_placed = addition.follows is not None or not isinstance(addition.data, EventData)
-    return NewEvent(addition.stream, addition.type, body if is_placed else body(0))
+    return NewEvent(addition.stream, addition.type, body if is_placed else body(Place(0, 0)))

@@ -5,14 +5,13 @@ its policy, so that each that is missing, or that no decision asks for, is found
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.audit.event import AuditedEvent
 from ledger.events.cases import CASE_TYPES, EscalationData, EscalationRaised, TaskData
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.models import DESCRIBING, ModelRetired
-from ledger.events.values import parse_time
 from ledger.governance.cases import Decided, ModelCases, consequences
 
 if TYPE_CHECKING:
@@ -25,7 +24,13 @@ class Asking(NamedTuple):
     """A decision that asks something of people, and what is not there of it yet."""
 
     event: AuditedEvent
+    make: Callable[[int], list[EscalationData | TaskData]]
+    """Makes the events that it asks for, by the time at which they are recorded."""
     owed: deque[EscalationData | TaskData]
+
+    def next_at(self, recorded_at: int) -> EscalationData | TaskData:
+        """Return what is owed next, as it would say that it was recorded at a time."""
+        return self.make(recorded_at)[-len(self.owed)]
 
 
 class AuditedCases:
@@ -86,14 +91,18 @@ class AuditedCases:
         if data is None or known is None or described is None or self.blind_at(event.name):
             return
         decided = Decided(
-            event.name, event.position, data["action"], data["tier"],
-            parse_time(data["evaluated_at"]),
-        )  # fmt: skip
-        document = known.document
-        owed = consequences(self.of(event.name), decided, document, described["owner"])
+            event.name, event.position, data["action"], data["tier"], event.recorded_at
+        )
+        before, document, owner = self.of(event.name), known.document, described["owner"]
+
+        def make(recorded_at: int) -> list[EscalationData | TaskData]:
+            asked = decided._replace(recorded_at=recorded_at)
+            return consequences(before, asked, document, owner)
+
+        owed = make(event.recorded_at)
         if any(isinstance(one, EscalationRaised) for one in owed):
             self._documents[event.name] = document
-        self._asking = Asking(event, deque(owed)) if owed else None
+        self._asking = Asking(event, make, deque(owed)) if owed else None
 
     def _pay(self, event: AuditedEvent) -> None:
         """Take an event for what the decision before it asks for next, or miss all the rest."""

@@ -25,7 +25,7 @@ from ledger.events.proving import ServiceAccountedV3
 from ledger.events.shadows import SHADOW_TYPES
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.governance.activations import activation_fault
-from ledger.governance.cases import passed_on
+from ledger.governance.cases import next_tier
 from ledger.governance.followers import restored
 from ledger.governance.lifecycle import LIFECYCLE_TYPES, ActivationFact
 from ledger.governance.reviews import due_at
@@ -151,22 +151,22 @@ class OwedTerms:
             return
         open_, retired = known.escalation, known.retired_at
         if retired:
-            found = [] if open_ is None else [("the escalation", open_.opened_at)]
-            found += [("a task", task.opened_at) for task in known.tasks.values()]
+            found = [] if open_ is None else [("the escalation", open_.position)]
+            found += [("a task", task.position) for task in known.tasks.values()]
             for name, place in found:
                 what = f"{name} of {model} was to end with the model, retired at {retired}"
                 yield Term(place, 0, what, retired, CASES)
             return
         until = None if open_ is None else open_.acknowledge_until
-        is_passed_on = open_ is not None and document is not None and passed_on(open_, document)
-        if open_ is not None and until is not None and is_passed_on and not open_.acknowledged_by:
-            at, place = format_time(until), open_.opened_at
+        goes_on = open_ is not None and document is not None and next_tier(open_, document)
+        if open_ is not None and until is not None and goes_on and not open_.acknowledged_by:
+            at, place = format_time(until), open_.position
             what = f"the escalation of {model} was to go on from {open_.tier} at {at}"
             yield Term(place, until, what, place, CASES)
         for task in known.tasks.values():
             if not task.is_overdue:
                 what = f"a task of {model} was overdue from {format_time(task.due_at)} on"
-                yield Term(task.opened_at, task.due_at, what, task.opened_at, CASES)
+                yield Term(task.position, task.due_at, what, task.position, CASES)
 
     def _of_job(self, name: str) -> Iterator[Term]:
         job = self._fold.jobs.known.jobs.get(name)

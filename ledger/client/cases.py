@@ -20,6 +20,8 @@ class Escalation:
     route: str
     """The people of that tier."""
     raised_at: datetime
+    reached_at: datetime
+    """When it reached that tier, from which its people's time is counted."""
     acknowledge_until: datetime | None
     is_acknowledged: bool
     acknowledged_by: str

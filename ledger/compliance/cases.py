@@ -238,7 +238,7 @@ def _escalation(case: RecordedCase) -> dict[str, Any]:
         _common(case)
         | {f"acknowledged_{name}": value for name, value in _answer(case, case.taken)}
         | {
-            "raised_at": case.opened.recorded_at,
+            "raised_at": case.data["raised_at"],
             "action": case.data["action"],
             "raised_to": case.data["tier"],
             "route": case.data["route"],
@@ -257,7 +257,7 @@ def _task(case: RecordedCase) -> dict[str, Any]:
     if closed is not None:
         state = _ENDED.get(closed.type, "closed")
     return _common(case) | {
-        "opened_at": case.opened.recorded_at,
+        "opened_at": case.data["opened_at"],
         "work": case.data["action"],
         "owner": case.data["owner"],
         "due_at": case.data["due_at"],

@@ -39,6 +39,8 @@ class EscalationRaised(EscalationData):
     tier: ShortText
     route: Text
     """The people, as the policy has it."""
+    raised_at: Time
+    """When it is recorded, by the ledger's clock: from then on its people have their time."""
     acknowledge_until: Time | None
     """When the next tier is reached without an answer; null where none is awaited."""
 
@@ -52,6 +54,9 @@ class EscalationEscalated(EscalationData):
 
     tier: ShortText
     route: Text
+    reached_at: Time
+    """When it is recorded, by the ledger's clock: the people of this tier have all of their time,
+    also where it went on late."""
     acknowledge_until: Time | None
 
 
@@ -108,6 +113,8 @@ class TaskOpened(TaskData):
     action: Literal["INVESTIGATE", "ADJUST_DATA_COLLECTION"]
     owner: ShortText
     """The owner of the model."""
+    opened_at: Time
+    """When it is recorded, by the ledger's clock: from then on the time to do it is counted."""
     due_at: Time
 
 

@@ -45,7 +45,8 @@ class Decided(NamedTuple):
     position: int
     action: str
     tier: str
-    evaluated_at: int
+    recorded_at: int
+    """When it is recorded; all that it asks for is counted from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,12 @@ class OpenEscalation:
     """The tier that it was raised to, and `tier` the one that it has reached."""
     tier: str
     route: str
+    raised_at: int
     acknowledge_until: int | None
-    opened_at: int
-    """The position of the event that raised it."""
+    position: int
+    """Of the event that raised it."""
+    reached_at: int
+    """When it reached its tier."""
     acknowledged_by: str | None = None
 
     def is_due(self, now: int) -> bool:
@@ -83,8 +87,10 @@ class OpenTask:
     task: int
     action: str
     owner: str
-    due_at: int
     opened_at: int
+    due_at: int
+    position: int
+    """Of the event that opened it."""
     taken_by: str | None = None
     is_overdue: bool = False
 
@@ -168,12 +174,13 @@ def consequences(
                     "action": decided.action,
                     "tier": decided.tier,
                     "route": tier.get("route", ""),
-                    "acknowledge_until": _until(decided.evaluated_at, tier),
+                    "raised_at": format_time(decided.recorded_at),
+                    "acknowledge_until": _until(decided.recorded_at, tier),
                 }
             )
         )
     if decided.action in _TASKS and decided.action not in cases.tasks:
-        due_at = decided.evaluated_at + document["governance"][_TASKS[decided.action]] * SECOND
+        due_at = decided.recorded_at + document["governance"][_TASKS[decided.action]] * SECOND
         found.append(
             TaskOpened.from_data(
                 {
@@ -181,6 +188,7 @@ def consequences(
                     "task": decided.position,
                     "action": decided.action,
                     "owner": owner,
+                    "opened_at": format_time(decided.recorded_at),
                     "due_at": format_time(min(due_at, _LATEST)),
                 }
             )
@@ -193,13 +201,24 @@ def asks(action: str, tier: str) -> bool:
     return tier not in _NO_TIERS or action in _TASKS
 
 
-def passed_on(open_: OpenEscalation, document: Mapping[str, Any]) -> EscalationEscalated | None:
-    """Return how an escalation without an answer goes on; None where no tier follows.
+def next_tier(open_: OpenEscalation, document: Mapping[str, Any]) -> str:
+    """Return the tier to which an escalation goes on without an answer; empty where none follows.
 
     `document`: of the policy by which it was raised.
     """
-    name = tier_of(document, open_.tier).get("next", "")
-    if name in _NO_TIERS or open_.acknowledge_until is None:
+    name: str = tier_of(document, open_.tier).get("next", "")
+    return "" if name in _NO_TIERS or open_.acknowledge_until is None else name
+
+
+def passed_on(
+    open_: OpenEscalation, document: Mapping[str, Any], recorded_at: int
+) -> EscalationEscalated | None:
+    """Return how an escalation without an answer goes on; None where no tier follows.
+
+    `recorded_at`: when that is recorded, since the time of the next tier is counted from then on.
+    """
+    name = next_tier(open_, document)
+    if not name:
         return None
     tier = tier_of(document, name)
     return EscalationEscalated.from_data(
@@ -208,7 +227,8 @@ def passed_on(open_: OpenEscalation, document: Mapping[str, Any]) -> EscalationE
             "escalation": open_.escalation,
             "tier": name,
             "route": tier.get("route", ""),
-            "acknowledge_until": _until(open_.acknowledge_until, tier),
+            "reached_at": format_time(recorded_at),
+            "acknowledge_until": _until(recorded_at, tier),
         }
     )
 
@@ -287,7 +307,8 @@ def _raised(cases: ModelCases, position: int, _: str, data: dict[str, Any] | Non
         return replace(cases, escalation=None)
     opened = OpenEscalation(
         data["model"], data["escalation"], data["action"], data["tier"], data["tier"],
-        data["route"], _time(data["acknowledge_until"]), position,
+        data["route"], parse_time(data["raised_at"]), _time(data["acknowledge_until"]), position,
+        parse_time(data["raised_at"]),
     )  # fmt: skip
     return replace(cases, escalation=opened)
 
@@ -297,8 +318,9 @@ def _escalated(cases: ModelCases, _: int, __: str, data: dict[str, Any] | None) 
         return cases
     until = _time(data["acknowledge_until"])
     reached = replace(
-        cases.escalation, tier=data["tier"], route=data["route"], acknowledge_until=until
-    )
+        cases.escalation, tier=data["tier"], route=data["route"], acknowledge_until=until,
+        reached_at=parse_time(data["reached_at"]),
+    )  # fmt: skip
     return replace(cases, escalation=reached)
 
 
@@ -317,8 +339,8 @@ def _opened(cases: ModelCases, position: int, _: str, data: dict[str, Any] | Non
     if data is None:
         return cases
     task = OpenTask(
-        data["model"], data["task"], data["action"], data["owner"], parse_time(data["due_at"]),
-        position,
+        data["model"], data["task"], data["action"], data["owner"],
+        parse_time(data["opened_at"]), parse_time(data["due_at"]), position,
     )  # fmt: skip
     return _with(cases, task)
 

@@ -15,6 +15,7 @@ from ledger.storage.records import (
     KeptCosignature,
     LedgerInfo,
     NewEvent,
+    Place,
 )
 from ledger.storage.schema import tracking
 
@@ -104,8 +105,8 @@ def set_tracking(connection: Connection, ledger_id: int, consumer: str, position
         )
 
 
-def bodies_of(new: Sequence[NewEvent], first_position: int) -> list[bytes]:
-    """Return the bodies, made now where they depend on their position.
+def bodies_of(new: Sequence[NewEvent], place: Place) -> list[bytes]:
+    """Return the bodies, made now where they depend on their place.
 
     What a caller's function raises refuses that caller's request alone.
     """
@@ -115,7 +116,7 @@ def bodies_of(new: Sequence[NewEvent], first_position: int) -> list[bytes]:
             bodies.append(event.body)
             continue
         try:
-            bodies.append(event.body(first_position))
+            bodies.append(event.body(place))
         except LedgerError:
             raise
         except Exception as error:

@@ -30,7 +30,15 @@ from ledger.storage.checks import (
     set_tracking,
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
-from ledger.storage.records import AppendRequest, AppendResult, Guard, Head, LedgerInfo, NewEvent
+from ledger.storage.records import (
+    AppendRequest,
+    AppendResult,
+    Guard,
+    Head,
+    LedgerInfo,
+    NewEvent,
+    Place,
+)
 from ledger.storage.repeats import RepeatFinder
 from ledger.storage.schema import events, heads, requests
 from ledger.storage.tile_rows import write_tiles
@@ -149,8 +157,8 @@ class CommitGroup:
         self._check_tracking(info, request)
         self.check_guards(info, request.guards)
         first = chain.position + 1
-        bodies: Sequence[bytes] = bodies_of(request.events, first)
         recorded_at = self._time_of(chain, request)
+        bodies: Sequence[bytes] = bodies_of(request.events, Place(first, recorded_at))
         self._learn_versions(chain, [event.stream for event in request.events])
         sealed = {
             str(key.verifier_key): self._keys.sealed(self._connection, key) for key in request.keys

@@ -10,8 +10,16 @@ from typing import Any, Final, NamedTuple
 from ledger.chain.keys import SecretKey
 from ledger.events.authority import AdministratorNamed
 
-Body = bytes | Callable[[int], bytes]
-"""Canonical bytes of a body, or what makes them once the request's first position is known."""
+
+class Place(NamedTuple):
+    """Where and when the events of a request are recorded: the first of them, and all of them."""
+
+    first_position: int
+    recorded_at: int
+
+
+Body = bytes | Callable[[Place], bytes]
+"""Canonical bytes of a body, or what makes them once the request's place is known."""
 
 CommitCallback = Callable[[str, int], None]
 """Called with (origin, new head position) after a commit. A hint: it may come late or twice."""

@@ -26,17 +26,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ledger.v1 import decision_pb2 as ledger_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14ledger/v1/case.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ledger/v1/decision.proto\"\xc3\x02\n\nEscalation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x19\n\x11\x64\x65\x63ision_position\x18\x03 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x11\n\traised_to\x18\x05 \x01(\t\x12\x0c\n\x04tier\x18\x06 \x01(\t\x12\r\n\x05route\x18\x07 \x01(\t\x12-\n\traised_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x61\x63knowledge_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fis_acknowledged\x18\n \x01(\x08\x12\x17\n\x0f\x61\x63knowledged_by\x18\x0b \x01(\t\x12\x12\n\nis_overdue\x18\x0c \x01(\x08\"\xf1\x01\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x19\n\x11\x64\x65\x63ision_position\x18\x03 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x11.ledger.v1.Action\x12\r\n\x05owner\x18\x05 \x01(\t\x12-\n\topened_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08taken_by\x18\x08 \x01(\t\x12\x12\n\nis_overdue\x18\t \x01(\x08*\xaa\x01\n\x0bTaskOutcome\x12\x1c\n\x18TASK_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18TASK_OUTCOME_CAUSE_FOUND\x10\x01\x12\x1d\n\x19TASK_OUTCOME_SIGNAL_FIXED\x10\x02\x12\x1c\n\x18TASK_OUTCOME_FALSE_ALARM\x10\x03\x12\"\n\x1eTASK_OUTCOME_RETRAIN_AFTER_ALL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14ledger/v1/case.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ledger/v1/decision.proto\"\xf3\x02\n\nEscalation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x19\n\x11\x64\x65\x63ision_position\x18\x03 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x11\n\traised_to\x18\x05 \x01(\t\x12\x0c\n\x04tier\x18\x06 \x01(\t\x12\r\n\x05route\x18\x07 \x01(\t\x12-\n\traised_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x61\x63knowledge_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fis_acknowledged\x18\n \x01(\x08\x12\x17\n\x0f\x61\x63knowledged_by\x18\x0b \x01(\t\x12\x12\n\nis_overdue\x18\x0c \x01(\x08\x12.\n\nreached_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf1\x01\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x19\n\x11\x64\x65\x63ision_position\x18\x03 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x11.ledger.v1.Action\x12\r\n\x05owner\x18\x05 \x01(\t\x12-\n\topened_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08taken_by\x18\x08 \x01(\t\x12\x12\n\nis_overdue\x18\t \x01(\x08*\xaa\x01\n\x0bTaskOutcome\x12\x1c\n\x18TASK_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18TASK_OUTCOME_CAUSE_FOUND\x10\x01\x12\x1d\n\x19TASK_OUTCOME_SIGNAL_FIXED\x10\x02\x12\x1c\n\x18TASK_OUTCOME_FALSE_ALARM\x10\x03\x12\"\n\x1eTASK_OUTCOME_RETRAIN_AFTER_ALL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.case_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASKOUTCOME']._serialized_start=665
-  _globals['_TASKOUTCOME']._serialized_end=835
+  _globals['_TASKOUTCOME']._serialized_start=713
+  _globals['_TASKOUTCOME']._serialized_end=883
   _globals['_ESCALATION']._serialized_start=95
-  _globals['_ESCALATION']._serialized_end=418
-  _globals['_TASK']._serialized_start=421
-  _globals['_TASK']._serialized_end=662
+  _globals['_ESCALATION']._serialized_end=466
+  _globals['_TASK']._serialized_start=469
+  _globals['_TASK']._serialized_end=710
 # @@protoc_insertion_point(module_scope)

@@ -68,6 +68,7 @@ class Escalation(message.Message):
     IS_ACKNOWLEDGED_FIELD_NUMBER: builtins.int
     ACKNOWLEDGED_BY_FIELD_NUMBER: builtins.int
     IS_OVERDUE_FIELD_NUMBER: builtins.int
+    REACHED_AT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name. Format: `models/{model}/escalations/{position}`, where the position is
     that of the decision.
@@ -100,6 +101,10 @@ class Escalation(message.Message):
     def acknowledge_until(self) -> timestamp_pb2.Timestamp:
         """Output only. By when this tier is to acknowledge it; absent where no answer is awaited."""
 
+    @builtins.property
+    def reached_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When it reached its tier, from which the time of that tier is counted."""
+
     def __init__(
         self,
         *,
@@ -115,10 +120,11 @@ class Escalation(message.Message):
         is_acknowledged: builtins.bool = ...,
         acknowledged_by: builtins.str = ...,
         is_overdue: builtins.bool = ...,
+        reached_at: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["acknowledge_until", b"acknowledge_until", "raised_at", b"raised_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["acknowledge_until", b"acknowledge_until", "raised_at", b"raised_at", "reached_at", b"reached_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["acknowledge_until", b"acknowledge_until", "acknowledged_by", b"acknowledged_by", "action", b"action", "decision_position", b"decision_position", "is_acknowledged", b"is_acknowledged", "is_overdue", b"is_overdue", "model", b"model", "name", b"name", "raised_at", b"raised_at", "raised_to", b"raised_to", "route", b"route", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["acknowledge_until", b"acknowledge_until", "acknowledged_by", b"acknowledged_by", "action", b"action", "decision_position", b"decision_position", "is_acknowledged", b"is_acknowledged", "is_overdue", b"is_overdue", "model", b"model", "name", b"name", "raised_at", b"raised_at", "raised_to", b"raised_to", "reached_at", b"reached_at", "route", b"route", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

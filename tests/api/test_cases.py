@@ -76,7 +76,7 @@ def test_an_escalation_and_a_task_are_listed_with_all_that_is_known(
     assert one.name == f"models/fares/tasks/{first.decision_position}"
     assert (one.owner, one.taken_by, one.is_overdue) == ("team-fares", "", False)
     assert one.due_at == at(HOUR + 3 * DAY)
-    assert one.opened_at == first.raised_at == found.recorded_at
+    assert one.opened_at == first.raised_at == first.reached_at == found.recorded_at
 
 
 def test_answers_of_a_person_are_recorded_and_close_what_was_open(

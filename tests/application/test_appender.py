@@ -19,7 +19,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.keys import KeyRotated
 from ledger.events.models import ModelRetired
 from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.records import Guard
+from ledger.storage.records import Guard, Place
 from tests.support.world import ANA, ORIGIN, World, reason_of, registered, request
 
 LEFT: Final = Addition.of(ModelRetired(model="m1", reason="because"))
@@ -108,10 +108,9 @@ def test_a_repeat_that_overtook_its_first_try_gives_that_one_its_answer(
 def test_events_of_one_request_may_name_each_others_positions(
     world: World, appender: Appender
 ) -> None:
-    def rotated(first_position: int) -> KeyRotated:
-        return KeyRotated(
-            from_position=first_position, previous_until_position=first_position, vkey="k"
-        )
+    def rotated(place: Place) -> KeyRotated:
+        at = place.first_position
+        return KeyRotated(from_position=at, previous_until_position=at, vkey="k")
 
     additions = [
         LEFT,

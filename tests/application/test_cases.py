@@ -12,6 +12,7 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.errors import LedgerError, Reason
 from ledger.events.cases import CASE_TYPES
+from ledger.events.values import format_time
 from tests.support.audits import audited
 from tests.support.governed import governed
 from tests.support.stores import edit
@@ -118,6 +119,45 @@ def test_without_an_answer_the_next_tier_is_reached_once_and_a_task_is_overdue_o
     assert world.govern() == 0
     assert told(world)[2:] == ["escalation.escalated", "task.overdue"]
     assert world.events("escalation.escalated.v1")[0].data["tier"] == "on-call"
+
+
+def test_people_have_all_of_their_time_from_when_they_are_asked_also_about_old_data(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "ledger.db", clock="wall").begin("alpha", policy=ASKING)
+    asked_at = START + 30 * DAY
+    world.clock.advance(asked_at - world.clock.now_micros())
+    world.see("alpha", 0.6, START + HOUR)
+    world.settle()
+    assert world.scores("alpha")[-1].evaluated_at == format_time(START + HOUR)
+    raised, opened = world.events(*CASE_TYPES)
+    assert raised.data["raised_at"] == opened.data["opened_at"] == format_time(raised.recorded_at)
+    assert raised.recorded_at >= asked_at
+    assert raised.data["acknowledge_until"] == format_time(raised.recorded_at + DAY)
+    assert opened.data["due_at"] == format_time(opened.recorded_at + 3 * DAY)
+    assert world.govern() == 0, "nothing is overdue at once"
+    world.clock.advance(2 * DAY)  # no server governs for a day
+    assert world.govern() == 1
+    reached = world.events("escalation.escalated.v1")[0]
+    assert reached.data["reached_at"] == format_time(reached.recorded_at)
+    assert reached.data["acknowledge_until"] == format_time(reached.recorded_at + 4 * HOUR)
+    world.close()
+    audit(world)
+
+
+def test_on_a_ledger_of_data_a_deployment_ahead_of_them_takes_no_time_from_people(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "ledger.db", clock="data").begin("alpha", "beta", policy=ASKING)
+    world.see("beta", 0.4, START + 1)
+    world.deploy("beta", "v2", at=START + 5 * DAY)
+    see(world, 0.6, HOUR)
+    raised, _ = world.events(*CASE_TYPES)
+    assert raised.recorded_at == START + 5 * DAY
+    assert raised.data["acknowledge_until"] == format_time(START + 6 * DAY)
+    assert world.govern() == 0
+    world.close()
+    audit(world)
 
 
 def test_an_answer_in_time_holds_the_escalation_where_it_is(world: World) -> None:

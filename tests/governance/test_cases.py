@@ -73,6 +73,7 @@ def test_a_decision_raises_an_escalation_to_its_tier_and_opens_a_task() -> None:
         "action": INVESTIGATE,
         "tier": "data-science",
         "route": "the weekly review",
+        "raised_at": "2026-03-01T00:00:00.000000Z",
         "acknowledge_until": "2026-03-02T00:00:00.000000Z",
     }
     assert opened.to_data() == {
@@ -80,6 +81,7 @@ def test_a_decision_raises_an_escalation_to_its_tier_and_opens_a_task() -> None:
         "task": 101,
         "action": INVESTIGATE,
         "owner": "team-fraud",
+        "opened_at": "2026-03-01T00:00:00.000000Z",
         "due_at": "2026-03-08T00:00:00.000000Z",
     }
 
@@ -128,13 +130,18 @@ def test_without_an_answer_it_goes_on_to_the_next_tier_and_no_further_than_the_l
     assert open_ is not None
     assert not open_.is_due(NOW + 24 * HOUR - 1)
     assert open_.is_due(NOW + 24 * HOUR)
-    following = passed_on(open_, GOVERNED)
+    late = NOW + 30 * HOUR  # no server was there for six hours
+    following = passed_on(open_, GOVERNED, late)
     assert following is not None
     assert following.tier == "head-of-risk"
-    assert following.acknowledge_until == "2026-03-02T04:00:00.000000Z"
+    assert following.reached_at == "2026-03-02T06:00:00.000000Z"
+    assert following.acknowledge_until == "2026-03-02T10:00:00.000000Z"
     story.add(following, GOVERNOR)
     assert story.cases.escalation is not None
-    assert passed_on(story.cases.escalation, GOVERNED) is None
+    assert story.cases.escalation.raised_at == NOW
+    assert story.cases.escalation.reached_at == late
+    assert not story.cases.escalation.is_due(late + 4 * HOUR - 1)
+    assert passed_on(story.cases.escalation, GOVERNED, late) is None
     assert story.decide(SCHEDULE) == [], "it is the same decision, further on"
 
 
@@ -167,7 +174,12 @@ def test_an_answer_holds_it_where_it_is() -> None:
         ),
         (
             EscalationEscalated(
-                model="fraud", escalation=101, tier="x", route="", acknowledge_until=None
+                model="fraud",
+                escalation=101,
+                tier="x",
+                route="",
+                reached_at="2026-03-02T00:00:00.000000Z",
+                acknowledge_until=None,
             ),
             GOVERNOR,
             "was acknowledged",

@@ -19,6 +19,7 @@ from ledger.storage import (
     Store,
     open_store,
 )
+from ledger.storage.records import Place
 from tests.support.check_ledger import check_ledger
 from tests.support.clocks import ManualClock
 from tests.support.hooks import on_writer, writer_of
@@ -107,7 +108,7 @@ def test_events_of_a_request_stand_together_and_count_by_stream(store: Store) ->
 
 
 def test_a_body_may_cite_the_position_that_its_request_begins_at(store: Store) -> None:
-    cite = NewEvent("models/a", UPDATED, lambda first: said(f"first is {first}"))
+    cite = NewEvent("models/a", UPDATED, lambda place: said(f"first is {place.first_position}"))
     result = store.requests.append(asking(updated(), cite))
     event = store.events.event(ORIGIN, result.last_position)
     assert event is not None
@@ -115,7 +116,7 @@ def test_a_body_may_cite_the_position_that_its_request_begins_at(store: Store) -
 
 
 def test_a_body_that_cannot_be_made_refuses_its_own_request_only(store: Store) -> None:
-    def _fail(first: int) -> bytes:
+    def _fail(_: Place) -> bytes:
         raise ZeroDivisionError
 
     bad = asking(updated(), NewEvent("models/a", UPDATED, _fail))

@@ -43,7 +43,7 @@ from ledger.rules.procedure import (
     slo_hours_left,
     whole_hours,
 )
-from ledger.storage.records import Guard
+from ledger.storage.records import Guard, Place
 
 _RETRAININGS_HOURS = 720
 
@@ -296,18 +296,22 @@ def _consequences(assessment: Assessment, at: int, run_id: str | None) -> list[A
     history = horizon.history
     document = horizon.policy.document.model_dump(mode="json")
 
-    def made(position: int) -> list[EscalationData | TaskData]:
+    def made(place: Place) -> list[EscalationData | TaskData]:
         decided = Decided(
-            history.model, position, outcome.action, outcome.tier, horizon.evaluated_at
+            history.model,
+            place.first_position + at,
+            outcome.action,
+            outcome.tier,
+            place.recorded_at,
         )
         return consequences(history.cases, decided, document, history.described.owner)
 
     def nth(index: int) -> MakeData:
-        return lambda first_position: made(first_position + at)[index]
+        return lambda place: made(place)[index]
 
     return [
         Addition(one.stream_name, one.TYPE, nth(index), run_id=run_id, follows=at)
-        for index, one in enumerate(made(1))
+        for index, one in enumerate(made(Place(1, 0)))
     ]
 
 
@@ -322,4 +326,4 @@ def _unchanged_cases(horizon: AssessmentInputs) -> list[Guard]:
 
 def _decision(assessment: Assessment, score_at: int) -> MakeData:
     """Return what makes the decision once the position of its score is known."""
-    return lambda first_position: assessment.decision(first_position + score_at)
+    return lambda place: assessment.decision(place.first_position + score_at)

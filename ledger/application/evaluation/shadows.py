@@ -175,4 +175,4 @@ def _additions(model: str, found: Sequence[ShadowAssessment], at: int) -> list[A
 
 def _decision(one: ShadowAssessment, score_at: int) -> MakeData:
     """Return what makes the decision once the position of its score is known."""
-    return lambda first_position: one.decision(first_position + score_at)
+    return lambda place: one.decision(place.first_position + score_at)

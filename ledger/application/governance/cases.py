@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.appender import Addition, Appender, MakeData, Proposal
 from ledger.application.commands import Caller, fields_named
 from ledger.application.erasure import Erasures
 from ledger.application.fleet.cases import same_cases, with_case
@@ -156,8 +156,13 @@ class Cases:
             data = TaskClosed(model=model, task=task, outcome=outcome, note=note)
         return self.answer(caller, data)
 
-    def answer(self, caller: Caller, data: EscalationData | TaskData) -> AppendResult:
-        """Record an event about what is open, guarded by what was open when it was judged."""
+    def answer(
+        self, caller: Caller, data: EscalationData | TaskData, make: MakeData | None = None
+    ) -> AppendResult:
+        """Record an event about what is open, guarded by what was open when it was judged.
+
+        `make`: makes the event that is recorded, where that says when it is.
+        """
 
         def decide() -> Proposal:
             cases = self.open().get(data.model, _NONE)
@@ -166,9 +171,10 @@ class Cases:
             if fault := case_fault(cases, data.TYPE, caller.actor, data.to_data()):
                 raise _refused(data, caller, fault)
             open_ = cases.about(data.to_data())
-            cause = None if open_ is None else open_.opened_at
+            cause = None if open_ is None else open_.position
             guards = same_cases(cases, [data.stream_name])
-            return Proposal([Addition.of(data, cause=cause)], guards)
+            added = Addition(data.stream_name, data.TYPE, make or data, cause=cause)
+            return Proposal([added], guards)
 
         return self._appender.append(caller, data.METHOD or "Governor", decide, tries=_TRIES)
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
+from ledger.application.appender import MakeData
 from ledger.application.commands import Caller, ledger_time, record_time
 from ledger.application.fleet.shadowing import Shadowing
 from ledger.application.governance.cases import Cases
@@ -19,12 +20,18 @@ from ledger.application.periodic_task import GovernorTurn, PeriodicTask, record_
 from ledger.application.policies.history import PolicyHistory
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
-from ledger.events.cases import GOVERNOR, EscalationData, TaskData, TaskOverdue
+from ledger.events.cases import (
+    GOVERNOR,
+    EscalationData,
+    EscalationEscalated,
+    TaskData,
+    TaskOverdue,
+)
 from ledger.events.decisions import DecisionMade
 from ledger.events.registry import typed
 from ledger.events.shadows import ShadowEnd
 from ledger.governance.cases import ModelCases, OpenEscalation, lapses, passed_on
-from ledger.storage.records import LedgerInfo
+from ledger.storage.records import LedgerInfo, Place
 from ledger.storage.store import Store
 
 CALLER: Final = Caller(GOVERNOR)
@@ -33,6 +40,13 @@ _PASSED: Final = frozenset({Reason.CASE_NOT_OPEN, Reason.VERSION_CONFLICT})
 """Another server, or a person, was sooner."""
 _UNKNOWN: Final = frozenset({Reason.BODY_ERASED, Reason.EVENT_UNREADABLE, Reason.POLICY_UNKNOWN})
 _log: Final = structlog.get_logger("ledger.governor")
+
+
+class _Due(NamedTuple):
+    """An event that is due, and its maker where the event says when it is recorded."""
+
+    data: EscalationData | TaskData
+    make: MakeData | None = None
 
 
 class Settled(NamedTuple):
@@ -83,11 +97,11 @@ class Governor(PeriodicTask):
         """Record what time brings to escalations and tasks."""
         now = ledger_time(self._info, self._store, self._store.events.head(self._info.origin))
         due = [
-            data
+            one
             for model, cases in self._cases.open().items()
-            for data in self._due(model, cases, now)
+            for one in self._due(model, cases, now)
         ]
-        return record_each(due, lambda data: self._cases.answer(CALLER, data), _PASSED)
+        return record_each(due, lambda one: self._cases.answer(CALLER, *one), _PASSED)
 
     def _end_shadows(self) -> GovernorTurn:
         """End the shadows whose time is over, or whose version came into force for their scope."""
@@ -109,23 +123,24 @@ class Governor(PeriodicTask):
         ]
         return record_each(due, end, {Reason.SHADOW_REFUSED, Reason.VERSION_CONFLICT})
 
-    def _due(self, model: str, cases: ModelCases, now: int) -> Iterator[EscalationData | TaskData]:
+    def _due(self, model: str, cases: ModelCases, now: int) -> Iterator[_Due]:
         if cases.retired_at:
-            yield from lapses(model, cases)
+            for lapse in lapses(model, cases):
+                yield _Due(lapse)
             return
         for task in cases.tasks.values():
             if task.due_at <= now and not task.is_overdue:
-                yield TaskOverdue(model=model, task=task.task)
+                yield _Due(TaskOverdue(model=model, task=task.task))
         open_ = cases.escalation
         if open_ is not None and open_.is_due(now):
             document = self._document(open_)
-            following = None if document is None else passed_on(open_, document)
-            if following is not None:
+            following = None if document is None else passed_on(open_, document, now)
+            if document is not None and following is not None:
                 _log.warning(
                     "escalation.escalated", ledger=self._info.origin, model=model,
                     escalation=open_.escalation, tier=following.tier,
                 )  # fmt: skip
-                yield following
+                yield _Due(following, _at_its_place(open_, document))
 
     def _document(self, open_: OpenEscalation) -> Mapping[str, Any] | None:
         """Return the policy that raised an escalation; None where it cannot be read."""
@@ -140,3 +155,14 @@ class Governor(PeriodicTask):
                 raise
             return None
         return policy.document.model_dump(mode="json")
+
+
+def _at_its_place(open_: OpenEscalation, document: Mapping[str, Any]) -> MakeData:
+    """Return what makes the event by which an escalation goes on, once it is known when."""
+
+    def made(place: Place) -> EscalationEscalated:
+        following = passed_on(open_, document, place.recorded_at)
+        assert following is not None, "which tier follows is a matter of the policy"
+        return following
+
+    return made

@@ -286,7 +286,7 @@ class JobCommands:
 
 
 def _nth(whole: Callable[[int], list[EventData]], index: int) -> MakeData:
-    return lambda first: whole(first)[index]
+    return lambda place: whole(place.first_position)[index]
 
 
 def _until(job: Job, now: int) -> str:

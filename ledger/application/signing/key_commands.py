@@ -16,7 +16,7 @@ from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.limits import TEXT_CHARS_MAX
-from ledger.storage.records import AppendResult, Guard, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, LedgerInfo, Place
 from ledger.storage.store import Store
 
 OVERLAP_DEFAULT: Final = 1_000
@@ -167,10 +167,10 @@ class KeyCommands:
         next_key = self._store.keys.draw(self._info.origin)
         committed = KeyCommitted(next_key_digest=vkey_digest(str(next_key.verifier_key)))
 
-        def rotated(first_position: int) -> KeyRotated:  # which is its own: it signs from there
+        def rotated(place: Place) -> KeyRotated:  # which is its own: it signs from there
             return KeyRotated(
-                from_position=first_position,
-                previous_until_position=first_position + overlap - 1,
+                from_position=place.first_position,
+                previous_until_position=place.first_position + overlap - 1,
                 vkey=vkey,
             )
 

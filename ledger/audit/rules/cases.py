@@ -20,6 +20,7 @@ from ledger.events.cases import (
     TaskTaken,
 )
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.values import format_time, parse_time
 from ledger.governance.cases import case_fault, passed_on
 
 _BEGUN: Final = (EscalationRaised.TYPE, EscalationEnded.TYPE, TaskOpened.TYPE)
@@ -27,6 +28,12 @@ _ANSWERED: Final = (
     EscalationAcknowledged.TYPE, EscalationResolved.TYPE, TaskTaken.TYPE, TaskClosed.TYPE,
 )  # fmt: skip
 
+_TIMED: Final = {
+    EscalationRaised.TYPE: "raised_at",
+    EscalationEscalated.TYPE: "reached_at",
+    TaskOpened.TYPE: "opened_at",
+}
+"""The types from whose time on people have theirs, and the member that says it."""
 _BY_TIME: Final = (EscalationEscalated.TYPE, TaskOverdue.TYPE)
 _LAPSED: Final = (EscalationLapsed.TYPE, TaskLapsed.TYPE)
 
@@ -60,7 +67,7 @@ def cases_begun(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if asking is None or event.type != asking.owed[0].TYPE:
         return "no decision right before it asks for it"
     decided = asking.event
-    if event.data != asking.owed[0].to_data():
+    if event.data != asking.next_at(_stated(event)).to_data():
         return f"the decision at position {decided.position} asks for something else"
     if (event.actor, event.cause, event.request_id, event.run_id) != (
         decided.actor, decided.position, decided.request_id, decided.run_id,
@@ -69,15 +76,30 @@ def cases_begun(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return None
 
 
+def _stated(event: AuditedEvent) -> int:
+    """Return when an event says that it was recorded; for one that says nothing, when it was."""
+    member = _TIMED.get(event.type)
+    return event.recorded_at if member is None else parse_time(event.known[member])
+
+
 def _fault(event: AuditedEvent, fold: LedgerState) -> str:
     """Return why an event about what is open cannot be, or what it should cite."""
     known, data = fold.cases.of(event.name), event.known
     if fault := case_fault(known, event.type, event.actor, data):
         return fault
     open_ = known.about(data)
-    if open_ is not None and event.cause != open_.opened_at:
-        return f"it cites position {event.cause}, and position {open_.opened_at} opened it"
+    if open_ is not None and event.cause != open_.position:
+        return f"it cites position {event.cause}, and position {open_.position} opened it"
     return ""
+
+
+@rule("cases.begun_at", *_TIMED)
+def cases_begun_at(event: AuditedEvent, _fold: LedgerState) -> Verdict:
+    """People's time to answer or to work begins when they are asked: no sooner, and no later."""
+    if _stated(event) == event.recorded_at:
+        return None
+    said = event.known[_TIMED[event.type]]
+    return f"it says {said}, and was recorded at {format_time(event.recorded_at)}"
 
 
 @rule("cases.answered", *_ANSWERED)
@@ -107,7 +129,7 @@ def cases_time(event: AuditedEvent, fold: LedgerState) -> Verdict:
     assert open_ is not None, "it is open, or it had a fault"
     if not open_.is_due(event.recorded_at):
         return "its time had not come"
-    following = None if document is None else passed_on(open_, document)
+    following = None if document is None else passed_on(open_, document, _stated(event))
     if following is None:
         return f"no tier follows {open_.tier}"
     return None if event.known == following.to_data() else "another tier follows, or another time"
