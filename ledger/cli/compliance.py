@@ -51,7 +51,6 @@ def export(
     """
     from ledger.compliance.files import FORMS
     from ledger.compliance.inquiry import Inquiry
-    from ledger.compliance.report import MISSING
     from ledger.operations.compliance import ServerLive, write_answers, write_compliance
 
     chosen = session("compliance tables")
@@ -67,8 +66,8 @@ def export(
         write_answers(source, Inquiry(model=scope.model, live=live), page)
         written = replace(written, files=(*written.files, str(page)))
     lines = [f"{table.title}: {notation.counted(len(table.rows), 'row')}" for table in tables]
-    said = [*written.callers, MISSING]
-    chosen.show(written, "\n".join([*lines, "", *written.files, "", *said]))
+    said = ["", *written.callers] if written.callers else []
+    chosen.show(written, "\n".join([*lines, "", *written.files, *said]))
 
 
 def _explainer(bundle: Path | None) -> "Explainer":

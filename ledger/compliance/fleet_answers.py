@@ -7,7 +7,6 @@ from ledger.compliance.decisions import deployments_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.policies import changes_table
-from ledger.compliance.tables import as_records
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.facts import Fact, readable
@@ -45,23 +44,6 @@ def deployed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List deployments."""
     table = deployments_table(source, FactFilter(model=inquiry.model, until=inquiry.at))
     answer.say(f"On record: {counted(len(table.rows), 'deployment')}.")
-    answer.tables.append(table)
-
-
-def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
-    """Say which version served before, and when an earlier one was last put back."""
-    model = need_model(inquiry)
-    table = deployments_table(source, FactFilter(model=model))
-    rows = as_records(table)
-    back = [row for row in rows if row["kind"] == "reinstated"]
-    if rows:
-        before = rows[-1]["replaces"] or "nothing"
-        answer.say(f"{rows[-1]['model_version']} serves; before it: {before}.")
-    else:
-        answer.say("Nothing was ever deployed.")
-    for row in back[-1:]:
-        at = parse_time(str(row["in_service_at"]))
-        answer.say(f"An earlier version was last put back {notation.moment(at)}.")
     answer.tables.append(table)
 
 
@@ -166,7 +148,7 @@ def without_action(source: FactSource, inquiry: Inquiry, answer: Answer) -> None
     )
 
 
-def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+def plan_budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Show what each plan could spend and what its admitted jobs need."""
     records: list[dict[str, Any]] = []
     for fact, data in readable(source.facts((PlanMade.TYPE,))):

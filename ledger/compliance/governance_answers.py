@@ -90,7 +90,7 @@ def _compared(
     }
 
 
-def approvals(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
+def say_approvals(source: FactSource, answer: Answer) -> None:
     """Say of each approval of a policy what was approved, and whether another person wrote it."""
     table = approvals_table(source, FactFilter())
     at = {column.name: number for number, column in enumerate(table.columns)}

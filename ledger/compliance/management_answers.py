@@ -21,7 +21,7 @@ from ledger.events.signals import DEFINED_TYPES
 from ledger.events.values import DAY, parse_time
 
 
-def followed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+def say_followed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List decisions that called for work soon after a deployment, with their lineage."""
     deployments: list[tuple[Fact, dict[str, Any], int]] = []
     records: list[dict[str, Any]] = []
@@ -185,7 +185,7 @@ def everything(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     ]
 
 
-def false_alarms(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+def say_false_alarms(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say how closed tasks ended, and how often each rule was a false alarm."""
     scope = FactFilter(model=inquiry.model)
     closed = [one for one in recorded_cases(source).tasks if one.concerns(scope) and one.outcome]

@@ -13,6 +13,7 @@ from ledger.compliance import decision_answers as decisions
 from ledger.compliance import fleet_answers as fleet
 from ledger.compliance import governance_answers as governance
 from ledger.compliance import integrity_answers as integrity
+from ledger.compliance import job_answers as jobs
 from ledger.compliance import management_answers as management
 from ledger.compliance.callers import callers_in_words
 from ledger.compliance.facts import FactFilter, FactSource, KeptFacts
@@ -84,23 +85,21 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "gates": Question(
         "Did the integrity and representativeness gates pass, on thresholds fixed before the run?",
-        None,
-        "Gates are not recorded.",
+        jobs.gates,
     ),
     "holdout": Question(
         "Was the holdout untouched by training and by earlier candidates?",
-        None,
-        "Holdouts and their uses are not recorded.",
+        jobs.holdouts,
+        "What a program reads beside what it reports is not an event.",
     ),
     "candidate-and-champion": Question(
         "Candidate against champion: metric, confidence, slices; who accepted the residual risk?",
-        None,
-        "Comparisons of candidates and the acceptance of risk are not recorded.",
+        jobs.comparisons,
+        "Intervals are not part of an event: sample sizes are.",
     ),
     "approval": Question(
         "Did the approver see exactly this evidence? Are proposer and approver different people?",
-        governance.approvals,
-        "Approvals of candidates are not recorded: these are of policies.",
+        jobs.approvals,
     ),
     "deployment": Question(
         "What was deployed where and when; is it the approved artefact?",
@@ -109,13 +108,12 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "roll-back": Question(
         "Can it be rolled back, to what, when was that last exercised?",
-        fleet.roll_back,
-        "Exercises of a roll-back and their duration are not recorded.",
+        jobs.roll_back,
     ),
     "realised-gain": Question(
         "Did the retraining deliver what was forecast?",
-        None,
-        "Outcomes of retrainings are not recorded.",
+        jobs.gains,
+        "What a retraining was forecast to gain is not part of an event.",
     ),
     "policy-history": Question(
         "All policy versions with differences, effective periods and the decisions under each.",
@@ -138,13 +136,11 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "false-alerts": Question(
         "Which alerts were false; how many retrainings were wasted; at what cost?",
-        management.false_alarms,
-        "Outcomes of retrainings, and the cost of a false alarm, are not recorded.",
+        jobs.wasted,
     ),
     "budgets": Question(
         "Was any budget exceeded, by whom raised; were loop limits ever hit?",
-        fleet.budgets,
-        "Budgets, reservations and loop limits are not recorded: what a plan may spend is stated.",
+        jobs.budgets,
     ),
     "evenness": Question(
         "Does the ranking treat groups of models or business units unevenly?", fleet.evenness
@@ -156,8 +152,8 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "incidents": Question(
         "Which incidents followed a deployment within N days, with lineage back to the signal?",
-        management.followed,
-        "Incidents are not recorded: decisions that call for work are shown in their place.",
+        jobs.incidents,
+        "Incidents outside this ledger are not recorded.",
     ),
     "estimates": Question(
         "Which decisions used estimated performance, or labels that were corrected later?",

@@ -19,6 +19,7 @@ from ledger.compliance.decisions import (
 from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.governance_answers import approvals_table
+from ledger.compliance.jobs import job_approvals_table, jobs_table, verdicts_table
 from ledger.compliance.policies import changes_table
 from ledger.compliance.reviews import reviews_table
 from ledger.compliance.rules import rules_table
@@ -32,6 +33,9 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "escalations": escalations_table,
     "tasks": tasks_table,
     "plan_places": plan_rows_table,
+    "jobs": jobs_table,
+    "gates": verdicts_table,
+    "job_approvals": job_approvals_table,
     "spending": spending_table,
     "deployments": deployments_table,
     "policy_changes": changes_table,
@@ -48,11 +52,6 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "drills": drills_table,
 }
 """Name → what makes it, in the order of reports."""
-
-MISSING: Final = (
-    "Jobs and approvals of candidates are not recorded by this release, so there are no tables of "
-    "them."
-)
 
 
 def tables_of(

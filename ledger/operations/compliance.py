@@ -18,7 +18,7 @@ from ledger.compliance.facts import FactFilter, FactSource, unit_of_cost
 from ledger.compliance.files import Form, ParquetMissingError, write_tables
 from ledger.compliance.inquiry import STATES, Answer, Inquiry
 from ledger.compliance.questions import answer_all
-from ledger.compliance.report import MISSING, tables_of
+from ledger.compliance.report import tables_of
 from ledger.compliance.tables import Table
 from ledger.events import notation
 from ledger.events.canonical import CanonicalError, decode, encode
@@ -189,7 +189,6 @@ def write_compliance(
         ("Recorded from", notation.time(scope.since) if scope.since else "the beginning"),
         ("Recorded before", notation.time(scope.until) if scope.until else "the head"),
         *(("Callers", sentence) for sentence in callers),
-        ("Not recorded", MISSING),
     ]
     title, unit = f"Compliance export of {source.origin}", unit_of_cost(source)
     try:

@@ -19,6 +19,11 @@ from tests.support.facts import FactList
 MODEL = "fraud-eu"
 DECISION = 10
 WHOLE = {
+    "gates",
+    "approval",
+    "roll-back",
+    "false-alerts",
+    "budgets",
     "refusals-and-silence",
     "who-read",
     "why",
@@ -32,9 +37,10 @@ WHOLE = {
     "export",
 }
 PARTLY = {
-    "approval",
+    "holdout",
+    "candidate-and-champion",
+    "realised-gain",
     "estimates",
-    "false-alerts",
     "whole-history",
     "authorship",
     "clocks",
@@ -42,19 +48,13 @@ PARTLY = {
     "override",
     "provenance",
     "deployment",
-    "roll-back",
     "without-action",
-    "budgets",
     "incidents",
     "reviews",
     "audits",
     "limits",
 }
 UNANSWERED = {
-    "gates",
-    "holdout",
-    "candidate-and-champion",
-    "realised-gain",
     "policy-simulation",
     "sensitivity",
     "change-envelope",

@@ -114,7 +114,7 @@ def test_the_outcomes_of_its_tasks_are_the_precision_of_a_rule(story: FactList) 
     assert told["outcomes"] == "cause found 1, false alarm 1"
     given = answer("false-alerts", story, Inquiry())
     assert given.said[0].startswith("2 tasks closed with an outcome on record; false alarms among")
-    assert given.state == "partly"
+    assert given.state == "answered"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Built-in drills: each attack is noticed by the product's own check, and a broken check is seen.
 
-Method: the ten drills once on a small ledger of their own, and those on stored data on copies of a
+Method: all drills once on a small ledger of their own, and those on stored data on copies of a
 real one. Then each check is taken out of the product, and the drill must say that nothing noticed.
 """
 
@@ -15,6 +15,7 @@ import pytest
 
 from ledger.application.attestation import Attestation
 from ledger.application.commands import Caller
+from ledger.application.governance.governor import Governor
 from ledger.clock import SystemClock
 from ledger.events.authority import OPERATOR, AdministratorNamed
 from ledger.limit_settings import LimitSettings
@@ -40,6 +41,7 @@ NOTICED = {
     "flood": {"LIMIT_REACHED"},
     "restored-backup": {"LEDGER_BEHIND"},
     "lost-key": {"STORE_UNAVAILABLE"},
+    "rollback": {"observation"},
     "clock-ahead": {"CLOCK_AHEAD"},
     "clock-back": {"CLOCK_AHEAD"},
     "stopped-clock": {"CLOCK_AHEAD"},
@@ -159,6 +161,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "lost-key": lambda patch: patch.setattr(
         Vault, "from_file", classmethod(lambda *_: Vault(bytes(32)))
     ),
+    "rollback": lambda patch: patch.setattr(Governor, "run_due", _nothing),
     "clock-ahead": believe_any_clock,
     "clock-back": believe_any_clock,
     "stopped-clock": believe_any_clock,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ledger.clock import Clock
-from ledger.operations.drills import clocks, flood, sources, starts, stored
+from ledger.operations.drills import clocks, flood, rollback, sources, starts, stored
 from ledger.operations.drills.attacked_ledger import AttackedLedger, AttackedLedgers
 from ledger.operations.drills.detection import Detection
 from ledger.operations.drills.scene import Scene
@@ -46,6 +46,11 @@ BUILT_IN: Final[dict[str, BuiltIn]] = {
         starts.restored_backup,
     ),
     "lost-key": BuiltIn("The master key is gone when the server starts.", starts.lost_key),
+    "rollback": BuiltIn(
+        "A version that a job brought into service does worse than its recipe allows.",
+        rollback.rollback,
+        is_own=True,
+    ),
     "clock-ahead": BuiltIn(
         "The server's clock is wound two hours ahead.", clocks.clock_ahead, is_own=True
     ),

@@ -1,0 +1,348 @@
+"""Jobs: what each was made by, which gates it passed on which evidence, and how it ended.
+
+What the events of a job add up to is told by `ledger.jobs.machine`, as for the service and the
+auditor. A body that is gone leaves a job whose end is not known.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ledger.compliance.facts import FactFilter, FactSource
+from ledger.compliance.tables import Table, table_of
+from ledger.events import notation
+from ledger.events.facts import Fact
+from ledger.events.jobs import (
+    JOB_TYPES,
+    GateJudged,
+    GateReported,
+    JobApproved,
+    JobClosed,
+    JobLeased,
+    JobRolledBack,
+)
+from ledger.jobs.machine import Job, Jobs
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVerdict:
+    """The verdict on a gate, with the evidence that it is about; None where none came in time."""
+
+    fact: Fact
+    data: dict[str, Any]
+    report: Fact | None
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What was reported; empty where nothing was, or where that is gone."""
+        return (self.report.data if self.report is not None else None) or {}
+
+
+@dataclass(slots=True)
+class RecordedJob:
+    """A job from its proposal to its newest event."""
+
+    proposed: Fact
+    data: dict[str, Any]
+    job: Job
+    verdicts: list[RecordedVerdict] = field(default_factory=list)
+    approvals: list[tuple[Fact, int | None]] = field(default_factory=list)
+    """Each with the newest verdict before it."""
+    executors: list[str] = field(default_factory=list)
+    went_back: Fact | None = None
+    """The verdict or the word of a person by which its version is to be taken back."""
+    returned: Fact | None = None
+    """The record that the version before serves again."""
+    closed: Fact | None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit of its cost."""
+        return str(self.data["expected"]["unit"])
+
+    @property
+    def cost_micros(self) -> int:
+        """What it has cost by the newest report."""
+        return self.job.cost_micros
+
+    def gate(self, name: str) -> dict[str, Any] | None:
+        """Return what its recipe asks for at a gate."""
+        found = self.job.gate_of(name)
+        return None if found is None else dict(found)
+
+    def concerns(self, scope: FactFilter) -> bool:
+        """Whether it was proposed in a scope: a person asked for proposed it or approved it."""
+        actors = {self.proposed.actor, *(fact.actor for fact, _ in self.approvals)}
+        return (
+            scope.has_time(self.proposed)
+            and scope.has_model(self.data["model"])
+            and (not scope.actor or scope.actor in actors)
+        )
+
+
+@dataclass(slots=True)
+class RecordedJobs:
+    """Every job by the facts so far; facts come in order of position."""
+
+    jobs: dict[str, RecordedJob] = field(default_factory=dict)
+    uses: list[tuple[str, RecordedJob, Fact]] = field(default_factory=list)
+    """The uses of each holdout, by its name, with the report that was one."""
+    lost: int = 0
+    """How many events cannot be read."""
+    _fold: Jobs = field(default_factory=Jobs)
+    _reports: dict[int, Fact] = field(default_factory=dict)
+
+    def apply(self, fact: Fact) -> None:
+        """Fold one event of a job."""
+        self.lost += fact.data is None
+        data = fact.data
+        made = self._fold.apply(
+            fact.position, fact.stream, fact.type, fact.actor, data, fact.run_id
+        )
+        if made is None:
+            return
+        known = self.jobs.get(made.name)
+        if known is None:
+            assert data is not None, "the fold begins a job with a proposal that can be read"
+            self.jobs[made.name] = RecordedJob(fact, data, made)
+            return
+        was, known.job = known.job, made
+        if data is not None:
+            self._add(known, fact, data)
+        if made.is_rolling_back and not was.is_rolling_back:
+            known.went_back = fact
+
+    def _add(self, known: RecordedJob, fact: Fact, data: dict[str, Any]) -> None:
+        newest = known.verdicts[-1].fact.position if known.verdicts else None
+        if fact.type == GateReported.TYPE:
+            self._reports[fact.position] = fact
+            gate = known.gate(data["gate"])
+            if gate is not None and gate["holdout"] is not None:
+                self.uses.append((gate["holdout"]["name"], known, fact))
+        elif fact.type == GateJudged.TYPE:
+            report = self._reports.pop(data["report"] or 0, None)
+            known.verdicts.append(RecordedVerdict(fact, data, report))
+        elif fact.type == JobApproved.TYPE:
+            known.approvals.append((fact, newest))
+        elif fact.type == JobLeased.TYPE and fact.actor not in known.executors:
+            known.executors.append(fact.actor)
+        elif fact.type == JobRolledBack.TYPE:
+            known.returned = fact
+        elif fact.type == JobClosed.TYPE:
+            known.closed = fact
+
+
+def recorded_jobs(source: FactSource) -> RecordedJobs:
+    """Return every job that a source tells of."""
+    found = RecordedJobs()
+    for fact in source.facts(tuple(sorted(JOB_TYPES))):
+        found.apply(fact)
+    return found
+
+
+def jobs_in(source: FactSource, scope: FactFilter) -> list[RecordedJob]:
+    """Return the jobs of a scope, in order of their proposals."""
+    return [one for one in recorded_jobs(source).jobs.values() if one.concerns(scope)]
+
+
+def jobs_table(source: FactSource, scope: FactFilter) -> Table:
+    """Return the jobs that were proposed in the period, and how each ended."""
+    found = recorded_jobs(source)
+    return table_of(
+        "jobs",
+        "Retraining jobs",
+        (
+            ("position", "integer", "where it is recorded"),
+            ("proposed_at", "time", "when it was proposed, by the ledger's clock"),
+            ("job", "text", "which job"),
+            ("model", "text", "of which model"),
+            ("proposed_by", "text", "who proposed it"),
+            ("plan", "integer", "the plan that admitted it; empty where a person wants it"),
+            ("decision", "integer", "the decision in force then"),
+            ("recipe", "text", "by which recipe"),
+            ("recipe_version", "integer", "and which version of it"),
+            ("recipe_digest", "text", "SHA-256 of that document"),
+            ("approved_by", "text", "the persons who approved it"),
+            ("executors", "text", "who leased it"),
+            ("attempts", "integer", "how often it was leased anew, the first time included"),
+            ("gates_passed", "integer", "how many gates it passed"),
+            ("gates", "integer", "of how many"),
+            ("model_version", "text", "the version that it brought into service"),
+            ("replaces", "text", "the version before that"),
+            ("state", "text", "how it ended, or what it waits for"),
+            ("reason", "prose", "why it ended so"),
+            ("ended_at", "time", "when"),
+            ("expected", "text", "what it was expected to cost"),
+            ("cost", "text", "what it cost by the newest report"),
+            ("run_id", "text", "the run it belongs to"),
+        ),
+        [_job_row(one) for one in found.jobs.values() if one.concerns(scope)],
+        f"Events of jobs without a readable body: {found.lost}." if found.lost else "",
+        page=(
+            ("Proposed", ("proposed_at", "position", "proposed_by", "approved_by")),
+            ("Job", ("job", "model", "plan", "decision", "run_id")),
+            ("Recipe", ("recipe", "recipe_version", "recipe_digest")),
+            ("Work", ("executors", "attempts", "gates_passed", "gates")),
+            ("Version", ("model_version", "replaces")),
+            ("State", ("state", "reason", "ended_at")),
+            ("Cost", ("cost", "expected")),
+        ),
+    )
+
+
+def _job_row(one: RecordedJob) -> dict[str, Any]:
+    data, job = one.data, one.job
+    deployed = job.deployed
+    return {
+        "position": one.proposed.position,
+        "proposed_at": one.proposed.recorded_at,
+        "proposed_by": one.proposed.actor,
+        "approved_by": ", ".join(sorted({fact.actor for fact, _ in one.approvals})) or None,
+        "executors": ", ".join(one.executors) or None,
+        "attempts": job.attempt if one.executors else 0,
+        "gates_passed": job.passed,
+        "gates": len(data["gates"]),
+        "model_version": None if deployed is None else deployed.model_version,
+        "replaces": None if deployed is None else deployed.replaces,
+        "state": (job.outcome if job.is_over else job.state).replace("_", " "),
+        "reason": job.why or None,
+        "ended_at": None if one.closed is None else one.closed.recorded_at,
+        "expected": money(one, int(data["expected"]["cost_micros"])),
+        "cost": money(one, one.cost_micros),
+        "run_id": one.proposed.run_id,
+        **{
+            name: data[name]
+            for name in ("job", "model", "plan", "decision", "recipe", "recipe_version")
+        },
+        "recipe_digest": data["recipe_digest"],
+    }
+
+
+def money(one: RecordedJob, micros: int) -> str:
+    """Return an amount in the unit of a job's cost."""
+    return notation.money(micros, one.unit)
+
+
+_VERDICT_COLUMNS: Final = (
+    ("position", "integer", "where the verdict is recorded"),
+    ("judged_at", "time", "when, by the ledger's clock"),
+    ("job", "text", "of which job"),
+    ("model", "text", "of which model"),
+    ("gate", "text", "which gate"),
+    ("is_passed", "boolean", "whether it was passed"),
+    ("criteria", "prose", "each criterion with the values that it read"),
+    ("criteria_fixed_at", "integer", "the proposal, which fixed the criteria"),
+    ("is_by_them", "boolean", "whether the verdict is by exactly these criteria"),
+    ("report", "integer", "where the evidence is recorded; empty where none came"),
+    ("reported_by", "text", "who reported it"),
+    ("metrics", "text", "the numbers about the run"),
+    ("champion", "text", "the numbers of the version in service"),
+    ("candidate", "text", "the numbers of the candidate"),
+    ("samples", "text", "how many rows were behind them"),
+    ("artifacts", "text", "files that were left, by SHA-256"),
+)
+
+
+def verdicts_table(source: FactSource, scope: FactFilter, *gates: str) -> Table:
+    """Return the verdicts of the scope's jobs, of some gates or of all, with their evidence."""
+    return table_of(
+        "gates",
+        "Verdicts on gates",
+        _VERDICT_COLUMNS,
+        list(_verdict_rows(jobs_in(source, scope), gates)),
+        page=(
+            ("Judged", ("judged_at", "position")),
+            ("Job", ("job", "model")),
+            ("Gate", ("gate", "is_passed")),
+            ("Criteria", ("criteria", "criteria_fixed_at", "is_by_them")),
+            ("Evidence", ("metrics", "champion", "candidate", "samples")),
+            ("Report", ("report", "reported_by", "artifacts")),
+        ),
+    )
+
+
+def _verdict_rows(jobs: list[RecordedJob], gates: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    for one in jobs:
+        for verdict in one.verdicts:
+            data, evidence = verdict.data, verdict.evidence
+            if gates and data["gate"] not in gates:
+                continue
+            yield {
+                "position": verdict.fact.position,
+                "judged_at": verdict.fact.recorded_at,
+                "job": data["job"],
+                "model": one.data["model"],
+                "gate": data["gate"].replace("_", " "),
+                "is_passed": data["is_passed"],
+                "criteria": " ".join(each["sentence"] for each in data["criteria"]) or None,
+                "criteria_fixed_at": one.proposed.position,
+                "is_by_them": is_by_its_criteria(one, data),
+                "report": data["report"],
+                "reported_by": None if verdict.report is None else verdict.report.actor,
+                "artifacts": ", ".join(
+                    f"{each['name']} {each['sha256']}" for each in evidence.get("artifacts", ())
+                )
+                or None,
+                **{
+                    name: numbers(evidence.get(name, {}))
+                    for name in ("metrics", "champion", "candidate", "samples")
+                },
+            }
+
+
+def is_by_its_criteria(one: RecordedJob, judged: dict[str, Any]) -> bool:
+    """Whether a verdict names exactly the criteria that the job was proposed with."""
+    gate = one.gate(judged["gate"]) or {"criteria": []}
+    asked = [(each["name"], each["when"]) for each in gate["criteria"]]
+    named = [(each["name"], each["when"]) for each in judged["criteria"]]
+    return named == asked or (judged["report"] is None and not named)
+
+
+def numbers(reported: dict[str, int]) -> str | None:
+    """Return reported numbers in one line."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(reported.items())) or None
+
+
+def job_approvals_table(source: FactSource, scope: FactFilter) -> Table:
+    """Return who approved the jobs of the scope, beside whom, and what was judged before."""
+    return table_of(
+        "job_approvals",
+        "Approvals of jobs",
+        (
+            ("position", "integer", "where it is recorded"),
+            ("approved_at", "time", "when, by the ledger's clock"),
+            ("job", "text", "which job"),
+            ("model", "text", "of which model"),
+            ("stage", "text", "that it begins, or that its version is deployed"),
+            ("actor", "text", "who approved it"),
+            ("role", "text", "in which role"),
+            ("proposed_by", "text", "who proposed it"),
+            ("is_other", "boolean", "whether that is another account"),
+            ("verdict", "integer", "the newest verdict before it: what could be seen ended here"),
+            ("recipe_digest", "text", "the document that the job was made by"),
+            ("note", "prose", "the remark beside it"),
+        ),
+        [
+            fact.record
+            | {
+                "approved_at": fact.recorded_at,
+                "model": one.data["model"],
+                "proposed_by": one.proposed.actor,
+                "is_other": fact.actor != one.proposed.actor,
+                "verdict": verdict,
+                "recipe_digest": one.data["recipe_digest"],
+            }
+            for one in recorded_jobs(source).jobs.values()
+            if scope.has_model(one.data["model"])
+            for fact, verdict in one.approvals
+            if scope.takes(fact)
+        ],
+        page=(
+            ("Approved", ("approved_at", "position")),
+            ("Job", ("job", "model", "stage")),
+            ("By", ("actor", "role")),
+            ("Proposed by", ("proposed_by", "is_other")),
+            ("Seen", ("verdict", "recipe_digest")),
+            ("Note", ("note",)),
+        ),
+    )

@@ -1,0 +1,197 @@
+"""Questions about jobs are answered from their events: gates, holdouts, comparisons, returns, cost.
+
+Method: a ledger in one process: a version that is taken back, a candidate that is refused, and a
+version that is still observed; then bodies are taken away.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.compliance.facts import FactFilter
+from ledger.compliance.inquiry import Answer, Inquiry
+from ledger.compliance.jobs import is_by_its_criteria, jobs_table, recorded_jobs
+from ledger.compliance.questions import answer
+from ledger.compliance.tables import Cell, as_records
+from ledger.events.jobs import GateJudged, JobClosed
+from ledger.events.values import SECOND
+from tests.support.facts import FactList, facts_of
+from tests.support.job_worlds import WINDOW_SECONDS, Working
+from tests.support.world import World
+
+AFTER_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> FactList:
+    """Return facts: alpha's version goes back, beta's candidate is refused, then another serves."""
+    world = World(Path(tmp_path_factory.mktemp("jobs")) / "l.sqlite", clock="wall")
+    working = Working.of(world.begin("alpha", "beta"))
+    token = working.observing("v2", "a", at=world.clock.now_micros())
+    working.report("observation", token, "a", loss=500)
+    world.clock.advance(WINDOW_SECONDS * SECOND)
+    world.govern()
+    world.clock.advance(AFTER_SECONDS * SECOND)
+    working.take_back(working.lease("a"), "a", at=world.clock.now_micros())
+    working.propose("b", "beta")
+    working.approve("b")
+    token = working.lease("b")
+    working.report("data_integrity", token, "b")
+    working.report("candidate", token, "b", loss=150)
+    working.observing("v2", "c", model="beta", at=world.clock.now_micros())
+    found = facts_of(world)
+    world.close()
+    return found
+
+
+def told(story: FactList, question: str, **about: Any) -> Answer:  # noqa: ANN401 - particulars
+    return answer(question, story, Inquiry(**about))
+
+
+def rows(given: Answer, table: str) -> list[dict[str, Cell]]:
+    return next(as_records(one) for one in given.tables if one.name == table)
+
+
+def test_gates_of_data_are_told_with_the_criteria_that_were_fixed_before(story: FactList) -> None:
+    given = told(story, "gates")
+    assert given.said == [
+        "Gates of data on record: 3 verdicts, 3 of them passed.",
+        "By exactly the criteria that the job was proposed with, before any lease: 3 of 3.",
+        "Jobs whose recipe has a gate of data integrity: 3; of representativeness: 0.",
+    ]
+    assert given.state == "answered"
+    for row in rows(given, "gates"):
+        assert row["metrics"] == "missing 0"
+        assert int(str(row["criteria_fixed_at"])) < int(str(row["report"]))
+        assert (
+            row["criteria"]
+            == 'whole is met, metrics["missing"] < 10: metrics["missing"] is 0 rows.'
+        )
+
+
+def test_a_verdict_by_other_criteria_than_the_proposals_is_said_to_be_so(story: FactList) -> None:
+    [job, *_] = recorded_jobs(story).jobs.values()
+    judged = job.verdicts[0].data
+    assert is_by_its_criteria(job, judged)
+    other = [{**judged["criteria"][0], "when": 'metrics["missing"] < 99'}]
+    assert not is_by_its_criteria(job, {**judged, "criteria": other})
+    assert not is_by_its_criteria(job, {**judged, "criteria": []})
+
+
+def test_each_use_of_a_holdout_is_counted_over_all_jobs(story: FactList) -> None:
+    given = told(story, "holdout")
+    assert given.said[0] == "On record: 2 uses of 1 holdout; 0 beyond the bound of the recipe."
+    assert given.said[1].endswith("since then it was used 1 time more.")
+    assert [
+        (row["job"], row["use"], row["max_uses"], row["is_passed"], row["model_version"])
+        for row in rows(given, "holdouts")
+    ] == [("a", 1, 3, True, "v2"), ("c", 2, 3, True, "v2")]
+    of_beta = rows(told(story, "holdout", model="beta"), "holdouts")
+    assert [(row["job"], row["use"]) for row in of_beta] == [("c", 2)]
+
+
+def test_each_candidate_is_told_beside_the_version_in_service(story: FactList) -> None:
+    given = told(story, "candidate-and-champion")
+    assert given.said == [
+        "On record: 3 comparisons of a candidate with the version in service, in 3 jobs.",
+        (
+            "Versions that went live by a job: 2; 2 of them had passed a comparison, and for 0 a "
+            "person accepted what was left of the risk."
+        ),
+    ]
+    assert [
+        (row["job"], row["champion"], row["candidate"], row["change_ppm"], row["is_passed"])
+        for row in rows(given, "comparisons")
+    ] == [
+        ("a", 100, 1, -990_000, True),
+        ("b", 100, 150, 500_000, False),
+        ("c", 100, 1, -990_000, True),
+    ]
+
+
+def test_approvals_are_told_beside_the_proposer(story: FactList) -> None:
+    given = told(story, "approval", model="alpha")
+    assert given.said[0].startswith("On record: 1 approval of jobs, 1 by another account")
+    [row] = rows(given, "job_approvals")
+    assert (row["actor"], row["proposed_by"], row["stage"]) == ("users/bob", "users/ana", "start")
+
+
+def test_a_return_is_told_with_how_long_it_took(story: FactList) -> None:
+    given = told(story, "roll-back", model="alpha")
+    assert given.said == [
+        "v1 serves; before it: v2.",
+        "A version was last put back by job a, 1m30s after that was called for.",
+        "Versions of it that served before were put back 1 time.",
+        "Drills of a roll-back on record: 0.",
+    ]
+    [row] = rows(given, "returns")
+    assert (row["from_version"], row["to_version"], row["seconds"]) == ("v2", "v1", AFTER_SECONDS)
+    assert rows(told(story, "roll-back", model="beta"), "returns") == []
+
+
+def test_gains_and_waste_are_told_with_what_they_cost(story: FactList) -> None:
+    assert told(story, "realised-gain").said == [
+        "Jobs that are over: 2; 0 of them brought a version into service that stayed.",
+        "They cost 2.00 EUR, where 10.00 EUR were expected; 0 cost more than expected.",
+    ]
+    given = told(story, "false-alerts")
+    assert given.said[-2:] == [
+        "Of 2 jobs that are over, 2 left no version in service.",
+        "They cost 2.00 EUR.",
+    ]
+    assert [(row["job"], row["outcome"], row["cost"]) for row in rows(given, "wasted")] == [
+        ("a", "rolled back", "1.00 EUR"), ("b", "failed", "1.00 EUR"),
+    ]  # fmt: skip
+
+
+def test_a_version_that_was_taken_back_soon_is_an_incident_with_its_run(story: FactList) -> None:
+    given = told(story, "incidents")
+    [row] = rows(given, "taken_back")
+    assert (row["model"], row["model_version"]) == ("alpha", "v2")
+    assert row["reason"] == "The gate observation was not passed. v1 serves again."
+    assert row["run_id"]
+    assert int(str(row["deployment_position"])) < int(str(row["failed_position"]))
+    late = rows(told(story, "incidents", days=0), "taken_back")
+    assert late == []
+
+
+def test_jobs_are_told_as_their_events_left_them(story: FactList) -> None:
+    found = as_records(jobs_table(story, FactFilter()))
+    assert [
+        (row["job"], row["state"], row["gates_passed"], row["attempts"], row["model_version"])
+        for row in found
+    ] == [
+        ("a", "rolled back", 4, 1, "v2"),
+        ("b", "failed", 1, 1, None),
+        ("c", "observing", 4, 1, "v2"),
+    ]
+    assert found[0]["approved_by"] == "users/bob"
+    by_bob = as_records(jobs_table(story, FactFilter(actor="users/bob", model="beta")))
+    assert [row["job"] for row in by_bob] == ["b", "c"]
+
+
+def test_a_job_whose_event_is_gone_is_told_as_such(story: FactList) -> None:
+    gone = FactList(
+        story.origin,
+        tuple(
+            one._replace(data=None, actor="") if one.type == JobClosed.TYPE else one
+            for one in story.items
+        ),
+    )
+    table = jobs_table(gone, FactFilter())
+    assert table.note == "Events of jobs without a readable body: 2."
+    assert [row["state"] for row in as_records(table)] == ["unreadable", "unreadable", "observing"]
+
+
+def test_a_verdict_whose_report_is_gone_is_told_without_numbers(story: FactList) -> None:
+    judged = next(one for one in story.items if one.type == GateJudged.TYPE)
+    gone = FactList(
+        story.origin,
+        tuple(
+            one._replace(data=None) if one.position == judged.position - 1 else one
+            for one in story.items
+        ),
+    )
+    first = rows(told(gone, "gates"), "gates")[0]
+    assert (first["metrics"], first["reported_by"], first["is_passed"]) == (None, None, True)
