@@ -1,7 +1,7 @@
 """Jobs: what each was made by, which gates it passed on which evidence, and how it ended.
 
-What the events of a job add up to is told by `ledger.jobs.machine`, as for the service and the
-auditor. A body that is gone leaves a job whose end is not known.
+`ledger.jobs.machine` folds the events of a job, as it does for the service and the auditor. A body
+that is gone leaves a job whose end is not known.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class RecordedVerdict:
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What was reported; empty where nothing was, or where that is gone."""
+        """The report's members; empty where there is no report, or its body is gone."""
         return (self.report.data if self.report is not None else None) or {}
 
 
@@ -62,7 +62,7 @@ class RecordedJob:
 
     @property
     def cost_micros(self) -> int:
-        """What it has cost by the newest report."""
+        """Its cost by the newest report."""
         return self.job.cost_micros
 
     def gate(self, name: str) -> dict[str, Any] | None:
@@ -164,7 +164,7 @@ def jobs_table(source: FactSource, scope: FactFilter) -> Table:
             ("recipe_digest", "text", "SHA-256 of that document"),
             ("approved_by", "text", "the persons who approved it"),
             ("executors", "text", "who leased it"),
-            ("attempts", "integer", "how often it was leased anew, the first time included"),
+            ("attempts", "integer", "how often an executor began it"),
             ("gates_passed", "integer", "how many gates it passed"),
             ("gates", "integer", "of how many"),
             ("model_version", "text", "the version that it brought into service"),

@@ -15,6 +15,7 @@ from ledger.compliance import governance_answers as governance
 from ledger.compliance import integrity_answers as integrity
 from ledger.compliance import job_answers as jobs
 from ledger.compliance import management_answers as management
+from ledger.compliance import outcome_answers as outcomes
 from ledger.compliance.callers import callers_in_words
 from ledger.compliance.facts import FactFilter, FactSource, KeptFacts
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
@@ -90,7 +91,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "holdout": Question(
         "Was the holdout untouched by training and by earlier candidates?",
         jobs.holdouts,
-        "What a program reads beside what it reports is not an event.",
+        "Data that a program reads without a report of it are not on record.",
     ),
     "candidate-and-champion": Question(
         "Candidate against champion: metric, confidence, slices; who accepted the residual risk?",
@@ -108,12 +109,12 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "roll-back": Question(
         "Can it be rolled back, to what, when was that last exercised?",
-        jobs.roll_back,
+        outcomes.roll_back,
     ),
     "realised-gain": Question(
         "Did the retraining deliver what was forecast?",
-        jobs.gains,
-        "What a retraining was forecast to gain is not part of an event.",
+        outcomes.gains,
+        "The gain that was forecast is not part of an event.",
     ),
     "policy-history": Question(
         "All policy versions with differences, effective periods and the decisions under each.",
@@ -136,11 +137,11 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "false-alerts": Question(
         "Which alerts were false; how many retrainings were wasted; at what cost?",
-        jobs.wasted,
+        outcomes.wasted,
     ),
     "budgets": Question(
         "Was any budget exceeded, by whom raised; were loop limits ever hit?",
-        jobs.budgets,
+        outcomes.budgets,
     ),
     "evenness": Question(
         "Does the ranking treat groups of models or business units unevenly?", fleet.evenness
@@ -152,7 +153,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "incidents": Question(
         "Which incidents followed a deployment within N days, with lineage back to the signal?",
-        jobs.incidents,
+        outcomes.incidents,
         "Incidents outside this ledger are not recorded.",
     ),
     "estimates": Question(

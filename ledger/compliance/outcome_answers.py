@@ -1,0 +1,262 @@
+"""Answers about what came of retraining work: roll-backs, gains, waste, money, incidents.
+
+Each is told of one model, where the question names one, else of all.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from ledger.compliance.budgets import spending_table
+from ledger.compliance.conduct import refusals_table
+from ledger.compliance.decisions import deployments_table
+from ledger.compliance.drills import drills_table
+from ledger.compliance.facts import FactFilter, FactSource
+from ledger.compliance.fleet_answers import plan_budgets
+from ledger.compliance.inquiry import Answer, Inquiry, need_model
+from ledger.compliance.jobs import (
+    RecordedJob,
+    jobs_in,
+    jobs_table,
+    money,
+    verdicts_table,
+)
+from ledger.compliance.management_answers import say_false_alarms, say_followed
+from ledger.compliance.tables import as_records
+from ledger.errors import Reason
+from ledger.events import notation
+from ledger.events.budgets import BudgetOverspendingApproved
+from ledger.events.drills import DrillRecorded
+from ledger.events.facts import readable
+from ledger.events.models import ModelDeployed
+from ledger.events.notation import counted
+from ledger.events.values import DAY, SECOND
+
+_COMPARISONS: Final = ("candidate", "training", "holdout", "observation")
+_COMMAND: Final = "decision-ledger job list"
+
+
+def _scope(inquiry: Inquiry) -> FactFilter:
+    return FactFilter(model=inquiry.model, until=inquiry.at)
+
+
+def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+    """Say which version could be put back, when that was last done, and how long it took."""
+    model = need_model(inquiry)
+    deployed = deployments_table(source, FactFilter(model=model))
+    rows = as_records(deployed)
+    if rows:
+        before = rows[-1]["replaces"] or "nothing"
+        answer.say(f"{rows[-1]['model_version']} serves; before it: {before}.")
+    else:
+        answer.say("Nothing was ever deployed.")
+    records = [_return(one) for one in jobs_in(source, _scope(inquiry)) if one.went_back]
+    done = [row for row in records if row["seconds"] is not None]
+    if done:
+        newest = done[-1]
+        answer.say(
+            f"A version was last put back by job {newest['job']}, "
+            f"{notation.duration(newest['seconds'])} after that was called for."
+        )
+    reinstated = [row for row in rows if row["kind"] == "reinstated"]
+    answer.say(f"Versions of it that served before were put back {_times(len(reinstated))}.")
+    answer.show(
+        "returns",
+        "Jobs whose version was taken back",
+        (
+            ("job", "text", "which job"),
+            ("model", "text", "of which model"),
+            ("called_for_at", "time", "when it was called for"),
+            ("called_for", "text", "by a verdict, or by a person"),
+            ("returned_at", "time", "when the version before served again"),
+            ("seconds", "span", "how long that took"),
+            ("from_version", "text", "the version that was taken back"),
+            ("to_version", "text", "the one that serves again"),
+        ),
+        records,
+    )
+    answer.tables.append(deployed)
+    exercises = [
+        data
+        for _, data in readable(source.facts((DrillRecorded.TYPE,)))
+        if data["drill"] == "rollback"
+    ]
+    answer.say(
+        f"Drills of a roll-back on record: {len(exercises)}"
+        + (
+            f", the newest held {notation.shown_time(exercises[-1]['held_at'])}."
+            if exercises
+            else "."
+        )
+    )
+    answer.tables.append(drills_table(source, FactFilter()))
+    answer.how = [f"decision-ledger model show {model}", "decision-ledger drill run rollback"]
+
+
+def _times(count: int) -> str:
+    return "never" if not count else counted(count, "time")
+
+
+def _return(one: RecordedJob) -> dict[str, Any]:
+    called, back, version = one.went_back, one.returned, one.job.deployed
+    assert called is not None, "asked of jobs that were to go back"
+    return {
+        "job": one.data["job"],
+        "model": one.data["model"],
+        "called_for_at": called.recorded_at,
+        "called_for": called.actor if called.actor.startswith("users/") else "a verdict",
+        "returned_at": None if back is None else back.recorded_at,
+        "seconds": None if back is None else (back.recorded_at - called.recorded_at) // SECOND,
+        "from_version": None if version is None else version.model_version,
+        "to_version": None if version is None else version.replaces,
+    }
+
+
+def gains(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+    """Say of each job that is over what was expected of it and what came of it."""
+    over = [one for one in jobs_in(source, _scope(inquiry)) if one.closed is not None]
+    live = [one for one in over if one.job.outcome == "succeeded"]
+    answer.say(
+        f"Jobs that are over: {len(over)}; {len(live)} of them brought a version into service "
+        "that stayed.",
+        *_cost_sentences(over),
+    )
+    answer.tables.append(jobs_table(source, _scope(inquiry)))
+    answer.tables.append(verdicts_table(source, _scope(inquiry), *_COMPARISONS))
+    answer.how = [_COMMAND]
+
+
+def _cost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:
+    """Yield for each unit of cost what jobs cost together, and what was expected."""
+    sums: dict[str, list[int]] = {}
+    for one in jobs:
+        found = sums.setdefault(one.unit, [0, 0, 0])
+        found[0] += one.cost_micros
+        found[1] += int(one.data["expected"]["cost_micros"])
+        found[2] += one.cost_micros > int(one.data["expected"]["cost_micros"])
+    for unit, (cost, expected, dearer) in sorted(sums.items()):
+        yield (
+            f"They cost {notation.money(cost, unit)}, where {notation.money(expected, unit)} were "
+            f"expected; {dearer} cost more than expected."
+        )
+
+
+def wasted(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+    """Say which alerts were false, and which retraining work was for nothing, at what cost."""
+    say_false_alarms(source, inquiry, answer)
+    over = [one for one in jobs_in(source, _scope(inquiry)) if one.closed is not None]
+    lost = [one for one in over if one.job.outcome != "succeeded"]
+    answer.say(
+        f"Of {counted(len(over), 'job')} that are over, {len(lost)} left no version in service.",
+        *_lost_sentences(lost),
+    )
+    answer.show(
+        "wasted",
+        "Work that left no version in service",
+        (
+            ("job", "text", "which job"),
+            ("model", "text", "of which model"),
+            ("outcome", "text", "how it ended"),
+            ("reason", "prose", "why"),
+            ("cost", "text", "what it cost"),
+            ("rule_decision", "integer", "the decision that was in force for it"),
+            ("plan", "integer", "the plan that admitted it"),
+        ),
+        [
+            {
+                "job": one.data["job"],
+                "model": one.data["model"],
+                "outcome": one.job.outcome.replace("_", " "),
+                "reason": one.job.why,
+                "cost": money(one, one.cost_micros),
+                "rule_decision": one.data["decision"],
+                "plan": one.data["plan"],
+            }
+            for one in lost
+        ],
+    )
+
+
+def _lost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:
+    sums: dict[str, int] = {}
+    for one in jobs:
+        sums[one.unit] = sums.get(one.unit, 0) + one.cost_micros
+    for unit, cost in sorted(sums.items()):
+        yield f"They cost {notation.money(cost, unit)}."
+
+
+def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+    """Say what budgets paid, who approved more, what was refused, and which bounds were hit."""
+    spent = spending_table(source, _scope(inquiry))
+    approved = [
+        (fact, data)
+        for fact, data in readable(source.facts((BudgetOverspendingApproved.TYPE,)))
+        if inquiry.at is None or fact.recorded_at < inquiry.at
+    ]
+    persons = sorted({fact.actor for fact, _ in approved})
+    by = f", by {', '.join(persons)}" if persons else ""
+    answer.say(
+        f"Jobs that a budget paid or pays: {len(spent.rows)}; overspending was approved "
+        f"{_times(len(approved))}{by}."
+    )
+    refused = refusals_table(source, FactFilter(until=inquiry.at))
+    at = [column.name for column in refused.columns].index("reason")
+    short = [row for row in refused.rows if row[at] == Reason.BUDGET_EXHAUSTED]
+    answer.say(f"Callers who were told that a budget is exhausted: {counted(len(short), 'row')}.")
+    jobs = jobs_in(source, _scope(inquiry))
+    hit = [one for one in jobs if one.job.outcome == "failed" and one.job.lost]
+    answer.say(
+        f"Jobs that ended because the last of their attempts was lost: {len(hit)} of {len(jobs)}."
+    )
+    answer.tables += [spent, refused]
+    plan_budgets(source, inquiry, answer)
+    answer.how = ["decision-ledger budget list"]
+
+
+def incidents(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+    """List what went wrong soon after a deployment, back to the run that it came from."""
+    say_followed(source, inquiry, answer)
+    deployed = {
+        (data["model"], data["model_version"]): (fact, data)
+        for fact, data in readable(source.facts((ModelDeployed.TYPE,)))
+    }
+    records: list[dict[str, Any]] = []
+    for one in jobs_in(source, FactFilter(model=inquiry.model)):
+        called, version = one.went_back, one.job.deployed
+        if called is None or version is None:
+            continue
+        found = deployed.get((one.data["model"], version.model_version))
+        if found is None or called.recorded_at - found[0].recorded_at > inquiry.days * DAY:
+            continue
+        records.append(
+            _return(one)
+            | {
+                "model_version": version.model_version,
+                "deployment_position": found[0].position,
+                "failed_position": called.position,
+                "reason": one.job.why,
+                "decision_position": one.data["decision"],
+                "run_id": one.proposed.run_id,
+            }
+        )
+    answer.say(
+        f"Versions that were taken back within {counted(inquiry.days, 'day')} of their "
+        f"deployment: {len(records)}."
+    )
+    answer.show(
+        "taken_back",
+        "Versions taken back soon after a deployment",
+        (
+            ("job", "text", "by which job it was deployed"),
+            ("model", "text", "which model"),
+            ("model_version", "text", "the version"),
+            ("deployment_position", "integer", "where its deployment is recorded"),
+            ("called_for_at", "time", "when it was to be taken back"),
+            ("failed_position", "integer", "the verdict, or the word of a person"),
+            ("reason", "prose", "why"),
+            ("returned_at", "time", "when the version before served again"),
+            ("decision_position", "integer", "the decision that the job was for"),
+            ("run_id", "text", "the run, from its first signal"),
+        ),
+        records,
+    )
+    answer.how = [_COMMAND]
