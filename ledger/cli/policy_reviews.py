@@ -32,9 +32,11 @@ def review(
     label: _Label = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="From this time on, not since the last review."),
+        typer.Option(metavar="TIME", help="From the first event at or after this time."),
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Up to this time.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="To the last event at or before this time.")
+    ] = None,
     as_of: Annotated[int, typer.Option(min=0, help="Up to this position; 0 for all.")] = 0,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write it as a page to this file.")

@@ -44,7 +44,8 @@ PART_TYPES: Final = frozenset(
 class ReviewSubject(NamedTuple):
     """The version and scope that are reviewed, and the time: events after one position up to one.
 
-    `since` and `until` are when those two were recorded.
+    `until` is when the last of them was recorded. `since` is when the review or activation was from
+    which on it is reviewed, at position `after`; where a beginning was stated, when the first was.
     """
 
     policy: str
@@ -322,7 +323,8 @@ class ShadowRecords:
         """Compare both actions after the newest score of a model, which are known by now."""
         if model in record.scored:
             record.scored.discard(model)
-            record.differing += record.actions.get(model) != self._real.get(model)
+            own, real = record.actions.get(model, NOTHING), self._real.get(model, NOTHING)
+            record.differing += own != real
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the shadows that ran in the period, by position."""

@@ -50,11 +50,15 @@ class GetReviewPackRequest(message.Message):
 
     @builtins.property
     def since(self) -> timestamp_pb2.Timestamp:
-        """Optional. Since this time; not given: since its last review there, or its activation."""
+        """Optional. From the first event at or after this time; not given: since its last review there, or
+        its activation.
+        """
 
     @builtins.property
     def until(self) -> timestamp_pb2.Timestamp:
-        """Optional. Until this time; not given: up to `as_of`."""
+        """Optional. To the last event at or before this time; not given: up to `as_of`. A period without an
+        event is refused: `FIELD_INVALID` (INVALID_ARGUMENT).
+        """
 
     def __init__(
         self,

@@ -207,22 +207,25 @@ def test_a_report_counts_what_differs_retrainings_their_cost_and_escalations(
 
 
 def test_a_retraining_that_only_changes_its_tier_is_not_another_one() -> None:
-    def step(position: int, action: Action, tier: str) -> TrialStep:
+    def step(position: int, action: Action, tier: str, last: Action) -> TrialStep:
         return TrialStep(
-            "m", position, position, 0, action, tier, "r", is_begun=True, cost_micros=5
-        )
+            "m", position, position, 0, action, tier, "r",
+            is_begun=True, last_action=last, cost_micros=5,
+        )  # fmt: skip
 
     trial = Trial(
         [
-            step(1, "SCHEDULE_RETRAINING", "a"),
-            step(2, "SCHEDULE_RETRAINING", "b"),
-            step(3, "NO_ACTION", "none"),
-            step(4, "SCHEDULE_RETRAINING", "b"),
+            step(1, "SCHEDULE_RETRAINING", "a", "NO_ACTION"),
+            step(2, "SCHEDULE_RETRAINING", "b", "SCHEDULE_RETRAINING"),
+            step(3, "NO_ACTION", "none", "SCHEDULE_RETRAINING"),
+            step(4, "SCHEDULE_RETRAINING", "b", "NO_ACTION"),
         ]
     )
     side = report_of(trial, trial).after
     assert (side.retrainings, side.cost_micros) == (2, 10)
     assert side.escalations == {"a": 1, "b": 2}
+    begun_before = Trial([step(5, "SCHEDULE_RETRAINING", "c", "SCHEDULE_RETRAINING")])
+    assert report_of(begun_before, begun_before).after.retrainings == 0
 
 
 def test_a_span_leaves_scores_out_and_keeps_them_as_history(make_world: MakeWorld) -> None:
@@ -326,8 +329,11 @@ def test_a_report_looks_at_each_step_as_often_however_many_models_there_are(
             for number in range(models):
                 name = f"m{number:03d}"
                 trial.add(
-                    TrialStep(name, 1, 1, 0, "INVESTIGATE", "a", "r", is_begun=True, cost_micros=5)
-                )
+                    TrialStep(
+                        name, 1, 1, 0, "INVESTIGATE", "a", "r",
+                        is_begun=True, last_action="NO_ACTION", cost_micros=5,
+                    )
+                )  # fmt: skip
         looked.clear()
         report_of(*trials)
         return len(looked) / models

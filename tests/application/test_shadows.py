@@ -12,7 +12,6 @@ import pytest
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.fleet.shadows import ShadowReader
 from ledger.errors import LedgerError, Reason
-from ledger.events.models import ModelRegistered
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivatedV1, ScopePart
 from ledger.events.registry import typed
 from ledger.events.shadows import (
@@ -24,7 +23,7 @@ from ledger.events.shadows import (
     ShadowScored,
 )
 from tests.support.audits import audited
-from tests.support.shadowed import shadow
+from tests.support.shadowed import BETA, CALM, KEEN, see, shadow, shadowing_world
 from tests.support.world import (
     ANA,
     DAY,
@@ -32,37 +31,16 @@ from tests.support.world import (
     HOUR,
     START,
     World,
-    policy_text,
     reason_of,
-    rule,
 )
 
-CALM = policy_text(rules=[rule("bad", "priority >= 900000")])
-KEEN = policy_text(
-    rules=[rule("bad", "priority >= 100000", hold="priority >= 50000")], max_priority_step=0.1
-)
 HISTORY = HistoryReader.history
-BETA = ScopePart(kind="model", model="beta", labels={})
 
 
 @pytest.fixture(params=["data", "wall"])
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
-    """A ledger with a calm policy in force for two models."""
-    made = World(tmp_path / "ledger.db", clock=request.param)
-    made.begin("alpha", "beta", policy=CALM)
-    yield made
-    for result in made.replay():
-        assert result.outcome == "IDENTICAL" or result.why.startswith("erased"), result
-    report = audited(Path(made.path))
-    assert report.passed, report.text()
-    made.close()
-
-
-def see(world: World, value: float, after: int, model: str = "alpha", version: str = "") -> None:
-    """Move on to a time, and have a model observed and decided about then."""
-    world.clock.advance(START + after - world.clock.now_micros())
-    world.see(model, value, START + after, version=version)
-    world.settle()
+    with shadowing_world(tmp_path, request.param) as made:
+        yield made
 
 
 def decided(world: World) -> list[ShadowDecided]:
@@ -201,60 +179,6 @@ def test_all_goes_on_when_what_a_shadow_recorded_is_erased(world: World, erased:
     running = world.ledger.shadowing.running().running
     beyond = [one for one in world.events(ShadowScored.TYPE) if one.body_bytes]
     assert len(beyond) >= 3 * min(len(running), 2) * (erased != PolicyShadowed.TYPE)
-
-
-def test_a_comparison_says_which_models_move_how_often_how_long_and_at_which_cost(
-    world: World,
-) -> None:
-    see(world, 0.4, HOUR)
-    see(world, 0.4, HOUR, model="beta")
-    position = shadow(world, KEEN)
-    for day, value in enumerate((0.4, 0.9, 0.9, 0.9), 1):
-        see(world, value, day * DAY)
-        see(world, 0.4, day * DAY + HOUR, model="beta")
-    report, spans, _ = world.ledger.shadow_comparisons.compare(position)
-    moved = {one.model: one.differing for one in report.models}
-    assert moved == {"alpha": 3, "beta": 0}
-    assert (report.before.retrainings, report.after.retrainings) == (0, 1)
-    described = world.model("alpha").model.described
-    assert described is not None
-    assert report.after.cost_micros == int(described.cost_micros)
-    assert report.after.escalations == {"ds": 1}
-    [differing] = [one for one in spans if one.before != one.after]
-    assert (differing.before, differing.after) == ("NO_ACTION", "SCHEDULE_RETRAINING")
-    assert (differing.scores, differing.seconds) == (3, 2 * DAY // 1_000_000)
-
-
-def test_what_comes_into_force_with_the_first_score_of_a_shadow_is_compared_too(
-    world: World,
-) -> None:
-    world.activate(KEEN)
-    position = shadow(world, CALM)
-    see(world, 0.9, DAY)
-    report, *_ = world.ledger.shadow_comparisons.compare(position)
-    assert (report.before.retrainings, report.after.retrainings) == (1, 0)
-    assert [one.after.model for one in report.differences] == ["alpha"]
-
-
-@pytest.mark.parametrize("is_before", [True, False], ids=["before", "amid"])
-def test_a_comparison_counts_an_erased_description_and_leaves_its_cost_out(
-    world: World, *, is_before: bool
-) -> None:
-    [registered] = [one for one in world.events(ModelRegistered.TYPE) if "alpha" in one.stream]
-    position = shadow(world, KEEN)
-    gone = registered.position
-    if not is_before:
-        see(world, 0.4, HOUR)
-        gone = world.update("alpha", owner="ben").last_position
-    see(world, 0.9, DAY)
-    see(world, 0.9, DAY + HOUR, model="beta")
-    world.update("alpha", owner="cleo")
-    world.erase(gone)
-    report, *_ = world.ledger.shadow_comparisons.compare(position)
-    costs = {one.model: one.after.cost_micros for one in report.models}
-    assert (report.erased, costs["alpha"]) == (1, 0)
-    assert costs["beta"] > 0
-    assert report.after.retrainings == 2
 
 
 def test_every_shadow_that_began_is_listed_and_named_by_its_position(world: World) -> None:

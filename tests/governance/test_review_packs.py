@@ -5,6 +5,7 @@ rules fire, a person overrules, a task is closed, a source falls silent, a model
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from ledger.application.policies.review_packs import PackPeriod
 from ledger.errors import LedgerError, Reason
 from ledger.events.cases import TaskOpened
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.envelope import RecordedEvent
 from ledger.events.facts import fact_of
 from ledger.events.policies import ScopePart
 from ledger.events.signals import SignalObserved
@@ -175,6 +177,62 @@ def test_a_stated_period_moves_both_ends(world: World) -> None:
     assert world.events()[found["after"] - 1].recorded_at < since
     assert world.events()[found["as_of"] - 1].recorded_at <= until
     assert [one["fires"] for one in found["rules"]][:2] == [0, 0]
+
+
+def test_a_stated_period_begins_and_ends_with_the_first_and_last_event_at_its_borders(
+    world: World,
+) -> None:
+    times = [one.recorded_at for one in world.events()]
+    borders = sorted({time for time in times[activated(world).position : -1] if time < times[-1]})
+    assert len(borders) > 3
+    for at in borders:
+        early, late = pack(world, until=at), pack(world, since=at)
+        assert early["until"] == late["since"] == format_time(at)
+        assert times[early["as_of"]] > at, "the last event at that time is the last of the period"
+        assert times[late["after"] - 1] < at <= times[late["after"]]
+        between = at + 1  # no event was recorded then
+        assert pack(world, until=between)["as_of"] == early["as_of"]
+        later = pack(world, since=between)
+        assert later["after"] == early["as_of"]
+        assert later["since"] == format_time(times[early["as_of"]])
+
+
+def activated(world: World) -> RecordedEvent:
+    """Return the activation of the version that is reviewed."""
+    return world.events("policy.activated.v1")[1]
+
+
+def counts(found: dict[str, Any]) -> Counter[str]:
+    """Return all that a pack counts of the events of its period alone."""
+    said: Counter[str] = Counter({one: found["cases"][one] for one in found["cases"]})
+    for one in found["rules"]:
+        for name in ("fires", "decisions", "failures", "overruled", "tasks", "closed"):
+            said[f"{one['rule']} {name}"] += one[name]
+    for one in found["actions"]:
+        said[f"{one['action']} decisions"] += one["decisions"]
+    for kind, cost in found["cost"].items():
+        said[f"{kind} retrainings"] += cost["retrainings"]
+        said[f"{kind} cost"] += int(cost["cost_micros"])
+    return +said
+
+
+def test_two_adjoining_periods_count_every_event_once(world: World) -> None:
+    first = world.events()[activated(world).position].recorded_at
+    whole, times = counts(pack(world, since=first)), {one.recorded_at for one in world.events()}
+    assert whole.total() > 10
+    for until in sorted(time for time in times if first <= time < max(times)):
+        early = counts(pack(world, since=first, until=until))
+        assert early + counts(pack(world, since=until + 1)) == whole
+
+
+def test_a_period_without_an_event_is_refused(world: World) -> None:
+    with pytest.raises(LedgerError) as caught:
+        pack(world, since=world.clock.now_micros() + 1)
+    assert reason_of(caught) is Reason.FIELD_INVALID
+    assert "no event up to position" in caught.value.message
+    with pytest.raises(LedgerError) as caught:
+        pack(world, since=START + 20 * DAY, until=START + 20 * DAY - 1)
+    assert reason_of(caught) is Reason.FIELD_INVALID
 
 
 @pytest.mark.parametrize(

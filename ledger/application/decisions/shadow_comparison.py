@@ -12,12 +12,19 @@ from typing import Final, NamedTuple
 from ledger.application.commands import model_stream
 from ledger.application.decisions.compared_plans import PlanPairs, compared_plans
 from ledger.application.decisions.trial_places import TrialPlaces
-from ledger.application.decisions.trial_result import Trial, TrialReport, TrialStep, report_of
+from ledger.application.decisions.trial_result import (
+    Trial,
+    TrialReport,
+    TrialStep,
+    decided,
+    report_of,
+)
 from ledger.application.fleet.history import HistoryReader, PriorDecision
 from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionResult
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import DESCRIBING, ModelDescribed
+from ledger.events.policy_document import Action
 from ledger.events.registry import decode_data, typed
 from ledger.events.shadows import SHADOW_DECISION_TYPES, ShadowDecided, ShadowScored
 from ledger.events.values import SECOND, parse_time
@@ -45,14 +52,33 @@ class ComparedShadow(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Side:
+    """One side of a model on the way: its decision, and the action before the score to come."""
+
+    made: DecisionResult | None
+    last_action: Action
+    is_begun: bool = False
+
+    def decide(self, made: DecisionResult) -> None:
+        """Take a decision that came into force on this side."""
+        self.made, self.is_begun = made, True
+
+    @property
+    def decided(self) -> tuple[str, str, str]:
+        """Its decision as one compares it."""
+        return _decided(self.made)
+
+
+@dataclass(slots=True)
 class _Model:
-    """One model on the way: its cost, both decisions, and the score that is not a step yet."""
+    """One model on the way: its cost, both sides, and the score that is not a step yet."""
 
     cost_micros: int
-    real: DecisionResult | None
-    shadowed: DecisionResult | None = None
-    is_real_begun: bool = False
-    is_shadow_begun: bool = False
+    real: _Side
+    shadowed: _Side
+    replaced: tuple[str, str, str] | None
+    """The decision on record before the first score of the shadow, which its first outcome would
+    have replaced; None from then on, and where it is not known."""
     lost: int = 0
     """Events for the score to come whose bodies are gone; a cost that is not known is 0."""
     scored: ShadowScored | None = None
@@ -139,11 +165,11 @@ class _Walk:
             return
         elif isinstance(data, ShadowDecided):
             if data.shadow == self._shadow:
-                known.shadowed, known.is_shadow_begun = data, True
+                known.shadowed.decide(data)
         elif isinstance(data, DecisionMade):
             if not data.historical:
                 self._step(known)  # what comes now belongs to the next score
-                known.real, known.is_real_begun = data, True
+                known.real.decide(data)
         elif isinstance(data, ModelDescribed):
             self._step(known)
             known.cost_micros = int(data.cost_micros)
@@ -155,6 +181,8 @@ class _Walk:
         elif known is not None:
             if event.type not in SHADOW_DECISION_TYPES:
                 self._step(known)
+            else:
+                known.replaced = None  # its first outcome may be among those that are gone
             known.lost += 1
             if event.type in DESCRIBING:
                 known.cost_micros = 0
@@ -162,10 +190,14 @@ class _Walk:
     def _begin(self, data: ShadowScored, position: int) -> _Model:
         cost = self._cost(data.model, data.as_of)
         in_force, is_gone = self._decision(data.model, position)
+        before, is_before_gone = self._decision(data.model, data.as_of)
+        last: Action = "NO_ACTION" if before is None else before.data.action
+        is_begun = in_force is not None and in_force.position > data.as_of
         begun = _Model(
             cost or 0,
-            None if in_force is None else in_force.data,
-            is_real_begun=in_force is not None and in_force.position > data.as_of,
+            _Side(None if in_force is None else in_force.data, last, is_begun),
+            _Side(None, last),
+            None if is_before_gone else _decided(None if before is None else before.data),
             lost=(cost is None) + is_gone,
         )
         self._models[data.model] = begun
@@ -183,10 +215,12 @@ class _Walk:
         model.scored = None
         self._after.erased += model.lost
         model.lost = 0
-        for trial, made, is_begun in (
-            (self._before, model.real, model.is_real_begun),
-            (self._after, model.shadowed, model.is_shadow_begun),
-        ):
+        if model.replaced is not None:
+            # It runs beside a decision in force: that is what its first outcome is compared with.
+            model.shadowed.is_begun = model.shadowed.decided != model.replaced
+            model.replaced = None
+        for trial, side in ((self._before, model.real), (self._after, model.shadowed)):
+            made = side.made
             trial.add(
                 TrialStep(
                     model=scored.model,
@@ -196,11 +230,12 @@ class _Walk:
                     action=made.action if made else "NO_ACTION",
                     tier=made.tier if made else "",
                     rule=made.rule if made else "",
-                    is_begun=is_begun,
+                    is_begun=side.is_begun,
+                    last_action=side.last_action,
                     cost_micros=model.cost_micros,
                 )
             )
-        model.is_real_begun = model.is_shadow_begun = False
+            side.is_begun, side.last_action = False, made.action if made else "NO_ACTION"
 
     def result(self) -> tuple[TrialReport, tuple[ActionSpan, ...]]:
         """Return what came of it, once all events were taken."""
@@ -222,3 +257,8 @@ class _Walk:
                 spans[pair] += max(following.evaluated_at - shadowed.evaluated_at, 0)
         pairs = [ActionSpan(*pair, count, spans[pair] // SECOND) for pair, count in scores.items()]
         return tuple(sorted(pairs, key=lambda one: (-one.seconds, -one.scores, one)))
+
+
+def _decided(made: DecisionResult | None) -> tuple[str, str, str]:
+    """Return a decision as one compares it; that of a model without any is no action."""
+    return ("NO_ACTION", "", "") if made is None else decided(made.action, made.tier, made.rule)

@@ -286,6 +286,7 @@ class _Walk:
                     outcome.tier,
                     outcome.rule,
                     _is_other(before, outcome.action, outcome.tier, outcome.rule),
+                    before.data.action if before else "NO_ACTION",
                     int(history.described.cost_micros),
                 )
             )
@@ -345,5 +346,6 @@ def _recorded(history: History, event: RecordedEvent, at: int) -> TrialStep:
         prior.data.tier if prior else "",
         prior.data.rule if prior else "",
         is_begun=False,
+        last_action=prior.data.action if prior else "NO_ACTION",
         cost_micros=int(history.described.cost_micros),
     )

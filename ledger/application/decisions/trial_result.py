@@ -24,18 +24,23 @@ class TrialStep:
     rule: str
     is_begun: bool
     """Whether this score made it another decision than the one before."""
+    last_action: Action
+    """The action that was in force before this score."""
     cost_micros: int
     """The cost of one retraining of the model at that time."""
 
     @property
     def decided(self) -> tuple[str, str, str]:
-        """The decision, without the numbers that led to it.
+        """The decision, without the numbers that led to it."""
+        return decided(self.action, self.tier, self.rule)
 
-        No action by no rule is what holds before any decision, so it is one with every tier.
-        """
-        if self.action == "NO_ACTION" and not self.rule:
-            return self.action, "", ""
-        return self.action, self.tier, self.rule
+
+def decided(action: str, tier: str, rule: str) -> tuple[str, str, str]:
+    """Return a decision as one compares it.
+
+    No action by no rule is what holds before any decision, so it is one with every tier.
+    """
+    return (action, "", "") if action == "NO_ACTION" and not rule else (action, tier, rule)
 
 
 @dataclass(slots=True)
@@ -137,7 +142,7 @@ def _differences(
 def _side(steps: Sequence[TrialStep]) -> TrialSide:
     """Return the counts of steps that are in order of model, then position."""
     begun = [step for step in steps if step.is_begun]
-    retrainings = [step for step, last in _with_last(begun) if step.action == RETRAIN != last]
+    retrainings = [step for step in begun if step.action == RETRAIN != step.last_action]
     return TrialSide(
         scores=len(steps),
         decisions=len(begun),
@@ -148,11 +153,3 @@ def _side(steps: Sequence[TrialStep]) -> TrialSide:
             sorted(Counter(step.tier for step in begun if step.tier not in _NO_TIER).items())
         ),
     )
-
-
-def _with_last(begun: Sequence[TrialStep]) -> Iterator[tuple[TrialStep, str]]:
-    """Yield each decision with the action that was in force for its model before it."""
-    last: dict[str, str] = {}
-    for step in begun:
-        yield step, last.get(step.model, "")
-        last[step.model] = step.action

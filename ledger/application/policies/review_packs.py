@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.refusals import beyond_head
-from ledger.errors import LedgerError, Reason
+from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.facts import Fact, fact_of
 from ledger.events.signals import OBSERVED_TYPES
@@ -32,7 +32,11 @@ class MadePack(NamedTuple):
 
 
 class PackPeriod(NamedTuple):
-    """The stated period of a pack: times in micros, and a position; 0 where none is stated."""
+    """The stated period of a pack: times in micros, and a position; 0 where none is stated.
+
+    Both times belong to it: from the first event at or after `since` to the last at or before
+    `until`.
+    """
 
     since: int = 0
     until: int = 0
@@ -57,7 +61,8 @@ class ReviewPacks:
         """Return the pack of a version in force for a scope; version 0 is the one in force.
 
         Without a stated beginning, since its last review or its activation. POLICY_NOT_IN_FORCE
-        where it is not in force there, BODY_ERASED where its document is gone.
+        where it is not in force there, BODY_ERASED where its document is gone, FIELD_INVALID where
+        the period holds no event.
         """
         subject = self.subject(named, scope, period)
         body = pack_of(self._facts(subject, is_wanted), subject, self._origin)
@@ -73,11 +78,18 @@ class ReviewPacks:
         if named[1] not in {0, turn.activation.version}:
             raise _not_in_force(named, scope)
         _check_readable(state, turn)
-        after = turn.review or turn.activation.position
+        after, begins = (turn.review or turn.activation.position,) * 2
         if period.since:
-            after = min(self._events.position_at(self._origin, period.since - 1), as_of)
+            after = self._events.position_at(self._origin, period.since - 1)
+            begins = after + 1  # the first that was recorded then or later
+        if begins > as_of:
+            raise invalid_field(
+                "since",
+                f"no event up to position {as_of} was recorded at that time or later",
+                remedy="Ask for a period that holds an event.",
+            )
         at = self._recorded_at
-        return ReviewSubject(*turn.activation.named, scope, after, as_of, at(after), at(as_of))
+        return ReviewSubject(*turn.activation.named, scope, after, as_of, at(begins), at(as_of))
 
     def _last(self, period: PackPeriod) -> int:
         """Return the last position of a period; POSITION_BEYOND_HEAD."""
