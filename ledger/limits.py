@@ -35,6 +35,7 @@ TIERS_MAX: Final = 32
 RECIPE_NAMES_MAX: Final = 100  # of a recipe's parameters, inputs, outputs; of a gate's metrics
 ARGUMENTS_MAX: Final = 1_000  # of a recipe's command
 ATTEMPTS_MAX: Final = 10  # of one job
+RUN_EVENTS_MAX: Final = 10_000  # of one run as it is told: a score an hour, for more than a year
 CRITERIA_MAX: Final = 50  # of one gate
 JOB_LINKS_MAX: Final = 20  # of one report
 LINK_CHARS_MAX: Final = 1_000

@@ -22,6 +22,7 @@ from ledger.client import (
     ranking,
     recipes,
     records,
+    runs,
     shadows,
     trials,
 )
@@ -126,6 +127,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "job approve": jobs.ChangedJob,
     "job deny": records.Appended,
     "job cancel": jobs.ChangedJob,
+    "run show": runs.RunLineage,
     "task list": cases.ModelTasks,
     "task take": records.Appended,
     "task close": records.Appended,
@@ -202,6 +204,7 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "decisions": outcomes.Decision,
     "escalations": cases.Escalation,
     "jobs": jobs.RetrainingJob,
+    "entries": runs.RunEntry,
     "tasks": cases.ModelTask,
     "exports": proofs.Export,
     "checkpoints": records.Checkpoint,

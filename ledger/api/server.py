@@ -34,6 +34,7 @@ from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
 from ledger.api.reads import noted
 from ledger.api.recipes import RecipeServicer
+from ledger.api.runs import RunServicer
 from ledger.api.server_context import Backend, ServerContext
 from ledger.api.signals import SignalServicer
 from ledger.limits import (
@@ -67,6 +68,7 @@ _SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
     "ledger.v1.PolicyService": PolicyServicer,
     "ledger.v1.PriorityService": PriorityServicer,
     "ledger.v1.RecipeService": RecipeServicer,
+    "ledger.v1.RunService": RunServicer,
     "ledger.v1.SignalService": SignalServicer,
 }
 SERVICES: Final = tuple(_SERVICERS)

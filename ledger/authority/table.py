@@ -131,6 +131,7 @@ METHODS: Final[dict[str, str]] = {
     "GetProjection": "fleet.read",
     "GetRecipe": "fleet.read",
     "GetReviewPack": "fleet.read",
+    "GetRun": "fleet.read",
     "GrantRole": "roles.grant",
     "HeartbeatJob": "jobs.execute",
     "IssueToken": "tokens.issue",

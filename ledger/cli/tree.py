@@ -84,6 +84,11 @@ TREE: Final[dict[str, str | Group]] = {
         ("list", "show", "propose", "approve", "deny", "cancel"),
         "jobs",
     ),
+    "run": Group(
+        "Everything of one decision to retrain, from the first signal to the last outcome.",
+        ("show",),
+        "runs",
+    ),
     "task": Group("The work that decisions ask for.", ("list", "take", "close"), "tasks"),
     "log": Group(
         "The events themselves, their proofs and their publication.",

@@ -24,6 +24,7 @@ from ledger.v1 import (
     policy_service_pb2,
     priority_service_pb2,
     recipe_service_pb2,
+    run_service_pb2,
     signal_service_pb2,
 )
 
@@ -42,6 +43,7 @@ _SERVICES: Final = (
     policy_service_pb2,
     priority_service_pb2,
     recipe_service_pb2,
+    run_service_pb2,
     signal_service_pb2,
 )
 

@@ -9,7 +9,7 @@ from itertools import groupby, product
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, func, select, text
+from sqlalchemy import Select, bindparam, func, select
 
 from ledger.chain.key_history import KEY_TYPES
 from ledger.chain.link import Link
@@ -17,49 +17,26 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.horizons import Bearing
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import TIME_LIMIT
-from ledger.storage.database import EVENT_COLUMNS, damaged
+from ledger.storage.database import damaged
+from ledger.storage.event_queries import (
+    AT,
+    BY_OBSERVED,
+    BY_RUN,
+    BY_STREAM_TYPE,
+    BY_TYPE,
+    EVENT,
+    HEAD,
+    RAW_COLUMNS,
+    TYPES_OF,
+)
 from ledger.storage.event_rows import checked_observations, events_of, timed
 from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import Head, RawEvent
-from ledger.storage.schema import events, heads
+from ledger.storage.schema import RUN_TAIL_BYTES, events, run_tail
 
 RAW_PAGE: Final = 2_000
 STREAMS_AT_ONCE: Final = 1_000
 """Streams that one query asks for: a fleet costs few queries, and its rows little memory."""
-
-_EVENT: Final = select(*(events.c[name] for name in EVENT_COLUMNS if name != "ledger_id"))
-_RAW_COLUMNS: Final = ", ".join(column.name for column in _EVENT.selected_columns)
-# SQLite has no statistics here and would walk the primary key, whose cost grows with the ledger.
-_BY_STREAM_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_stream_type", "sqlite")
-_BY_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_type", "sqlite")
-_BY_OBSERVED: Final = _EVENT.with_hint(events, "INDEXED BY events_observed", "sqlite")
-# The most frequent questions, built once.
-_HEAD: Final = select(
-    heads.c.position,
-    heads.c.event_hash,
-    heads.c.recorded_at,
-    heads.c.newest_observed_at,
-    heads.c.tree,
-    heads.c.seal,
-).where(heads.c.ledger_id == bindparam("ledger_id_"))
-_AT: Final = _EVENT.where(
-    events.c.ledger_id == bindparam("ledger_id_"), events.c.position == bindparam("position_")
-)
-_TYPES_OF: Final = text(
-    """
-    WITH RECURSIVE found(type) AS (
-        SELECT min(type) FROM events
-        WHERE ledger_id = :ledger_id AND stream = :stream AND observed_at IS NULL
-      UNION ALL
-        SELECT (
-            SELECT min(type) FROM events
-            WHERE ledger_id = :ledger_id AND stream = :stream AND observed_at IS NULL
-              AND type > found.type
-        ) FROM found WHERE found.type IS NOT NULL
-    )
-    SELECT found.type FROM found WHERE found.type IS NOT NULL
-    """
-)
 
 
 class Events:
@@ -73,7 +50,7 @@ class Events:
 
     def head(self, ledger: str) -> Head:
         """Return the newest durable head."""
-        rows = self._view.rows(_HEAD, {"ledger_id_": self._view.id_of(ledger)})
+        rows = self._view.rows(HEAD, {"ledger_id_": self._view.id_of(ledger)})
         if not rows:
             raise damaged(f"the head of {ledger} is missing")
         head = Head(*rows[0])
@@ -95,7 +72,7 @@ class Events:
         """Return at most `limit` events with after < position <= until, ascending."""
         if streams is None and types is not None and not _has_observations(types):
             return self.of_types(ledger, types, after=after, at_or_before=until, limit=limit)
-        statement = _EVENT.where(
+        statement = EVENT.where(
             events.c.ledger_id == self._view.id_of(ledger), events.c.position > after
         )
         if until is not None:
@@ -121,7 +98,7 @@ class Events:
 
     def event(self, ledger: str, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""
-        found = self._events(_AT, {"ledger_id_": self._view.id_of(ledger), "position_": position})
+        found = self._events(AT, {"ledger_id_": self._view.id_of(ledger), "position_": position})
         return found[0] if found else None
 
     def latest(
@@ -160,7 +137,7 @@ class Events:
     ) -> list[RecordedEvent]:
         """Return events of these types, in one stream or in all. Not for `signal.observed`."""
         assert not _has_observations(types), "observations are found by their time"
-        statement = (_BY_TYPE if stream is None else _BY_STREAM_TYPE).where(
+        statement = (BY_TYPE if stream is None else BY_STREAM_TYPE).where(
             events.c.ledger_id == self._view.id_of(ledger),
             events.c.observed_at.is_(None),
             events.c.position > after,
@@ -180,6 +157,23 @@ class Events:
         if len(types) > 1:
             found.sort(reverse=descending)
         return found[:limit]
+
+    def of_run(
+        self, ledger: str, run_id: str, *, at_or_before: int, limit: int
+    ) -> list[RecordedEvent]:
+        """Return at most so many events that name a run, by how their bodies end; none of others.
+
+        Ids are those that a service gives: a `runs/` with a UUID. An erased body names no run.
+        """
+        tail = f'"{run_id}"}}'.encode()
+        if len(tail) != RUN_TAIL_BYTES:
+            return []
+        statement = BY_RUN.where(
+            events.c.ledger_id == self._view.id_of(ledger),
+            run_tail == tail,
+            events.c.position <= at_or_before,
+        )
+        return self._events(statement.order_by(events.c.position).limit(limit))
 
     def bearing(
         self, ledger: str, bearing: Bearing, after: int, until: int, limit: int | None
@@ -209,7 +203,7 @@ class Events:
 
         Skips along the index from type to type: costs by how many there are, not by the events.
         """
-        rows = self._view.rows(_TYPES_OF, {"ledger_id": self._view.id_of(ledger), "stream": stream})
+        rows = self._view.rows(TYPES_OF, {"ledger_id": self._view.id_of(ledger), "stream": stream})
         return [str(row[0]) for row in rows]
 
     def observations(
@@ -225,7 +219,7 @@ class Events:
 
         EVENT_UNREADABLE where the indexed time differs from the body's.
         """
-        statement = _BY_OBSERVED.where(
+        statement = BY_OBSERVED.where(
             events.c.ledger_id == self._view.id_of(ledger),
             events.c.stream == stream,
             events.c.observed_at.is_not(None),
@@ -248,7 +242,7 @@ class Events:
         Costs a query for each STREAMS_AT_ONCE streams, and holds the rows of so many.
         """
         for some in _batches(streams):
-            statement = _BY_OBSERVED.where(
+            statement = BY_OBSERVED.where(
                 events.c.ledger_id == self._view.id_of(ledger),
                 events.c.stream.in_(some),
                 events.c.observed_at.is_not(None),
@@ -281,7 +275,7 @@ class Events:
                 )
                 .group_by(events.c.stream)
             )
-            found = _EVENT.where(events.c.ledger_id == ledger_id, events.c.position.in_(positions))
+            found = EVENT.where(events.c.ledger_id == ledger_id, events.c.position.in_(positions))
             for event in self._events(found):
                 if event.stream not in newest or event.position > newest[event.stream].position:
                     newest[event.stream] = event
@@ -294,7 +288,7 @@ class Events:
 
         `before`: only those that were observed earlier than this time.
         """
-        statement = _BY_OBSERVED.where(
+        statement = BY_OBSERVED.where(
             events.c.ledger_id == self._view.id_of(ledger),
             events.c.stream == stream,
             events.c.observed_at.is_not(None),
@@ -326,7 +320,7 @@ class Events:
         ledger_id, last = self._view.id_of(ledger), after
         end = "" if until is None else f"AND position <= {until:d} "
         while page := self._view.fetch(
-            f"SELECT {_RAW_COLUMNS} FROM events "  # noqa: S608 - numbers
+            f"SELECT {RAW_COLUMNS} FROM events "  # noqa: S608 - numbers
             f"WHERE ledger_id = {ledger_id:d} AND position > {last:d} {end}"
             f"ORDER BY position LIMIT {RAW_PAGE:d}"
         ):
@@ -350,7 +344,7 @@ class Events:
 
     def stream_event(self, ledger: str, stream: str, version: int) -> RecordedEvent:
         """Return the event that gave a stream this version, which it must have reached."""
-        statement = _EVENT.where(
+        statement = EVENT.where(
             events.c.ledger_id == self._view.id_of(ledger),
             events.c.stream == stream,
             events.c.stream_version == version,

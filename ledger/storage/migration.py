@@ -219,6 +219,17 @@ def _to_version_5(connection: Connection, _: SealedKeys) -> None:
     _log.info("the database has schema version 5")
 
 
+# ---- from version 5 to version 6 -----------------------------------------------------------------
+
+
+def _to_version_6(connection: Connection, _: SealedKeys) -> None:
+    """Have the events of a run found by an index, and keep the bodies of events of jobs."""
+    index = next(one for one in events.indexes if one.name == "events_run")
+    index.create(connection, checkfirst=True)
+    _renew_triggers(connection)
+    _log.info("the database has schema version 6")
+
+
 def _renew_triggers(connection: Connection) -> None:
     """Have the triggers know the types whose bodies are kept."""
     for action in ("update", "delete", "truncate"):
@@ -231,5 +242,6 @@ _MIGRATIONS: Final[dict[int, Callable[[Connection, SealedKeys], None]]] = {
     3: _to_version_3,
     4: _to_version_4,
     5: _to_version_5,
+    6: _to_version_6,
 }
 """Version → the step that leads to it from the version before."""

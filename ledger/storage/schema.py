@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -19,10 +20,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
+    literal_column,
 )
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import LargeBinary
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
 metadata: Final = MetaData()
 
@@ -86,6 +90,44 @@ for _name, _where, _columns in (
 ):
     _indexed = [events.c[each] for each in _columns]
     Index(_name, *_indexed, sqlite_where=_where, postgresql_where=_where)
+
+# The run is the last member of a canonical body, so that a run's events are found by how their
+# bodies end; the ids that a service gives are all of one length. Only events of runs are indexed.
+RUN_TAIL_BYTES: Final = len('"runs/00000000-0000-0000-0000-000000000000"}')
+
+
+class _TailOfText(ColumnElement[bytes]):
+    """The end of a body that names a run, where others end in `null}`: bytes, as a literal."""
+
+    inherit_cache = True
+
+
+@compiles(_TailOfText)
+def _literal(*_: object, **__: object) -> str:
+    return "x'227d'"
+
+
+@compiles(_TailOfText, "postgresql")
+def _postgres_literal(*_: object, **__: object) -> str:
+    return r"'\x227d'::bytea"
+
+
+def _tail(count: int) -> ColumnElement[bytes]:
+    """Return the last bytes of a body, spelled as the index has it: without parameters."""
+    length = func.length(events.c.body)
+    return func.substr(events.c.body, length - literal_column(str(count - 1)))
+
+
+run_tail: Final = _tail(RUN_TAIL_BYTES)
+is_of_run: Final = _other & (_tail(2) == _TailOfText())
+Index(
+    "events_run",
+    events.c.ledger_id,
+    run_tail,
+    events.c.position,
+    sqlite_where=is_of_run,
+    postgresql_where=is_of_run,
+)
 
 heads = Table(
     "heads",

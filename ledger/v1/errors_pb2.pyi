@@ -142,6 +142,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. The step of the job may not be taken: not by this actor, or not as things are. Do: the message says why; `job show` says what the job waits for."""
     ERROR_REASON_LEASE_LOST: _ErrorReason.ValueType  # 112
     """FAILED_PRECONDITION. The executor has not, or no longer, the lease that it names. Do: stop the work, throw its results away, and lease a job again."""
+    ERROR_REASON_RUN_UNKNOWN: _ErrorReason.ValueType  # 113
+    """NOT_FOUND. No event names that run. Do: `job show` and `decision show` name runs; bodies that were erased name none."""
     ERROR_REASON_RECIPE_INVALID: _ErrorReason.ValueType  # 100
     """INVALID_ARGUMENT. The recipe's text has errors. Do: `BadRequest` says where each is; `recipe lint` shows them all with what to do."""
     ERROR_REASON_RECIPE_UNKNOWN: _ErrorReason.ValueType  # 101
@@ -296,6 +298,8 @@ ERROR_REASON_JOB_REFUSED: ErrorReason.ValueType  # 111
 """FAILED_PRECONDITION. The step of the job may not be taken: not by this actor, or not as things are. Do: the message says why; `job show` says what the job waits for."""
 ERROR_REASON_LEASE_LOST: ErrorReason.ValueType  # 112
 """FAILED_PRECONDITION. The executor has not, or no longer, the lease that it names. Do: stop the work, throw its results away, and lease a job again."""
+ERROR_REASON_RUN_UNKNOWN: ErrorReason.ValueType  # 113
+"""NOT_FOUND. No event names that run. Do: `job show` and `decision show` name runs; bodies that were erased name none."""
 ERROR_REASON_RECIPE_INVALID: ErrorReason.ValueType  # 100
 """INVALID_ARGUMENT. The recipe's text has errors. Do: `BadRequest` says where each is; `recipe lint` shows them all with what to do."""
 ERROR_REASON_RECIPE_UNKNOWN: ErrorReason.ValueType  # 101

@@ -52,9 +52,10 @@ SCOPES: Final[dict[str, dict[str, Any]]] = {
 MODEL: Final = {
     "AcknowledgeEscalation", "ApproveJob", "CancelJob", "CloseTask", "DenyJob", "DeployJobVersion",
     "Evaluate", "ExplainAuthority", "ExplainDecision", "GetDecision", "GetJob", "GetModel",
-    "HeartbeatJob", "LeaseJob", "ListBenchmarks", "ListDecisions", "ListEscalations", "ListJobs",
-    "ListSignalStates", "ListTasks", "OverrideDecision", "ProposeJob", "RecordDeployment",
-    "RegisterBenchmark", "RegisterModel", "ReplayDecision", "ReportGate", "ResolveEscalation",
+    "GetRun", "HeartbeatJob", "LeaseJob", "ListBenchmarks", "ListDecisions", "ListEscalations",
+    "ListJobs", "ListSignalStates", "ListTasks", "OverrideDecision", "ProposeJob",
+    "RecordDeployment", "RegisterBenchmark", "RegisterModel", "ReplayDecision", "ReportGate",
+    "ResolveEscalation",
     "RetireBenchmark", "RetireModel", "RollBackJob", "StreamSignals", "SubmitSignals", "TakeTask",
     "TryPolicy", "UpdateModel",
 }  # fmt: skip
@@ -80,8 +81,8 @@ PLACES: Final = {
     **dict.fromkeys(("CloseTask", "TakeTask"), "models/fares/tasks/9"),
     **dict.fromkeys(
         (
-            "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "GetJob", "HeartbeatJob",
-            "LeaseJob", "ReportGate", "RollBackJob",
+            "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "GetJob", "GetRun",
+            "HeartbeatJob", "LeaseJob", "ReportGate", "RollBackJob",
         ),
         "models/fares/jobs/j1",
     ),

@@ -67,6 +67,7 @@ CHANGES = {
         "ApproveRecipe", "DraftRecipe", "RegisterBenchmark", "RejectRecipe", "RetireBenchmark",
         "RetireRecipe",
     },
+    "RunService": set[str](),
     "PriorityService": {"MakePlan", "RebuildProjection"},
     "SignalService": {"DefineSignal", "StreamSignals", "SubmitSignals"},
 }  # fmt: skip

@@ -34,6 +34,7 @@ from ledger.client import (
     ranking,
     recipes,
     records,
+    runs,
     shadows,
     trials,
 )
@@ -81,6 +82,8 @@ from ledger.v1 import (
     recipe_service_pb2,
     replay_pb2,
     review_pb2,
+    run_pb2,
+    run_service_pb2,
     shadow_pb2,
     signal_pb2,
     signal_service_pb2,
@@ -110,6 +113,7 @@ MODULES = [
     recipe_pb2,
     replay_pb2,
     review_pb2,
+    run_pb2,
     signal_pb2,
     shadow_pb2,
     trial_pb2,
@@ -127,6 +131,7 @@ SERVICES = [
     policy_service_pb2,
     priority_service_pb2,
     recipe_service_pb2,
+    run_service_pb2,
     signal_service_pb2,
 ]
 MESSAGES: dict[str, Descriptor] = {
@@ -200,6 +205,7 @@ ASSEMBLED = {
     "PolicySource",  # sent only
     "Priorities",
     "RecordedOverride",
+    "RunLineage",
     "SignalStates",
     "Submitted",
     "ToldBudgets",
@@ -220,6 +226,7 @@ CLASSES = {
         ranking,
         recipes,
         records,
+        runs,
         shadows,
         trials,
     )

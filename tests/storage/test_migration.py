@@ -130,7 +130,7 @@ def hold(url: str) -> None:
 
 def test_everything_verifies_and_goes_on(old_url: str) -> None:
     store = open_store(old_url, SystemClock(), vault=VAULT, create=True)
-    assert versions(store) == [5]
+    assert versions(store) == [6]
     assert [info.origin for info in store.ledgers.all()] == [ORIGIN, HISTORY, PLAIN]
     assert [store.events.head(origin).position for origin in (ORIGIN, HISTORY, PLAIN)] == [
         302,

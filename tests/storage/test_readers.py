@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,8 @@ from ledger.storage import NewEvent, Store, open_store
 from ledger.storage.tile_rows import tile_query
 from tests.support.check_ledger import link_of, read_all
 from tests.support.clocks import ManualClock
-from tests.support.hooks import types_query
-from tests.support.stores import ORIGIN, START, asking, begun, edit
+from tests.support.hooks import run_query, types_query
+from tests.support.stores import ORIGIN, START, asking, begun, edit, erasing
 
 STREAMS = ("models/a", "models/b", "signals/auc")
 TYPES = ("model.updated.v1", "score.computed.v1", "decision.made.v1")
@@ -116,6 +117,43 @@ def test_types_are_found_by_index_in_either_direction(  # noqa: PLR0917 - drawn 
         descending=descending,
     )
     assert found == (expected[::-1] if descending else expected)[:limit]
+
+
+RUNS = [f"runs/01900000-0000-7000-8000-{number:012}" for number in range(3)]
+
+
+@pytest.fixture
+def of_runs(store: Store) -> Sequence[RecordedEvent]:
+    """Events of three runs among others: without a run, erased, and observations that name one."""
+    for n in range(24):
+        run = (*RUNS, None, "runs/short", f'{RUNS[0]}"}}')[n % 6]
+        data = {"note": f'"run_id":"{RUNS[1]}"}}'}
+        body = encode_body(actor="users/ada", data=data, run_id=run)
+        seen = START + n if n % 5 == 4 else None
+        new = [
+            NewEvent(STREAMS[n % 3], TYPES[n % 2], body),
+            NewEvent(STREAMS[n % 3], OBSERVED if seen else TYPES[2], body, seen),
+        ]
+        store.requests.append(asking(*new))
+    store.requests.append(erasing((2, 9)))
+    return read_all(store, ORIGIN)
+
+
+@pytest.mark.parametrize("run", [*RUNS, "runs/01900000-0000-7000-8000-000000000009", "runs/short"])
+@pytest.mark.parametrize(("until", "limit"), [(10**9, 1_000), (10**9, 3), (30, 1_000), (30, 2)])
+def test_the_events_of_a_run_are_found_by_index(
+    store: Store, of_runs: Sequence[RecordedEvent], run: str, until: int, limit: int
+) -> None:
+    expected = [
+        one
+        for one in of_runs
+        if one.observed_at is None
+        and one.position <= until
+        and one.body_bytes is not None
+        and one.body.run_id == run
+    ]
+    found = store.events.of_run(ORIGIN, run, at_or_before=until, limit=limit)
+    assert found == ([] if run == "runs/short" else expected[:limit])
 
 
 @pytest.mark.parametrize("stream", [*STREAMS, "ledger", "models/none"])
@@ -251,6 +289,24 @@ def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
     reads = [step for step in plan if "events" in step]
     assert reads
     assert all("events_stream_type" in step for step in reads), plan
+
+
+def test_the_events_of_a_run_are_searched_for_on_both_databases(
+    sqlite_url: str, postgres_url: str, clock: ManualClock
+) -> None:
+    begun(sqlite_url, clock).close()
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
+        question = f"EXPLAIN QUERY PLAN {run_query('sqlite')}"
+        (step,) = [row[3] for row in connection.execute(question)]
+    assert step == "SEARCH events USING INDEX events_run (ledger_id=? AND <expr>=? AND position<?)"
+    begun(postgres_url, clock).close()
+    with psycopg.connect(postgres_url.replace("postgresql+psycopg", "postgresql")) as server:
+        server.execute("SET enable_seqscan = off")
+        question = f"EXPLAIN {run_query('postgresql')}"
+        plan = [row[0] for row in server.execute(question.encode())]
+    assert "Index Scan using events_run on events" in plan[0], plan
+    assert "Index Cond" in plan[1], plan
+    assert "substr(body" in plan[1], plan
 
 
 def test_links_are_the_stored_events(store: Store, events: Sequence[RecordedEvent]) -> None:

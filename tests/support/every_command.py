@@ -111,6 +111,7 @@ ELSEWHERE = {
     "escalation acknowledge",
     "escalation resolve",
     "job show",
+    "run show",
     "job propose",
     "job approve",
     "job deny",

@@ -101,9 +101,26 @@ def listening(store: Store) -> object:
 
 def types_query() -> str:
     """Return the SQL that finds the types of a stream: to see how it is carried out."""
-    from ledger.storage.events import _TYPES_OF
+    from ledger.storage.event_queries import TYPES_OF
 
-    return str(_TYPES_OF)
+    return str(TYPES_OF)
+
+
+def run_query(database: str) -> str:
+    """Return the SQL that finds the events of a run, with its values, for a database."""
+    from sqlalchemy import literal_column
+    from sqlalchemy.dialects import registry
+
+    from ledger.storage.event_queries import BY_RUN
+    from ledger.storage.schema import events, run_tail
+
+    dialect = registry.load(database)()
+    tail = "'x'::bytea" if database == "postgresql" else "x'00'"
+    asked = BY_RUN.where(
+        events.c.ledger_id == 1, run_tail == literal_column(tail), events.c.position <= 9
+    )
+    ordered = asked.order_by(events.c.position)
+    return str(ordered.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
 def overlap(ranges: Any, others: Any) -> int:  # noqa: ANN401 - sorted ranges

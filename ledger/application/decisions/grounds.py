@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ledger.application.commands import signal_stream
-from ledger.application.decisions.case_words import told_case
 from ledger.application.decisions.replay import ColdAssessment, Replayer
 from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.errors import LedgerError, Reason
@@ -21,6 +20,7 @@ from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.events.signals import DEFINED_TYPES, SignalDefined, SignalObservedV2
 from ledger.events.values import SECOND
+from ledger.governance.case_words import told_case
 from ledger.kernel.intermediates import ScoreTrace, SignalTrace, trace_score
 from ledger.rules.counterfactuals import Situation, SmallestChange, counterfactuals
 from ledger.storage.events import Events

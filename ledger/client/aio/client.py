@@ -20,6 +20,7 @@ from ledger.client.aio.policies import AsyncPolicyCalls
 from ledger.client.aio.priorities import AsyncPriorityCalls
 from ledger.client.aio.proofs import AsyncProofCalls
 from ledger.client.aio.recipes import AsyncRecipeCalls
+from ledger.client.aio.runs import AsyncRunCalls
 from ledger.client.aio.signals import AsyncSignalCalls
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
@@ -44,6 +45,7 @@ class AsyncLedgerClient(
     AsyncCaseCalls,
     AsyncJobCalls,
     AsyncRecipeCalls,
+    AsyncRunCalls,
     AsyncBudgetCalls,
 ):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.

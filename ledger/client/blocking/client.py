@@ -21,6 +21,7 @@ from ledger.client.blocking.policies import PolicyCalls
 from ledger.client.blocking.priorities import PriorityCalls
 from ledger.client.blocking.proofs import ProofCalls
 from ledger.client.blocking.recipes import RecipeCalls
+from ledger.client.blocking.runs import RunCalls
 from ledger.client.blocking.signals import SignalCalls
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
@@ -45,6 +46,7 @@ class LedgerClient(
     CaseCalls,
     JobCalls,
     RecipeCalls,
+    RunCalls,
     BudgetCalls,
 ):
     """A connection to one ledger of a decision-ledger server; a context manager.

@@ -1,0 +1,60 @@
+"""`decision-ledger run …`: everything of one run, from the first signal to the last outcome."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.session import session
+from ledger.operations.failures import MisuseError
+from ledger.private import make_folder, write_whole
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient
+
+
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run, as runs/… or its id.")] = "",
+    job: Annotated[str, typer.Option(help="The run of this job.")] = "",
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write it as a page to this file.")
+    ] = None,
+) -> None:
+    """Show the lineage of a run: signals, decision, plan, job, gates, deployment, outcome.
+
+    Each line is an event below the one that it follows from. Of observations the newest that its
+    first score counted are there, up to five of each signal.
+    """
+    from ledger.compliance.run_page import branches, run_notes, run_page, run_title, tree_lines
+
+    chosen = session()
+    found = chosen.client.get_run(run_name(chosen.client, run, job))
+    plain = output.plain(found)
+    if html is not None:
+        page = run_page(plain)
+        make_folder(html.parent)
+        write_whole(html, page)  # for its owner only: it names people
+        output.say(f"Wrote {html}.")
+    chosen.show(found, output.lines([run_title(plain), *tree_lines(branches(plain))]))
+    if not chosen.as_json:
+        output.say(run_notes(plain))
+
+
+def run_name(client: "LedgerClient", run: str, job: str) -> str:
+    """Return the resource name of a run, or of a job that it is named by."""
+    if bool(run) == bool(job):
+        raise MisuseError(
+            "Name either a run or a job of it.",
+            "Write `run show RUN` or `run show --job JOB`; `job show JOB` names the run.",
+        )
+    if run:
+        return run if run.startswith("runs/") else f"runs/{run}"
+    if job.startswith("models/"):
+        return job
+    found = [one for one in client.list_jobs() if one.job == job]
+    if not found:
+        raise MisuseError(
+            f"No job {job} was proposed.", "List the jobs: `decision-ledger job list`."
+        )
+    return found[0].name

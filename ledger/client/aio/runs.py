@@ -1,0 +1,24 @@
+"""Runs, for asyncio."""
+
+from ledger.client.aio.connection import AsyncServiceCalls
+from ledger.client.decode import paged
+from ledger.client.runs import RunEntry, RunLineage
+from ledger.v1 import run_service_pb2 as pb
+
+
+class AsyncRunCalls(AsyncServiceCalls):
+    """Everything of one run, from the first signal to the last outcome."""
+
+    async def get_run(self, name: str, *, min_position: int = 0) -> RunLineage:
+        """Return the lineage of `runs/{run}`, or of the run of `models/{model}/jobs/{job}`."""
+        request = pb.GetRunRequest(name=name, min_position=min_position)
+        pages = await self._connection.all_pages(paged(request, RunEntry, "entries"))
+        first = pages[0].answer  # all pages are as of one position
+        return RunLineage(
+            run_id=first.run_id,
+            model=first.model,
+            jobs=tuple(first.jobs),
+            as_of=first.as_of,
+            is_whole=first.is_whole,
+            entries=tuple([entry for page in pages for entry in page.items]),
+        )

@@ -1,0 +1,215 @@
+"""A run is told from its first signal to its last outcome: every event of it, under its cause.
+
+Method: a ledger in one process on a manual clock; what a run is told to hold is compared with a
+scan of the whole ledger, which reads no index.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
+from ledger.events.jobs import JobLeaseExpired
+from ledger.events.values import SECOND
+from ledger.jobs.lineage import GONE, Lineage, LineageEntry
+from ledger.limits import RUN_EVENTS_MAX
+from tests.support.job_worlds import BOB, LEASE_SECONDS, TWO, WINDOW_SECONDS, Working
+from tests.support.world import DAY, HOUR, World, reason_of, rule
+
+GOOD, BAD = 0.4, 1.4
+
+
+@pytest.fixture
+def working(tmp_path: Path) -> Working:
+    """Two models, of which `alpha` is to be retrained: a decision with its run is in force."""
+    world = World(tmp_path / "ledger.db", clock="wall")
+    working = Working.of(world.begin("alpha", "beta", rules=[rule("bad", "priority >= 300000")]))
+    for model, value in (("alpha", BAD), ("beta", GOOD), ("alpha", BAD)):
+        world.clock.advance(HOUR)
+        world.see(model, value, world.clock.now_micros())
+    world.settle()
+    return working
+
+
+def run_of(working: Working) -> str:
+    decided = working.world.events("decision.made.v2")[0]
+    assert decided.body.run_id is not None
+    return decided.body.run_id
+
+
+def scanned(working: Working, run_id: str) -> set[int]:
+    every = working.world.events()
+    return {one.position for one in every if one.body_bytes and one.body.run_id == run_id}
+
+
+def lineage(working: Working, run_id: str = "", as_of: int | None = None) -> Lineage:
+    return working.world.ledger.lineages.lineage(run_id or run_of(working), as_of)
+
+
+def entry(found: Lineage, type_: str, place: int = 0) -> LineageEntry:
+    return [one for one in found.entries if one.event.type.startswith(type_)][place]
+
+
+def path(found: Lineage, one: LineageEntry) -> list[str]:
+    """Return the types from an entry up to the run."""
+    by_position = {each.event.position: each for each in found.entries}
+    types = [one.event.type.rpartition(".v")[0]]
+    while one.parent:
+        one = by_position[one.parent]
+        types.append(one.event.type.rpartition(".v")[0])
+    return types
+
+
+def whole_life(working: Working) -> None:
+    """Take a job through a lost lease, its gates, a failed observation, and its return."""
+    world = working.world
+    working.propose()
+    working.approve()
+    working.lease()
+    world.clock.advance((LEASE_SECONDS + 1) * SECOND)
+    world.govern()
+    world.clock.advance((LEASE_SECONDS + 1) * SECOND)
+    world.govern()
+    token = working.lease(by=TWO)
+    working.pass_gates(token, by=TWO)
+    working.deploy(token, "v2", by=TWO, at=world.clock.now_micros())
+    working.report("observation", token, by=TWO, loss=500)
+    world.clock.advance(WINDOW_SECONDS * SECOND)
+    world.govern()
+    working.take_back(working.lease(by=TWO), by=TWO, at=world.clock.now_micros())
+    world.settle()
+
+
+def test_a_run_holds_every_event_that_names_it_and_what_it_rests_on(working: Working) -> None:
+    whole_life(working)
+    found = lineage(working)
+    own = {one.event.position for one in found.entries if one.is_of_run}
+    assert own == scanned(working, found.run_id)
+    assert (found.model, found.jobs, found.is_whole) == ("alpha", ("j1",), True)
+    positions = [one.event.position for one in found.entries]
+    assert positions == sorted(set(positions))
+    assert all(one.parent in {0, *positions[:at]} for at, one in enumerate(found.entries))
+    others = [one.event for one in found.entries if not one.is_of_run]
+    assert [(one.type, one.stream) for one in others] == [
+        ("signal.observed.v1", "models/alpha")
+    ] * 2
+
+
+def test_each_event_stands_under_the_one_that_it_follows_from(working: Working) -> None:
+    whole_life(working)
+    found = lineage(working)
+    job = ["job.proposed", "decision.made", "score.computed"]
+    assert path(found, entry(found, "signal.observed")) == ["signal.observed"]
+    assert path(found, entry(found, "job.approved")) == ["job.approved", *job]
+    expired = entry(found, JobLeaseExpired.TYPE)
+    assert path(found, expired) == ["job.lease_expired", "job.leased", *job]
+    assert expired.text == "The lease of services/worker-1 ran out."
+    verdict = entry(found, "gate.judged", 1)
+    assert path(found, verdict) == ["gate.judged", "gate.reported", "job.leased", *job]
+    leased = entry(found, "job.leased", 1)
+    assert leased.text.startswith("Attempt 2: services/worker-2 took it until ")
+    in_service = entry(found, "model.deployed")
+    assert path(found, in_service)[:3] == ["model.deployed", "gate.judged", "gate.reported"]
+    observed = entry(found, "gate.judged", -1)
+    assert path(found, observed)[:4] == [
+        "gate.judged", "gate.reported", "job.deployed", "job.leased",
+    ]  # fmt: skip
+    assert observed.text.startswith("The gate observation is not passed: holds is not met")
+    again = entry(found, "model.deployed", 1)
+    assert again.text.startswith("v1, which served before, serves since ")
+    assert again.parent == entry(found, "job.leased", 2).event.position
+    back = entry(found, "job.rolled_back")
+    assert path(found, back)[1] == "job.leased"
+    assert back.parent == entry(found, "job.leased", 2).event.position
+    closed = entry(found, "job.closed")
+    assert path(found, closed) == ["job.closed", *job]
+    assert closed.text == (
+        "The job ended, rolled back, at 1.00 EUR of 5.00 EUR expected: The gate observation was "
+        "not passed. v1 serves again."
+    )
+
+
+def test_a_run_is_told_as_of_any_position(working: Working) -> None:
+    whole_life(working)
+    every = lineage(working)
+    for as_of in range(every.entries[2].event.position, working.world.head + 1):
+        found = lineage(working, every.run_id, as_of)
+        expected = [one for one in every.entries if one.event.position <= as_of]
+        assert list(found.entries) == expected
+
+
+def test_a_job_without_a_decision_has_a_run_of_its_own(working: Working) -> None:
+    working.propose("j2", "beta")
+    working.world.ledger.jobs.deny(BOB, "j2", "too dear")
+    job = working.job("j2")
+    assert job.run_id not in {None, run_of(working)}
+    found = lineage(working, job.run_id or "")
+    assert [one.text for one in found.entries] == [
+        "users/ana proposed job j2 by monthly version 1: it got worse.",
+        "users/bob denied it: too dear.",
+        "The job ended, denied, at 0.00 EUR of 5.00 EUR expected: users/bob denied it.",
+    ]
+
+
+def test_a_plan_that_admitted_the_job_stands_above_it(working: Working) -> None:
+    world = working.world
+    world.clock.advance(14 * DAY)
+    world.see("beta", 1.2, world.clock.now_micros() - 8 * DAY)
+    plan = world.plan(5_000_000)
+    [admitted] = [one for one in plan.backlog if one.outcome == "admitted"]
+    job = working.propose("j3", admitted.model, plan=plan.plan)
+    found = lineage(working, job.run_id or "")
+    proposed = entry(found, "job.proposed")
+    above = entry(found, "plan.made")
+    assert proposed.parent == above.event.position
+    assert above.text.startswith(f"Plan {plan.plan}, rank {admitted.rank}, admitted: ")
+
+
+def test_an_override_and_answers_of_people_are_of_the_run(working: Working) -> None:
+    world = working.world
+    world.override("alpha", "INVESTIGATE", DAY)
+    world.clock.advance(2 * HOUR)
+    world.settle()
+    found = lineage(working)
+    assert entry(found, "decision.overridden").text.startswith("users/ana set INVESTIGATE until ")
+    assert {one.event.position for one in found.entries if one.is_of_run} == scanned(
+        working, found.run_id
+    )
+
+
+def test_a_run_that_no_event_names_is_refused(working: Working) -> None:
+    for run_id in ("runs/none", "runs/01900000-0000-7000-8000-000000000000"):
+        with pytest.raises(LedgerError) as unknown:
+            lineage(working, run_id)
+        assert reason_of(unknown) is Reason.RUN_UNKNOWN
+
+
+def test_an_erased_observation_is_not_told_and_an_erased_score_names_no_run(
+    working: Working,
+) -> None:
+    found = lineage(working)
+    observed = [one.event.position for one in found.entries if not one.is_of_run]
+    scored = entry(found, "score.computed")
+    working.world.erase(observed[0])
+    told = lineage(working, found.run_id)
+    assert [one for one in told.entries if not one.is_of_run] == []
+    working.world.erase(scored.event.position)
+    told = lineage(working, found.run_id)
+    assert scored.event.position not in {one.event.position for one in told.entries}
+    assert entry(told, "decision.made").parent == 0
+    assert GONE not in [one.text for one in told.entries]
+
+
+def test_of_a_run_with_too_many_events_the_first_are_told(
+    working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole_life(working)
+    every = lineage(working)
+    own: list[RecordedEvent] = [one.event for one in every.entries if one.is_of_run]
+    assert len(own) < RUN_EVENTS_MAX
+    for most in (len(own), len(own) - 1, 5):
+        monkeypatch.setattr("ledger.application.lineage.reader.RUN_EVENTS_MAX", most)
+        found = lineage(working)
+        assert [one.event for one in found.entries if one.is_of_run] == own[:most]
+        assert found.is_whole == (most == len(own))
