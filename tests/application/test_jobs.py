@@ -3,6 +3,7 @@
 Method: a ledger in one process on a manual clock; people, two executors and the governor act.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,12 @@ def test_two_servers_expire_a_lease_once(tmp_path: Path) -> None:
     before = world.head
     assert world.govern() + other.govern() == 1
     assert types(working, before) == ["job.lease_expired"]
+
+
+def test_steps_of_many_callers_at_once_do_not_refuse_each_other(tmp_path: Path) -> None:
+    models = [f"m{number}" for number in range(24)]
+    working = Working.of(World(tmp_path / "ledger.db", clock="wall").begin(*models))
+    with ThreadPoolExecutor(len(models)) as threads:
+        made = list(threads.map(lambda model: working.propose(model, model), models))
+    assert [one.state for one in made] == ["proposed"] * len(models)
+    passes_its_audit(working)

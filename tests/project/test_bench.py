@@ -53,6 +53,11 @@ PROMISED: dict[str, dict[str, tuple[str, float]]] = {
         )
     },
     "scoring": {"scoring from warm state, 5 signals × 28 buckets": ("at least", 3_000)},
+    "planning": {"arithmetic of a plan over a large fleet": ("at most", 2)},
+    "jobs": {
+        "steps of jobs, 8 callers": ("at least", 200),
+        "steps of jobs, 8 callers, p99": ("at most", 200),
+    },
     "replay": {
         "replay of a decision, p50": ("at most", 10),
         "replay p50, long ledger against short": ("at most", 1.3),

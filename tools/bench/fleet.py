@@ -88,7 +88,7 @@ def _enrol(ledger: LedgerApplication) -> None:
             ),
         )
     for model in MODELS:
-        commands.register_model(_OWNER, _registered(model))
+        commands.register_model(_OWNER, registered(model))
         commands.record_deployment(
             _OWNER, DeploymentSpec(model, "v1", START, START - DAY, baseline_loss="0.4")
         )
@@ -97,7 +97,8 @@ def _enrol(ledger: LedgerApplication) -> None:
     commands.activate_policy(_OWNER, "main", drafted.version, drafted.digest, everything, "go")
 
 
-def _registered(model: str) -> ModelRegistered:
+def registered(model: str) -> ModelRegistered:
+    """Return the description of a model of the fleet."""
     return ModelRegistered(
         model=model,
         owner="team-bench",

@@ -4,6 +4,7 @@ A report and its verdict are one append, and so are the event that ends a job an
 governor records by `run_due` that a lease ran out, and that an observation is over.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -92,6 +93,7 @@ class JobCommands:
         self._reader = reader
         self._clock = clock
         self._watch = LeaseWatch(clock)
+        self._turn = threading.Lock()
         self.appender = Appender(store, info.origin)
 
     # ---- people ----------------------------------------------------------------------------------
@@ -234,7 +236,11 @@ class JobCommands:
     def append(
         self, caller: Caller, method: str, decide: Callable[[JobBasis], Proposal]
     ) -> AppendResult:
-        """Append what is decided of the jobs at the head, again if they have changed."""
+        """Append what is decided of the jobs at the head, again if they have changed.
+
+        One step at a time within a server: steps of many executors would else keep meeting the
+        guards of each other, and one of them would run out of tries.
+        """
 
         def proposed() -> Proposal:
             self._authority.refresh()
@@ -251,7 +257,8 @@ class JobCommands:
 
             return self._reader.at_head(judged)
 
-        return self.appender.append(caller, method, proposed, tries=TRIES)
+        with self._turn:
+            return self.appender.append(caller, method, proposed, tries=TRIES)
 
     def proposal(self, basis: JobBasis, job: Job, make: MakeEvents) -> Proposal:
         """Propose events of a job, with the verdict and the end that follow from them."""
