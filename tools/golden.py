@@ -20,7 +20,7 @@ from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.events.base import EventData
 from ledger.events.canonical import encode
-from ledger.events.decisions import DecisionOverridden, ScoreComputed
+from ledger.events.decisions import DecisionOverriddenV1, ScoreComputed
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import DRAFTED, PolicyActivatedV1, PolicyDrafted, ScopePart
@@ -280,7 +280,7 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
         budget_cap_micros=400_000_000,
     )
     plan = Planning(ledger.reader(), ORIGIN, histories).compute(request)
-    overridden = DecisionOverridden(
+    overridden = DecisionOverriddenV1(
         model=MODEL,
         action="ADJUST_DATA_COLLECTION",
         tier="data-science",

@@ -7,6 +7,7 @@ from tools import (
     golden_access,
     golden_authority,
     golden_budgets,
+    golden_decisions,
     golden_governance,
     golden_jobs,
     golden_policies,
@@ -40,4 +41,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_governance.lapse,
     golden_reviews.sign,
     golden_jobs.run,
+    golden_decisions.overrule,
 )

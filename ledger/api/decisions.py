@@ -74,6 +74,7 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
             action=_ACTIONS.get(request.action, "NO_ACTION"),
             tier=request.tier,
             reason=checks.text("reason", request.reason),
+            role=checks.identifier("role", request.role, optional=True),
             expires_after_seconds=request.expires_after_seconds,
             decision_position=checks.position("decision_position", request.decision_position)
             or None,
@@ -85,6 +86,7 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
             effective_from=timestamp(recorded.effective_from),
             effective_until=timestamp(recorded.effective_until),
             decision_position=recorded.decision_position or 0,
+            role=recorded.role,
         )
 
     def GetDecision(

@@ -96,7 +96,7 @@ class LedgerApplication:
         self.chosen_policies = ChosenPolicies(self.fleet, self.histories, self.definitions)
         places = TrialPlaces()
         self.trials = Trials(store.events, info, self.histories, self.fleet, places)
-        self.overrides = Overrides(store, info, self.decisions)
+        self.overrides = Overrides(store, info, self.decisions, self.authority, clock)
         self.cases = Cases(store, info)
         self._build_retraining(store, info)
         self.shadowing = Shadowing(store, info, self.commands, shadows)

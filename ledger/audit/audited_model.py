@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.audit.event import AuditedEvent
-from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.values import parse_decimal, parse_time
 from ledger.rules.procedure import Override
@@ -188,7 +188,7 @@ _APPLY_TO_MODEL: Final = {
     ModelUpdated.TYPE: _described,
     ModelDeployed.TYPE: _deployed,
     ModelRetired.TYPE: _retired,
-    DecisionOverridden.TYPE: _overridden,
+    **dict.fromkeys(OVERRIDDEN_TYPES, _overridden),
     ScoreComputed.TYPE: _scored,
     **dict.fromkeys(DECISION_TYPES, _decided),
 }

@@ -2,7 +2,8 @@
 
 A model is due once it was never scored, has news and has rested, or was silent for too long. The
 service may know of more that makes it due: an override that began or ended between two events,
-seconds that passed, a body that is gone by now. So what is due here was due there.
+seconds that passed, a body that is gone by now. So what is due here was due there. That an override
+is over is followed in `owed_overrides`.
 """
 
 from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ class DueScores:
     def __init__(self, fold: LedgerState, rounds: Rounds) -> None:
         self._fold = fold
         self._rounds = rounds
-        self._time = EvaluatorTime()
+        self.time = EvaluatorTime()
         self._models: dict[str, DueModel] = {}
         self._owed: set[str] = set()
         self._missing: list[tuple[int, str]] = []
@@ -107,9 +108,9 @@ class DueScores:
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the fold has taken in."""
-        self._time.apply(event)
+        self.time.apply(event)
         self._position = event.position
-        if self._is_behind and self._time.is_sure:
+        if self._is_behind and self.time.is_sure:
             self._is_behind = False
             self._rest_from(event)
         if event.raw is None and event.stream.startswith("policies/") and not self._is_blind:
@@ -118,14 +119,14 @@ class DueScores:
                 self._note(model, event.position)
         if event.type in CONFIGURED and event.data is not None:
             data = event.data
-            self._time.configure(data["clock"], data["skew_seconds"], data.get("leap_seconds", 0))
+            self.time.configure(data["clock"], data["skew_seconds"], data.get("leap_seconds", 0))
         elif event.type in (*ACTIVATED_TYPES, BodyErased.TYPE, ClockStepped.TYPE):
             self._begin_again(event)
         elif event.observation is not None:
             self._observed(event)
         elif event.stream in self._fold.models and event.type not in OBSERVED:
             self._changed(event)
-        while self._alarms and self._alarms[0][0] <= self._time.now:
+        while self._alarms and self._alarms[0][0] <= self.time.now:
             model = self._models[heappop(self._alarms)[1]]
             model.wakes_at = 0
             self._look(model, event.position)
@@ -148,7 +149,7 @@ class DueScores:
                 f"{event.position}, while {said}"
             )
             bears = self._bears(model)
-            if landed_at is None and not self._time.is_data:
+            if landed_at is None and not self.time.is_data:
                 self._passed.setdefault((stream, since), PassedOver(event.position, bears, what))
             elif (landed_at or 0) <= bears:
                 model.is_told = True
@@ -172,9 +173,9 @@ class DueScores:
             if passed is None or landed_at(passed.position) > passed.bears:
                 yield late
         for model in self._models.values():
-            since, at = model.unpaid_since, self._time.now
+            since, at = model.unpaid_since, self.time.now
             is_open = since and model.due_since == since and self._is_due(model)
-            if is_open and not (model.is_told or self._time.is_data):
+            if is_open and not (model.is_told or self.time.is_data):
                 name = model.facts.name
                 yield LateScore(name, since, model.unpaid_at, self._position, at, is_paid=False)
 
@@ -189,6 +190,11 @@ class DueScores:
                 since, why = model.unjudged_since, model.unjudged_why
                 found.append(Unscored(name, since, self._position, why, is_judged=False))
         return found
+
+    def can_be_scored(self, stream: str) -> bool:
+        """Whether a model's score is possible, and all that it depends on is known."""
+        model = self._models.get(stream)
+        return model is not None and self._can_be_scored(model)
 
     # ---- following -------------------------------------------------------------------------------
 
@@ -231,14 +237,14 @@ class DueScores:
             model.rests_from, at = event.recorded_at, parse_time(data["evaluated_at"])
             model.own_from = max(model.newest, at)
             if event.actor == EVALUATOR and data["trigger"] == "schedule":
-                self._is_behind = not self._time.is_data and at < self._time.unbelieved_before
+                self._is_behind = not self.time.is_data and at < self.time.unbelieved_before
 
     def _paid(self, model: DueModel, event: AuditedEvent, as_of: int) -> None:
         """Note a debt that is paid late."""
         since = model.unpaid_since
         if not since or model.is_told:
             return
-        is_data, at = self._time.is_data, event.recorded_at
+        is_data, at = self.time.is_data, event.recorded_at
         passed = self._rounds.before(as_of) if is_data else 0
         if passed >= since if is_data else at - model.unpaid_at > LATE:
             late = LateScore(
@@ -253,7 +259,7 @@ class DueScores:
         is_selected = seen.model_version == model.serving.version
         if is_selected and seen.observed_at >= model.serving.since:
             if not model.newest:  # without any before, it counts from the ledger's time
-                model.own_from = max(model.own_from, self._time.now)
+                model.own_from = max(model.own_from, self.time.now)
             model.newest = max(model.newest, seen.observed_at)
             model.news_at = event.position
             self._look(model, event.position)
@@ -280,13 +286,13 @@ class DueScores:
         if self._is_due(model):
             self._set(model, model.due_since or position)
             return
-        if model.due_since and not self._time.is_sure:
+        if model.due_since and not self.time.is_sure:
             return  # what was due may be so still: it is looked at again before it is missed
         self._set(model, 0)
         self._lapse(model, position)
         at = self._due_at(model)
         model.falls_due_at = 0 if model.unjudged_why else at
-        if at > self._time.now and not 0 < model.wakes_at <= at:
+        if at > self.time.now and not 0 < model.wakes_at <= at:
             model.wakes_at = at
             heappush(self._alarms, (at, f"models/{model.facts.name}"))
 
@@ -311,7 +317,7 @@ class DueScores:
     def _set(self, model: DueModel, since: int) -> None:
         model.due_since = since
         if since and not model.unpaid_since:
-            model.unpaid_since, now = since, self._time.now
+            model.unpaid_since, now = since, self.time.now
             model.unpaid_at = min(model.falls_due_at or now, now)
         stream = f"models/{model.facts.name}"
         if since:
@@ -323,8 +329,8 @@ class DueScores:
         """Whether a score is possible, and all that it depends on is known."""
         if model.facts.retired_at or model.unjudged_why:
             return False
-        is_served = model.serving is not None and model.serves_from <= self._time.now
-        return is_served and self._time.now > 0
+        is_served = model.serving is not None and model.serves_from <= self.time.now
+        return is_served and self.time.now > 0
 
     def _unknown(self, model: DueModel) -> str:
         """Return why it cannot be judged whether a model is due; empty where it can be."""
@@ -349,18 +355,18 @@ class DueScores:
             return True
         rest = self._rest(model)
         own = model.newest - model.own_from
-        is_moved = self._time.is_data and self._is_news(model) and own >= rest
-        return is_moved or self._due_at(model) <= self._time.now
+        is_moved = self.time.is_data and self._is_news(model) and own >= rest
+        return is_moved or self._due_at(model) <= self.time.now
 
     def _bears(self, model: DueModel) -> int:
         """Return the latest time at which a service may have landed to which the model is due now.
 
         The time before that may not have passed for it.
         """
-        if self._time.is_data or not (model.is_scored or model.serves_from):
+        if self.time.is_data or not (model.is_scored or model.serves_from):
             return UNLANDED
         waited = self._due_at(model) - model.rests_from if model.is_scored else 0
-        return self._time.now - waited
+        return self.time.now - waited
 
     def _is_news(self, model: DueModel) -> bool:
         return max(model.news_at, model.changed_at) > model.as_of
@@ -373,8 +379,8 @@ class DueScores:
         """Return when the model has rested or was silent for too long; 0 if it cannot be due."""
         if model.parameters is None or model.serving is None:
             return 0
-        if not model.is_scored or model.serves_from > self._time.now:
+        if not model.is_scored or model.serves_from > self.time.now:
             return model.serves_from
         rest, silence = self._rest(model), model.parameters.silence_seconds * SECOND
         pause = rest if self._is_news(model) else max(rest, silence)
-        return model.rests_from + pause + self._time.allowance
+        return model.rests_from + pause + self.time.allowance

@@ -9,6 +9,7 @@ from ledger.audit.gaps import score_remarks, span_remarks
 from ledger.audit.late_scores import late_remarks
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.owed_decisions import OwedDecisions
+from ledger.audit.owed_overrides import OwedOverrides
 from ledger.audit.owed_terms import OwedTerms
 from ledger.audit.rounds import Rounds
 from ledger.audit.service_accounts import ServiceAccounts
@@ -30,6 +31,7 @@ class Obligations:
         self.decisions = OwedDecisions()
         self.rounds = Rounds()
         self.scores = DueScores(fold, self.rounds)
+        self.overrides = OwedOverrides(fold, self.scores)
         self.accounts = ServiceAccounts(fold.moments)
         self.terms = OwedTerms(fold)
         self.packs: list[SignedReview] = []
@@ -39,6 +41,7 @@ class Obligations:
         """Take in an event that the rules have looked at and the fold has taken in."""
         self.decisions.apply(event)
         self.scores.apply(event)
+        self.overrides.apply(event)
         self.accounts.apply(event)
         self.terms.apply(event)
 
@@ -62,5 +65,6 @@ def gap_remarks(fold: LedgerState) -> Iterator[str]:
             or not any(gap.first <= one.first and one.last <= gap.last for gap in said)
         ]
     )
+    yield from kept.overrides.remarks()
     yield from kept.terms.remarks()
     yield from late_remarks(kept.scores.late(kept.accounts.last_landed_at), kept.accounts)

@@ -163,7 +163,9 @@ def _issued_fault(state: AuthorityState, actor: str, data: Data, at: int) -> str
     person = state.persons[data["actor"]]
     if len(state.administrators()) < 2 or state.persons[actor] == person:
         return ""
-    held = (state.roles[one.role] for one in state.grants_of.get(data["actor"], ()))
+    held = (
+        state.roles.get(one.role, frozenset()) for one in state.grants_of.get(data["actor"], ())
+    )
     if frozenset[str]().union(*held) <= REPORTING:
         return ""
     return (

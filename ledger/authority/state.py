@@ -172,7 +172,11 @@ class AuthorityState:
 
     def scopes(self, actor: str, action: str, at: int) -> list[Scope]:
         """Return where an actor may do something; empty where it may not."""
-        return [one.scope for one in self.held(actor, at) if action in self.roles[one.role]]
+        return [one.scope for one in self.held(actor, at) if self.allows(one.role, action)]
+
+    def allows(self, role: str, action: str) -> bool:
+        """Whether a role has an action; one that a forgery grants undefined has none."""
+        return action in self.roles.get(role, ())
 
     def may(self, actor: str, action: str, at: int, subjects: Iterable[Subject] = ()) -> bool:
         """Whether an actor may do something to all of the subjects, or to the whole ledger."""

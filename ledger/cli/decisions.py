@@ -162,6 +162,9 @@ def override(
         str, typer.Option(metavar="SPAN", help="For how long, such as 12h or 7d; 90d at most.")
     ],
     tier: Annotated[str, typer.Option(help="Escalation tier of the model's policy.")] = "none",
+    role: Annotated[
+        str, typer.Option(help="The role in which you overrule; one that you hold, if left out.")
+    ] = "",
     seen: Annotated[
         int | None,
         typer.Option(min=1, help="Only if the decision at this position is in force still."),
@@ -169,8 +172,8 @@ def override(
 ) -> None:
     """Set a model's action for a time; it overrides the rules.
 
-    Only a person may override; the record names that person and the reason. It cannot be taken
-    back: it ends by itself, and a later override replaces it.
+    Only a person may override; the record names that person, the role and the reason. It cannot
+    be taken back: it ends by itself, and a later override replaces it.
     """
     chosen = session()
     recorded = chosen.client.override_decision(
@@ -179,11 +182,13 @@ def override(
         reason=reason,
         expires_after=values.seconds(expires, "--expires", OVERRIDE_SECONDS_MAX),
         tier=tier,
+        role=role,
         decision_position=seen or 0,
     )
     word = action.upper().replace("-", "_")
     prior = recorded.decision_position
     over = f"over the decision at position {prior}" if prior else "over no decision"
+    over += f", as {recorded.role}" if recorded.role else ""
     chosen.show(
         recorded,
         f"{model.removeprefix('models/')}: {word} until {output.when(recorded.effective_until)}, "

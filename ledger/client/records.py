@@ -93,6 +93,8 @@ class RecordedOverride(Appended):
     effective_until: datetime
     decision_position: int
     """The decision that was in force; 0 if there was none."""
+    role: str
+    """The role in which it was set; empty if the ledger had no administrator."""
 
 
 @dataclass(frozen=True, slots=True)

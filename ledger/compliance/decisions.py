@@ -7,7 +7,7 @@ from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
-from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
+from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES
 from ledger.events.facts import Fact, readable
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import budget_name
@@ -123,8 +123,9 @@ def decisions_table(
 
 
 def overrides_table(source: FactSource, scope: FactFilter) -> Table:
-    """Return every override in the period: who, which action, for how long, why."""
-    records = (fact.record for fact, _ in scope.facts_of_model(source, DecisionOverridden.TYPE))
+    """Return every override in the period: who, in which role, which action, for how long, why."""
+    facts = (fact for fact, _ in scope.facts_of_model(source, *OVERRIDDEN_TYPES))
+    records = ({"role": None} | fact.record for fact in facts)  # the first version has none
     return table_of(
         "overrides",
         "Overrides of decisions",
@@ -132,6 +133,7 @@ def overrides_table(source: FactSource, scope: FactFilter) -> Table:
             ("position", "integer", "where it is recorded"),
             ("recorded_at", "time", "when, by the ledger's clock"),
             ("actor", "text", "who overrode"),
+            ("role", "text", "in which role, if any was held then"),
             ("model", "text", "which model"),
             ("action", "text", "the action set"),
             ("tier", "text", "whom it reaches"),
@@ -146,7 +148,7 @@ def overrides_table(source: FactSource, scope: FactFilter) -> Table:
             ("Action", ("action", "tier")),
             ("In effect from", ("effective_from", "effective_until")),
             ("Why", ("rationale",)),
-            ("By", ("actor",)),
+            ("By", ("actor", "role")),
         ),
     )
 

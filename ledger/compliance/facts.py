@@ -66,10 +66,10 @@ class FactFilter:
         return self.has_time(fact) and self.has_actor(fact)
 
     def facts_of_model(
-        self, source: FactSource, type_: str
+        self, source: FactSource, *types: str
     ) -> Iterator[tuple[Fact, dict[str, Any]]]:
-        """Yield the readable facts of a type that count by time, person and model."""
-        for fact, data in readable(source.facts((type_,))):
+        """Yield the readable facts of some types that count by time, person and model."""
+        for fact, data in readable(source.facts(types)):
             if self.takes(fact) and self.has_model(data["model"]):
                 yield fact, data
 

@@ -77,7 +77,8 @@ QUESTIONS: Final[dict[str, Question]] = {
     "override": Question(
         "Was it an override? By whom, under which authority, for which reason, reviewed by whom?",
         decisions.overridden,
-        "Authorities and reviews of overrides are not recorded.",
+        "An override of an earlier release has no role. That one was reviewed is not recorded; how "
+        "often each rule was overruled is part of its policy's review.",
     ),
     "provenance": Question(
         "Which data, schema, features, code, environment and seed produced the candidate?",

@@ -195,7 +195,7 @@ DECISION_TYPES: Final = tuple(cls.TYPE for cls in MADE.values())
 class DecisionOverridden(EventData):
     """A person set a model's action for a time; it overrides the rules."""
 
-    TYPE: ClassVar[str] = "decision.overridden.v1"
+    TYPE: ClassVar[str] = "decision.overridden"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "the caller of OverrideDecision, a person"
     METHOD: ClassVar[str] = "OverrideDecision"
@@ -207,3 +207,24 @@ class DecisionOverridden(EventData):
     effective_from: Time
     effective_until: Time
     rationale: Text
+
+
+class DecisionOverriddenV1(DecisionOverridden):
+    """A person set a model's action for a time; it overrides the rules."""
+
+    TYPE: ClassVar[str] = "decision.overridden.v1"
+
+
+class DecisionOverriddenV2(DecisionOverridden):
+    """A person set a model's action for a time, in a role; it overrides the rules."""
+
+    TYPE: ClassVar[str] = "decision.overridden.v2"
+
+    rationale: Text = Field(min_length=1)
+    role: Segment | None
+    """The role in which the person overrules, one that may; null until an administrator is named,
+    as no role is held before."""
+
+
+OVERRIDDEN_TYPES: Final = (DecisionOverriddenV1.TYPE, DecisionOverriddenV2.TYPE)
+"""The events of an override, in every version."""

@@ -27,6 +27,7 @@ Kernel = Literal["bucketed/1", "bucketed/2"]
 Combination = Literal["weighted_mean", "noisy_or", "max"]
 Planner = Literal["excess/1"]
 Candidates = Literal["decided", "all"]
+NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
 SecondsOrNone = Annotated[int, Field(ge=0, le=10**10)]
 Hours = Annotated[int, Field(ge=0, le=1_000_000)]

@@ -14,7 +14,8 @@ from ledger.events.cases import CASE_CLASSES, LAPSED_CLASSES
 from ledger.events.decisions import (
     DecisionMadeV1,
     DecisionMadeV2,
-    DecisionOverridden,
+    DecisionOverriddenV1,
+    DecisionOverriddenV2,
     ScoreComputed,
 )
 from ledger.events.drills import DrillRecorded
@@ -74,7 +75,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ModelRetired,
     ScoreComputed,
     DecisionMadeV1,
-    DecisionOverridden,
+    DecisionOverriddenV1,
     PolicyDraftedV1,
     PolicyActivatedV1,
     PlanMade,
@@ -116,6 +117,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     *RECIPE_CLASSES,
     *LAPSED_CLASSES,
     *JOB_CLASSES,
+    DecisionOverriddenV2,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -12,7 +12,13 @@ from ledger.authority.believed import SeenCallers, shows_callers
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.link import EventRow, Link
 from ledger.events.canonical import decode, encode
-from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import (
+    DECISION_TYPES,
+    OVERRIDDEN_TYPES,
+    DecisionMade,
+    DecisionOverridden,
+    ScoreComputed,
+)
 from ledger.events.plans import PlanMade
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyActivated
 from ledger.events.system import CONFIGURED
@@ -29,7 +35,8 @@ _KEPT: Final = {
     PolicyActivated.TYPE: OTHERS_SHOWN,
 }
 _KINDS: Final = (
-    {type_: type_ for type_ in (DecisionOverridden.TYPE, PlanMade.TYPE)}
+    {PlanMade.TYPE: PlanMade.TYPE}
+    | dict.fromkeys(OVERRIDDEN_TYPES, DecisionOverridden.TYPE)
     | dict.fromkeys(DECISION_TYPES, DecisionMade.TYPE)
     | dict.fromkeys(ACTIVATED_TYPES, PolicyActivated.TYPE)
 )

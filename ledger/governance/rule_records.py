@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ledger.events.cases import TaskClosed, TaskOpened
-from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
+from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES
 from ledger.events.facts import Fact
 from ledger.events.values import PPM
 
 OTHERWISE: Final = "otherwise"
 _CASES: Final = (TaskOpened.TYPE, TaskClosed.TYPE)
-RULE_TYPES: Final = (*DECISION_TYPES, DecisionOverridden.TYPE, *_CASES)
+RULE_TYPES: Final = (*DECISION_TYPES, *OVERRIDDEN_TYPES, *_CASES)
 """The types of events that say how a rule fared."""
 
 RuleKey: TypeAlias = tuple[str, int, str]
@@ -80,7 +80,7 @@ class RuleRecords:
             return
         if fact.type in DECISION_TYPES and not fact.data["historical"]:
             self._decided(fact, fact.data)
-        elif fact.type == DecisionOverridden.TYPE:
+        elif fact.type in OVERRIDDEN_TYPES:
             self._overridden(fact, fact.data)
         elif fact.type in _CASES:
             self._task(fact, fact.data)

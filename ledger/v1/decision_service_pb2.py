@@ -29,7 +29,7 @@ from ledger.v1 import explanation_pb2 as ledger_dot_v1_dot_explanation__pb2
 from ledger.v1 import replay_pb2 as ledger_dot_v1_dot_replay__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ledger/v1/decision_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x18ledger/v1/decision.proto\x1a\x1bledger/v1/explanation.proto\x1a\x16ledger/v1/replay.proto\"m\n\x0f\x45valuateRequest\x12\x0e\n\x06models\x18\x01 \x03(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"[\n\x11\x45valuatedDecision\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Decision\x12\x1f\n\x05score\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Score\"j\n\x10\x45valuateResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12/\n\tevaluated\x18\x02 \x03(\x0b\x32\x1c.ledger.v1.EvaluatedDecision\"\xc6\x01\n\x17OverrideDecisionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12!\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04tier\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1d\n\x15\x65xpires_after_seconds\x18\x05 \x01(\x05\x12\x19\n\x11\x64\x65\x63ision_position\x18\x06 \x01(\x03\x12\x0e\n\x06ledger\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"\xc5\x01\n\x18OverrideDecisionResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x65\x66\x66\x65\x63tive_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x64\x65\x63ision_position\x18\x04 \x01(\x03\"H\n\x12GetDecisionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"]\n\x13GetDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Decision\x12\x1f\n\x05score\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Score\"\xa3\x01\n\x14ListDecisionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x12\x16\n\x0euntil_position\x18\x03 \x01(\x03\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x14\n\x0cmin_position\x18\x05 \x01(\x03\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"X\n\x15ListDecisionsResponse\x12&\n\tdecisions\x18\x01 \x03(\x0b\x32\x13.ledger.v1.Decision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x16\x45xplainDecisionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x14\n\x0cwith_grounds\x18\x04 \x01(\x08\"\xf9\x01\n\x17\x45xplainDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Decision\x12+\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x16.ledger.v1.Explanation\x12\x10\n\x08override\x18\x03 \x01(\t\x12+\n\x08standing\x18\x04 \x01(\x0b\x32\x19.ledger.v1.PolicyStanding\x12#\n\x07grounds\x18\x05 \x01(\x0b\x32\x12.ledger.v1.Grounds\x12\x17\n\x0fgrounds_missing\x18\x06 \x01(\t\x12\r\n\x05\x61sked\x18\x07 \x03(\t\"k\n\x15ReplayDecisionRequest\x12\x0e\n\x04name\x18\x01 \x01(\tH\x00\x12\x12\n\x08position\x18\x02 \x01(\x03H\x00\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x14\n\x0cmin_position\x18\x04 \x01(\x03\x42\x08\n\x06target\"A\n\x16ReplayDecisionResponse\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.ledger.v1.ReplayResult\"\xa0\x01\n\x12ReplayRangeRequest\x12\x16\n\x0e\x66irst_position\x18\x01 \x01(\x03\x12\x15\n\rlast_position\x18\x02 \x01(\x03\x12$\n\x05kinds\x18\x03 \x03(\x0e\x32\x15.ledger.v1.ReplayKind\x12\x0f\n\x07verbose\x18\x04 \x01(\x08\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x14\n\x0cmin_position\x18\x06 \x01(\x03\"l\n\x13ReplayRangeResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.ledger.v1.ReplayResult\x12+\n\x08progress\x18\x02 \x01(\x0b\x32\x19.ledger.v1.ReplayProgress2\xd6\x04\n\x0f\x44\x65\x63isionService\x12\x43\n\x08\x45valuate\x12\x1a.ledger.v1.EvaluateRequest\x1a\x1b.ledger.v1.EvaluateResponse\x12[\n\x10OverrideDecision\x12\".ledger.v1.OverrideDecisionRequest\x1a#.ledger.v1.OverrideDecisionResponse\x12L\n\x0bGetDecision\x12\x1d.ledger.v1.GetDecisionRequest\x1a\x1e.ledger.v1.GetDecisionResponse\x12R\n\rListDecisions\x12\x1f.ledger.v1.ListDecisionsRequest\x1a .ledger.v1.ListDecisionsResponse\x12X\n\x0f\x45xplainDecision\x12!.ledger.v1.ExplainDecisionRequest\x1a\".ledger.v1.ExplainDecisionResponse\x12U\n\x0eReplayDecision\x12 .ledger.v1.ReplayDecisionRequest\x1a!.ledger.v1.ReplayDecisionResponse\x12N\n\x0bReplayRange\x12\x1d.ledger.v1.ReplayRangeRequest\x1a\x1e.ledger.v1.ReplayRangeResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ledger/v1/decision_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x18ledger/v1/decision.proto\x1a\x1bledger/v1/explanation.proto\x1a\x16ledger/v1/replay.proto\"m\n\x0f\x45valuateRequest\x12\x0e\n\x06models\x18\x01 \x03(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"[\n\x11\x45valuatedDecision\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Decision\x12\x1f\n\x05score\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Score\"j\n\x10\x45valuateResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12/\n\tevaluated\x18\x02 \x03(\x0b\x32\x1c.ledger.v1.EvaluatedDecision\"\xd4\x01\n\x17OverrideDecisionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12!\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04tier\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1d\n\x15\x65xpires_after_seconds\x18\x05 \x01(\x05\x12\x19\n\x11\x64\x65\x63ision_position\x18\x06 \x01(\x03\x12\x0e\n\x06ledger\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x0c\n\x04role\x18\t \x01(\t\"\xd3\x01\n\x18OverrideDecisionResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x65\x66\x66\x65\x63tive_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x64\x65\x63ision_position\x18\x04 \x01(\x03\x12\x0c\n\x04role\x18\x05 \x01(\t\"H\n\x12GetDecisionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"]\n\x13GetDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Decision\x12\x1f\n\x05score\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Score\"\xa3\x01\n\x14ListDecisionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x12\x16\n\x0euntil_position\x18\x03 \x01(\x03\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x14\n\x0cmin_position\x18\x05 \x01(\x03\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"X\n\x15ListDecisionsResponse\x12&\n\tdecisions\x18\x01 \x03(\x0b\x32\x13.ledger.v1.Decision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x16\x45xplainDecisionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x14\n\x0cwith_grounds\x18\x04 \x01(\x08\"\xf9\x01\n\x17\x45xplainDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Decision\x12+\n\x0b\x65xplanation\x18\x02 \x01(\x0b\x32\x16.ledger.v1.Explanation\x12\x10\n\x08override\x18\x03 \x01(\t\x12+\n\x08standing\x18\x04 \x01(\x0b\x32\x19.ledger.v1.PolicyStanding\x12#\n\x07grounds\x18\x05 \x01(\x0b\x32\x12.ledger.v1.Grounds\x12\x17\n\x0fgrounds_missing\x18\x06 \x01(\t\x12\r\n\x05\x61sked\x18\x07 \x03(\t\"k\n\x15ReplayDecisionRequest\x12\x0e\n\x04name\x18\x01 \x01(\tH\x00\x12\x12\n\x08position\x18\x02 \x01(\x03H\x00\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x14\n\x0cmin_position\x18\x04 \x01(\x03\x42\x08\n\x06target\"A\n\x16ReplayDecisionResponse\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.ledger.v1.ReplayResult\"\xa0\x01\n\x12ReplayRangeRequest\x12\x16\n\x0e\x66irst_position\x18\x01 \x01(\x03\x12\x15\n\rlast_position\x18\x02 \x01(\x03\x12$\n\x05kinds\x18\x03 \x03(\x0e\x32\x15.ledger.v1.ReplayKind\x12\x0f\n\x07verbose\x18\x04 \x01(\x08\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x14\n\x0cmin_position\x18\x06 \x01(\x03\"l\n\x13ReplayRangeResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.ledger.v1.ReplayResult\x12+\n\x08progress\x18\x02 \x01(\x0b\x32\x19.ledger.v1.ReplayProgress2\xd6\x04\n\x0f\x44\x65\x63isionService\x12\x43\n\x08\x45valuate\x12\x1a.ledger.v1.EvaluateRequest\x1a\x1b.ledger.v1.EvaluateResponse\x12[\n\x10OverrideDecision\x12\".ledger.v1.OverrideDecisionRequest\x1a#.ledger.v1.OverrideDecisionResponse\x12L\n\x0bGetDecision\x12\x1d.ledger.v1.GetDecisionRequest\x1a\x1e.ledger.v1.GetDecisionResponse\x12R\n\rListDecisions\x12\x1f.ledger.v1.ListDecisionsRequest\x1a .ledger.v1.ListDecisionsResponse\x12X\n\x0f\x45xplainDecision\x12!.ledger.v1.ExplainDecisionRequest\x1a\".ledger.v1.ExplainDecisionResponse\x12U\n\x0eReplayDecision\x12 .ledger.v1.ReplayDecisionRequest\x1a!.ledger.v1.ReplayDecisionResponse\x12N\n\x0bReplayRange\x12\x1d.ledger.v1.ReplayRangeRequest\x1a\x1e.ledger.v1.ReplayRangeResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,29 +43,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATERESPONSE']._serialized_start=387
   _globals['_EVALUATERESPONSE']._serialized_end=493
   _globals['_OVERRIDEDECISIONREQUEST']._serialized_start=496
-  _globals['_OVERRIDEDECISIONREQUEST']._serialized_end=694
-  _globals['_OVERRIDEDECISIONRESPONSE']._serialized_start=697
-  _globals['_OVERRIDEDECISIONRESPONSE']._serialized_end=894
-  _globals['_GETDECISIONREQUEST']._serialized_start=896
-  _globals['_GETDECISIONREQUEST']._serialized_end=968
-  _globals['_GETDECISIONRESPONSE']._serialized_start=970
-  _globals['_GETDECISIONRESPONSE']._serialized_end=1063
-  _globals['_LISTDECISIONSREQUEST']._serialized_start=1066
-  _globals['_LISTDECISIONSREQUEST']._serialized_end=1229
-  _globals['_LISTDECISIONSRESPONSE']._serialized_start=1231
-  _globals['_LISTDECISIONSRESPONSE']._serialized_end=1319
-  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=1321
-  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=1419
-  _globals['_EXPLAINDECISIONRESPONSE']._serialized_start=1422
-  _globals['_EXPLAINDECISIONRESPONSE']._serialized_end=1671
-  _globals['_REPLAYDECISIONREQUEST']._serialized_start=1673
-  _globals['_REPLAYDECISIONREQUEST']._serialized_end=1780
-  _globals['_REPLAYDECISIONRESPONSE']._serialized_start=1782
-  _globals['_REPLAYDECISIONRESPONSE']._serialized_end=1847
-  _globals['_REPLAYRANGEREQUEST']._serialized_start=1850
-  _globals['_REPLAYRANGEREQUEST']._serialized_end=2010
-  _globals['_REPLAYRANGERESPONSE']._serialized_start=2012
-  _globals['_REPLAYRANGERESPONSE']._serialized_end=2120
-  _globals['_DECISIONSERVICE']._serialized_start=2123
-  _globals['_DECISIONSERVICE']._serialized_end=2721
+  _globals['_OVERRIDEDECISIONREQUEST']._serialized_end=708
+  _globals['_OVERRIDEDECISIONRESPONSE']._serialized_start=711
+  _globals['_OVERRIDEDECISIONRESPONSE']._serialized_end=922
+  _globals['_GETDECISIONREQUEST']._serialized_start=924
+  _globals['_GETDECISIONREQUEST']._serialized_end=996
+  _globals['_GETDECISIONRESPONSE']._serialized_start=998
+  _globals['_GETDECISIONRESPONSE']._serialized_end=1091
+  _globals['_LISTDECISIONSREQUEST']._serialized_start=1094
+  _globals['_LISTDECISIONSREQUEST']._serialized_end=1257
+  _globals['_LISTDECISIONSRESPONSE']._serialized_start=1259
+  _globals['_LISTDECISIONSRESPONSE']._serialized_end=1347
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=1349
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=1447
+  _globals['_EXPLAINDECISIONRESPONSE']._serialized_start=1450
+  _globals['_EXPLAINDECISIONRESPONSE']._serialized_end=1699
+  _globals['_REPLAYDECISIONREQUEST']._serialized_start=1701
+  _globals['_REPLAYDECISIONREQUEST']._serialized_end=1808
+  _globals['_REPLAYDECISIONRESPONSE']._serialized_start=1810
+  _globals['_REPLAYDECISIONRESPONSE']._serialized_end=1875
+  _globals['_REPLAYRANGEREQUEST']._serialized_start=1878
+  _globals['_REPLAYRANGEREQUEST']._serialized_end=2038
+  _globals['_REPLAYRANGERESPONSE']._serialized_start=2040
+  _globals['_REPLAYRANGERESPONSE']._serialized_end=2148
+  _globals['_DECISIONSERVICE']._serialized_start=2151
+  _globals['_DECISIONSERVICE']._serialized_end=2749
 # @@protoc_insertion_point(module_scope)

@@ -133,6 +133,7 @@ class OverrideDecisionRequest(message.Message):
     DECISION_POSITION_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of the model. Format: `models/{model}`."""
     action: decision_pb2.Action.ValueType
@@ -151,6 +152,10 @@ class OverrideDecisionRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    role: builtins.str
+    """Optional. The role in which the caller overrules: one held for the model that allows it. Empty for
+    the first by name of those; empty until the ledger has an administrator.
+    """
     def __init__(
         self,
         *,
@@ -162,10 +167,11 @@ class OverrideDecisionRequest(message.Message):
         decision_position: builtins.int = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        role: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "decision_position", b"decision_position", "expires_after_seconds", b"expires_after_seconds", "ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "decision_position", b"decision_position", "expires_after_seconds", b"expires_after_seconds", "ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id", "role", b"role", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,8 +185,11 @@ class OverrideDecisionResponse(message.Message):
     EFFECTIVE_FROM_FIELD_NUMBER: builtins.int
     EFFECTIVE_UNTIL_FIELD_NUMBER: builtins.int
     DECISION_POSITION_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
     decision_position: builtins.int
     """Output only. Position of the decision that was in force; 0 if there was none."""
+    role: builtins.str
+    """Output only. The role in which it was set; empty if the ledger had no administrator."""
     @builtins.property
     def appended(self) -> append_pb2.Appended:
         """Output only. Where it is."""
@@ -202,10 +211,11 @@ class OverrideDecisionResponse(message.Message):
         effective_from: timestamp_pb2.Timestamp | None = ...,
         effective_until: timestamp_pb2.Timestamp | None = ...,
         decision_position: builtins.int = ...,
+        role: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "effective_from", b"effective_from", "effective_until", b"effective_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "decision_position", b"decision_position", "effective_from", b"effective_from", "effective_until", b"effective_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "decision_position", b"decision_position", "effective_from", b"effective_from", "effective_until", b"effective_until", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

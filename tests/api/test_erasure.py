@@ -216,7 +216,7 @@ def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, fo
         assert types >= {
             "export.issued.v1",
             "decision.made.v2",
-            "decision.overridden.v1",
+            "decision.overridden.v2",
             "escalation.acknowledged.v1",
             "escalation.raised.v1",
             "escalation.resolved.v1",

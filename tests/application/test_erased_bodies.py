@@ -35,7 +35,7 @@ LATER = START + 9 * DAY
 ERASABLE = [
     "model.registered.v1",
     "model.deployed.v1",
-    "decision.overridden.v1",
+    "decision.overridden.v2",
     "signal.observed.v1",
     "signal.defined.v1",
     "score.computed.v1",
@@ -154,6 +154,7 @@ def test_every_kind_of_event_that_can_be_erased_is_tried() -> None:
     others |= {"policy.drafted.v3", "policy.activated.v2", "signal.observed.v2"}
     others |= {name for name, cls in BY_TYPE.items() if cls.KEEPS_BODY}
     earlier = {"policy.drafted.v1", "decision.made.v1"}  # the same by procedure `rules/1`
+    earlier |= {"decision.overridden.v1"}  # the same without a role
     tried = set(ERASABLE) | CASE_TYPES  # those in `test_erased_cases.py`
     tried |= {cls.TYPE for cls in SHADOW_CLASSES}  # those in `test_shadows.py`
     tried |= {ShadowPlanned.TYPE}  # in `test_shadow_plans.py`

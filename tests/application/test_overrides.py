@@ -15,9 +15,10 @@ from ledger.application.decisions.overrides import OverrideSpec
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.errors import LedgerError, Reason
-from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
+from ledger.events.decisions import DECISION_TYPES, DecisionOverriddenV1, DecisionOverriddenV2
 from ledger.events.values import format_time, parse_time
 from ledger.limits import OVERRIDE_SECONDS_MAX
+from tests.support.staffed import PAT, Governed
 from tests.support.stores import VAULT
 from tests.support.world import ANA, DAY, HOUR, MONITOR, START, World, reason_of, request
 
@@ -67,7 +68,7 @@ def test_an_override_holds_at_once_and_ends_to_the_microsecond(there: World) -> 
     there.settle()
     assert actions(there)[2:] == ["SCHEDULE_RETRAINING"]
     assert there.decisions("m1")[-1].overridden is None
-    (event,) = there.events(DecisionOverridden.TYPE)
+    (event,) = there.events(DecisionOverriddenV2.TYPE)
     assert (event.body.actor, event.body.causation_position) == (ANA.actor, prior.position)
     assert event.body.run_id == prior.body.run_id
     there.check_replay()
@@ -172,7 +173,7 @@ def test_a_person_who_saw_another_decision_is_told_so_and_nothing_is_written(
         there.ledger.overrides.override(ANA, replace(SPEC, decision_position=seen))
     assert reason_of(refused) is Reason.VERSION_CONFLICT
     assert refused.value.metadata["found"] == str(last_decision(there))
-    assert there.events(DecisionOverridden.TYPE) == []
+    assert there.events(DecisionOverriddenV2.TYPE) == []
 
 
 def test_a_repeat_gets_the_first_answer_whatever_was_decided_since(there: World) -> None:
@@ -247,5 +248,93 @@ def test_an_auditor_finds_overrides_as_they_must_be(wall: World, tmp_path: Path)
     source.close()
     assert report.findings == (), report.text()
     assert {one.rule: one.checked for one in report.rules}["overrides.follow"] == 2
-    until = [parse_time(one.effective_until) for one in wall.all_of(DecisionOverridden)]
+    until = [parse_time(one.effective_until) for one in wall.all_of(DecisionOverriddenV2)]
     assert until == [START + 2 * HOUR, START + HOUR]
+
+
+# ---- roles ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def staffed(tmp_path: Path) -> Iterator[Governed]:
+    """A ledger with an administrator, and a model that calls for retraining; ana owns it."""
+    world = Governed(tmp_path / "ledger.db", clock="wall")
+    retraining(world)
+    world.staff()
+    world.grant(ANA.actor, "model-owner")
+    yield world
+    world.close()
+
+
+def test_before_a_ledger_has_an_administrator_no_role_is_stated(wall: World) -> None:
+    retraining(wall)
+    with pytest.raises(LedgerError) as refused:
+        wall.ledger.overrides.override(ANA, replace(SPEC, role="model-owner"))
+    assert refused.value.metadata["field"] == "role"
+    assert wall.ledger.overrides.override(ANA, SPEC).role == ""
+    assert [one.role for one in wall.all_of(DecisionOverriddenV2)] == [None]
+
+
+def test_an_override_is_in_a_role_that_its_person_holds_and_that_allows_it(
+    staffed: Governed, tmp_path: Path
+) -> None:
+    recorded = staffed.ledger.overrides.override(ANA, SPEC)
+    assert recorded.role == "model-owner", "the one that allows it of those that she holds"
+    assert staffed.ledger.overrides.override(ANA, replace(SPEC, role="model-owner")).role
+    staffed.settle()
+    (said,) = {
+        staffed.ledger.decisions.told_override(made)
+        for made in staffed.decisions("m1")
+        if made.overridden is not None
+    }
+    assert said.startswith("users/ana as model-owner overrode it until")
+    source = DatabaseSource(str(staffed.path))
+    report = Audit(source, "test").run()
+    source.close()
+    assert [one for one in report.findings if one.rule.startswith("overrides")] == []
+    assert {one.rule: one.checked for one in report.rules}["overrides.role"] == 2
+
+
+@pytest.mark.parametrize(
+    ("caller", "role", "word"),
+    [
+        (ANA, "operator", "does not allow"),
+        (ANA, "emperor", "there is no role"),
+        (PAT, "model-owner", "does not hold"),
+        (PAT, "", "does not say in which role"),
+    ],
+)
+def test_a_role_that_is_not_so_is_refused_and_the_refusal_says_which_are(
+    staffed: Governed, caller: Caller, role: str, word: str
+) -> None:
+    head = staffed.head
+    with pytest.raises(LedgerError) as refused:
+        staffed.ledger.overrides.override(caller, replace(SPEC, role=role))
+    assert (refused.value.metadata["field"], word in refused.value.message) == ("role", True)
+    assert (refused.value.remedy == "Choose one of model-owner.") == (caller is ANA)
+    assert staffed.head == head
+
+
+def test_a_role_that_is_withdrawn_meanwhile_is_not_recorded(staffed: Governed) -> None:
+    granted = staffed.grant(PAT.actor, "model-owner")
+    staffed.before_append(lambda: staffed.ungrant(granted))
+    with pytest.raises(LedgerError) as refused:
+        staffed.ledger.overrides.override(PAT, SPEC)
+    assert refused.value.metadata["field"] == "role"
+    assert staffed.events(DecisionOverriddenV2.TYPE) == []
+
+
+def test_an_override_of_an_earlier_release_decides_and_replays_for_ever(wall: World) -> None:
+    retraining(wall)
+    data = wall.events(*DECISION_TYPES)[-1]
+    wall.ledger.overrides.override(ANA, SPEC)
+    known = wall.all_of(DecisionOverriddenV2)[-1].to_data()
+    del known["role"]
+    wall.forge("models/m1", known | {"action": "INVESTIGATE"}, DecisionOverriddenV1.TYPE)
+    wall.restart()
+    wall.settle()
+    made = wall.decisions("m1")[-1]
+    assert made.overridden is not None
+    assert (made.action, made.overridden.position) == ("INVESTIGATE", data.position + 2)
+    assert wall.ledger.decisions.told_override(made).startswith("users/")
+    wall.check_replay()

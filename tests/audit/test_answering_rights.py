@@ -10,7 +10,7 @@ import pytest
 
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
-from tests.audit.unauthorised import EVE, WHOLE, grant, name, register, show
+from tests.audit.unauthorised import EVE, WHOLE, begin, define, grant, name, register, show
 
 
 def acknowledge_by_eve(paper: Paper, role: str, **scope: object) -> int:
@@ -47,3 +47,14 @@ def test_an_answer_is_in_order_where_a_grant_covers_its_model(
     report = audit_of(long_paper, tmp_path)
     found = [(one.rule, one.position) for one in report.findings]
     assert found == ([] if is_right else [("authority.rights", position)]), report.text()
+
+
+def test_a_granted_role_that_is_none_gives_no_right_and_stops_no_audit(
+    paper: Paper, tmp_path: Path
+) -> None:
+    begin(paper)
+    granted = grant(paper, EVE, "emperor")
+    defined = define(paper, EVE)
+    report = audit_of(paper, tmp_path)
+    found = [(one.rule, one.position) for one in report.findings]
+    assert found == [("authority.changes", granted), ("authority.rights", defined)]

@@ -17,6 +17,7 @@ from ledger.events.values import format_time, parse_time
 from tests.audit.corrected import CORRECTED, MORE
 from tests.audit.left_out import LEFT_OUT
 from tests.audit.misstated import MISSTATED
+from tests.audit.overruled import OVERRULED
 from tests.audit.overspent import OVERSPENT
 from tests.audit.paper import Paper
 from tests.audit.shadowed import SHADOWED
@@ -203,22 +204,6 @@ def turn_a_direction(paper: Paper) -> int:
     return paper.append("signals/loss", "signal.defined.v1", turned)
 
 
-def override_by_machine(paper: Paper) -> int:
-    found = paper.find("decision.overridden.v1")[0]
-    body = paper.at(found).body
-    assert isinstance(body, dict)
-    body["actor"] = "services/robot"
-    return found
-
-
-def override_what_was_over(paper: Paper) -> int:
-    found = paper.find("decision.overridden.v1")[0]
-    body = paper.at(found).body
-    assert isinstance(body, dict)
-    body["causation_position"] = paper.find(DECISION, model="alpha")[0]
-    return found
-
-
 def look_at_itself(paper: Paper) -> int:
     last = paper.find(SCORE, model="beta")[-1]
     position = len(paper.events) + 1
@@ -310,6 +295,7 @@ FORGERIES: Final[dict[str, Forge]] = (
     | UNASKED
     | SHADOWED
     | OVERSPENT
+    | OVERRULED
     | MISSTATED
     | UNGOVERNED
     | UNJUDGED
@@ -338,8 +324,6 @@ FORGERIES: Final[dict[str, Forge]] = (
         "policies.drafted": draft_under_another_digest,
         "policies.activated": activate_the_undrafted,
         "meanings.pinned": turn_a_direction,
-        "overrides": override_by_machine,
-        "overrides.follow": override_what_was_over,
         "horizons": look_at_itself,
         "horizons.present": call_silence_news,
         "horizons.unbroken": record_an_old_score_again,

@@ -140,7 +140,7 @@ def test_a_rewritten_suffix_is_found_by_what_was_signed_and_by_the_tiles(
 ) -> None:
     paper.checkpoint_sizes = [30, 50, 72]
     before = paper.write(tmp_path / "before.db")
-    changed = paper.find("decision.overridden.v1")[0]
+    changed = paper.find("decision.overridden.v2")[0]
     paper.at(changed).data["rationale"] = "other words"
     after = paper.write(tmp_path / "after.db")
     with sqlite3.connect(after) as database:

@@ -236,7 +236,7 @@ def test_a_ledger_with_another_past_is_a_fork(
     paper: Paper, tmp_path: Path, memory: Path, *, is_quick: bool, more: int
 ) -> None:
     audit_of(paper, tmp_path, memory=AuditStateFile(memory))
-    changed = paper.find("decision.overridden.v1")[0]
+    changed = paper.find("decision.overridden.v2")[0]
     paper.at(changed).data["rationale"] = "other words"
     paper.checkpoint_sizes = [72 + more]
     for _ in range(more):

@@ -107,7 +107,7 @@ def test_a_scope_counts_its_own_part_and_knows_what_came_before(
 
 def test_an_erased_override_overrules_nothing(story: FactList) -> None:
     bare = tuple(
-        fact._replace(data=None) if fact.type == "decision.overridden.v1" else fact
+        fact._replace(data=None) if fact.type == "decision.overridden.v2" else fact
         for fact in story.items
     )
     found = rule_records(FactList(story.origin, bare), FactFilter())

@@ -37,7 +37,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
     counts = {table.name: len(table.rows) for table in tables_of(golden, FactFilter())}
     assert counts == {
         "decisions": 2,
-        "overrides": 1,
+        "overrides": 2,
         "escalations": 1,
         "tasks": 1,
         "plan_places": 1,
@@ -119,8 +119,8 @@ def test_authors_and_reasons_of_policy_changes_are_told(golden: FactList) -> Non
         (FactFilter(model="other"), "decisions", 0),
         (FactFilter(actor="system/evaluator"), "decisions", 1),
         (FactFilter(actor="users/ada"), "decisions", 1),
-        (FactFilter(actor="users/ada"), "overrides", 1),
-        (FactFilter(since=parse_time("2026-03-02T00:00:00.000000Z")), "overrides", 0),
+        (FactFilter(actor="users/ada"), "overrides", 2),
+        (FactFilter(since=parse_time("2026-03-02T00:00:00.000000Z")), "overrides", 1),
         (FactFilter(until=parse_time("2026-03-01T00:00:00.000000Z")), "decisions", 0),
         (FactFilter(model="other"), "plan_places", 0),
         (FactFilter(model="other"), "deployments", 0),

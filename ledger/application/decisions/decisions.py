@@ -14,7 +14,13 @@ from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
-from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import (
+    DECISION_TYPES,
+    DecisionMade,
+    DecisionOverridden,
+    DecisionOverriddenV2,
+    ScoreComputed,
+)
 from ledger.events.envelope import RecordedEvent
 from ledger.events.policy_document import DecisionPart
 from ledger.events.registry import typed
@@ -132,7 +138,8 @@ class Decisions:
             return "The override's author and reason were erased."
         data = typed(event, DecisionOverridden)
         until = notation.shown_time(data.effective_until)
-        return f"{event.body.actor} overrode it until {until}: {data.rationale}"
+        role = f" as {data.role}" if isinstance(data, DecisionOverriddenV2) and data.role else ""
+        return f"{event.body.actor}{role} overrode it until {until}: {data.rationale}"
 
     def explain_score(
         self, model: str, position: int

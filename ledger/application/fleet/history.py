@@ -21,6 +21,7 @@ from ledger.errors import event_unreadable
 from ledger.events.corrections import uncorrected
 from ledger.events.decisions import (
     DECISION_TYPES,
+    OVERRIDDEN_TYPES,
     DecisionMade,
     DecisionOverridden,
     DecisionResult,
@@ -160,7 +161,7 @@ class HistoryReader(CaseReader):
         data = decode_data(described)
         assert isinstance(data, ModelDescribed)
         history = History(model, as_of, data)
-        facts = (ModelDeployed.TYPE, DecisionOverridden.TYPE, ModelRetired.TYPE)
+        facts = (ModelDeployed.TYPE, *OVERRIDDEN_TYPES, ModelRetired.TYPE)
         self.apply_known(
             history, reader.of_types(ledger, facts, stream=stream, at_or_before=as_of), as_of
         )

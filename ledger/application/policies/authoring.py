@@ -25,6 +25,7 @@ from ledger.application.policies.units import Expression, SignalValue
 from ledger.events.base import Ppm
 from ledger.events.policy_document import (
     DOCUMENTS,
+    NO_TIER,
     Action,
     Approvers,
     Buckets,
@@ -59,7 +60,6 @@ from ledger.rules.vocabulary import RULES_1
 
 DAY: Final = 86_400
 POLICY_1: Final = "policy/1"
-NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 
 _CONDITION: Final = Expression(EXPRESSION_CHARS_MAX, minimum=1)
 _SPAN: Final = Duration(1, *bounds(Seconds))

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from ledger.application.documents.problems import Severity
-from ledger.application.policies.authoring import NO_TIER, POLICY_1
+from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.text import PolicyReading
-from ledger.events.policy_document import PolicyDocument
+from ledger.events.policy_document import NO_TIER, PolicyDocument
 
 
 def lint_tiers(reading: PolicyReading, document: PolicyDocument) -> None:

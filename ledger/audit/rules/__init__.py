@@ -14,6 +14,7 @@ from ledger.audit.rules import (
     jobs,
     meanings,
     obligations,
+    overrides,
     proving,
     recipes,
     replay,
@@ -24,6 +25,7 @@ from ledger.audit.rules import (
 
 __all__ = [
     "access", "authority", "bodies", "budgets", "cases", "corrections", "decisions", "fleet",
-    "governance", "horizons", "jobs", "meanings", "obligations", "proving", "recipes", "replay",
+    "governance", "horizons", "jobs", "meanings", "obligations", "overrides",
+    "proving", "recipes", "replay",
     "reviews", "shadow_plans", "shadows",
 ]  # fmt: skip

@@ -65,12 +65,12 @@ def authority_rights(event: AuditedEvent, fold: LedgerState) -> Verdict:
     at, state = judged_at(event, fold), fold.authority.state
     other = METHODS.get(ALSO_LEFT_BY.get(cls.METHOD, ""), action)
     for one in (action, other):
-        if state.may(event.actor, one, at, _subjects(event, fold)):
+        if state.may(event.actor, one, at, subjects(event, fold)):
             return None
     return f"{event.actor} lacked the action {action} there"
 
 
-def _subjects(event: AuditedEvent, fold: LedgerState) -> Iterator[Subject]:
+def subjects(event: AuditedEvent, fold: LedgerState) -> Iterator[Subject]:
     """Yield each thing that an event is about; nothing where it is about the ledger."""
     kind, _, name = event.stream.partition("/")
     if kind == "signals":

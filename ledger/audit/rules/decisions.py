@@ -1,7 +1,7 @@
 """Rules about scores, decisions and plans that need no arithmetic: policies, citations, runs.
 
-Also what a deployment or an override cites; `fleet` has the other rules about both, and `horizons`
-those about moments.
+Also what a deployment cites; `fleet` has the other rule about it, and `horizons` those about
+moments.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ from ledger.audit.assessor import policy_in_force
 from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PlanMade
 from ledger.events.policies import ACTIVATED_TYPES
@@ -19,7 +19,6 @@ _SCORE: Final = ScoreComputed.TYPE
 _DECISIONS: Final = DECISION_TYPES
 _PLAN: Final = PlanMade.TYPE
 _DEPLOYED: Final = ModelDeployed.TYPE
-_OVERRIDDEN: Final = DecisionOverridden.TYPE
 _SHARED: Final = (
     "model", "as_of", "evaluated_at", "model_version", "policy", "policy_version",
     "policy_digest", "kernel", "trigger", "historical",
@@ -130,20 +129,3 @@ def deployments_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if cited.run_id != event.run_id or cited.data["action"] == "NO_ACTION":
         return f"the decision that it cites has run {cited.run_id}"
     return None
-
-
-@rule("overrides.follow", _OVERRIDDEN)
-def overrides_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """An override cites the decision that was in force, and carries the run of its action."""
-    facts, before = fold.models.get(event.stream), event.position - 1
-    if facts is None:
-        return None  # another rule's business
-    if missed := fold.absences.missed_of(facts.gone_by_type, _DECISIONS, before):
-        return Unchecked(missed)
-    prior = facts.in_force(before)
-    place = prior.position if prior is not None else None
-    if event.cause != place:
-        return f"it cites {event.cause}, and the decision in force is at {place}"
-    is_action = prior is not None and prior.data["action"] != "NO_ACTION"
-    run = prior.run_id if prior is not None and is_action else None
-    return None if event.run_id == run else f"the run {run} was open, and it carries {event.run_id}"

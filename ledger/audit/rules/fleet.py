@@ -1,4 +1,4 @@
-"""Rules about what the fleet is made of: models, versions, signals, policies, overrides."""
+"""Rules about what the fleet is made of: models, versions, signals, policies."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.parameters import digest_of, parameters_of, problem_of
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.signals import DEFINED_TYPES
@@ -22,7 +22,7 @@ _OF_A_MODEL: Final = (
     ModelRetired.TYPE,
     ScoreComputed.TYPE,
     *DECISION_TYPES,
-    DecisionOverridden.TYPE,
+    *OVERRIDDEN_TYPES,
 )
 _AFTER_RETIREMENT: Final = OBSERVED | {_REGISTERED}
 """An observation may have been on its way; a second registration is another rule's business."""
@@ -131,14 +131,4 @@ def policies_activated(event: AuditedEvent, fold: LedgerState) -> Verdict:
         scope["kind"] == "labels"
     ) != bool(scope["labels"]):
         return "its scope says one kind and names another"
-    return None
-
-
-@rule("overrides", DecisionOverridden.TYPE)
-def overrides(event: AuditedEvent, _fold: LedgerState) -> Verdict:
-    """An override is a person's, and ends after it begins."""
-    if not event.actor.startswith("users/"):
-        return f"{event.actor} is not a person"
-    if event.known["effective_from"] >= event.known["effective_until"]:
-        return "it ends before it begins"
     return None

@@ -63,7 +63,7 @@ def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
         what = "it was not evaluated at the newest observation"
     missed = fold.absences.missed_of(facts.gone_by_type, _SELECTED_BY, data["as_of"])
     if not missed and newest is None:
-        missed = _missed_observation(fold, data["as_of"])
+        missed = missed_observation(fold, data["as_of"])
     return Unchecked(missed) if missed else what
 
 
@@ -127,7 +127,7 @@ def _by_data(event: AuditedEvent, fold: LedgerState, moment: LedgerMoment) -> Ve
     may_be_newest = moment.newest < at <= moment.recorded_at
     may_be_second = at < moment.newest - fold.leap_micros and _is_scheduled(event)
     if may_be_newest or may_be_second:
-        missed = _missed_observation(fold, event.known["as_of"])
+        missed = missed_observation(fold, event.known["as_of"])
         if missed:
             return Unchecked(missed)
     known = format_time(moment.newest) if moment.newest else "none"
@@ -159,7 +159,7 @@ def _newest_selected(
     return fold.observations.newest(event.stream, serving.version, serving.since, as_of)
 
 
-def _missed_observation(fold: LedgerState, as_of: int) -> str:
+def missed_observation(fold: LedgerState, as_of: int) -> str:
     """Return why an observation of any model is not there: an erased one dates things, too.
 
     Empty where all are there.

@@ -8,6 +8,7 @@ from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.planning import planned
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.audit.rules.overrides import overrides_over
 from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.plans import PlanMade
@@ -31,6 +32,8 @@ def replay_score(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("replay.decision", *DECISION_TYPES)
 def replay_decision(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every decision comes out the same from the events before it."""
+    if overrides_over(event, fold) is not None:
+        return None  # that rule's business, by its name
     return _replayed(event, fold, fold.assessor.decision)
 
 

@@ -52,17 +52,20 @@ class AsyncDecisionCalls(AsyncServiceCalls):
         reason: str,
         expires_after: timedelta | int,
         tier: str = "",
+        role: str = "",
         decision_position: int = 0,
         request_id: str | None = None,
     ) -> RecordedOverride:
         """Set a model's action for a time (seconds, if an integer); it overrides the rules.
 
         With `decision_position`, only if that decision is still in force: ConflictError if not.
+        Without `role`, in the first by name of those in which the caller may.
         """
         request = pb.OverrideDecisionRequest(
             name=in_collection("models", model),
             action=number_of(action, Action, decision_pb2.Action, "action"),
             tier=tier,
+            role=role,
             reason=reason,
             expires_after_seconds=seconds_of(expires_after, "expires_after"),
             decision_position=decision_position,
