@@ -67,7 +67,9 @@ class PolicyServicer(ReviewCalls, policy_service_pb2_grpc.PolicyServiceServicer)
         checks.document("document", request.document)
         rationale = checks.text("rationale", request.rationale)
         ledger, caller = self._server.append(request, context, checks)
-        drafted = ledger.commands.draft_policy(caller, name, request.document, rationale)
+        drafted = ledger.commands.draft_policy(
+            caller, name, request.document, rationale, strict=request.strict
+        )
         return pb.DraftPolicyResponse(
             appended=appended(drafted.written),
             version=_version(ledger, name, drafted.version),

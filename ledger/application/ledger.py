@@ -81,7 +81,7 @@ class LedgerApplication:
         self.commands = FleetCommands(
             store, info, self.fleet, aggregates, self.histories, self.definitions, self.governance
         )
-        self.policy_steps = PolicySteps(store, info, self.governance)
+        self.policy_steps = PolicySteps(store, info, self.governance, self.commands.check_fit)
         self.reviews = PolicyReviews(store, info, self.governance)
         self.due_policies = DuePolicies(self.commands, self.policy_steps, self.governance)
         self.intake = ObservationIntake(store, info, self.fleet, clock)

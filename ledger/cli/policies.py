@@ -129,10 +129,15 @@ def lint(
         raise typer.Exit(1)
 
 
-def draft(policy: _Policy, file: _File, rationale: _Rationale) -> None:
+def draft(
+    policy: _Policy,
+    file: _File,
+    rationale: _Rationale,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse warnings too.")] = False,
+) -> None:
     """Record the next version of a policy; it is in force nowhere until activated."""
     chosen = session()
-    made = chosen.client.draft_policy(policy, read_document(file), rationale)
+    made = chosen.client.draft_policy(policy, read_document(file), rationale, strict=strict)
     for line in told_problems(file, made.warnings):
         output.say(line)
     version = made.version

@@ -96,6 +96,7 @@ class DraftPolicyRequest(message.Message):
     RATIONALE_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    STRICT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of the policy, new or existing. Format: `policies/{policy}`."""
     document: builtins.str
@@ -108,6 +109,8 @@ class DraftPolicyRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    strict: builtins.bool
+    """Optional. Whether the linter's warnings refuse it too."""
     def __init__(
         self,
         *,
@@ -116,10 +119,11 @@ class DraftPolicyRequest(message.Message):
         rationale: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        strict: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["document", b"document", "ledger", b"ledger", "name", b"name", "rationale", b"rationale", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["document", b"document", "ledger", b"ledger", "name", b"name", "rationale", b"rationale", "request_id", b"request_id", "strict", b"strict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,41 +2,14 @@
 
 Each row changes the default policy in one way, or is a text by itself (`old` is empty). It names
 the code that must be found, and the line and column of the text that must be blamed. All are judged
-against the signals in `KNOWN` and the sources in `SOURCES`,
-and the persons in `APPROVERS`.
+against the signals, sources and persons of `bad_policy`: under
+format policy/2, where all but `ADVICE` is refused, and as they are written, most under policy/1.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from tests.application.bad_policy import Bad
 from tests.application.policy_texts import DEFAULT
-
-KNOWN: Final = ("input-stability", "latency", "log-loss")
-APPROVERS: Final = {
-    "auditor": frozenset({"eve"}),
-    "policy-approver": frozenset({"bo", "eve"}),
-    "policy-author": frozenset[str](),
-}
-SOURCES: Final = {"input-stability": 1, "log-loss": 2}
-
-
-class Bad(NamedTuple):
-    """One text and what is wrong with it."""
-
-    name: str
-    code: str
-    line: int
-    column: int
-    old: str
-    new: str
-
-    @property
-    def text(self) -> str:
-        """The whole text."""
-        if not self.old:
-            return self.new
-        assert self.old in DEFAULT, self.name
-        return DEFAULT.replace(self.old, self.new, 1)
-
 
 WHEN: Final = 'when: priority >= 400000 && signals["log-loss"].sustained'
 GOVERNED: Final = """\
@@ -128,6 +101,12 @@ BAD: Final = (
         "    - signal: log-loss\n      weight", "    - weight"),
     Bad("a signal twice", "NAME_TWICE", 26, 15, "signal: input-stability\n", "signal: log-loss\n"),
     Bad("weights that sum to zero", "VALUE_OUT_OF_RANGE", 12, 15, "weight: 80%", "weight: 0%"),
+    Bad("a weight of zero beside another", "VALUE_OUT_OF_RANGE", 6, 42, "",
+        "format: policy/1\ntitle: A\nrationale: x\nscoring:\n  signals:\n"
+        "    - {baseline: 0, critical: 1, weight: 0, signal: log-loss}\n"
+        "    - {baseline: 0, critical: 1, signal: latency}\n"),
+    Bad("a weight too small to count", "VALUE_OUT_OF_RANGE", 27, 15,
+        "weight: 0.2\n", "weight: 0.0%\n"),
     Bad("a weight over 100%", "VALUE_OUT_OF_RANGE", 12, 15, "weight: 80%", "weight: 180%"),
     Bad("a weight below 0", "VALUE_OUT_OF_RANGE", 12, 15, "weight: 80%", "weight: -10%"),
     Bad("a weight in words", "NUMBER_INVALID", 12, 15, "weight: 80%", "weight: high"),
@@ -146,6 +125,10 @@ BAD: Final = (
     Bad("critical at the baseline", "CRITICAL_EQUALS_BASELINE", 14, 17,
         "critical: 0.60", "critical: 0.4"),
     Bad("critical on the wrong side", "THRESHOLD_SIDE", 14, 17, "critical: 0.60", "critical: 0.20"),
+    Bad("drift critical on the wrong side", "THRESHOLD_SIDE", 29, 17,
+        "critical: 0.25", "critical: 0.01"),
+    Bad("a loss that is worst below 0", "THRESHOLD_SIDE", 14, 17,
+        "critical: 0.60", "critical: -0.60"),
     Bad("a bucket without its unit", "SPAN_INVALID", 15, 15, "bucket: 1d", "bucket: 1"),
     Bad("a bucket of nothing", "VALUE_OUT_OF_RANGE", 15, 15, "bucket: 1d", "bucket: 0s"),
     Bad("a bucket in words", "SPAN_INVALID", 15, 15, "bucket: 1d", "bucket: daily"),
@@ -153,6 +136,12 @@ BAD: Final = (
         "window: 28d", "window: 36h"),
     Bad("a window shorter than the bucket", "WINDOW_NOT_WHOLE_BUCKETS", 16, 15,
         "window: 28d", "window: 12h"),
+    Bad("a bucket longer than the window", "WINDOW_NOT_WHOLE_BUCKETS", 16, 15,
+        "bucket: 1d", "bucket: 29d"),
+    Bad("a bucket that leaves a rest of the window", "WINDOW_NOT_WHOLE_BUCKETS", 16, 15,
+        "bucket: 1d", "bucket: 5d"),
+    Bad("a window one second too long", "WINDOW_NOT_WHOLE_BUCKETS", 16, 15,
+        "window: 28d", "window: 28d1s"),
     Bad("a window of 672 buckets", "WINDOW_TOO_LONG", 16, 15, "bucket: 1d", "bucket: 1h"),
     Bad("a window of months", "SPAN_INVALID", 16, 15, "window: 28d", "window: 1mo"),
     Bad("a window of centuries", "VALUE_OUT_OF_RANGE", 16, 15, "window: 28d", "window: 999999d"),
@@ -177,12 +166,21 @@ BAD: Final = (
     Bad("101 sources", "VALUE_OUT_OF_RANGE", 24, 23, "sources_needed: 0", "sources_needed: 101"),
     Bad("sources that do not exist", "SOURCES_TOO_FEW", 24, 23,
         "sources_needed: 0", "sources_needed: 3"),
+    Bad("two sources where there is none", "SOURCES_TOO_FEW", 26, 81,
+        "      rationale: Loss is what the business pays for.\n",
+        ("      rationale: Loss is what the business pays for.\n"
+         "    - {signal: latency, baseline: 0, critical: 1, rationale: x, sources_needed: 2}\n")),
+    Bad("100 sources", "SOURCES_TOO_FEW", 24, 23, "sources_needed: 0", "sources_needed: 100"),
     Bad("a signal that the ledger does not know", "EXPRESSION_INVALID", 45, 16,
         "signal: input-stability\n", "signal: input-stabilty\n      # misspelt\n"),
     Bad("a scored signal that the ledger does not know", "SIGNAL_UNKNOWN", 26, 16,
         "      rationale: Loss is what the business pays for.\n",
         ("      rationale: Loss is what the business pays for.\n"
          "    - {signal: los-loss, baseline: 0, critical: 1, rationale: x}\n")),
+    Bad("a signal of another spelling", "SIGNAL_UNKNOWN", 26, 16,
+        "      rationale: Loss is what the business pays for.\n",
+        ("      rationale: Loss is what the business pays for.\n"
+         "    - {signal: log_loss, baseline: 0, critical: 1, rationale: x}\n")),
     Bad("reports_every under rules/1", "REPORTS_EVERY_UNUSED", 5, 63,
         "", "format: policy/1\ntitle: A\nscoring:\n  signals:\n"
         "    - {signal: loss, baseline: 0, critical: 1, reports_every: 1d}\n"
@@ -202,6 +200,10 @@ BAD: Final = (
     Bad("a cool-down of half an hour", "SPAN_INVALID", 34, 14, "cool_down: 24h", "cool_down: 90m"),
     Bad("a cool-down longer than the window", "COOL_DOWN_BEYOND_WINDOW", 34, 14,
         "cool_down: 24h", "cool_down: 29d"),
+    Bad("a cool-down one hour longer than the window", "COOL_DOWN_BEYOND_WINDOW", 34, 14,
+        "cool_down: 24h", "cool_down: 673h"),
+    Bad("a cool-down of a year", "COOL_DOWN_BEYOND_WINDOW", 34, 14,
+        "cool_down: 24h", "cool_down: 365d"),
     Bad("a step over 100%", "VALUE_OUT_OF_RANGE", 35, 22,
         "cool_down: 24h", "cool_down: 24h\n  max_priority_step: 101%"),
     Bad("a priority that never moves", "PRIORITY_NEVER_MOVES", 35, 22,
@@ -342,6 +344,10 @@ BAD: Final = (
         GOVERNED.replace("count: 2", "count: 3")),
     Bad("approvals that nobody can give", "APPROVERS_TOO_FEW", 15, 7, "",
         GOVERNED.replace("policy-approver, count: 2", "policy-author")),
+    Bad("approvals by more persons than there are", "APPROVERS_TOO_FEW", 15, 38, "",
+        GOVERNED.replace("count: 2", "count: 9")),
+    Bad("approvals in a role that nobody defined", "ROLE_UNKNOWN", 15, 14, "",
+        GOVERNED.replace("policy-approver, count: 2", "board")),
     Bad("approvals in two roles of one person", "APPROVERS_TOO_FEW", 16, 7, "",
         GOVERNED + "    - {role: auditor}\n"),
     Bad("no approvals at all", "VALUE_OUT_OF_RANGE", 15, 38, "",

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.application.policies.fit import OBSERVATIONS_MIN, Reading, fit_policy
+from ledger.application.policies.fleet_lint import LintFleet
 from ledger.application.policies.lint import lint
 from ledger.application.policies.starting_policy import first_policy
 from ledger.application.policies.text import parse
@@ -165,7 +166,7 @@ def test_a_fitted_policy_lints_clean_whatever_the_history(
     readings: list[Reading], kind: str, direction: str
 ) -> None:
     known = {"s": defined("s", kind, direction)}
-    result = lint(fit_policy({"s": readings}, known), known)
+    result = lint(fit_policy({"s": readings}, known), LintFleet(known))
     assert result.problems == ()
     assert result.document is not None
 
@@ -174,7 +175,7 @@ def test_many_signals_stay_within_the_limits_of_a_policy() -> None:
     names = [f"signal-{n:03d}" for n in range(120)]
     history = {name: weekly([10**8] * 30) for name in names}
     known = {name: defined(name, KINDS[n % 7]) for n, name in enumerate(names)}
-    result = lint(fit_policy(history, known), known)
+    result = lint(fit_policy(history, known), LintFleet(known))
     assert result.problems == ()
     assert result.document is not None
     assert len(result.document.scoring.signals) == 100
@@ -191,7 +192,7 @@ def test_a_first_policy_comes_from_stated_limits_and_lints_clean() -> None:
     }
     assert document.planning is not None
     assert document.planning.loss_signal == "loss"
-    assert lint(text, known).problems == ()
+    assert lint(text, LintFleet(known)).problems == ()
     assert "0.4 is healthy, 0.6 must not be" in text
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.application.documents.problems import Problem
 from ledger.application.documents.source import Mapping, Scalar, place_within, read
+from ledger.application.policies.fleet_lint import LintFleet
 from ledger.application.policies.lint import lint
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import digest, parse
@@ -41,8 +42,8 @@ KNOWN = {name: defined(name) for name in ("log-loss", "input-stability")}
 
 
 def the_problem(text: str, path: str, known: dict[str, SignalDefined] | None = None) -> Problem:
-    found = [each for each in lint(text, known).problems if each.path == path]
-    assert len(found) == 1, lint(text, known).problems
+    found = [each for each in lint(text, LintFleet(known)).problems if each.path == path]
+    assert len(found) == 1, lint(text, LintFleet(known)).problems
     return found[0]
 
 
@@ -52,7 +53,7 @@ def pointed_at(text: str, problem: Problem) -> str:
 
 def test_the_default_policy_is_clean_with_and_without_a_ledger() -> None:
     for known in (None, KNOWN):
-        result = lint(DEFAULT, known)
+        result = lint(DEFAULT, LintFleet(known))
         assert result.problems == ()
         assert result.document == parse(DEFAULT)
         assert result.digest == digest(parse(DEFAULT))
@@ -235,7 +236,7 @@ def test_the_ledgers_taxonomy_is_held_against_the_policy() -> None:
     wrong = the_problem(DEFAULT, "scoring.signals[0].critical", reverse)
     assert "lower is worse" in wrong.message
     assert wrong.severity == "error"
-    assert lint(DEFAULT, reverse).document is None
+    assert lint(DEFAULT, LintFleet(reverse)).document is None
     assert pointed_at(DEFAULT, wrong).startswith("0.60")
 
 
@@ -313,7 +314,7 @@ def test_quotas_of_sources_are_of_format_2_and_of_kernel_2() -> None:
     )
 
 
-def test_a_quota_without_effect_is_warned_of_where_it_is_written() -> None:
+def test_a_quota_without_effect_is_refused_where_it_is_written() -> None:
     assert [each.message for each in lint(CAPPED).problems] == []
     for change, path, message in (
         ("sources_needed: 1", "source_cap", "limits nothing: a bucket that one source alone fills"),
@@ -322,7 +323,7 @@ def test_a_quota_without_effect_is_warned_of_where_it_is_written() -> None:
         text = CAPPED.replace("sources_needed: 3", change)
         found = [each for each in lint(text).problems if each.code != "SUSTAIN_ZERO"]
         (problem,) = found
-        assert (problem.path, problem.severity) == (f"scoring.signals[0].{path}", "warning")
+        assert (problem.path, problem.severity) == (f"scoring.signals[0].{path}", "error")
         assert problem.message.startswith(message)
         assert pointed_at(text, problem) in {"100", "3"}
 

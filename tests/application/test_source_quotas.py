@@ -33,7 +33,10 @@ def policy(*, is_capped: bool) -> str:
 def lived(path: Path, *, honest: float, lie: float, is_capped: bool) -> World:
     """Return a ledger after days of honest reports and of an attack on them."""
     world = World(path / "l.sqlite")
-    world.begin("m1", policy=policy(is_capped=is_capped))
+    world.begin("m1")
+    for source in HONEST:  # a version that takes three sources is drafted once there are three
+        world.see("m1", honest, START, size=10, caller=Caller(f"services/{source}"))
+    world.activate(policy(is_capped=is_capped))
     for day in range(4):
         at = START + day * DAY
         for source in HONEST:

@@ -6,6 +6,7 @@ Method: one ledger; a signal is adopted, changed in words, turned round, and put
 import pytest
 
 from ledger.application.policies.fit import fit_policy
+from ledger.application.policies.fleet_lint import LintFleet
 from ledger.application.policies.lint import lint
 from ledger.application.policies.starting_policy import first_policy
 from ledger.application.policies.text import parse
@@ -117,7 +118,7 @@ def test_a_first_policy_takes_the_hints_of_standards_where_there_is_no_history()
     rules = {rule.signal: rule for rule in parse(text).scoring.signals}
     assert (rules["psi"].baseline, rules["psi"].critical) == ("0.05", "0.25")
     assert "the hints of the standard psi, version 1" in rules["psi"].rationale
-    assert not lint(text, known).problems
+    assert not lint(text, LintFleet(known)).problems
     assert "psi: by the hints of the standard that it adopts." in text
 
 

@@ -42,14 +42,17 @@ def test_approvals_that_could_not_be_given_are_refused_before_they_are_in_force(
     world = Governed(tmp_path / "ledger.db")
     world.ledger.definitions.define(AUTHOR, defined("loss"))
     version = world.drafted(governed_text((APPROVER, 2)))
+    many = world.drafted(governed_text((APPROVER, 9)))  # nobody is known, so nothing is wrong yet
+    unknown = world.drafted(governed_text(("wizard", 1)))
     assert "no administrator of the ledger is named" in refusal(lambda: world.enforce(version))
     world.staff()
-    many = world.drafted(governed_text((APPROVER, 9)))
     assert "9 persons in the role policy-approver are asked for, and 5 hold it" in refusal(
         lambda: world.enforce(many)
     )
-    unknown = world.drafted(governed_text(("wizard", 1)))
     assert "there is no role wizard" in refusal(lambda: world.enforce(unknown))
+    with pytest.raises(LedgerError) as caught:
+        world.drafted(governed_text(("wizard", 1)))
+    assert reason_of(caught) is Reason.POLICY_INVALID
     world.enforce(version)
     world.close()
 
@@ -57,7 +60,7 @@ def test_approvals_that_could_not_be_given_are_refused_before_they_are_in_force(
 def test_a_definition_brings_no_version_into_force_whose_approvals_could_not_be_given(
     tmp_path: Path,
 ) -> None:
-    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world = Governed(tmp_path / "ledger.db", clock="wall")
     world.ledger.definitions.define(AUTHOR, defined("loss"))
     world.enforce(world.drafted(policy_text()))
     changed = defined("loss").model_copy(update={"unit": "bits"})
@@ -67,9 +70,14 @@ def test_a_definition_brings_no_version_into_force_whose_approvals_could_not_be_
         return world.ledger.definitions.define(AUTHOR, changed, [replacement])
 
     with pytest.raises(LedgerError) as caught:
-        define(("wizard", 1))
+        define((APPROVER, 2))
     assert reason_of(caught) is Reason.APPROVAL_MISSING
-    assert "there is no role wizard" in caught.value.message
+    assert "no administrator of the ledger is named" in caught.value.message
+    world.staff()
+    with pytest.raises(LedgerError) as caught:
+        define(("wizard", 1))
+    assert reason_of(caught) is Reason.POLICY_INVALID
+    assert "there is no role 'wizard'" in caught.value.message
     define((APPROVER, 2))
     check_audit(world)
     world.close()

@@ -133,9 +133,16 @@ class FleetCommands:
         run_id, cause = self.run_in_force(spec.model)
         return next_event(model.version, data, run_id=run_id, cause=cause, stated_time=stated)
 
-    def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> DraftResult:
-        """Record the next version of a policy; POLICY_INVALID names every error of the text."""
+    def draft_policy(
+        self, caller: Caller, policy: str, text: str, rationale: str, *, strict: bool = False
+    ) -> DraftResult:
+        """Record the next version of a policy; POLICY_INVALID names every error of the text.
+
+        `strict`: whether a warning is one.
+        """
         result = self._definitions.lint(text)
+        if strict:
+            result = result.strict()
 
         def decide() -> Proposal:
             if fault := name_fault(policy):
@@ -180,7 +187,7 @@ class FleetCommands:
         GOVERNANCE_REFUSED where it was not, or is now.
         """
         wanted = ActivationSpec(policy, version, digest, scope, reason)
-        return self._activate(caller, wanted, self._governance.rolled_back)
+        return self._activate(caller, wanted, self._governance.rolled_back, is_back=True)
 
     def activate_in_emergency(
         self,
@@ -257,16 +264,31 @@ class FleetCommands:
         return self._save(caller, PolicyActivated.METHOD, decide)
 
     def _activate(
-        self, caller: Caller, asked: ActivationSpec, make: MakeActivation
+        self, caller: Caller, asked: ActivationSpec, make: MakeActivation, *, is_back: bool = False
     ) -> AppendResult:
+        """Record an activation; what is put back was looked at when it first came into force."""
+
         def decide() -> Proposal:
             self._check_scope(asked.scope)
             known, draft = self._draft(asked.policy, asked.version, asked.digest)
             guards = self._check_meaning(asked.policy, asked.version, draft.digest)
+            if not is_back:
+                self._definitions.check_fit(asked.policy, asked.version, draft.document)
             data, judged = make(caller.actor, replace(asked, digest=draft.digest))
             return next_event(known.version, data, cause=asked.shadow, guards=[*guards, *judged])
 
         return self._save(caller, PolicyActivated.METHOD, decide)
+
+    def check_fit(self, policy: str, version: int) -> list[Guard]:
+        """Refuse a drafted version that does not fit the ledger as it is now; return guards of it.
+
+        MEANING_PINNED where its signals mean something else by now, POLICY_INVALID where the ledger
+        does not have them or their sources.
+        """
+        _, draft = self._draft(policy, version, "")
+        guards = self._check_meaning(policy, version, draft.digest)
+        self._definitions.check_fit(policy, version, draft.document)
+        return guards
 
     def checked_draft(
         self, policy: str, version: int, digest: str, scope: ScopePart

@@ -6,7 +6,7 @@ each is the definition. So nothing lies between them, and at no position is a po
 was drafted against another meaning.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +24,7 @@ from ledger.application.commands import (
 from ledger.application.fleet.aggregates import POLICY_TYPES
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.repository import Aggregates, unchanged
+from ledger.application.fleet.sources import seen_sources
 from ledger.application.policies.definition_usage import (
     DefinitionUsage,
     Named,
@@ -36,25 +37,25 @@ from ledger.application.policies.definition_usage import (
     pinned,
     signals_of,
 )
+from ledger.application.policies.fleet_lint import LintFleet, SeenSources, WantedSources
 from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.history import PolicyHistory
-from ledger.application.policies.lint import LintResult, lint
+from ledger.application.policies.lint import LintResult, fleet_faults, lint
+from ledger.application.policies.refusals import does_not_fit
 from ledger.errors import invalid_field
-from ledger.events.fast import parse_observed
 from ledger.events.policies import (
     ACTIVATED_TYPES,
     PolicyActivated,
     PolicyActivatedV1,
     PolicyDrafted,
 )
+from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined, SignalDefinedV2, StandardPart
 from ledger.governance.followers import restored
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 3
-_MODELS_LOOKED_AT: Final = 100  # together 20,000 observations: some tenths of a second
-_OBSERVATIONS_LOOKED_AT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,30 +125,32 @@ class Definitions:
         `changed` is a definition that is to be recorded together with the policy.
         """
         self._fleet.refresh()
-        defined = {view.name: view.defined for view in self._fleet.signals() if view.defined}
+        defined = self._defined()
         if changed is not None:
             defined[changed.signal] = changed
         touched = [
             (change.signal, f"its {change.said} changed at position {change.position} under {use}")
             for use, change in self.usage.changes_in_force(self._fleet.position)
         ]
-        return lint(text, defined, touched, self._sources, self._governance.approvers)
+        fleet = LintFleet(defined, touched, self._sources, self._governance.approvers)
+        return lint(text, fleet)
 
-    def _sources(self) -> dict[str, int]:
-        """Return how many sources each signal has among the newest observations of each model."""
-        seen: dict[str, set[str]] = defaultdict(set)
-        for view in self._fleet.models()[:_MODELS_LOOKED_AT]:
-            events = self._store.events.newest_observed(
-                self._origin,
-                model_stream(view.name),
-                at_or_before=self._fleet.position,
-                limit=_OBSERVATIONS_LOOKED_AT,
-            )
-            for event in events:
-                if event.body_bytes is not None:
-                    observed = parse_observed(event)
-                    seen[observed.signal].add(observed.source)
-        return {signal: len(sources) for signal, sources in seen.items()}
+    def check_fit(self, policy: str, version: int, document: PolicyDocument) -> None:
+        """Refuse a drafted version whose signals or sources the ledger does not have now.
+
+        Whether its approvals could be given is judged with the step itself.
+        """
+        self._fleet.refresh()
+        fleet = LintFleet(self._defined(), sources=self._sources)
+        if faults := fleet_faults(document, fleet):
+            raise does_not_fit((policy, version), faults)
+
+    def _defined(self) -> dict[str, SignalDefined]:
+        return {view.name: view.defined for view in self._fleet.signals() if view.defined}
+
+    def _sources(self, wanted: Sequence[WantedSources]) -> SeenSources:
+        streams = (model_stream(view.name) for view in self._fleet.models())
+        return seen_sources(self._store.events, self._origin, streams, wanted, self._fleet.position)
 
     # ---- deciding ----------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Advice on the approvals that a policy asks for: the persons who can give them exist."""
+"""Findings on the approvals that a policy asks for: the persons who can give them exist."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,11 +8,11 @@ from ledger.events.notation import counted
 from ledger.events.policy_document import PolicyDocument
 
 Approvers = Callable[[], Mapping[str, frozenset[str]] | None]
-"""The persons who hold each role now; None where callers are believed, so that nothing is known."""
+"""The persons who hold each role now for the whole ledger; None where callers are believed."""
 
 
 def lint_approvals(reading: PolicyReading, document: PolicyDocument, approvers: Approvers) -> None:
-    """Warn of approvals that the persons of the ledger cannot give, each approving once.
+    """Report approvals that the persons of the ledger cannot give, each approving once.
 
     Only what is certain: whether the author is among them is not known here.
     """

@@ -54,6 +54,7 @@ from ledger.governance.lifecycle import (
 )
 from ledger.governance.requirements import (
     Requirement,
+    holders,
     keeps_activations,
     requirement_of,
     requirements,
@@ -164,8 +165,15 @@ class PolicyGovernance:
         self._through = 0
 
     def approvers(self) -> dict[str, frozenset[str]] | None:
-        """Return the persons who hold each role now; None where callers are believed."""
-        return self._authority.persons_by_role()
+        """Return the persons who hold each role for the whole ledger now.
+
+        None where callers are believed.
+        """
+        self._authority.refresh()
+        state, now = self._authority.state, self._clock.now_micros()
+        if not state.began_at:
+            return None
+        return {role: frozenset(holders(state, role, now)) for role in state.roles}
 
     def judged(self) -> Judged:
         """Return all by which a step is judged, at the head."""

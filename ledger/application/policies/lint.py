@@ -1,32 +1,30 @@
 """Advice on a policy before it is drafted: every error with its place, and what looks unmeant.
 
-Errors are what `text` refuses, expressions that do not compile, and limits that run against the
-definition of their signal; a policy with one cannot be drafted. Warnings are for a person to judge
-and never stop a draft. `ledger/docs/policies.md` has the codes of both.
+Errors are what `text` refuses, expressions that do not compile, limits that run against the
+definition of their signal, and under format policy/2 what no sensible policy has; a policy with one
+cannot be drafted. Warnings are for a person to judge and stop no draft unless it is a strict one.
+`ledger/docs/policies.md` has the codes of both.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ledger.application.documents.problems import Problem
-from ledger.application.names import did_you_mean
-from ledger.application.policies.approvals import Approvers, lint_approvals
 from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.compiled import scoring_of
-from ledger.application.policies.definition_usage import runs_against
+from ledger.application.policies.fleet_lint import LintFleet, lint_fleet
 from ledger.application.policies.lint_rules import lint_rules
 from ledger.application.policies.problems import REFUSED_SINCE_2, Code
 from ledger.application.policies.source_bounds import bound_warnings
-from ledger.application.policies.text import PolicyReading, digest, read_policy, refusal
+from ledger.application.policies.text import PolicyReading, digest, read_policy, refusal, to_text
 from ledger.application.policies.tiers import lint_tiers
 from ledger.application.policies.units import SignalValue
-from ledger.events.notation import counted, duration, shown
+from ledger.events.notation import duration, shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
-from ledger.events.signals import SignalDefined
 
-Sources = Callable[[], Mapping[str, int]]
-"""How many sources each signal was reported by lately; asked only where a policy needs several."""
+_NO_LEDGER: Final = LintFleet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,14 @@ class LintResult:
     document: PolicyDocument | None
     digest: str | None
     problems: tuple[Problem, ...]
+
+    def strict(self) -> "LintResult":
+        """Return the result where warnings are errors too."""
+        if not self.problems:
+            return self
+        return LintResult(
+            None, None, tuple(replace(one, severity="error") for one in self.problems)
+        )
 
     def draft(self, policy: str, version: int, rationale: str, within: str = "") -> PolicyDrafted:
         """Return a version that is drafted of it; POLICY_INVALID names every error of the text.
@@ -55,31 +61,17 @@ class LintResult:
         )
 
 
-def lint(
-    text: str,
-    known_signals: Mapping[str, SignalDefined] | None = None,
-    touched: Sequence[tuple[str, str]] = (),
-    sources: Sources | None = None,
-    approvers: Approvers | None = None,
-) -> LintResult:
+def lint(text: str, fleet: LintFleet = _NO_LEDGER) -> LintResult:
     """Return everything that is wrong or doubtful about a policy's text, in order of place.
 
-    `known_signals`: the ledger's taxonomy by name; None where there is no ledger to ask. `touched`:
-    signals that policies in force read by definitions that have changed since, each with how.
-    `sources`: the sources that the ledger has seen; `approvers`: the persons that it knows.
+    `fleet`: the ledger that it is for; by default there is none to ask.
     """
     reading = read_policy(text)
     document = reading.document
     if document is not None:
         lint_rules(reading, document, text)
         _lint_scoring(reading, document)
-        if known_signals is not None:
-            _lint_taxonomy(reading, document, known_signals)
-            _lint_touched(reading, document, touched)
-        if sources is not None:
-            _lint_sources(reading, document, sources)
-        if approvers is not None:
-            lint_approvals(reading, document, approvers)
+        lint_fleet(reading, document, fleet)
         _lint_decision(reading, document)
         _lint_spans(reading, document)
         _lint_rest(reading, document)
@@ -87,6 +79,18 @@ def lint(
     if document is None or any(each.severity == "error" for each in problems):
         return LintResult(None, None, problems)
     return LintResult(document, digest(document), problems)
+
+
+def fleet_faults(document: PolicyDocument, fleet: LintFleet) -> list[Problem]:
+    """Return by what of the ledger as it is a drafted version is refused; places are `to_text`'s.
+
+    Under format policy/1 there is none: what could be drafted by an earlier release still may.
+    """
+    if document.format == POLICY_1:
+        return []
+    reading = read_policy(to_text(document))
+    lint_fleet(reading, document, fleet)
+    return [each for each in _weighed(reading, document) if each.severity == "error"]
 
 
 def _weighed(reading: PolicyReading, document: PolicyDocument | None) -> Iterator[Problem]:
@@ -159,64 +163,6 @@ def _lint_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
         index = [rule.signal for rule in document.scoring.signals].index(bounded.signal)
         for field, code, message, remedy in bound_warnings(bounded):
             _warn(reading, f"scoring.signals[{index}].{field}", code, message, remedy)
-
-
-def _lint_taxonomy(
-    reading: PolicyReading, document: PolicyDocument, known: Mapping[str, SignalDefined]
-) -> None:
-    """Warn of signals the ledger does not know; refuse what it knows the other way round."""
-    for index, rule in enumerate(document.scoring.signals):
-        path = f"scoring.signals[{index}]"
-        defined = known.get(rule.signal)
-        if defined is None:
-            _warn_unknown(reading, f"{path}.signal", rule.signal, known)
-        elif runs_against(rule, defined):
-            words = defined.direction.replace("_", " ")
-            message = (
-                f"critical {rule.critical} against baseline {rule.baseline} contradicts the "
-                f"signal's definition, by which {words}"
-            )
-            remedy = "Swap the two, or define the signal again."
-            reading.report(f"{path}.critical", "THRESHOLD_SIDE", message, remedy)
-    planning = document.planning
-    if planning is not None and planning.loss_signal not in known:
-        _warn_unknown(reading, "planning.loss_signal", planning.loss_signal, known)
-
-
-def _lint_touched(
-    reading: PolicyReading, document: PolicyDocument, touched: Sequence[tuple[str, str]]
-) -> None:
-    """Warn of signals whose meaning changed under a policy that is in force."""
-    for index, rule in enumerate(document.scoring.signals):
-        for signal, how in touched:
-            if signal == rule.signal:
-                message = f"{signal} does not mean what it did: {how}, which is in force"
-                remedy = "Make sure that baseline and critical fit the present definition."
-                _warn(
-                    reading, f"scoring.signals[{index}].signal", "MEANING_CHANGED", message, remedy
-                )
-
-
-def _warn_unknown(
-    reading: PolicyReading, path: str, name: str, known: Mapping[str, SignalDefined]
-) -> None:
-    message = f"the ledger knows no signal {name!r}"
-    remedy = f"{did_you_mean(name, known)}Otherwise define it before the policy is activated."
-    _warn(reading, path, "SIGNAL_UNKNOWN", message, remedy)
-
-
-def _lint_sources(reading: PolicyReading, document: PolicyDocument, sources: Sources) -> None:
-    """Warn of signals that need more sources to agree than there are."""
-    several = [rule for rule in document.scoring.signals if rule.sources_needed > 1]
-    seen = sources() if several else {}
-    for index, rule in enumerate(document.scoring.signals):
-        if rule not in several or rule.sources_needed <= seen.get(rule.signal, 0):
-            continue
-        found = counted(seen.get(rule.signal, 0), "source")
-        message = f"needs {rule.sources_needed} sources and {rule.signal} has {found} of late"
-        remedy = "The signal can never be sustained: ask for fewer, or have more sources report it."
-        path = f"scoring.signals[{index}].sources_needed"
-        _warn(reading, path, "SOURCES_TOO_FEW", message, remedy)
 
 
 # ---- decision and the rest -----------------------------------------------------------------------

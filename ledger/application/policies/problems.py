@@ -41,6 +41,7 @@ AdviceCode = Literal[
     "RULES_MISSING",
     "SIGNAL_UNKNOWN",
     "SILENCE_BELOW_INTERVAL",
+    "SOURCES_NOT_FOUND",
     "SOURCES_TOO_FEW",
     "SOURCE_ALONE_SUSTAINS",
     "SOURCE_CAP_IDLE",
@@ -88,11 +89,12 @@ MEANING: Final[dict[str, str]] = {
     "RULES_MISSING": "every model gets the same action",
     "SIGNAL_UNKNOWN": "the ledger has no definition of the signal",
     "SILENCE_BELOW_INTERVAL": "a silent model is to be scored more often than any may be",
+    "SOURCES_NOT_FOUND": "fewer sources than must agree were found, and not all were looked for",
     "SOURCES_TOO_FEW": "more sources must agree than report the signal",
     "SOURCE_ALONE_SUSTAINS": "one source alone can make the signal sustained, for all its quota",
     "SOURCE_CAP_IDLE": "a quota for sources that limits nothing",
     "SUSTAIN_ZERO": "the signal is sustained without a breach",
-    "TIER_UNDECLARED": "a tier that `tiers` does not have; under policy/2 an error",
+    "TIER_UNDECLARED": "a tier that `tiers` does not have",
     "TIER_UNUSED": "a tier that no decision carries",
 }
 """Every code, and what it says of a text."""
@@ -101,15 +103,26 @@ assert set(MEANING) == {one for part in get_args(Code) for one in get_args(part)
 
 REFUSED_SINCE_2: Final[frozenset[Code]] = frozenset(
     {
+        "APPROVERS_TOO_FEW",
+        "BREACH_ZERO",
+        "COOL_DOWN_BEYOND_WINDOW",
+        "HOLD_NARROWER",
         "HOLD_NEVER_TRUE",
         "INTERVAL_BEYOND_WINDOW",
         "MIN_BUCKETS_BEYOND_WINDOW",
         "PRIORITY_NEVER_MOVES",
+        "ROLE_UNKNOWN",
         "RULE_NEVER_TRUE",
         "RULE_TWICE",
         "RULE_UNREACHABLE",
+        "SIGNAL_UNKNOWN",
+        "SILENCE_BELOW_INTERVAL",
+        "SOURCES_TOO_FEW",
+        "SOURCE_ALONE_SUSTAINS",
+        "SOURCE_CAP_IDLE",
         "SUSTAIN_ZERO",
+        "TIER_UNDECLARED",
     }
 )
-"""Warnings that are errors under format policy/2: no sensible policy has them, and the text alone
-shows them. Under policy/1 they were warnings always, and what could be drafted still can."""
+"""Warnings that are errors under format policy/2, since no sensible policy has them. Under policy/1
+they were warnings always, and what could be drafted still can."""

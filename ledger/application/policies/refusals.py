@@ -1,5 +1,8 @@
 """The refusals of steps in the life of a policy, each with what to do next."""
 
+from collections.abc import Sequence
+
+from ledger.application.documents.problems import Problem
 from ledger.errors import LedgerError, Reason
 from ledger.governance.requirements import Requirement
 
@@ -46,6 +49,20 @@ def could_not_be_followed(own: Requirement, why: str) -> LedgerError:
         remedy="Have an administrator named (`authority begin`) and the roles granted "
         "(`authority grant`), or draft a version that asks for less.",
         metadata={"policy": own.policy, "version": str(own.version)},
+    )
+
+
+def does_not_fit(named: tuple[str, int], faults: Sequence[Problem]) -> LedgerError:
+    """Return the refusal of a drafted version by what the ledger does not have now."""
+    policy, version = named
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return LedgerError(
+        Reason.POLICY_INVALID,
+        f"Version {version} of {policy} does not fit the ledger as it is now: {first.path}: "
+        f"{first.message}{more}.",
+        remedy=f"{first.remedy} Or draft a version that fits: `policy lint` says what does.",
+        metadata={"policy": policy, "version": str(version), "path": first.path},
     )
 
 

@@ -4,7 +4,7 @@ Each is judged at the head as an auditor judges it, and recorded if nothing has 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
@@ -28,13 +28,15 @@ from ledger.governance.lifecycle import ActivationFact, OpenSubmission
 from ledger.governance.requirements import holds
 from ledger.governance.steps import asked_of
 from ledger.governance.terms import taken_fault
-from ledger.storage.records import AppendResult, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 5
 _MEANING: Final = "reviewed_and_approved"
 
 _Make = Callable[[Judged], PolicyStep]
+CheckFit = Callable[[str, int], list[Guard]]
+"""Refuses a drafted version that does not fit the ledger as it is; returns guards of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,12 @@ class ChosenVersion:
 class PolicySteps:
     """Records steps in the life of one ledger's policies. Safe between threads."""
 
-    def __init__(self, store: Store, info: LedgerInfo, governance: PolicyGovernance) -> None:
+    def __init__(
+        self, store: Store, info: LedgerInfo, governance: PolicyGovernance, check_fit: CheckFit
+    ) -> None:
         self._appender = Appender(store, info.origin)
         self._governance = governance
+        self._check_fit = check_fit
 
     def submit(
         self,
@@ -68,7 +73,8 @@ class PolicySteps:
     ) -> AppendResult:
         """Record that a version waits for approvals in a scope; GOVERNANCE_REFUSED says why not.
 
-        `cause` is the shadow that it starts from.
+        POLICY_INVALID where the ledger does not have its signals or their sources any more. `cause`
+        is the shadow that it starts from.
         """
 
         def make(judged: Judged) -> PolicyStep:
@@ -81,7 +87,12 @@ class PolicySteps:
                 rationale=rationale,
             )
 
-        return self._record(caller, PolicySubmitted.METHOD, make, scope, cause)
+        def decide() -> Proposal:
+            proposal = self._decided(caller, make, scope, cause)
+            fit = self._check_fit(*version.named)
+            return replace(proposal, guards=[*proposal.guards, *fit])
+
+        return self._appender.append(caller, PolicySubmitted.METHOD, decide, tries=_TRIES)
 
     def approve(
         self,
@@ -210,23 +221,26 @@ class PolicySteps:
 
         return self._record(caller, PolicyScheduleWithdrawn.METHOD, make)
 
-    def _record(
+    def _record(self, caller: Caller, method: str, make: _Make) -> AppendResult:
+        def decide() -> Proposal:
+            return self._decided(caller, make)
+
+        return self._appender.append(caller, method, decide, tries=_TRIES)
+
+    def _decided(
         self,
         caller: Caller,
-        method: str,
         make: _Make,
         scope: ScopePart | None = None,
         cause: int | None = None,
-    ) -> AppendResult:
-        def decide() -> Proposal:
-            judged = self._governance.judged()
-            with fields_named():
-                made = make(judged)
-            if fault := _fault(judged, caller, made):
-                raise refused(fault)
-            return Proposal([Addition.of(made, cause=cause)], judged.guards(scope))
-
-        return self._appender.append(caller, method, decide, tries=_TRIES)
+    ) -> Proposal:
+        """Return the step if it may be taken; GOVERNANCE_REFUSED with why not."""
+        judged = self._governance.judged()
+        with fields_named():
+            made = make(judged)
+        if fault := _fault(judged, caller, made):
+            raise refused(fault)
+        return Proposal([Addition.of(made, cause=cause)], judged.guards(scope))
 
 
 def _fault(judged: Judged, caller: Caller, made: PolicyStep) -> str:

@@ -2,25 +2,19 @@
 
 from collections.abc import Iterator
 
-from ledger.application.documents.problems import Severity
-from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.text import PolicyReading
 from ledger.events.policy_document import NO_TIER, PolicyDocument
 
 
 def lint_tiers(reading: PolicyReading, document: PolicyDocument) -> None:
-    """Warn of tiers that are used and not declared, or the other way round.
-
-    Under format policy/2 one that is not declared is an error, since escalations follow from it.
-    """
+    """Warn of tiers that are used and not declared, or the other way round."""
     declared = [tier.name for tier in document.tiers]
     used = dict(_tiers_used(document))
-    severity: Severity = "warning" if document.format == POLICY_1 else "error"
     for path, tier in used.items():
         if tier not in {*declared, NO_TIER, ""}:
             remedy = "Add it to `tiers`, with whom it reaches and how soon."
             message = f"the tier {tier!r} is not declared"
-            reading.report(path, "TIER_UNDECLARED", message, remedy, severity)
+            reading.report(path, "TIER_UNDECLARED", message, remedy, "warning")
     following = {one.name: getattr(one, "next", NO_TIER) for one in document.tiers}
     for index, name in enumerate(declared):
         path, seen, tier = f"tiers[{index}]", [name], following[name]

@@ -41,11 +41,22 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         return await self._connection.run(call)
 
     async def draft_policy(
-        self, policy: str, document: str, rationale: str, *, request_id: str | None = None
+        self,
+        policy: str,
+        document: str,
+        rationale: str,
+        *,
+        strict: bool = False,
+        request_id: str | None = None,
     ) -> DraftedPolicy:
-        """Record the next version of a policy; it is in force nowhere until it is activated."""
+        """Record the next version of a policy; it is in force nowhere until it is activated.
+
+        `strict`: whether the linter's warnings refuse it too.
+        """
         name = in_collection("policies", policy)
-        request = pb.DraftPolicyRequest(name=name, document=document, rationale=rationale)
+        request = pb.DraftPolicyRequest(
+            name=name, document=document, rationale=rationale, strict=strict
+        )
         return await self._connection.run(Call(request, whole(DraftedPolicy), request_id))
 
     async def activate_policy(

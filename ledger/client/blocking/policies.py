@@ -42,11 +42,22 @@ class PolicyCalls(ServiceCalls):
         return self._connection.run(call)
 
     def draft_policy(
-        self, policy: str, document: str, rationale: str, *, request_id: str | None = None
+        self,
+        policy: str,
+        document: str,
+        rationale: str,
+        *,
+        strict: bool = False,
+        request_id: str | None = None,
     ) -> DraftedPolicy:
-        """Record the next version of a policy; it is in force nowhere until it is activated."""
+        """Record the next version of a policy; it is in force nowhere until it is activated.
+
+        `strict`: whether the linter's warnings refuse it too.
+        """
         name = in_collection("policies", policy)
-        request = pb.DraftPolicyRequest(name=name, document=document, rationale=rationale)
+        request = pb.DraftPolicyRequest(
+            name=name, document=document, rationale=rationale, strict=strict
+        )
         return self._connection.run(Call(request, whole(DraftedPolicy), request_id))
 
     def activate_policy(

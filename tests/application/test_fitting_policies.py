@@ -1,0 +1,149 @@
+"""A version of format policy/2 fits the ledger when it is drafted, submitted and in force.
+
+Method: a ledger with three sources of one signal, of which two fall silent; versions drafted as by
+a service that did not look; more observations than are looked at.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.application.commands import Caller
+from ledger.application.fleet import sources
+from ledger.application.fleet.definitions import Definitions
+from ledger.application.policies.lint import LintResult, lint
+from ledger.application.policies.steps import ChosenVersion
+from ledger.errors import LedgerError, Reason
+from tests.governance.test_approvals import check_audit
+from tests.support.staffed import APPROVER, AUTHOR, PAT, SAM, Governed, governed, governed_text
+from tests.support.world import DAY, HOUR, START, policy_text, signal_rule
+
+SOURCES = ("a", "b", "c")
+
+
+def agreeing(title: str = "Test", signal: str = "loss") -> str:
+    """Return a version that takes three sources to agree, and approvals of what follows it."""
+    document = json.loads(governed_text((APPROVER, 1), title=title))
+    rule = signal_rule(sources_needed=3) | {"signal": signal}
+    document["scoring"]["signals"], document["decision"]["rules"] = [rule], []
+    return json.dumps(document)
+
+
+def refused(step: Callable[[], object]) -> LedgerError:
+    with pytest.raises(LedgerError) as caught:
+        step()
+    assert caught.value.reason is Reason.POLICY_INVALID, caught.value
+    assert caught.value.remedy
+    return caught.value
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Governed]:
+    made = governed(tmp_path / "l.sqlite", (APPROVER, 1), clock="data")
+    made.register("m1")
+    made.deploy("m1", "v1")
+    yield made
+    made.close()
+
+
+def report(world: Governed, at: int, *names: str) -> None:
+    for name in names:
+        world.see("m1", 0.4, at, caller=Caller(f"services/{name}"))
+
+
+def by_an_older_service(
+    world: Governed, monkeypatch: pytest.MonkeyPatch, text: str
+) -> ChosenVersion:
+    """Draft a version without a look at the ledger."""
+
+    def look_at_the_text(_: Definitions, text: str) -> LintResult:
+        return lint(text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Definitions, "lint", look_at_the_text)
+        return world.drafted(text)
+
+
+def test_sources_that_fell_silent_are_missed_at_the_draft_and_again_at_each_step(
+    world: Governed,
+) -> None:
+    fault = refused(lambda: world.drafted(agreeing()))
+    assert "needs 3 sources and loss has 0 sources in its window" in fault.message
+    report(world, START, *SOURCES)
+    first, second = world.drafted(agreeing()), world.drafted(agreeing("Second"))
+    world.submit(first)
+    world.approve(first, PAT)
+    report(world, START + 29 * DAY, "a")
+    for step in (
+        lambda: world.submit(second),
+        lambda: world.enforce(first, by=SAM),
+        lambda: world.drafted(agreeing("Third")),
+    ):
+        fault = refused(step)
+        assert "needs 3 sources and loss has 1 source in its window" in fault.message
+    assert fault.metadata["path"] == "scoring.signals[0].sources_needed"
+    report(world, START + 29 * DAY + HOUR, "b", "c")
+    world.submit(second)
+    world.enforce(first, by=SAM)
+    check_audit(world, "authority.rights")
+
+
+def test_a_version_is_put_back_whatever_the_ledger_has_now(world: Governed) -> None:
+    report(world, START, *SOURCES)
+    first, second = world.drafted(agreeing()), world.drafted(governed_text((APPROVER, 1)))
+    for version in (first, second):
+        world.submit(version)
+        world.approve(version, PAT)
+        world.enforce(version, by=SAM)
+    report(world, START + 29 * DAY, "a")
+    world.roll_back(first)
+    check_audit(world, "authority.rights")
+
+
+def test_a_signal_that_is_not_defined_is_missed_wherever_the_version_is_from(
+    world: Governed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = agreeing(signal="los").replace('"sources_needed": 3', '"sources_needed": 0')
+    assert "knows no signal 'los'" in refused(lambda: world.drafted(text)).message
+    old = by_an_older_service(world, monkeypatch, text)
+    fault = refused(lambda: world.submit(old))
+    assert "version 2 of main does not fit the ledger as it is now" in fault.message.lower()
+    assert "Did you mean 'loss'?" in (fault.remedy or "")
+    monkeypatch.setattr(Definitions, "check_fit", lambda *_: None)
+    world.submit(old)
+    world.approve(old, PAT)
+    world.enforce(old, by=SAM)
+    check_audit(
+        world, "authority.rights"
+    )  # what an older service allowed is no finding: no event claims it
+
+
+def test_under_policy_1_what_the_ledger_lacks_is_advice_and_stops_a_strict_draft_alone(
+    world: Governed,
+) -> None:
+    text = policy_text(signals=[signal_rule() | {"signal": "los"}], rules=[])
+    commands = world.ledger.commands
+    made = commands.draft_policy(AUTHOR, "old", text, "because")
+    assert "SIGNAL_UNKNOWN" in {one.code for one in made.lint.problems}
+    fault = refused(lambda: commands.draft_policy(AUTHOR, "old", text, "because", strict=True))
+    assert fault.metadata["line"] == "1"
+    clean = json.loads(policy_text())
+    clean["rationale"] = "x"
+    commands.draft_policy(AUTHOR, "old", json.dumps(clean), "because")
+
+
+def test_where_not_all_observations_are_looked_at_missing_sources_are_advice(
+    world: Governed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(world, START, "b")
+    for turn in range(6):
+        report(world, START + turn * HOUR, "a")
+    monkeypatch.setattr(sources, "OBSERVATIONS_FIRST", 2)
+    assert "loss has 2 sources in its window" in refused(lambda: world.drafted(agreeing())).message
+    monkeypatch.setattr(sources, "OBSERVATIONS_MAX", 6)
+    lint_result = world.ledger.definitions.lint(agreeing())
+    (problem,) = (one for one in lint_result.problems if one.code == "SOURCES_NOT_FOUND")
+    assert (problem.severity, lint_result.document is None) == ("warning", False)
+    assert "loss has 1 source among the newest observations" in problem.message
