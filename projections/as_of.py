@@ -10,7 +10,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from projections.priorities import PriorityRow, deploy, empty_row, parts_of, plan_entries
 from projections.projection import EventReader, model_of, model_stream
 
@@ -35,9 +35,7 @@ def as_of(reader: EventReader, ledger: str, position: int) -> dict[str, Priority
     registrations = reader.of_types(ledger, {ModelRegistered.TYPE}, at_or_before=position)
     retirements = reader.of_types(ledger, {ModelRetired.TYPE}, at_or_before=position)
     retired = {model_of(event) for event in retirements}
-    plans = reader.of_types(
-        ledger, {PlanMade.TYPE}, at_or_before=position, limit=1, descending=True
-    )
+    plans = reader.of_types(ledger, PLAN_TYPES, at_or_before=position, limit=1, descending=True)
     planned = plan_entries(plans[0]) if plans else {}
     rows: dict[str, PriorityRow] = {}
     for event in registrations:

@@ -19,7 +19,7 @@ from ledger.events.models import (
     ModelRetired,
     ModelUpdated,
 )
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES, PlanMade
 from ledger.events.registry import typed
 from ledger.events.values import PPM
 from projections.projection import Row, model_of
@@ -163,7 +163,7 @@ class PrioritiesProjection:
             ModelRetired.TYPE,
             ScoreComputed.TYPE,
             *DECISION_TYPES,
-            PlanMade.TYPE,
+            *PLAN_TYPES,
         }
     )
 
@@ -172,7 +172,7 @@ class PrioritiesProjection:
         self._planned: set[str] = set()
         self._dirty: set[str] = set()
         self._folds: dict[str, Callable[[RecordedEvent], None]] = {
-            PlanMade.TYPE: self._plan_made,
+            **dict.fromkeys(PLAN_TYPES, self._plan_made),
             ModelRetired.TYPE: self._retired,
             ModelDeployed.TYPE: self._model_deployed,
         }

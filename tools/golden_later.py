@@ -10,6 +10,7 @@ from tools import (
     golden_decisions,
     golden_governance,
     golden_jobs,
+    golden_planning,
     golden_policies,
     golden_proving,
     golden_recipes,
@@ -42,4 +43,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_reviews.sign,
     golden_jobs.run,
     golden_decisions.overrule,
+    golden_planning.run,
 )

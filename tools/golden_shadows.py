@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from ledger.events.base import EventData
 from ledger.events.decisions import DecisionMadeV1, DecisionMadeV2, ScoreComputed
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PlanMadeV1
 from ledger.events.policies import PolicyDraftedV2, ScopePart
 from ledger.events.shadows import (
     SHADOW_DECIDED,
@@ -59,7 +59,7 @@ def run(ledger: Appender) -> None:
 def plan(ledger: Appender) -> None:
     """Plan in shadow what was planned before."""
     [begun] = [one for one in ledger.events if one.type == PolicyShadowed.TYPE]
-    [made] = [one.data for one in ledger.events if one.type == PlanMade.TYPE]
+    [made] = [one.data for one in ledger.events if one.type == PlanMadeV1.TYPE]
     planned_for = {name: made[member] for name, member in _NAMED.items()}
     data = ShadowPlanned.from_data(made | {"shadow": begun.position, "planned_for": planned_for})
     ledger.append(data, data.stream_name, "2026-11-04T10:30:00.000000Z", actor="users/ada")

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from ledger.audit.event import AuditedEvent
 from ledger.events.jobs import JOB_TYPES
 from ledger.events.models import ModelDeployed
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.recipes import RecipeDrafted
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.steps import owed_types
@@ -63,7 +63,7 @@ class AuditedJobs:
             document = event.data["document"]
             named = event.data["recipe"], event.data["version"]
             self._terms.setdefault(named, {name: document[name] for name in _COPIED})
-        if event.type == PlanMade.TYPE and event.data is not None:
+        if event.type in PLAN_TYPES and event.data is not None:
             rows = event.data["backlog"]
             admitted = frozenset(row["model"] for row in rows if row["outcome"] == "admitted")
             self.plans[event.position] = admitted

@@ -26,7 +26,7 @@ from ledger.chain.merkle import leaf_hash
 from ledger.chain.seal import seal_record
 from ledger.events.decisions import ScoreComputed
 from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, Horizons, part_of
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import DEFINED_TYPES
@@ -228,5 +228,5 @@ _APPLY: Final = {
     **dict.fromkeys(DEFINED_TYPES, LedgerState._defined),  # noqa: SLF001
     **dict.fromkeys(DRAFTED_TYPES, LedgerState._drafted),  # noqa: SLF001
     **dict.fromkeys(ACTIVATED_TYPES, LedgerState._activated),  # noqa: SLF001
-    PlanMade.TYPE: LedgerState._planned,  # noqa: SLF001
+    **dict.fromkeys(PLAN_TYPES, LedgerState._planned),  # noqa: SLF001
 }

@@ -1,7 +1,7 @@
 """A recorded policy document as the kernels take it: the audit's own reading of the stored form."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ledger.events.canonical import encode
@@ -13,7 +13,7 @@ from ledger.rules.procedure import rule_problems
 
 _DECIMALS = frozenset({"baseline", "critical"})
 _NOT_SCORED = frozenset({"rationale", "reports_every_seconds"})
-_NOT_PLANNED = frozenset({"planner", "loss_signal", "candidates"})
+_PLANNED = frozenset(one.name for one in fields(PlannerPolicy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,7 @@ def parameters_of(policy: str, version: int, digest: str, document: dict[str, An
         or None,
         None
         if planning is None
-        else PlannerPolicy(
-            **{name: value for name, value in planning.items() if name not in _NOT_PLANNED}
-        ),
+        else PlannerPolicy(**{name: value for name, value in planning.items() if name in _PLANNED}),
         "" if planning is None else planning["loss_signal"],
         "" if planning is None else planning["candidates"],
         document=document,

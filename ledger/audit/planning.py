@@ -1,7 +1,7 @@
-"""A plan derived again: everything planner `excess/1` reads, from the audit's own fold.
+"""A plan derived again: everything that its planner reads, from the audit's own fold.
 
 The pinned inputs of a plan (`inputs_digest`) and the reasons of its rows are part of the planner's
-released name; this is a second writing of both, from `docs/spec/planner_v1.md`.
+released name; this is a second writing of both, from `docs/spec/planner_v1.md` and `planner_v2.md`.
 """
 
 from collections.abc import Callable, Mapping
@@ -88,7 +88,7 @@ def ranked(
         "policy": parameters.policy,
         "policy_version": parameters.version,
         "policy_digest": parameters.digest,
-        "planner": "excess/1",
+        "planner": parameters.document["planning"]["planner"],
         "inputs_digest": digest_of(_pinned(inputs)),
         "now_period": now_period,
         "purse_micros": str(inputs.purse_micros),

@@ -12,7 +12,7 @@ from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import AuditedEvent
 from ledger.audit.planning import action_in_force, now_period_of, planning_of, price_before, ranked
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.shadows import ShadowPlanned
 from ledger.governance.shadows import Shadow
 
@@ -50,7 +50,7 @@ class AuditedShadowPlans:
                 self._made.append((event.position, data["shadow"], *made))
             return
         self._close()
-        if event.type == PlanMade.TYPE:
+        if event.type in PLAN_TYPES:
             self.owed = owed_by(event, fold)
 
     def price_before(self, data: Mapping[str, Any], now_period: int) -> int | None:

@@ -15,7 +15,7 @@ from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.facts import Fact, readable
 from ledger.events.notation import counted
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import parse_time
 
@@ -154,7 +154,7 @@ def _plan_of(
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Return the newest plan up to a time that ranked the model, and its row."""
     found = None
-    for _, data in readable(source.facts((PlanMade.TYPE,))):
+    for _, data in readable(source.facts(PLAN_TYPES)):
         if at is not None and parse_time(data["made_at"]) > at:
             continue
         for row in data["backlog"]:

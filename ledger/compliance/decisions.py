@@ -11,7 +11,7 @@ from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES
 from ledger.events.facts import Fact, readable
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import budget_name
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 
 _REASONS: Final = {
     "RULE": "the rule matched",
@@ -195,7 +195,7 @@ def plan_rows_table(source: FactSource, scope: FactFilter) -> Table:
         | row
         | {"outcome": budget_name(row["outcome"])}
         | {"place": place, "budget_micros": data["purse_micros"]}
-        for fact, data in readable(source.facts((PlanMade.TYPE,)))
+        for fact, data in readable(source.facts(PLAN_TYPES))
         if scope.takes(fact)
         for place, row in enumerate(data["backlog"], 1)
         if scope.has_model(row["model"])

@@ -12,7 +12,7 @@ from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.facts import Fact, readable
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.notation import counted
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.values import SECOND, parse_time
 
 _ALL: Final = FactFilter()
@@ -97,7 +97,7 @@ def without_action(source: FactSource, inquiry: Inquiry, answer: Answer) -> None
     outcome: dict[str, tuple[str, str]] = {}
     retired: set[str] = set()
     now = 0
-    types = (*DECISION_TYPES, ModelDeployed.TYPE, PlanMade.TYPE, ModelRetired.TYPE)
+    types = (*DECISION_TYPES, ModelDeployed.TYPE, *PLAN_TYPES, ModelRetired.TYPE)
     for fact, data in readable(source.facts((*types, ScoreComputed.TYPE))):
         if inquiry.at is not None and fact.recorded_at > inquiry.at:
             break
@@ -108,7 +108,7 @@ def without_action(source: FactSource, inquiry: Inquiry, answer: Answer) -> None
             deployed_at[data["model"]] = fact.position
         elif fact.type == ModelRetired.TYPE:
             retired.add(data["model"])
-        elif fact.type == PlanMade.TYPE:
+        elif fact.type in PLAN_TYPES:
             outcome |= {
                 row["model"]: (notation.budget_name(row["outcome"]), row["reason"])
                 for row in data["backlog"]
@@ -151,7 +151,7 @@ def without_action(source: FactSource, inquiry: Inquiry, answer: Answer) -> None
 def plan_budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Show what each plan could spend and what its admitted jobs need."""
     records: list[dict[str, Any]] = []
-    for fact, data in readable(source.facts((PlanMade.TYPE,))):
+    for fact, data in readable(source.facts(PLAN_TYPES)):
         if inquiry.at is not None and fact.recorded_at > inquiry.at:
             break
         budget = int(data["purse_micros"])
@@ -191,7 +191,7 @@ def evenness(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # n
         for _, data in readable(source.facts((ScoreComputed.TYPE,)))
         if not data["historical"]
     }
-    plans = [data for _, data in readable(source.facts((PlanMade.TYPE,)))]
+    plans = [data for _, data in readable(source.facts(PLAN_TYPES))]
     admitted = {
         row["model"]: row["outcome"] == "admitted"
         for row in (plans[-1]["backlog"] if plans else ())

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import DESCRIBING
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import BodyErased
 from ledger.events.registry import EVENT_CLASSES
@@ -21,15 +21,14 @@ from ledger.events.signals import OBSERVED_TYPES
 EVALUATOR: Final = "system/evaluator"
 
 _SCORE: Final = ScoreComputed.TYPE
-_PLAN: Final = PlanMade.TYPE
 _ACTIVATED: Final = frozenset(ACTIVATED_TYPES)
 _ERASED: Final = BodyErased.TYPE
 _SCORED: Final = frozenset({_SCORE, *DECISION_TYPES})
 _OF_A_MODEL: Final = frozenset(
     cls.TYPE for cls in EVENT_CLASSES if cls.STREAM.startswith("models/")
 ) - {*OBSERVED_TYPES}
-DERIVED_TYPES: Final = _SCORED | {_PLAN}
-CONCERNED_TYPES: Final = _OF_A_MODEL | _ACTIVATED | {_PLAN, _ERASED}
+DERIVED_TYPES: Final = _SCORED | {*PLAN_TYPES}
+CONCERNED_TYPES: Final = _OF_A_MODEL | _ACTIVATED | {*PLAN_TYPES, _ERASED}
 """Types that have a horizon, or bear on one."""
 
 # Bodies are canonical, so their members have one order; the actor's name needs no escape.
@@ -48,7 +47,7 @@ class Bearing(NamedTuple):
     types: frozenset[str]
 
 
-PLANS: Final = Bearing(None, frozenset({_PLAN}))
+PLANS: Final = Bearing(None, frozenset(PLAN_TYPES))
 ACTIVATIONS: Final = Bearing(None, _ACTIVATED)
 ERASURES: Final = Bearing(BodyErased.STREAM, frozenset({_ERASED}))
 
@@ -59,7 +58,7 @@ def bearing_on(type_: str, stream: str) -> tuple[Bearing, ...]:
     Of a model that is every event but observations, and a policy that comes into force for it; of
     a plan, other plans and every activation; of all of them, an erasure.
     """
-    own = PLANS if type_ == _PLAN else Bearing(stream, _OF_A_MODEL)
+    own = PLANS if type_ in PLAN_TYPES else Bearing(stream, _OF_A_MODEL)
     return own, ACTIVATIONS, ERASURES
 
 
@@ -163,7 +162,7 @@ class Horizons:
             self._models[stream] = newest, position, type_ == _SCORE
             if facts.part is not None:
                 self._labels[stream] = facts.part
-        elif type_ == _PLAN:
+        elif type_ in PLAN_TYPES:
             self._planned = position
         elif type_ == _ERASED:
             self._erased = position
@@ -173,7 +172,7 @@ class Horizons:
     def broken(self, facts: HorizonFacts) -> str | None:
         """Say what bears on an event and lies behind its horizon; None where nothing does."""
         as_of = facts.as_of
-        if facts.type == _PLAN:
+        if facts.type in PLAN_TYPES:
             newest = self._planned or self._newest_earlier(PLANS, as_of)
         else:
             newest = self._newest_of_model(facts)
@@ -221,7 +220,7 @@ class Horizons:
         return 0
 
     def _is_for(self, scope: Mapping[str, Any], facts: HorizonFacts) -> bool:
-        if facts.type == _PLAN or scope.get("kind") == "ledger":
+        if facts.type in PLAN_TYPES or scope.get("kind") == "ledger":
             return True
         if scope.get("kind") == "model":
             return facts.stream == f"models/{scope.get('model')}"

@@ -1,6 +1,6 @@
 """The event that ranks the fleet under a budget."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from ledger.events.base import (
     Text,
     Time,
 )
-from ledger.events.policy_document import Action
+from ledger.events.policy_document import Action, Planner
 
 PlanOutcome = Literal[
     "admitted",
@@ -67,9 +67,9 @@ class PlannedFleet(EventData):
     policy: Segment
     policy_version: int = Field(ge=1)
     policy_digest: Hex32
-    planner: Literal["excess/1"]
+    planner: Planner
     inputs_digest: Hex32
-    """SHA-256 of the canonical JSON of all that the planner read: `docs/spec/planner_v1.md`."""
+    """SHA-256 of the canonical JSON of all that the planner read, as its page has it."""
     now_period: SafeInt
     purse_micros: BigInt
     purse_cap_micros: BigInt
@@ -86,10 +86,34 @@ class PlannedFleet(EventData):
 class PlanMade(PlannedFleet):
     """The whole ranked backlog of a period under a budget, and the digest of all that was read."""
 
-    TYPE: ClassVar[str] = "plan.made.v1"
+    TYPE: ClassVar[str] = "plan.made"
     STREAM: ClassVar[str] = "plans/{plan}"
     CAUSE: ClassVar[str] = "the caller of MakePlan"
     METHOD: ClassVar[str] = "MakePlan"
     ONCE_ERASED: ClassVar[str] = (
         "where it is the newest, no model has a place in a plan until the next one"
     )
+
+
+class PlanMadeV1(PlanMade):
+    """The whole ranked backlog of a period under a budget, and the digest of all that was read."""
+
+    TYPE: ClassVar[str] = "plan.made.v1"
+
+    planner: Literal["excess/1"]
+
+
+class PlanMadeV2(PlanMade):
+    """The same by planner `excess/2`, which tests candidates and puts versions back."""
+
+    TYPE: ClassVar[str] = "plan.made.v2"
+
+    planner: Literal["excess/2"]
+
+
+MADE_PLANS: Final[dict[Planner, type[PlanMade]]] = {
+    "excess/1": PlanMadeV1,
+    "excess/2": PlanMadeV2,
+}
+"""The events that record a plan, by the planner that made it."""
+PLAN_TYPES: Final = tuple(cls.TYPE for cls in MADE_PLANS.values())

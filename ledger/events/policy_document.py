@@ -25,7 +25,7 @@ Procedure = Literal["rules/1", "rules/2"]
 Format = Literal["policy/1", "policy/2"]
 Kernel = Literal["bucketed/1", "bucketed/2"]
 Combination = Literal["weighted_mean", "noisy_or", "max"]
-Planner = Literal["excess/1"]
+Planner = Literal["excess/1", "excess/2"]
 Candidates = Literal["decided", "all"]
 NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
@@ -36,6 +36,8 @@ GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
 RisePpm = Annotated[int, Field(ge=PPM, le=10 * PPM)]
 Buckets = Annotated[int, Field(ge=1, le=WINDOW_BUCKETS_MAX)]
 Periods = Annotated[int, Field(ge=1, le=10_000)]
+PeriodsOrNone = Annotated[int, Field(ge=0, le=10_000)]
+Versions = Annotated[int, Field(ge=0, le=100)]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 Sources = Annotated[int, Field(ge=0, le=100)]
 Approvers = Annotated[int, Field(ge=1, le=APPROVERS_MAX)]
@@ -179,7 +181,7 @@ class GovernancePart(Part):
 class PlanningPart(Part):
     """The fleet's planner; names and ranges are those of planner `excess/1`."""
 
-    planner: Planner
+    planner: Literal["excess/1"]
     loss_signal: Segment
     candidates: Candidates
     period_seconds: Seconds
@@ -193,6 +195,29 @@ class PlanningPart(Part):
     price_down_ppm: Ppm
     probe_ppm: GainPpm
     reserve: bool
+
+
+class ReusingPlanningPart(PlanningPart):
+    """Under format `policy/2`, for planner `excess/2`: with candidate tests and reuse."""
+
+    planner: Literal["excess/2"]  # type: ignore[assignment]  # frozen: read only
+    gate_ppm: GainPpm
+    """How much more than the version in service a candidate may lose in its test."""
+    rest_periods: Periods
+    """How long a refused candidate rests its model."""
+    reuse_versions: Versions
+    """How many earlier versions are compared; 0: none is ever put back."""
+    reuse_half_life_seconds: Seconds
+    reuse_periods: Periods
+    """How many recent periods are compared."""
+    reuse_prior_ppm: GainPpm
+    """How much evidence a change needs."""
+    reuse_margin_ppm: Ppm
+    """The advantage that a version must exceed."""
+    season_periods: PeriodsOrNone
+    """A year in periods, never 1; 0: there is no yearly round."""
+    season_ppm: GainPpm
+    """The weight of the season a year ago."""
 
 
 class EvaluationPart(Part):
@@ -236,6 +261,7 @@ class PolicyDocumentV3(PolicyDocument):
     format: Literal["policy/2"]
     scoring: CappedScoringPart
     decision: DecisionPartV2
+    planning: PlanningPart | ReusingPlanningPart | None
     tiers: list[EscalatingTierPart] = Field(max_length=TIERS_MAX)  # type: ignore[assignment]  # frozen: read only
     governance: GovernancePart
 

@@ -23,7 +23,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import JOB_CLASSES
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PlanMadeV1, PlanMadeV2
 from ledger.events.policies import (
     STEP_CLASSES,
     PolicyActivatedV1,
@@ -78,7 +78,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     DecisionOverriddenV1,
     PolicyDraftedV1,
     PolicyActivatedV1,
-    PlanMade,
+    PlanMadeV1,
     RecorderEvent,
     LedgerConfiguredV2,
     KeyRotated,
@@ -118,6 +118,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     *LAPSED_CLASSES,
     *JOB_CLASSES,
     DecisionOverriddenV2,
+    PlanMadeV2,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -19,7 +19,7 @@ from ledger.events.decisions import (
     DecisionOverridden,
     ScoreComputed,
 )
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES, PlanMade
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyActivated
 from ledger.events.system import CONFIGURED
 from ledger.events.values import format_time
@@ -35,7 +35,7 @@ _KEPT: Final = {
     PolicyActivated.TYPE: OTHERS_SHOWN,
 }
 _KINDS: Final = (
-    {PlanMade.TYPE: PlanMade.TYPE}
+    dict.fromkeys(PLAN_TYPES, PlanMade.TYPE)
     | dict.fromkeys(OVERRIDDEN_TYPES, DecisionOverridden.TYPE)
     | dict.fromkeys(DECISION_TYPES, DecisionMade.TYPE)
     | dict.fromkeys(ACTIVATED_TYPES, PolicyActivated.TYPE)
@@ -44,7 +44,9 @@ _KINDS: Final = (
 _READ: Final = frozenset({*_KINDS, ScoreComputed.TYPE, *DRAFTED_TYPES, *CONFIGURED})
 _UNSET: Final = format_time(0)
 _BODY_BYTES_MAX: Final = 1 << 18  # far more than any of these has; signed nonsense must not fill
-_BODIES_BYTES_MAX: Final = dict.fromkeys(DRAFTED_TYPES, 1 << 20) | {PlanMade.TYPE: 1 << 23}
+_BODIES_BYTES_MAX: Final = dict.fromkeys(DRAFTED_TYPES, 1 << 20) | dict.fromkeys(
+    PLAN_TYPES, 1 << 23
+)
 
 
 class KeptEvent(NamedTuple):

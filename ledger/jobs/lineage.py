@@ -25,7 +25,7 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.models import ModelDeployed
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.registry import decode_data
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.jobs.machine import Job, Jobs
@@ -33,7 +33,7 @@ from ledger.jobs.run_words import Told, sentence
 
 GONE: Final = "Its body was erased, or is none that this release can read."
 _BUDGET_TYPES: Final = frozenset(cls.TYPE for cls in BUDGET_CLASSES)
-_FIRST_TYPES: Final = frozenset({*OBSERVED_TYPES, PlanMade.TYPE, ScoreComputed.TYPE})
+_FIRST_TYPES: Final = frozenset({*OBSERVED_TYPES, *PLAN_TYPES, ScoreComputed.TYPE})
 """A score rests on many observations, and a plan on many models: none of them is above it."""
 _OF_LEASES: Final = frozenset(
     {

@@ -32,7 +32,7 @@ from ledger.events.jobs import (
 )
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import budget_name, counted, money, percent, shown_time
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.governance.case_words import told_case
 from ledger.jobs.machine import Job
@@ -253,7 +253,7 @@ _SENTENCES: Final[dict[str, Callable[[Told], str]]] = {
     ScoreComputed.TYPE: _scored,
     **dict.fromkeys(DECISION_TYPES, _decided),
     DecisionOverridden.TYPE: _overridden,
-    PlanMade.TYPE: _planned,
+    **dict.fromkeys(PLAN_TYPES, _planned),
     JobProposed.TYPE: _proposed,
     JobApproved.TYPE: _approved,
     JobDenied.TYPE: _denied,

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.application.policies.text import digest, parse, to_text
-from ledger.events.policy_document import DOCUMENTS, Action, Kernel, PolicyDocument, Procedure
+from ledger.events.policy_document import (
+    DOCUMENTS,
+    Action,
+    Kernel,
+    PolicyDocument,
+    Procedure,
+    ReusingPlanningPart,
+)
 from ledger.events.values import NANO_LIMIT, format_decimal
 from ledger.limits import WINDOW_BUCKETS_MAX
 from tests.application.policy_texts import DEFAULT, MINIMAL, refused, with_signal
@@ -69,6 +76,67 @@ def test_what_is_left_out_has_its_documented_default() -> None:
         "none",
     )
     assert (document.evaluation.interval_seconds, document.tiers) == (60, [])
+
+
+PLANNED = MINIMAL.replace("policy/1", "policy/2") + "planning: {loss_signal: loss, period: 14d}\n"
+
+
+def test_a_new_policy_plans_by_excess_2_with_the_defaults_of_its_page() -> None:
+    planning = parse(PLANNED).planning
+    assert isinstance(planning, ReusingPlanningPart)
+    period = 14 * 86_400
+    assert planning.model_dump() == {
+        "planner": "excess/2",
+        "loss_signal": "loss",
+        "candidates": "decided",
+        "period_seconds": period,
+        "half_life_seconds": 9 * period,
+        "quantile_ppm": 500_000,
+        "common_ppm": PPM,
+        "min_models": 3,
+        "dead_band_ppm": 0,
+        "max_periods": 512,
+        "price_up_ppm": 1_150_000,
+        "price_down_ppm": 900_000,
+        "probe_ppm": 100_000,
+        "reserve": True,
+        "gate_ppm": 100_000,
+        "rest_periods": 2,
+        "reuse_versions": 8,
+        "reuse_half_life_seconds": 7 * period // 10,
+        "reuse_periods": 8,
+        "reuse_prior_ppm": PPM,
+        "reuse_margin_ppm": 20_000,
+        "season_periods": 0,
+        "season_ppm": 300_000,
+    }
+
+
+@pytest.mark.parametrize("form", ["policy/1", "policy/2"])
+def test_what_plans_by_excess_1_is_stored_as_it_was_before_there_was_another(form: str) -> None:
+    text = PLANNED.replace("policy/2", form).replace("{loss", "{planner: excess/1, loss")
+    planning = parse(text).planning
+    assert planning is not None
+    stored = planning.model_dump()
+    assert (stored["planner"], stored["half_life_seconds"]) == ("excess/1", 42 * 86_400)
+    assert (stored["quantile_ppm"], stored["max_periods"], stored["probe_ppm"]) == (250_000, 26, 0)
+    assert len(stored) == 14
+    assert "gate:" not in to_text(parse(text))
+    if form == "policy/1":
+        assert digest(parse(text)) == digest(parse(text.replace("planner: excess/1, ", "")))
+
+
+def test_values_of_planning_are_written_in_human_units() -> None:
+    said = (
+        "{loss_signal: loss, gate: 5%, reuse_half_life: 2w, reuse_prior: 0.5, season_periods: 26}"
+    )
+    document = parse(MINIMAL.replace("policy/1", "policy/2") + f"planning: {said}\n")
+    planning = document.planning
+    assert isinstance(planning, ReusingPlanningPart)
+    assert (planning.gate_ppm, planning.reuse_half_life_seconds) == (50_000, 14 * 86_400)
+    assert (planning.reuse_prior_ppm, planning.season_periods) == (500_000, 26)
+    for line in ("gate: 5%", "reuse_half_life: 14d", "reuse_prior: 0.5", "season_periods: 26"):
+        assert f"  {line}\n" in to_text(document)
 
 
 @pytest.mark.parametrize("indent", [None, 2, "\t"])
@@ -184,6 +252,24 @@ def tiers(draw: st.DrawFn, *, is_governed: bool) -> list[dict[str, Any]]:
 
 
 @st.composite
+def plannings(draw: st.DrawFn, by_excess_1: dict[str, Any], *, is_governed: bool) -> dict[str, Any]:
+    if not is_governed or draw(st.booleans()):
+        return by_excess_1
+    return by_excess_1 | {
+        "planner": "excess/2",
+        "gate_ppm": draw(gains),
+        "rest_periods": draw(st.integers(1, 10_000)),
+        "reuse_versions": draw(st.integers(0, 100)),
+        "reuse_half_life_seconds": draw(spans),
+        "reuse_periods": draw(st.integers(1, 10_000)),
+        "reuse_prior_ppm": draw(gains),
+        "reuse_margin_ppm": draw(ratios),
+        "season_periods": draw(st.sampled_from([0, 2, 52, 10_000])),
+        "season_ppm": draw(gains),
+    }
+
+
+@st.composite
 def documents(draw: st.DrawFn) -> PolicyDocument:
     names = draw(st.lists(segments, min_size=1, max_size=3, unique=True))
     rules = draw(st.lists(segments, max_size=3, unique=True))
@@ -238,7 +324,7 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
                 "cool_down_hours": draw(hours),
                 "max_priority_step": draw(st.none() | ratios),
             },
-            "planning": draw(st.none() | st.just(planning)),
+            "planning": draw(st.none() | plannings(planning, is_governed=is_governed)),
             "evaluation": {"interval_seconds": draw(spans), "silence_seconds": draw(spans)},
             "tiers": draw(tiers(is_governed=is_governed)),
         }

@@ -265,8 +265,8 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     limited = next(one.position for one in made.events if one.type == "limits.set.v1")
     later = {rule for rule, position in found if (position or 0) > limited}
     assert {rule.partition(".")[0] for rule in later} == {
-        "authority", "benchmarks", "budgets", "cases", "gates", "jobs", "models", "overrides",
-        "policies", "recipes", "reviews", "shadows", "times",
+        "authority", "benchmarks", "budgets", "cases", "gates", "horizons", "jobs", "models",
+        "overrides", "policies", "recipes", "replay", "reviews", "shadows", "times",
     }  # fmt: skip
     found = {(rule, position) for rule, position in found if (position or 0) <= limited}
     shapes = {(rule, position) for rule, position in shapes if position <= limited}
@@ -274,8 +274,8 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     applied = counted(report)
     assert applied["seals"] == applied["exports"] == 1
     assert applied["audits"] == applied["refusals"] == 2
-    assert applied["replay.score"] == applied["replay.plan"] == 1
-    assert applied["replay.decision"] == 2
+    assert applied["replay.score"] == 1
+    assert applied["replay.decision"] == applied["replay.plan"] == 2
 
 
 def test_a_served_fleet_passes_while_it_is_served(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList
         "overrides": 2,
         "escalations": 1,
         "tasks": 1,
-        "plan_places": 1,
+        "plan_places": 2,
         "deployments": 1,
         "approvals": 1,
         "reviews": 2,

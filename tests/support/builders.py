@@ -18,7 +18,7 @@ from ledger.events.decisions import (
 )
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.plans import PlanMade, PlanRowPart
+from ledger.events.plans import PlanMadeV1, PlanRowPart
 from ledger.events.policy_document import Action
 from ledger.events.signals import SignalObserved
 from ledger.events.system import LedgerConfiguredV3, LedgerCreated
@@ -252,7 +252,7 @@ class Story:
             "modes": [],
             "backlog": [row.model_dump() for row in backlog],
         }
-        return self.write(f"plans/{plan}", PlanMade.from_data(data))
+        return self.write(f"plans/{plan}", PlanMadeV1.from_data(data))
 
     def _horizon(self, model: str) -> dict[str, Any]:
         return {

@@ -28,7 +28,7 @@ from ledger.events.base import EventData
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelRegistered, ModelUpdated
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES, PlanMade
 from ledger.events.policies import ScopePart
 from ledger.events.policy_document import Action
 from ledger.events.registry import typed
@@ -54,6 +54,10 @@ MONITOR: Final = Caller("services/monitor-1")
 EVERYWHERE: Final = ScopePart(kind="ledger", model=None, labels={})
 ALL_KINDS: Final[frozenset[ReplayKind]] = frozenset({"score", "decision", "plan"})
 
+_VERSIONS: Final[dict[type[EventData], tuple[str, ...]]] = {
+    DecisionMade: DECISION_TYPES,
+    PlanMade: PLAN_TYPES,
+}
 Row = tuple[str, str, str, str | float, int, int]
 
 
@@ -264,7 +268,7 @@ class World:
         """Return the data of every event of a type, of one model or of all."""
         return [
             typed(event, cls)
-            for event in self.events(*(DECISION_TYPES if cls is DecisionMade else (cls.TYPE,)))
+            for event in self.events(*_VERSIONS.get(cls, (cls.TYPE,)))
             if model is None or event.stream == f"models/{model}"
         ]
 

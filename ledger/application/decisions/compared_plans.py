@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import PlanMade, PlannedFleet
+from ledger.events.plans import PLAN_TYPES, PlanMade, PlannedFleet
 from ledger.events.registry import decode_data
 from ledger.events.shadows import ShadowPlanned
 from ledger.storage.events import Events
@@ -52,7 +52,7 @@ def compared_plans(events: Events, ledger: str, shadow: int, as_of: int | None =
 def _plans_after(
     events: Events, ledger: str, after: int, as_of: int | None
 ) -> Iterator[RecordedEvent]:
-    types = (PlanMade.TYPE, ShadowPlanned.TYPE)
+    types = (*PLAN_TYPES, ShadowPlanned.TYPE)
     while True:
         page = events.of_types(ledger, types, after=after, at_or_before=as_of, limit=_PAGE)
         yield from page
@@ -75,7 +75,7 @@ class _Comparison:
 
     def take(self, event: RecordedEvent) -> None:
         data = None if event.body_bytes is None else decode_data(event)
-        if event.type == PlanMade.TYPE:
+        if event.type in PLAN_TYPES:
             self.real = _admitted(data) if isinstance(data, PlanMade) else None
         elif not isinstance(data, ShadowPlanned):
             self.erased += 1  # of which shadow it was is not known any more

@@ -25,7 +25,7 @@ from ledger.events.decisions import (
 )
 from ledger.events.decisions import HorizonData as RecordedHorizon
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import PlanMade, PlannedFleet
+from ledger.events.plans import PLAN_TYPES, PlanMade, PlannedFleet
 from ledger.events.registry import decode_data
 from ledger.events.shadows import SHADOW_DECISION_TYPES, ShadowDecided, ShadowPlanned, ShadowScored
 from ledger.events.values import parse_time
@@ -40,7 +40,7 @@ REPLAYED_TYPES: Final[dict[str, ReplayKind]] = {
     **dict.fromkeys(DECISION_TYPES, "decision"),
     ShadowScored.TYPE: "score",
     **dict.fromkeys(SHADOW_DECISION_TYPES, "decision"),
-    PlanMade.TYPE: "plan",
+    **dict.fromkeys(PLAN_TYPES, "plan"),
     ShadowPlanned.TYPE: "plan",
 }
 Assessed: TypeAlias = ScoreComputed | DecisionMade | ShadowScored | ShadowDecided

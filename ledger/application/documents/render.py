@@ -49,7 +49,7 @@ def _mapping(model: type[Authored], stored: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value(name: str, unit: Unit, value: Stored, *, may_be_null: bool) -> Iterator[str]:
-    if value is None and not isinstance(unit, Share):
+    if value is None and not (isinstance(unit, Share) and unit.is_optional):
         return
     text = unit.write(value)
     if not unit.IS_VERBATIM:

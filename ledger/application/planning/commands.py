@@ -14,7 +14,7 @@ from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES, PlanMade
 from ledger.events.registry import typed
 from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
 from ledger.limits import BUDGET_MICROS_MAX
@@ -73,7 +73,7 @@ class PlanCommands:
             )
             guards = [
                 Guard(made.stream_name, None, expected_count=0),
-                *unbroken(PlanMade.TYPE, made.stream_name, made.as_of),
+                *unbroken(made.TYPE, made.stream_name, made.as_of),
                 none_after(made.as_of, None, *SHADOW_TYPES),
             ]
             shadowed = [Addition.of(each, follows=0) for each in beside]
@@ -125,7 +125,7 @@ class PlanCommands:
         events = with_bodies(
             self._store.events,
             self._info.origin,
-            (PlanMade.TYPE,),
+            PLAN_TYPES,
             until=before - 1,
             limit=limit,
             descending=True,
@@ -135,9 +135,8 @@ class PlanCommands:
     def _events(
         self, *, limit: int, stream: str | None = None, descending: bool = False
     ) -> list[RecordedEvent]:
-        types = (PlanMade.TYPE,)
         return self._store.events.of_types(
-            self._info.origin, types, stream=stream, limit=limit, descending=descending
+            self._info.origin, PLAN_TYPES, stream=stream, limit=limit, descending=descending
         )
 
     def _request(

@@ -1,4 +1,4 @@
-"""The fleet's plan: everything planner `excess/1` reads, gathered from the ledger as of a position.
+"""The fleet's plan: everything that its planner reads, gathered from the ledger as of a position.
 
 The same function makes a plan and replays it. The inputs are pinned by a digest over its canonical
 JSON, so a replay that disagrees shows whether it read something else or computed something else.
@@ -17,7 +17,7 @@ from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import PlanMade, PlanModePart, PlanRowPart
+from ledger.events.plans import MADE_PLANS, PLAN_TYPES, PlanMade, PlanModePart, PlanRowPart
 from ledger.events.policy_document import Action, PlanningPart
 from ledger.events.registry import typed
 from ledger.events.values import SECOND, format_time
@@ -90,13 +90,13 @@ class Planning:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
         fleet = reading or self.reading(request.policy, request.as_of, request.made_at)
         price = self.price_before(request.policy.policy, request.now_period, request.as_of)
-        return PlanMade(
+        return MADE_PLANS[request.planning.planner](
             **ranked(request, fleet, lambda history: fleet.action(history.model), price)
         )
 
     def price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
         """Return `next_price` of this policy's last plan of an earlier period that is known."""
-        for event in plans_newest_first(self._events, self._ledger, PlanMade.TYPE, as_of):
+        for event in plans_newest_first(self._events, self._ledger, PLAN_TYPES, as_of):
             if self._histories.erasures.passes_over(event, as_of):
                 continue
             made = typed(event, PlanMade)
@@ -106,11 +106,11 @@ class Planning:
 
 
 def plans_newest_first(
-    events: Events, ledger: str, type_: str, as_of: int
+    events: Events, ledger: str, types: Sequence[str], as_of: int
 ) -> Iterator[RecordedEvent]:
-    """Yield plans of a type up to a position, newest first."""
+    """Yield plans of some types up to a position, newest first."""
     while True:
-        page = events.of_types(ledger, (type_,), at_or_before=as_of, limit=4, descending=True)
+        page = events.of_types(ledger, types, at_or_before=as_of, limit=4, descending=True)
         yield from page
         if len(page) < 4:
             return
@@ -244,7 +244,7 @@ def _members(
         "policy": request.policy.policy,
         "policy_version": request.policy.version,
         "policy_digest": request.policy.digest,
-        "planner": "excess/1",
+        "planner": request.planning.planner,
         "inputs_digest": inputs_digest(inputs),
         "now_period": inputs.now_period,
         "purse_micros": str(inputs.purse_micros),

@@ -100,7 +100,7 @@ class ShadowPlanning:
         """
         events, ledger = self.reader.events, self.reader.ledger
         as_of, now_period = request.as_of, request.now_period
-        for event in plans_newest_first(events, ledger, ShadowPlanned.TYPE, as_of):
+        for event in plans_newest_first(events, ledger, (ShadowPlanned.TYPE,), as_of):
             if event.position <= shadow.position:
                 break
             if self.reader.histories.erasures.passes_over(event, as_of):

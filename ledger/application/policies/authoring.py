@@ -15,12 +15,12 @@ from ledger.application.documents.units import (
     Count,
     Duration,
     Entries,
-    Flag,
     FreeText,
     Name,
     Share,
     bounds,
 )
+from ledger.application.policies.authored_planning import AuthoredPlanning
 from ledger.application.policies.units import Expression, SignalValue
 from ledger.events.base import Ppm
 from ledger.events.policy_document import (
@@ -29,18 +29,14 @@ from ledger.events.policy_document import (
     Action,
     Approvers,
     Buckets,
-    Candidates,
     Combination,
     Format,
     GainPpm,
     Hours,
     Kernel,
-    Periods,
-    Planner,
     PolicyDocument,
     Procedure,
     Quantity,
-    RisePpm,
     Seconds,
     SecondsOrNone,
     Sources,
@@ -184,43 +180,6 @@ class AuthoredDecision(Authored):
     """Tier of the INVESTIGATE that a rule whose expression fails leads to."""
 
 
-class AuthoredPlanning(Authored):
-    """Ranking the fleet."""
-
-    planner: Annotated[Planner, Choice(Planner)] = "excess/1"
-    """The planner."""
-    loss_signal: _Segment
-    """The signal that is each model's loss; plans count its excess over the baseline loss."""
-    candidates: Annotated[Candidates, Choice(Candidates)] = "decided"
-    """`decided`: only models whose action in force is SCHEDULE_RETRAINING; `all`: every model."""
-    period: _Span = Field(7 * DAY, serialization_alias="period_seconds")
-    """The span one plan is for."""
-    half_life: _Span = Field(42 * DAY, serialization_alias="half_life_seconds")
-    """After this span excess loss counts half."""
-    quantile: _Share = Field(250_000, serialization_alias="quantile_ppm")
-    """Quantile of the fleet's excess that is taken for what happens to everybody."""
-    common: _Times = Field(PPM, serialization_alias="common_ppm")
-    """How much of that common mode is subtracted."""
-    min_models: _Quantity = 3
-    """Models that a period needs for a common mode."""
-    dead_band: _Times = Field(0, serialization_alias="dead_band_ppm")
-    """Excess up to this share of the baseline is free."""
-    max_periods: Annotated[int, Count(*bounds(Periods))] = 26
-    """How many periods back count."""
-    price_up: Annotated[int, Share(*bounds(RisePpm), is_factor=True)] = Field(
-        1_150_000, serialization_alias="price_up_ppm"
-    )
-    """Factor on the price of admission after a period that wanted more than the budget."""
-    price_down: Annotated[int, Share(*bounds(Ppm), is_factor=True)] = Field(
-        900_000, serialization_alias="price_down_ppm"
-    )
-    """Factor after any other period."""
-    probe: _Times = Field(0, serialization_alias="probe_ppm")
-    """Share of a job's cost that its candidate test costs; 0% for no test."""
-    reserve: Annotated[bool, Flag()] = True
-    """Save for the best job rather than buy the cheaper ones after it."""
-
-
 class AuthoredEvaluation(Authored):
     """When models are scored."""
 
@@ -306,6 +265,8 @@ class AuthoredPolicy(Authored):
             every = signal.pop("reports_every_seconds")
             if self.decision.procedure != RULES_1:
                 signal["reports_every_seconds"] = every or signal["bucket_seconds"]
+        if self.planning is not None:
+            stored["planning"] = self.planning.stored(self.format)
         if self.format == POLICY_1:
             del stored["governance"]
             for tier in stored["tiers"]:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.application.policies.authored_planning import AuthoredPlanning
 from ledger.application.policies.authoring import (
     DAY,
     AuthoredApproval,
     AuthoredDecision,
     AuthoredEvaluation,
     AuthoredGovernance,
-    AuthoredPlanning,
     AuthoredPolicy,
     AuthoredRule,
     AuthoredScoring,
@@ -205,9 +205,7 @@ def policy_of(fits: list[LimitedSignal], rationale: str, *, is_approved: bool) -
     planning = None
     if loss is not None:
         period = max(7 * DAY, slowest)
-        planning = AuthoredPlanning(
-            loss_signal=loss.defined.signal, period=period, half_life=6 * period
-        )
+        planning = AuthoredPlanning(loss_signal=loss.defined.signal, period=period)
     return AuthoredPolicy(
         format="policy/2",
         title="Starting policy",

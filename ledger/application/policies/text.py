@@ -15,10 +15,12 @@ from ledger.application.documents import reading as documents
 from ledger.application.documents.problems import Problem
 from ledger.application.documents.reading import DocumentReading, path_of, read_into
 from ledger.application.documents.render import written
+from ledger.application.policies.authored_planning import REUSING, AuthoredPlanning
 from ledger.application.policies.authoring import POLICY_1, AuthoredPolicy
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
-from ledger.events.policy_document import PolicyDocument
+from ledger.events.policy_document import Format, PolicyDocument
+from ledger.kernel.excess import PLANNER_1
 from ledger.kernel.scoring import KERNEL_1
 from ledger.limits import WINDOW_BUCKETS_MAX
 from ledger.rules.vocabulary import RULES_1
@@ -68,6 +70,8 @@ def _complete(reading: PolicyReading, policy: AuthoredPolicy) -> None:
     """Check values that are sound one by one together, and make the document of them."""
     _check_signals(reading, policy)
     _check_format(reading, policy)
+    if policy.planning is not None:
+        _check_planning(reading, policy.planning, policy.format)
     if reading.problems:
         return
     try:
@@ -124,3 +128,24 @@ def _check_format(reading: PolicyReading, policy: AuthoredPolicy) -> None:
         if tier.next is not None:
             message = f"{POLICY_1} has no tier after a tier"
             reading.report(f"tiers[{index}].next", "FORMAT_LACKS", message, remedy)
+
+
+def _check_planning(
+    reading: PolicyReading, planning: AuthoredPlanning, policy_format: Format
+) -> None:
+    """Report what the planner that a policy names does not have."""
+    planner = planning.planner_of(policy_format)
+    if policy_format == POLICY_1 and planner != PLANNER_1:
+        message = f"{POLICY_1} has no planner {planner}"
+        remedy = "Write `format: policy/2`, or leave it out."
+        reading.report("planning.planner", "FORMAT_LACKS", message, remedy)
+    elif planner == PLANNER_1:
+        for name in REUSING:
+            if getattr(planning, name) is not None:
+                message = f"the planner {planner} has no {name}"
+                remedy = "Leave it out, or write `planner: excess/2` in a policy/2."
+                reading.report(f"planning.{name}", "PLANNER_LACKS", message, remedy)
+    if planning.season_periods == 1:
+        message = "a year of one period has no seasons"
+        remedy = "Write the periods of a year, such as 52, or 0 where there is no yearly round."
+        reading.report("planning.season_periods", "SEASON_TOO_SHORT", message, remedy)

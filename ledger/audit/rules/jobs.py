@@ -28,7 +28,7 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.models import ModelDeployed
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.jobs.recipes import use_fault
 from ledger.jobs.steps import JobMoment, job_fault
 
@@ -76,7 +76,7 @@ def _ground_fault(event: AuditedEvent, fold: LedgerState) -> Verdict:
     data = event.known
     admitted = fold.jobs.plans.get(data["plan"] or 0, frozenset())
     if data["plan"] is not None and data["model"] not in admitted:
-        if fold.gone.lacks((PlanMade.TYPE,)):
+        if fold.gone.lacks(PLAN_TYPES):
             return Unchecked("the body of a plan is not there")
         return f"no plan at position {data['plan']} admitted model {data['model']}"
     facts = fold.models.get(f"models/{data['model']}")

@@ -9,7 +9,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.replay import differing, missed_body
 from ledger.audit.shadow_plans import owed_by, planned_in_shadow
-from ledger.events.plans import PlanMade
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.shadows import ShadowPlanned
 
 _SHARED: Final = ("plan", "as_of", "made_at", "purse_micros", "purse_cap_micros")
@@ -44,7 +44,7 @@ def shadows_planned(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return None
 
 
-@rule("shadows.plans_due", PlanMade.TYPE, needs_data=False, finish=_missing)
+@rule("shadows.plans_due", *PLAN_TYPES, needs_data=False, finish=_missing)
 def shadows_plans_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Behind a plan is that of each shadow that plans and has a model of it."""
     why = owed_by(event, fold).why_unknown

@@ -1,0 +1,167 @@
+"""The part of a policy that ranks the fleet, as people write it; what may be left out says so.
+
+Defaults depend on the planner, so values left out are filled in when a document is stored.
+"""
+
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from ledger.application.documents.authored import Authored
+from ledger.application.documents.units import Choice, Count, Duration, Flag, Name, Share, bounds
+from ledger.events.base import Ppm
+from ledger.events.policy_document import (
+    Candidates,
+    Format,
+    GainPpm,
+    Periods,
+    PeriodsOrNone,
+    Planner,
+    Quantity,
+    RisePpm,
+    Seconds,
+    Versions,
+)
+from ledger.events.values import PPM
+from ledger.kernel.excess import PLANNER_1, PLANNER_2
+
+_DAY: Final = 86_400
+_SPAN: Final = Duration(1, *bounds(Seconds))
+
+_Span = Annotated[int, _SPAN]
+_Times = Annotated[int, Share(*bounds(GainPpm))]
+
+
+class AuthoredPlanning(Authored):
+    """Ranking the fleet."""
+
+    planner: Annotated[Planner | None, Choice(Planner)] = None
+    """The planner; left out: `excess/2`, under policy/1 `excess/1`."""
+    loss_signal: Annotated[str, Name()]
+    """The signal that is each model's loss; plans count its excess over the baseline loss."""
+    candidates: Annotated[Candidates, Choice(Candidates)] = "decided"
+    """`decided`: only models whose action in force is SCHEDULE_RETRAINING; `all`: every model."""
+    period: _Span = Field(7 * _DAY, serialization_alias="period_seconds")
+    """The span one plan is for."""
+    half_life: Annotated[int | None, _SPAN] = Field(
+        None,
+        serialization_alias="half_life_seconds",
+        description="After this span excess loss counts half; left out: nine periods, under "
+        "excess/1 `42d`.",
+    )
+    quantile: Annotated[int | None, Share(*bounds(Ppm))] = Field(
+        None,
+        serialization_alias="quantile_ppm",
+        description="Quantile of the fleet's excess that is taken for what happens to everybody; "
+        "left out: `50%`, under excess/1 `25%`.",
+    )
+    common: _Times = Field(PPM, serialization_alias="common_ppm")
+    """How much of that common mode is subtracted."""
+    min_models: Annotated[int, Count(*bounds(Quantity))] = 3
+    """Models that a period needs for a common mode."""
+    dead_band: _Times = Field(0, serialization_alias="dead_band_ppm")
+    """Excess up to this share of the baseline is free."""
+    max_periods: Annotated[int | None, Count(*bounds(Periods))] = None
+    """How many periods back count; left out: 512, under excess/1 26."""
+    price_up: Annotated[int, Share(*bounds(RisePpm), is_factor=True)] = Field(
+        1_150_000, serialization_alias="price_up_ppm"
+    )
+    """Factor on the price of admission after a period that wanted more than the budget."""
+    price_down: Annotated[int, Share(*bounds(Ppm), is_factor=True)] = Field(
+        900_000, serialization_alias="price_down_ppm"
+    )
+    """Factor after any other period."""
+    probe: Annotated[int | None, Share(*bounds(GainPpm))] = Field(
+        None,
+        serialization_alias="probe_ppm",
+        description="Share of a job's cost that its candidate test costs, `0%` for no test; left "
+        "out: `10%`, under excess/1 `0%`.",
+    )
+    reserve: Annotated[bool, Flag()] = True
+    """Save for the best job rather than buy the cheaper ones after it."""
+    gate: Annotated[int | None, Share(*bounds(GainPpm))] = Field(
+        None,
+        serialization_alias="gate_ppm",
+        description="How much more than the version in service a candidate may lose in its test; "
+        "left out: `10%`. Planner excess/2 only, like all that follows.",
+    )
+    rest_periods: Annotated[int | None, Count(*bounds(Periods))] = None
+    """Periods for which a refused candidate rests its model; left out: 2."""
+    reuse_versions: Annotated[int | None, Count(*bounds(Versions))] = None
+    """Earlier versions that may be put back, the latest ones; 0 for none, left out: 8."""
+    reuse_half_life: Annotated[int | None, _SPAN] = Field(
+        None,
+        serialization_alias="reuse_half_life_seconds",
+        description="After this span the loss of a version counts half against another's; left "
+        "out: seven tenths of a period. Two periods where labels come two or more periods late.",
+    )
+    reuse_periods: Annotated[int | None, Count(*bounds(Periods))] = None
+    """Recent periods in which versions are compared; left out: 8."""
+    reuse_prior: Annotated[int | None, Share(*bounds(GainPpm), is_factor=True)] = Field(
+        None,
+        serialization_alias="reuse_prior_ppm",
+        description="Evidence that a change needs: in as many whole periods an advantage counts "
+        "half; left out: 1.",
+    )
+    reuse_margin: Annotated[int | None, Share(*bounds(Ppm))] = Field(
+        None,
+        serialization_alias="reuse_margin_ppm",
+        description="How much less the version must have lost that is put back; left out: `2%`.",
+    )
+    season_periods: Annotated[int | None, Count(*bounds(PeriodsOrNone))] = None
+    """A year in periods, where the fleet has a yearly round and data of more than one; left out: 0,
+    for none."""
+    season: Annotated[int | None, Share(*bounds(GainPpm))] = Field(
+        None,
+        serialization_alias="season_ppm",
+        description="The weight of the same season a year ago beside the last period; left out: "
+        "`30%`.",
+    )
+
+    def stored(self, policy_format: Format) -> dict[str, Any]:
+        """Return the stored form, with what was left out as the planner's page has it."""
+        planner = self.planner_of(policy_format)
+        defaults = _PLANNED_1
+        if planner == PLANNER_2:
+            defaults = _PLANNED_2 | {
+                "half_life_seconds": 9 * self.period,
+                "reuse_half_life_seconds": max(1, 7 * self.period // 10),
+            }
+        given = self.model_dump(by_alias=True)
+        said = {
+            name: defaults.get(name) if value is None else value for name, value in given.items()
+        }
+        said["planner"] = planner
+        if planner == PLANNER_1:
+            for name in REUSING:
+                del said[AuthoredPlanning.model_fields[name].serialization_alias or name]
+        return said
+
+    def planner_of(self, policy_format: Format) -> Planner:
+        """Return the planner that is meant under a format."""
+        return self.planner or (PLANNER_1 if policy_format == "policy/1" else PLANNER_2)
+
+
+REUSING: Final = tuple(AuthoredPlanning.model_fields)[
+    tuple(AuthoredPlanning.model_fields).index("gate") :
+]
+"""The values that planner `excess/1` does not have."""
+_PLANNED_1: Final[dict[str, Any]] = {
+    "half_life_seconds": 42 * _DAY,
+    "quantile_ppm": 250_000,
+    "max_periods": 26,
+    "probe_ppm": 0,
+}
+_PLANNED_2: Final[dict[str, Any]] = {
+    "quantile_ppm": 500_000,
+    "max_periods": 512,
+    "probe_ppm": 100_000,
+    "gate_ppm": 100_000,
+    "rest_periods": 2,
+    "reuse_versions": 8,
+    "reuse_periods": 8,
+    "reuse_prior_ppm": PPM,
+    "reuse_margin_ppm": 20_000,
+    "season_periods": 0,
+    "season_ppm": 300_000,
+}
