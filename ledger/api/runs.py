@@ -6,17 +6,20 @@ from typing import Final
 import grpc
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import timestamp
+from ledger.api.convert.basics import inverse, numbers, timestamp
 from ledger.api.paging import page_of
 from ledger.api.server_context import Servicer
 from ledger.application.fleet.intake import name_fault
 from ledger.application.jobs.refusals import job_unknown
 from ledger.application.ledger import LedgerApplication
+from ledger.application.lineage.documents import RunForm
 from ledger.events.values import RUN_ID
 from ledger.jobs.lineage import LineageEntry
 from ledger.v1 import run_pb2, run_service_pb2_grpc
 from ledger.v1 import run_service_pb2 as pb
 
+_FORM_NUMBERS: Final = numbers(run_pb2.RunForm, RunForm)
+_FORMS: Final[dict[int, RunForm]] = inverse(_FORM_NUMBERS)
 _JOB: Final = re.compile("models/([^/]+)/jobs/([^/]+)")
 
 
@@ -40,6 +43,21 @@ class RunServicer(Servicer, run_service_pb2_grpc.RunServiceServicer):
             is_whole=found.is_whole,
             entries=[_entry(one) for one in shown],
             next_page_token=token,
+        )
+
+    def GetRunDocument(
+        self, request: pb.GetRunDocumentRequest, context: grpc.ServicerContext
+    ) -> pb.GetRunDocumentResponse:
+        """Return a run, or a job of it, as one document."""
+        checks = Checks()
+        named = _named(checks, request.name)
+        if request.form not in _FORMS:
+            checks.refuse("form", "is required: one of " + ", ".join(_FORM_NUMBERS).upper())
+        ledger = self._server.read(request, context, checks)
+        lineage = ledger.lineages.lineage(_run_id(ledger, *named))
+        made = ledger.run_documents.document(_FORMS[request.form], lineage)
+        return pb.GetRunDocumentResponse(
+            document=made.body, media_type=made.media_type, as_of=lineage.as_of
         )
 
 

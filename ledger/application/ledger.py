@@ -34,6 +34,7 @@ from ledger.application.jobs.commands import JobCommands
 from ledger.application.jobs.deployments import JobDeployments
 from ledger.application.jobs.proposals import JobProposals
 from ledger.application.jobs.reader import JobReader
+from ledger.application.lineage.documents import RunDocuments
 from ledger.application.lineage.reader import LineageReader
 from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
@@ -131,6 +132,7 @@ class LedgerApplication:
         )
         self.job_deployments = JobDeployments(self.jobs, self.commands)
         self.lineages = LineageReader(store, info, self.grounds)
+        self.run_documents = RunDocuments(info)
 
     def evaluator(self) -> Evaluator:
         """Return a fresh evaluator that follows from the present head on."""

@@ -132,6 +132,7 @@ METHODS: Final[dict[str, str]] = {
     "GetRecipe": "fleet.read",
     "GetReviewPack": "fleet.read",
     "GetRun": "fleet.read",
+    "GetRunDocument": "fleet.read",
     "GrantRole": "roles.grant",
     "HeartbeatJob": "jobs.execute",
     "IssueToken": "tokens.issue",

@@ -20,6 +20,9 @@ def show(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write it as a page to this file.")
     ] = None,
+    openlineage: Annotated[
+        bool, typer.Option("--openlineage", help="As events of OpenLineage, one a line.")
+    ] = False,
 ) -> None:
     """Show the lineage of a run: signals, decision, plan, job, gates, deployment, outcome.
 
@@ -29,7 +32,12 @@ def show(
     from ledger.compliance.run_page import branches, run_notes, run_page, run_title, tree_lines
 
     chosen = session()
-    found = chosen.client.get_run(run_name(chosen.client, run, job))
+    name = run_name(chosen.client, run, job)
+    if openlineage:
+        told = chosen.client.get_run_document(name, "openlineage")
+        output.write(told.document.decode().rstrip("\n"))
+        return
+    found = chosen.client.get_run(name)
     plain = output.plain(found)
     if html is not None:
         page = run_page(plain)

@@ -280,3 +280,9 @@ class JobGate(StrEnum):
     APPROVAL = "APPROVAL"
     DEPLOYMENT = "DEPLOYMENT"
     OBSERVATION = "OBSERVATION"
+
+
+class RunForm(StrEnum):
+    """A form in which a run, or a job of it, is told as one document."""
+
+    OPENLINEAGE = "OPENLINEAGE"

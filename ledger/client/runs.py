@@ -24,6 +24,15 @@ class RunEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldRun:
+    """A run, or a job of it, as one document."""
+
+    document: bytes
+    media_type: str
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunLineage:
     """Everything of one run, from the first signal to the last outcome."""
 

@@ -14,7 +14,7 @@ from ledger.events.budgets import (
     BudgetSpent,
 )
 from ledger.events.cases import CASE_TYPES
-from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import (
     GateJudged,
@@ -106,8 +106,9 @@ def _decided(told: Told) -> str:
 
 def _overridden(told: Told) -> str:
     data = told.data
+    role = f" as {data['role']}" if data.get("role") else ""
     return (
-        f"{told.actor} set {data['action']} until {shown_time(data['effective_until'])}: "
+        f"{told.actor} set{role} {data['action']} until {shown_time(data['effective_until'])}: "
         f"{data['rationale']}"
     )
 
@@ -252,7 +253,7 @@ _SENTENCES: Final[dict[str, Callable[[Told], str]]] = {
     **dict.fromkeys(OBSERVED_TYPES, _observed),
     ScoreComputed.TYPE: _scored,
     **dict.fromkeys(DECISION_TYPES, _decided),
-    DecisionOverridden.TYPE: _overridden,
+    **dict.fromkeys(OVERRIDDEN_TYPES, _overridden),
     **dict.fromkeys(PLAN_TYPES, _planned),
     JobProposed.TYPE: _proposed,
     JobApproved.TYPE: _approved,

@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
 import typing as typing
@@ -16,6 +17,25 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: descriptor.FileDescriptor
+
+class _RunForm:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RunFormEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_RunForm.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    RUN_FORM_UNSPECIFIED: _RunForm.ValueType  # 0
+    """None was chosen."""
+    RUN_FORM_OPENLINEAGE: _RunForm.ValueType  # 1
+    """The run as events of OpenLineage, one JSON object a line: `application/x-ndjson`."""
+
+class RunForm(_RunForm, metaclass=_RunFormEnumTypeWrapper):
+    """A form in which a run, or a job of it, is told as one document."""
+
+RUN_FORM_UNSPECIFIED: RunForm.ValueType  # 0
+"""None was chosen."""
+RUN_FORM_OPENLINEAGE: RunForm.ValueType  # 1
+"""The run as events of OpenLineage, one JSON object a line: `application/x-ndjson`."""
 
 @typing.final
 class RunEntry(message.Message):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ledger.v1 import run_pb2 as ledger_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/v1/run_service.proto\x12\tledger.v1\x1a\x13ledger/v1/run.proto\"j\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x9d\x01\n\x0eGetRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04jobs\x18\x03 \x03(\t\x12\r\n\x05\x61s_of\x18\x04 \x01(\x03\x12\x10\n\x08is_whole\x18\x05 \x01(\x08\x12$\n\x07\x65ntries\x18\x06 \x03(\x0b\x32\x13.ledger.v1.RunEntry\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t2K\n\nRunService\x12=\n\x06GetRun\x12\x18.ledger.v1.GetRunRequest\x1a\x19.ledger.v1.GetRunResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/v1/run_service.proto\x12\tledger.v1\x1a\x13ledger/v1/run.proto\"j\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x9d\x01\n\x0eGetRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04jobs\x18\x03 \x03(\t\x12\r\n\x05\x61s_of\x18\x04 \x01(\x03\x12\x10\n\x08is_whole\x18\x05 \x01(\x08\x12$\n\x07\x65ntries\x18\x06 \x03(\x0b\x32\x13.ledger.v1.RunEntry\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t\"m\n\x15GetRunDocumentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x04\x66orm\x18\x02 \x01(\x0e\x32\x12.ledger.v1.RunForm\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x14\n\x0cmin_position\x18\x04 \x01(\x03\"M\n\x16GetRunDocumentResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x03\x32\xa2\x01\n\nRunService\x12=\n\x06GetRun\x12\x18.ledger.v1.GetRunRequest\x1a\x19.ledger.v1.GetRunResponse\x12U\n\x0eGetRunDocument\x12 .ledger.v1.GetRunDocumentRequest\x1a!.ledger.v1.GetRunDocumentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRUNREQUEST']._serialized_end=169
   _globals['_GETRUNRESPONSE']._serialized_start=172
   _globals['_GETRUNRESPONSE']._serialized_end=329
-  _globals['_RUNSERVICE']._serialized_start=331
-  _globals['_RUNSERVICE']._serialized_end=406
+  _globals['_GETRUNDOCUMENTREQUEST']._serialized_start=331
+  _globals['_GETRUNDOCUMENTREQUEST']._serialized_end=440
+  _globals['_GETRUNDOCUMENTRESPONSE']._serialized_start=442
+  _globals['_GETRUNDOCUMENTRESPONSE']._serialized_end=519
+  _globals['_RUNSERVICE']._serialized_start=522
+  _globals['_RUNSERVICE']._serialized_end=684
 # @@protoc_insertion_point(module_scope)

@@ -104,3 +104,63 @@ class GetRunResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "entries", b"entries", "is_whole", b"is_whole", "jobs", b"jobs", "model", b"model", "next_page_token", b"next_page_token", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetRunDocumentRequest(message.Message):
+    """Which document."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    FORM_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    MIN_POSITION_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. The run, or a job of it. Format: `runs/{run}` or `models/{model}/jobs/{job}`."""
+    form: run_pb2.RunForm.ValueType
+    """Required. Its form."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    min_position: builtins.int
+    """Optional. Answer only once this position is reached."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        form: run_pb2.RunForm.ValueType = ...,
+        ledger: builtins.str = ...,
+        min_position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["form", b"form", "ledger", b"ledger", "min_position", b"min_position", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetRunDocumentResponse(message.Message):
+    """A document, made of the events alone: equal events give equal bytes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: builtins.int
+    AS_OF_FIELD_NUMBER: builtins.int
+    document: builtins.bytes
+    """Output only. The document."""
+    media_type: builtins.str
+    """Output only. Its media type."""
+    as_of: builtins.int
+    """Output only. The position up to which the ledger was read."""
+    def __init__(
+        self,
+        *,
+        document: builtins.bytes = ...,
+        media_type: builtins.str = ...,
+        as_of: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "document", b"document", "media_type", b"media_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -42,6 +42,11 @@ class RunServiceStub:
                 request_serializer=ledger_dot_v1_dot_run__service__pb2.GetRunRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_run__service__pb2.GetRunResponse.FromString,
                 _registered_method=True)
+        self.GetRunDocument = channel.unary_unary(
+                '/ledger.v1.RunService/GetRunDocument',
+                request_serializer=ledger_dot_v1_dot_run__service__pb2.GetRunDocumentRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_run__service__pb2.GetRunDocumentResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer:
@@ -62,6 +67,19 @@ class RunServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRunDocument(self, request, context):
+        """Returns a run, or a job of it, as one document in a form of others.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
+        * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the document is larger than a message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -69,6 +87,11 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.GetRun,
                     request_deserializer=ledger_dot_v1_dot_run__service__pb2.GetRunRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_run__service__pb2.GetRunResponse.SerializeToString,
+            ),
+            'GetRunDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRunDocument,
+                    request_deserializer=ledger_dot_v1_dot_run__service__pb2.GetRunDocumentRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_run__service__pb2.GetRunDocumentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -101,6 +124,33 @@ class RunService:
             '/ledger.v1.RunService/GetRun',
             ledger_dot_v1_dot_run__service__pb2.GetRunRequest.SerializeToString,
             ledger_dot_v1_dot_run__service__pb2.GetRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRunDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.RunService/GetRunDocument',
+            ledger_dot_v1_dot_run__service__pb2.GetRunDocumentRequest.SerializeToString,
+            ledger_dot_v1_dot_run__service__pb2.GetRunDocumentResponse.FromString,
             options,
             channel_credentials,
             insecure,

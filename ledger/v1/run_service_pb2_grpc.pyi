@@ -44,6 +44,15 @@ class RunServiceStub:
     * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     """
+    GetRunDocument: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.GetRunDocumentRequest, _run_service_pb2.GetRunDocumentResponse]
+    """Returns a run, or a job of it, as one document in a form of others.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
+    * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the document is larger than a message.
+    """
 
 @_typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
@@ -60,6 +69,15 @@ class RunServiceAsyncStub(RunServiceStub):
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    """
+    GetRunDocument: _aio.UnaryUnaryMultiCallable[_run_service_pb2.GetRunDocumentRequest, _run_service_pb2.GetRunDocumentResponse]  # type: ignore[assignment]
+    """Returns a run, or a job of it, as one document in a form of others.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
+    * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the document is larger than a message.
     """
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -80,6 +98,21 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRunDocument(
+        self,
+        request: _run_service_pb2.GetRunDocumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_service_pb2.GetRunDocumentResponse, _abc.Awaitable[_run_service_pb2.GetRunDocumentResponse]]:
+        """Returns a run, or a job of it, as one document in a form of others.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
+        * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the document is larger than a message.
         """
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -52,10 +52,10 @@ SCOPES: Final[dict[str, dict[str, Any]]] = {
 MODEL: Final = {
     "AcknowledgeEscalation", "ApproveJob", "CancelJob", "CloseTask", "DenyJob", "DeployJobVersion",
     "Evaluate", "ExplainAuthority", "ExplainDecision", "GetDecision", "GetJob", "GetModel",
-    "GetRun", "HeartbeatJob", "LeaseJob", "ListBenchmarks", "ListDecisions", "ListEscalations",
-    "ListJobs", "ListSignalStates", "ListTasks", "OverrideDecision", "ProposeJob",
-    "RecordDeployment", "RegisterBenchmark", "RegisterModel", "ReplayDecision", "ReportGate",
-    "ResolveEscalation",
+    "GetRun", "GetRunDocument", "HeartbeatJob", "LeaseJob", "ListBenchmarks", "ListDecisions",
+    "ListEscalations", "ListJobs", "ListSignalStates", "ListTasks", "OverrideDecision",
+    "ProposeJob", "RecordDeployment", "RegisterBenchmark", "RegisterModel", "ReplayDecision",
+    "ReportGate", "ResolveEscalation",
     "RetireBenchmark", "RetireModel", "RollBackJob", "StreamSignals", "SubmitSignals", "TakeTask",
     "TryPolicy", "UpdateModel",
 }  # fmt: skip
@@ -82,7 +82,7 @@ PLACES: Final = {
     **dict.fromkeys(
         (
             "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "GetJob", "GetRun",
-            "HeartbeatJob", "LeaseJob", "ReportGate", "RollBackJob",
+            "GetRunDocument", "HeartbeatJob", "LeaseJob", "ReportGate", "RollBackJob",
         ),
         "models/fares/jobs/j1",
     ),

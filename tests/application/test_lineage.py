@@ -11,31 +11,16 @@ import pytest
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import JobLeaseExpired
-from ledger.events.values import SECOND
 from ledger.jobs.lineage import GONE, Lineage, LineageEntry
 from ledger.limits import RUN_EVENTS_MAX
-from tests.support.job_worlds import BOB, LEASE_SECONDS, TWO, WINDOW_SECONDS, Working
-from tests.support.world import DAY, HOUR, World, reason_of, rule
-
-GOOD, BAD = 0.4, 1.4
+from tests.support.job_worlds import BOB, Working
+from tests.support.run_stories import decided, run_of, whole_life
+from tests.support.world import DAY, HOUR, reason_of
 
 
 @pytest.fixture
 def working(tmp_path: Path) -> Working:
-    """Two models, of which `alpha` is to be retrained: a decision with its run is in force."""
-    world = World(tmp_path / "ledger.db", clock="wall")
-    working = Working.of(world.begin("alpha", "beta", rules=[rule("bad", "priority >= 300000")]))
-    for model, value in (("alpha", BAD), ("beta", GOOD), ("alpha", BAD)):
-        world.clock.advance(HOUR)
-        world.see(model, value, world.clock.now_micros())
-    world.settle()
-    return working
-
-
-def run_of(working: Working) -> str:
-    decided = working.world.events("decision.made.v2")[0]
-    assert decided.body.run_id is not None
-    return decided.body.run_id
+    return decided(tmp_path)
 
 
 def scanned(working: Working, run_id: str) -> set[int]:
@@ -59,26 +44,6 @@ def path(found: Lineage, one: LineageEntry) -> list[str]:
         one = by_position[one.parent]
         types.append(one.event.type.rpartition(".v")[0])
     return types
-
-
-def whole_life(working: Working) -> None:
-    """Take a job through a lost lease, its gates, a failed observation, and its return."""
-    world = working.world
-    working.propose()
-    working.approve()
-    working.lease()
-    world.clock.advance((LEASE_SECONDS + 1) * SECOND)
-    world.govern()
-    world.clock.advance((LEASE_SECONDS + 1) * SECOND)
-    world.govern()
-    token = working.lease(by=TWO)
-    working.pass_gates(token, by=TWO)
-    working.deploy(token, "v2", by=TWO, at=world.clock.now_micros())
-    working.report("observation", token, by=TWO, loss=500)
-    world.clock.advance(WINDOW_SECONDS * SECOND)
-    world.govern()
-    working.take_back(working.lease(by=TWO), by=TWO, at=world.clock.now_micros())
-    world.settle()
 
 
 def test_a_run_holds_every_event_that_names_it_and_what_it_rests_on(working: Working) -> None:

@@ -59,6 +59,21 @@ def test_a_run_is_shown_as_a_tree_by_its_id_or_by_a_job(served: Served, tmp_path
     assert plain["entries"][1]["parent_position"] == plain["entries"][0]["position"]
 
 
+def test_a_run_is_told_to_readers_of_openlineage_one_event_a_line(served: Served) -> None:
+    told = against(served)("run", "show", "--job", "j1", "--openlineage")
+    events = [json.loads(line) for line in told.out.splitlines()]
+    assert [(one["eventType"], one["job"]["name"]) for one in events] == [
+        ("START", "fares"), ("START", "fares.weekly"), ("RUNNING", "fares.weekly"),
+    ]  # fmt: skip
+    runs = RunServiceStub(served.channel)
+    request = pb.GetRunDocumentRequest(name=NAMED)
+    assert refused(lambda: runs.GetRunDocument(request, timeout=TIMEOUT)).reason == "FIELD_INVALID"
+    with served.client() as client:
+        found = client.get_run_document(NAMED, "openlineage")
+    assert found.document.decode() == told.out
+    assert found.media_type == "application/x-ndjson"
+
+
 def test_what_names_no_run_is_told_what_to_do(served: Served) -> None:
     cli = against(served)
     for named in ((), ("runs/none", "--job", "j1")):

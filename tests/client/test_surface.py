@@ -188,6 +188,7 @@ RESULTS = {
     "JudgedJob": job_service_pb2.GetJobResponse.DESCRIPTOR,
     "ReportedEvidence": job_pb2.GateEvidence.DESCRIPTOR,
     "ReportedGate": job_service_pb2.ReportGateResponse.DESCRIPTOR,
+    "ToldRun": run_service_pb2.GetRunDocumentResponse.DESCRIPTOR,
     "RetrainingJob": job_pb2.Job.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }

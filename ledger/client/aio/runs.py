@@ -1,8 +1,12 @@
 """Runs, for asyncio."""
 
 from ledger.client.aio.connection import AsyncServiceCalls
-from ledger.client.decode import paged
-from ledger.client.runs import RunEntry, RunLineage
+from ledger.client.call import Call
+from ledger.client.decode import paged, whole
+from ledger.client.enums import RunForm
+from ledger.client.inputs import number_of
+from ledger.client.runs import RunEntry, RunLineage, ToldRun
+from ledger.v1 import run_pb2
 from ledger.v1 import run_service_pb2 as pb
 
 
@@ -22,3 +26,14 @@ class AsyncRunCalls(AsyncServiceCalls):
             is_whole=first.is_whole,
             entries=tuple([entry for page in pages for entry in page.items]),
         )
+
+    async def get_run_document(
+        self, name: str, form: RunForm | str, *, min_position: int = 0
+    ) -> ToldRun:
+        """Return `runs/{run}` or `models/{model}/jobs/{job}` as one document in a form."""
+        request = pb.GetRunDocumentRequest(
+            name=name,
+            form=number_of(form, RunForm, run_pb2.RunForm, "form"),
+            min_position=min_position,
+        )
+        return await self._connection.run(Call(request, whole(ToldRun)))

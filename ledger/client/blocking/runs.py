@@ -2,8 +2,12 @@
 """Runs, for threads."""
 
 from ledger.client.blocking.connection import ServiceCalls
-from ledger.client.decode import paged
-from ledger.client.runs import RunEntry, RunLineage
+from ledger.client.call import Call
+from ledger.client.decode import paged, whole
+from ledger.client.enums import RunForm
+from ledger.client.inputs import number_of
+from ledger.client.runs import RunEntry, RunLineage, ToldRun
+from ledger.v1 import run_pb2
 from ledger.v1 import run_service_pb2 as pb
 
 
@@ -23,3 +27,12 @@ class RunCalls(ServiceCalls):
             is_whole=first.is_whole,
             entries=tuple([entry for page in pages for entry in page.items]),
         )
+
+    def get_run_document(self, name: str, form: RunForm | str, *, min_position: int = 0) -> ToldRun:
+        """Return `runs/{run}` or `models/{model}/jobs/{job}` as one document in a form."""
+        request = pb.GetRunDocumentRequest(
+            name=name,
+            form=number_of(form, RunForm, run_pb2.RunForm, "form"),
+            min_position=min_position,
+        )
+        return self._connection.run(Call(request, whole(ToldRun)))
