@@ -25,6 +25,7 @@ from ledger.application.policies.diff import policy_changes
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.steps import ChosenVersion
 from ledger.events.canonical import encode
+from ledger.governance.answers import answers_in_force
 from ledger.v1 import policy_pb2, policy_service_pb2_grpc, shadow_pb2, trial_pb2
 from ledger.v1 import policy_service_pb2 as pb
 
@@ -346,6 +347,7 @@ def _flags(ledger: LedgerApplication) -> ActivationFlags:
         positions_in_force(ledger.fleet.policies()),
         ledger.governance.unratified(),
         ledger.governance.overdue(),
+        answers_in_force(ledger.governance.judged().state),
     )
 
 

@@ -93,7 +93,8 @@ class LedgerApplication:
         )
         self.replayer = Replayer(store.events, info.origin, self.histories, shadow_planning)
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
-        self.grounds = GroundsReader(store.events, info.origin, self.histories, self.replayer)
+        events, origin = store.events, info.origin
+        self.grounds = GroundsReader(events, origin, self.histories, self.replayer, self.governance)
         self.chosen_policies = ChosenPolicies(self.fleet, self.histories, self.definitions)
         places = TrialPlaces()
         self.trials = Trials(store.events, info, self.histories, self.fleet, places)
@@ -101,9 +102,7 @@ class LedgerApplication:
         self.cases = Cases(store, info)
         self._build_retraining(store, info)
         self.shadowing = Shadowing(store, info, self.commands, shadows)
-        self.shadow_comparisons = ShadowComparisons(
-            store.events, info.origin, self.histories, places
-        )
+        self.shadow_comparisons = ShadowComparisons(events, origin, self.histories, places)
         due = (self.due_policies.run, self.reviews.run_due, self.jobs.run_due)
         self.governor = Governor(
             store, info, self.cases, self.histories, clock, self.shadowing, due

@@ -1,6 +1,7 @@
 """`decision-ledger policy …`."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -223,7 +224,7 @@ def show(
     policy: _Policy,
     version: Annotated[int, typer.Option(min=0, help="A version; 0 for the newest.")] = 0,
 ) -> None:
-    """Show a version of a policy as its document, with where it is in force."""
+    """Show a version of a policy as its document, with where it is in force and who answers."""
     chosen = session()
     found = chosen.client.get_policy(policy, version)
     one = found.version
@@ -232,15 +233,27 @@ def show(
         f"# digest {one.digest}",
         f"# drafted {output.when(one.drafted_at)} by {one.author}: {one.rationale}",
     ]
-    lines += [
-        f"# version {each.version} is in force for {scope_text(each.scope)}"
-        + (", by an emergency that was not ratified" if each.unratified else "")
-        + (", and its review is overdue" if each.review_overdue else "")
-        for each in found.policy.activations
-        if each.in_force
-    ]
+    for each in found.policy.activations:
+        if each.in_force:
+            lines += _standing(each)
     lines += [f"# {inert(each)}" for each in one.bounds]
     chosen.show(found, "\n".join([*lines, one.document.rstrip("\n")]))
+
+
+def _standing(activation: "PolicyActivation") -> Iterator[str]:
+    """Yield that a version is in force for a scope, and who answers for it, as comments."""
+    from ledger.operations.explanation import basis_of
+
+    each = activation
+    yield (
+        f"# version {each.version} is in force for {scope_text(each.scope)}"
+        + basis_of(each.answer)
+        + (f", promoted from the shadow of position {each.shadow}" if each.shadow else "")
+        + (", and its review is overdue" if each.review_overdue else "")
+    )
+    yield f"#   {each.actor} did that {output.when(each.activated_at)}: {inert(each.rationale)}"
+    if each.answer is not None:
+        yield from (f"#   {inert(one)}" for one in each.answer.sentences)
 
 
 def list_() -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ledger.client.enums import Action, ChangeKind, HeldBack
+from ledger.client.policy_answers import PolicyAnswer
 from ledger.client.records import PolicyScope
 
 
@@ -96,18 +97,6 @@ class Grounds:
 
 
 @dataclass(frozen=True, slots=True)
-class CountedApproval:
-    """An approval that an activation rests on."""
-
-    position: int
-    actor: str
-    role: str
-    meaning: str
-    approved_at: datetime
-    comment: str
-
-
-@dataclass(frozen=True, slots=True)
 class PolicyStanding:
     """By whose act the policy of a decision was in force."""
 
@@ -123,6 +112,5 @@ class PolicyStanding:
     activated_position: int
     activated_because: str
     scope: PolicyScope | None
-    basis: str = ""
-    """Under governance, by what it came into force; empty where no policy asked for approvals."""
-    approvals: tuple[CountedApproval, ...] = ()
+    answer: PolicyAnswer | None = None
+    """The persons who answer for it by now; None where it was erased."""

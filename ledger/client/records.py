@@ -20,6 +20,7 @@ from ledger.client.enums import (
     SignalKind,
 )
 from ledger.client.hashes import hex_repr
+from ledger.client.policy_answers import PolicyAnswer
 from ledger.errors import event_unreadable
 from ledger.reading import parse_json
 
@@ -247,6 +248,10 @@ class PolicyActivation:
     """Whether it is in force by an emergency that was not ratified."""
     review_overdue: bool
     """Whether it is in force and its review is overdue."""
+    answer: PolicyAnswer | None = None
+    """Of one in force, who answers for it."""
+    shadow: int = 0
+    """The position of the shadow that it cites, from which it was promoted; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from ledger.events.notation import counted
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyApproved
 from ledger.events.signals import SignalObservedV2
 from ledger.events.values import parse_time
+from ledger.governance.answers import answer_for, told
+from ledger.governance.lifecycle import LIFECYCLE_TYPES, LifecycleState
 
 _PERSONS: Final = (ActorRegistered.TYPE, AdministratorNamed.TYPE)
 _OF_APPROVALS: Final = (*_PERSONS, *DRAFTED_TYPES, PolicyApproved.TYPE, *ACTIVATED_TYPES)
@@ -73,6 +75,15 @@ def approvals_of(source: FactSource, policy: str, version: int) -> Table:
     key = (policy, version)
     kept = tuple(row for row in table.rows if (row[at["policy"]], row[at["version"]]) == key)
     return replace(table, rows=kept)
+
+
+def answered(source: FactSource, activation: int) -> list[str]:
+    """Return who answers by now for what came into force at a position, in sentences."""
+    state = LifecycleState()
+    for fact in source.facts(sorted(LIFECYCLE_TYPES)):
+        state.apply(fact.position, fact.stream, fact.type, fact.actor, fact.data, fact.recorded_at)
+    found = state.activations.get(activation)
+    return [] if found is None else list(told(answer_for(state, found)))
 
 
 def _compared(

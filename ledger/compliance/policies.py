@@ -10,6 +10,8 @@ from ledger.events import notation
 from ledger.events.canonical import encode
 from ledger.events.facts import Fact, readable
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
+from ledger.governance.answers import told_basis
+from ledger.governance.lifecycle import DIRECT
 
 TYPES: Final = (*DRAFTED_TYPES, *ACTIVATED_TYPES)
 _CHANGES_SHOWN: Final = 20
@@ -48,6 +50,8 @@ class Activation:
     position: int
     since: int
     rationale: str
+    basis: str
+    """By what it came into force; `direct` where no policy asked for approvals."""
     until: int | None = None
 
     @property
@@ -103,6 +107,7 @@ class Policies:
                     fact.position,
                     fact.recorded_at,
                     data["rationale"],
+                    data.get("basis", DIRECT),
                 )
             )
 
@@ -196,6 +201,7 @@ def changes_table(source: FactSource, scope: FactFilter) -> Table:
                 "change": "drafted" if is_draft else "activated",
                 "author": fact.actor,
                 "scope": "" if is_draft else scope_text(data["scope"]),
+                "basis": "" if is_draft else told_basis(data.get("basis", DIRECT)),
                 "changed": _difference(policies, data) if is_draft else "",
             }
         )
@@ -211,6 +217,7 @@ def changes_table(source: FactSource, scope: FactFilter) -> Table:
             ("author", "text", "who did it"),
             ("rationale", "prose", "the reason given"),
             ("scope", "text", "for which models it came into force"),
+            ("basis", "text", "by what it came into force"),
             ("changed", "prose", "differences from the version before"),
             ("digest", "text", "SHA-256 of the document"),
             ("request_id", "text", "the caller's id of the request"),
@@ -219,7 +226,7 @@ def changes_table(source: FactSource, scope: FactFilter) -> Table:
         note if scope.model else "",
         page=(
             ("Recorded", ("recorded_at", "position", "request_id")),
-            ("Change", ("change", "policy", "version", "scope")),
+            ("Change", ("change", "policy", "version", "scope", "basis")),
             ("Author", ("author",)),
             ("Why", ("rationale",)),
             ("Changes", ("changed", "digest")),

@@ -17,6 +17,7 @@ from ledger.events.cases import (
     TaskOverdue,
 )
 from ledger.events.notation import counted
+from ledger.governance.answers import told_approval_basis, told_basis
 
 Pack = Mapping[str, Any]
 _CASES: Final = (
@@ -48,6 +49,7 @@ def pack_facts(pack: Pack, digest: str, unit: str) -> Iterator[tuple[str, str]]:
     yield "review", _due(life)
     yield "written", f"by {life['author']}, {_time(life['drafted_at'])}"
     yield "in force", _activated(life)
+    yield from _rests_on(life)
     yield "retrainings decided", _cost(pack["cost"]["scheduled"], unit)
     yield "retrainings done", _cost(pack["cost"]["done"], unit)
     yield "sources", f"{sources['reporting']} report, {sources['silent']} are silent"
@@ -72,9 +74,30 @@ def _due(life: Pack) -> str:
 
 def _activated(life: Pack) -> str:
     said = f"by {life['activated_by']}, {_time(life['activated_at'])}"
-    basis = str(life["basis"]).replace("_", " ")
-    ratified = f", ratified at position {life['ratified']}" if life["ratified"] else ""
-    return f"{said} ({basis}, with {counted(len(life['approvals']), 'approval')}{ratified})"
+    return f"{said}, {told_basis(life['basis'])}: {life['activated_because']}"
+
+
+def _rests_on(life: Pack) -> Iterator[tuple[str, str]]:
+    """Yield the steps on which what is in force rests, where not on approvals of its own."""
+    if ended := life["ended_emergency"]:
+        yield "ended emergency", f"{_act(ended)}; no person ratified it in time"
+    if back := life["returned_to"]:
+        yield "returned to", f"{_act(back)}, {told_basis(back['basis'])}: {back['because']}"
+    if life["ratification"]:
+        yield "ratified", _ratified(life["ratification"])
+    elif life["basis"] == "emergency":
+        yield "ratified", "not yet"
+
+
+def _act(one: Pack) -> str:
+    return (
+        f"{one['policy']} version {one['version']}, brought into force by {one['actor']}, "
+        f"{_time(one['at'])}, at position {one['position']}"
+    )
+
+
+def _ratified(one: Pack) -> str:
+    return f"by {one['actor']}, {_time(one['at'])}, at position {one['position']}"
 
 
 def _cost(cost: Pack, unit: str) -> str:
@@ -207,9 +230,19 @@ def _approvals(pack: Pack) -> Table:
             ("role", "text", "in which role"),
             ("at", "time", "when"),
             ("position", "integer", "where it is recorded"),
+            ("meaning", "text", "what the signature means"),
+            ("basis", "text", "by what it counts"),
+            ("comment", "prose", "the words beside it"),
             ("expires_at", "time", "until when it counted"),
         ),
-        pack["life"]["approvals"],
+        [
+            one
+            | {
+                "meaning": one["meaning"].replace("_", " "),
+                "basis": told_approval_basis(one["basis"]),
+            }
+            for one in pack["life"]["approvals"]
+        ],
     )
 
 
@@ -239,8 +272,8 @@ def _emergencies(pack: Pack) -> Table:
 
 
 def _ended(one: Pack) -> str:
-    if one["ratified"]:
-        return f"ratified at position {one['ratified']}"
+    if one["ratification"]:
+        return _ratified(one["ratification"])
     if one["replaced"]:
         how = str(one["replaced_by"]).replace("_", " ")
         return f"{how} at position {one['replaced']}"

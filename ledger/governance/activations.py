@@ -11,8 +11,9 @@ from ledger.authority.state import AuthorityState
 from ledger.authority.table import EMERGENCY
 from ledger.events.cases import GOVERNOR
 from ledger.events.values import SECOND, parse_time
+from ledger.governance.approvals import Approval
 from ledger.governance.followers import restored
-from ledger.governance.lifecycle import Approval, LifecycleState, ScopeKey, scope_key
+from ledger.governance.lifecycle import LifecycleState, ScopeKey, scope_key
 from ledger.governance.requirements import (
     Requirement,
     holds,

@@ -26,6 +26,7 @@ from ledger.events.policies import (
 )
 from ledger.events.reviews import REVIEW_CLASSES, PolicyReviewed
 from ledger.events.values import parse_time
+from ledger.governance.approvals import Approval, Ratification
 
 LIFECYCLE_TYPES: Final = frozenset(
     {*DRAFTED_TYPES, *ACTIVATED_TYPES, *(cls.TYPE for cls in (*STEP_CLASSES, *REVIEW_CLASSES))}
@@ -38,7 +39,7 @@ _REVIEW_TYPES: Final = frozenset(cls.TYPE for cls in REVIEW_CLASSES)
 _RANKS: Final = {"ledger": 0, "labels": 1, "model": 2}
 _ASKING_NOTHING: Final = frozenset({PolicyDraftedV1.TYPE, PolicyDraftedV2.TYPE})
 """Types of drafts whose documents have no governance."""
-_DIRECT: Final = "direct"
+DIRECT: Final = "direct"
 """The basis of an activation that no governance asked for."""
 
 
@@ -91,6 +92,8 @@ class ActivationFact(NamedTuple):
     ratify_until: int
     within: int
     """The activation in force around it when it began as an emergency; 0 for none."""
+    recorded_at: int
+    rationale: str
 
     @property
     def named(self) -> tuple[str, int]:
@@ -148,23 +151,6 @@ class OpenSubmission(NamedTuple):
     scope: ScopeKey
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """An approval of a version as it was submitted."""
-
-    position: int
-    actor: str
-    role: str
-    policy: str
-    version: int
-    digest: str
-    submission: int
-    expires_at: int
-    withdrawn_at: int = 0
-    cited_at: int = 0
-    """The first activation that rests on it; 0 while none does."""
-
-
 @dataclass(slots=True)
 class LifecycleState:
     """The life of policies after the events that were applied."""
@@ -183,8 +169,8 @@ class LifecycleState:
     approvals: dict[int, Approval] = field(default_factory=dict)
     rejected: dict[tuple[str, int], int] = field(default_factory=dict)
     retired: dict[tuple[str, int], int] = field(default_factory=dict)
-    ratified: dict[int, int] = field(default_factory=dict)
-    """Where each activation in an emergency was ratified, by its position."""
+    ratified: dict[int, Ratification] = field(default_factory=dict)
+    """By the position of the activation in an emergency."""
     schedules: dict[int, Schedule] = field(default_factory=dict)
     """Those whose time has not come, by position."""
     labels: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
@@ -293,9 +279,11 @@ class LifecycleState:
             if (turn := self.turns.get(scope)) is not None:
                 self.turns[scope] = turn.after(position, type_, data, recorded_at)
         else:
-            self._step(position, type_, actor, data)
+            self._step(position, type_, actor, data, recorded_at)
 
-    def _step(self, position: int, type_: str, actor: str, data: Mapping[str, Any]) -> None:
+    def _step(
+        self, position: int, type_: str, actor: str, data: Mapping[str, Any], recorded_at: int
+    ) -> None:
         if type_ == PolicySubmitted.TYPE:
             named, scope = _named(data), scope_key(data["scope"])
             self._submit(named, OpenSubmission(position, actor, data["digest"], scope))
@@ -303,7 +291,7 @@ class LifecycleState:
         elif type_ == PolicyApproved.TYPE:
             self.approvals[position] = Approval(
                 position, actor, data["role"], *_named(data), data["digest"], data["submission"],
-                parse_time(data["expires_at"]),
+                parse_time(data["expires_at"]), recorded_at, data["meaning"], data["comment"],
             )  # fmt: skip
         elif type_ == PolicyApprovalWithdrawn.TYPE:
             if (approval := self.approvals.get(data["approval"])) is not None:
@@ -315,7 +303,9 @@ class LifecycleState:
             self.submissions.pop(_named(data), None)
             self.retired.setdefault(_named(data), position)
         elif type_ == PolicyRatified.TYPE:
-            self.ratified[data["activation"]] = position
+            self.ratified[data["activation"]] = Ratification(
+                position, actor, recorded_at, tuple(data["approvals"])
+            )
             if (ended := self.activations.get(data["activation"])) is not None:
                 self._close(ended.named, lambda one: one.scope == ended.scope)
             self._cite(data["approvals"], position)
@@ -357,11 +347,13 @@ class LifecycleState:
             *_named(data),
             data["digest"],
             scope,
-            data.get("basis", _DIRECT),
+            data.get("basis", DIRECT),
             tuple(data.get("approvals", ())),
             data.get("replaces"),
             0 if until is None else parse_time(until),
             0 if around is None else around.position,
+            recorded_at,
+            data["rationale"],
         )
         self.activations[position] = made
         self.in_force.pop(scope, None)  # so that the order is that of the activations that count

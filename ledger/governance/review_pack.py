@@ -28,7 +28,14 @@ from ledger.events.models import DESCRIBING
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, format_time
-from ledger.governance.lifecycle import FOLDED_TYPES, ActivationFact, LifecycleState, ReviewTurn
+from ledger.governance.answers import BasedApproval, answer_for
+from ledger.governance.approvals import Ratification
+from ledger.governance.lifecycle import (
+    FOLDED_TYPES,
+    ActivationFact,
+    LifecycleState,
+    ReviewTurn,
+)
 from ledger.governance.pack_parts import (
     PART_TYPES,
     SILENT_MAX,
@@ -155,6 +162,7 @@ class ReviewFold:
         subject, state = self.subject, self.state
         turn = state.turns[subject.scope]
         draft, activation = state.drafts[subject.named], turn.activation
+        answer = answer_for(state, activation)
         return {
             "author": draft.author,
             "drafted": draft.position,
@@ -162,27 +170,17 @@ class ReviewFold:
             "activation": activation.position,
             "activated_at": self._when(activation.position),
             "activated_by": activation.actor,
-            "basis": activation.basis,
-            "approvals": list(self._approvals(activation)),
-            "ratified": state.ratified.get(activation.position),
+            "activated_because": activation.rationale,
+            "basis": answer.basis,
+            "approvals": [_approval(one) for one in answer.approvals],
+            "returned_to": _activation(answer.returned_to),
+            "ended_emergency": _activation(answer.ended_emergency),
+            "ratification": _ratification(answer.ratification),
             "review": turn.review or None,
             "due_at": _due(state, turn),
             "overdue_since": turn.due or None,
             "reminders": max(turn.reminder, 0),
         }
-
-    def _approvals(self, activation: ActivationFact) -> Iterator[dict[str, Any]]:
-        for position in activation.approvals:
-            approval = self.state.approvals.get(position)
-            if approval is None:
-                continue  # forged: the auditor says so
-            yield {
-                "position": position,
-                "actor": approval.actor,
-                "role": approval.role,
-                "at": self._when(position),
-                "expires_at": format_time(approval.expires_at),
-            }
 
     def _when(self, position: int) -> str:
         return format_time(self._moments[position][0])
@@ -245,7 +243,7 @@ class ReviewFold:
                 "scope": scope_data(one.scope),
                 "actor": one.actor,
                 "at": self._when(position),
-                "ratified": state.ratified.get(position),
+                "ratification": _ratification(state.ratified.get(position)),
                 "replaced": None if later is None else later.position,
                 "replaced_by": None if later is None else later.basis,
             }
@@ -262,6 +260,40 @@ def pack_of(facts: Iterable[Fact], subject: ReviewSubject, origin: str) -> bytes
 def pack_digest(pack: bytes) -> str:
     """Return the digest that a signature under a review names."""
     return hashlib.sha256(pack).hexdigest()
+
+
+def _approval(one: BasedApproval) -> dict[str, Any]:
+    approval = one.approval
+    return {
+        "position": approval.position,
+        "actor": approval.actor,
+        "role": approval.role,
+        "at": format_time(approval.recorded_at),
+        "meaning": approval.meaning,
+        "comment": approval.comment,
+        "basis": one.basis,
+        "expires_at": format_time(approval.expires_at),
+    }
+
+
+def _activation(one: ActivationFact | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "position": one.position,
+        "policy": one.policy,
+        "version": one.version,
+        "actor": one.actor,
+        "at": format_time(one.recorded_at),
+        "because": one.rationale,
+        "basis": one.basis,
+    }
+
+
+def _ratification(one: Ratification | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {"position": one.position, "actor": one.actor, "at": format_time(one.recorded_at)}
 
 
 def _cost(counted: Counter[str]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from ledger.authority.state import AuthorityState
 from ledger.governance.activations import approval_fault, missing
-from ledger.governance.lifecycle import Approval, LifecycleState, OpenSubmission, ScopeKey
+from ledger.governance.approvals import Approval
+from ledger.governance.lifecycle import LifecycleState, OpenSubmission, ScopeKey
 from ledger.governance.requirements import Requirement, holders, person_of
 from ledger.governance.reviews import due_at
 from ledger.governance.steps import StepTimes, asked_of, barred

@@ -7,24 +7,18 @@ from decimal import Decimal
 from typing import Final
 
 from ledger.client.grounds import (
-    CountedApproval,
     CountedReport,
     Grounds,
     PolicyStanding,
     SignalGrounds,
 )
 from ledger.client.outcomes import Environment, ExplainedDecision, SignalScore
+from ledger.client.policy_answers import PolicyAnswer
 from ledger.client.records import PolicyScope
 from ledger.events.inert import inert
 from ledger.events.notation import counted, percent, shown_time
+from ledger.governance.answers import told_basis
 
-_BASES: Final = {
-    "approved": ", by its approvals",
-    "roll_back": ", as a roll-back",
-    "emergency": ", in an emergency",
-    "reverted": ", when an emergency was over",
-    "scheduled": ", at the time that was set for it",
-}
 _ONE: Final = 1 << 62  # the decay of age 0
 
 
@@ -76,23 +70,15 @@ def told_standing(standing: PolicyStanding) -> str:
         f"drafted it {shown(standing.drafted_at)}, at position {standing.drafted_position}: "
         f"{standing.drafted_because}. {standing.activated_by} brought it into force for "
         f"{scope_text(standing.scope)} {shown(standing.activated_at)}, at position "
-        f"{standing.activated_position}{told_basis(standing)}: {standing.activated_because}."
+        f"{standing.activated_position}{basis_of(standing.answer)}: {standing.activated_because}."
     )
-    return " ".join([said, *(f"{told_approval(each)}." for each in standing.approvals)])
+    return " ".join([said, *(standing.answer.sentences if standing.answer else ())])
 
 
-def told_basis(standing: PolicyStanding) -> str:
-    """Return on which ground a version came into force, as the end of a phrase."""
-    return _BASES.get(standing.basis, "")
-
-
-def told_approval(approval: CountedApproval) -> str:
-    """Return one approval as a sentence without its full stop."""
-    comment = f": {approval.comment}" if approval.comment else ""
-    return (
-        f"{approval.actor}, as {approval.role}, approved it {shown(approval.approved_at)}, at "
-        f"position {approval.position} ({approval.meaning.replace('_', ' ')}){comment}"
-    )
+def basis_of(answer: PolicyAnswer | None) -> str:
+    """Return by what a version came into force, as the end of a phrase; empty of a direct one."""
+    is_direct = answer is None or answer.basis == "direct"
+    return "" if answer is None or is_direct else f", {told_basis(answer.basis)}"
 
 
 def scope_text(scope: PolicyScope | None) -> str:
@@ -217,8 +203,7 @@ def explanation_page(found: ExplainedDecision) -> bytes:
         "belief": told_belief,
         "scope_text": scope_text,
         "details": told_details,
-        "basis": told_basis,
-        "approval": told_approval,
+        "basis": basis_of,
     }
     template = environment.get_template("decision.html.jinja")
     return template.render(

@@ -585,50 +585,8 @@ class Grounds(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
-class CountedApproval(message.Message):
-    """An approval that an activation rests on."""
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    POSITION_FIELD_NUMBER: builtins.int
-    ACTOR_FIELD_NUMBER: builtins.int
-    ROLE_FIELD_NUMBER: builtins.int
-    MEANING_FIELD_NUMBER: builtins.int
-    APPROVED_AT_FIELD_NUMBER: builtins.int
-    COMMENT_FIELD_NUMBER: builtins.int
-    position: builtins.int
-    """Output only. Position of its event."""
-    actor: builtins.str
-    """Output only. The person who approved."""
-    role: builtins.str
-    """Output only. The role in which that person approved."""
-    meaning: builtins.str
-    """Output only. The meaning of the signature, such as `reviewed_and_approved`."""
-    comment: builtins.str
-    """Output only. The words of the person who approved."""
-    @builtins.property
-    def approved_at(self) -> timestamp_pb2.Timestamp:
-        """Output only. When, by the ledger's clock."""
-
-    def __init__(
-        self,
-        *,
-        position: builtins.int = ...,
-        actor: builtins.str = ...,
-        role: builtins.str = ...,
-        meaning: builtins.str = ...,
-        approved_at: timestamp_pb2.Timestamp | None = ...,
-        comment: builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["approved_at", b"approved_at"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["actor", b"actor", "approved_at", b"approved_at", "comment", b"comment", "meaning", b"meaning", "position", b"position", "role", b"role"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
 class PolicyStanding(message.Message):
-    """By whose act the policy of a decision was in force."""
+    """By whose act the policy of a decision was in force, and who answers for it by now."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -644,8 +602,7 @@ class PolicyStanding(message.Message):
     ACTIVATED_POSITION_FIELD_NUMBER: builtins.int
     ACTIVATED_BECAUSE_FIELD_NUMBER: builtins.int
     SCOPE_FIELD_NUMBER: builtins.int
-    BASIS_FIELD_NUMBER: builtins.int
-    APPROVALS_FIELD_NUMBER: builtins.int
+    ANSWER_FIELD_NUMBER: builtins.int
     policy: builtins.str
     """Output only. Id of the policy."""
     version: builtins.int
@@ -664,10 +621,6 @@ class PolicyStanding(message.Message):
     """Output only. Position of the activation."""
     activated_because: builtins.str
     """Output only. Why it was activated."""
-    basis: builtins.str
-    """Output only. Under governance, by what it came into force: `approved`, `roll_back`, `emergency`,
-    `reverted` or `scheduled`; empty where no policy asked for approvals.
-    """
     @builtins.property
     def drafted_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When it was drafted."""
@@ -681,8 +634,8 @@ class PolicyStanding(message.Message):
         """Output only. The models that it is in force for."""
 
     @builtins.property
-    def approvals(self) -> containers.RepeatedCompositeFieldContainer[CountedApproval]:
-        """Output only. The approvals that the activation rests on."""
+    def answer(self) -> policy_pb2.PolicyAnswer:
+        """Output only. On what that rests: approvals, also of what a roll-back returned to, or a ratification."""
 
     def __init__(
         self,
@@ -699,11 +652,10 @@ class PolicyStanding(message.Message):
         activated_position: builtins.int = ...,
         activated_because: builtins.str = ...,
         scope: policy_pb2.PolicyScope | None = ...,
-        basis: builtins.str = ...,
-        approvals: abc.Iterable[CountedApproval] | None = ...,
+        answer: policy_pb2.PolicyAnswer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "drafted_at", b"drafted_at", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "answer", b"answer", "drafted_at", b"drafted_at", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "activated_because", b"activated_because", "activated_by", b"activated_by", "activated_position", b"activated_position", "approvals", b"approvals", "basis", b"basis", "drafted_at", b"drafted_at", "drafted_because", b"drafted_because", "drafted_by", b"drafted_by", "drafted_position", b"drafted_position", "policy", b"policy", "scope", b"scope", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "activated_because", b"activated_because", "activated_by", b"activated_by", "activated_position", b"activated_position", "answer", b"answer", "drafted_at", b"drafted_at", "drafted_because", b"drafted_because", "drafted_by", b"drafted_by", "drafted_position", b"drafted_position", "policy", b"policy", "scope", b"scope", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

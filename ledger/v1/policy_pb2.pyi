@@ -132,6 +132,8 @@ class PolicyActivation(message.Message):
     IN_FORCE_FIELD_NUMBER: builtins.int
     UNRATIFIED_FIELD_NUMBER: builtins.int
     REVIEW_OVERDUE_FIELD_NUMBER: builtins.int
+    ANSWER_FIELD_NUMBER: builtins.int
+    SHADOW_FIELD_NUMBER: builtins.int
     policy: builtins.str
     """Output only. Id of the policy."""
     version: builtins.int
@@ -150,6 +152,8 @@ class PolicyActivation(message.Message):
     """Output only. True while it is in force by an emergency that was not ratified."""
     review_overdue: builtins.bool
     """Output only. True while it is in force and its review is overdue."""
+    shadow: builtins.int
+    """Output only. The position of the shadow that it cites, from which it was promoted; 0 for none."""
     @builtins.property
     def scope(self) -> PolicyScope:
         """Output only. The scope that it is in force for."""
@@ -157,6 +161,10 @@ class PolicyActivation(message.Message):
     @builtins.property
     def activated_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When, by the ledger's clock."""
+
+    @builtins.property
+    def answer(self) -> PolicyAnswer:
+        """Output only. Of one in force, who answers for it; absent of others."""
 
     def __init__(
         self,
@@ -172,10 +180,158 @@ class PolicyActivation(message.Message):
         in_force: builtins.bool = ...,
         unratified: builtins.bool = ...,
         review_overdue: builtins.bool = ...,
+        answer: PolicyAnswer | None = ...,
+        shadow: builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "answer", b"answer", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "actor", b"actor", "digest", b"digest", "in_force", b"in_force", "policy", b"policy", "position", b"position", "rationale", b"rationale", "review_overdue", b"review_overdue", "scope", b"scope", "unratified", b"unratified", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_at", b"activated_at", "actor", b"actor", "answer", b"answer", "digest", b"digest", "in_force", b"in_force", "policy", b"policy", "position", b"position", "rationale", b"rationale", "review_overdue", b"review_overdue", "scope", b"scope", "shadow", b"shadow", "unratified", b"unratified", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PolicyAnswer(message.Message):
+    """Who answers for a version in force: on which approvals it rests, and by what they count."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    BASIS_FIELD_NUMBER: builtins.int
+    APPROVALS_FIELD_NUMBER: builtins.int
+    RETURNED_TO_FIELD_NUMBER: builtins.int
+    ENDED_EMERGENCY_FIELD_NUMBER: builtins.int
+    RATIFICATION_FIELD_NUMBER: builtins.int
+    SENTENCES_FIELD_NUMBER: builtins.int
+    basis: builtins.str
+    """Output only. By what the version came into force: `direct` where no policy asked for approvals,
+    else `approved`, `roll_back`, `emergency`, `reverted` or `scheduled`.
+    """
+    @builtins.property
+    def approvals(self) -> containers.RepeatedCompositeFieldContainer[CountedApproval]:
+        """Output only. The approvals that it rests on, by position."""
+
+    @builtins.property
+    def returned_to(self) -> PolicyAct:
+        """Output only. Of what a roll-back, or the end of an emergency, brought back: its earlier activation."""
+
+    @builtins.property
+    def ended_emergency(self) -> PolicyAct:
+        """Output only. The emergency that was never ratified and ended by this activation."""
+
+    @builtins.property
+    def ratification(self) -> PolicyAct:
+        """Output only. The ratification of the emergency that brought it into force."""
+
+    @builtins.property
+    def sentences(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. The same in sentences."""
+
+    def __init__(
+        self,
+        *,
+        basis: builtins.str = ...,
+        approvals: abc.Iterable[CountedApproval] | None = ...,
+        returned_to: PolicyAct | None = ...,
+        ended_emergency: PolicyAct | None = ...,
+        ratification: PolicyAct | None = ...,
+        sentences: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["ended_emergency", b"ended_emergency", "ratification", b"ratification", "returned_to", b"returned_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["approvals", b"approvals", "basis", b"basis", "ended_emergency", b"ended_emergency", "ratification", b"ratification", "returned_to", b"returned_to", "sentences", b"sentences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CountedApproval(message.Message):
+    """An approval that a version in force rests on."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    ACTOR_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    MEANING_FIELD_NUMBER: builtins.int
+    APPROVED_AT_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    BASIS_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Output only. Position of its event."""
+    actor: builtins.str
+    """Output only. The person who approved."""
+    role: builtins.str
+    """Output only. The role in which that person approved."""
+    meaning: builtins.str
+    """Output only. The meaning of the signature, such as `reviewed_and_approved`."""
+    comment: builtins.str
+    """Output only. The words of the person who approved."""
+    basis: builtins.str
+    """Output only. By what it counts: the `activation` cites it, so did the one `returned_to`, or the
+    `ratification`.
+    """
+    @builtins.property
+    def approved_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When, by the ledger's clock."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        actor: builtins.str = ...,
+        role: builtins.str = ...,
+        meaning: builtins.str = ...,
+        approved_at: timestamp_pb2.Timestamp | None = ...,
+        comment: builtins.str = ...,
+        basis: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["approved_at", b"approved_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actor", b"actor", "approved_at", b"approved_at", "basis", b"basis", "comment", b"comment", "meaning", b"meaning", "position", b"position", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PolicyAct(message.Message):
+    """A step in the life of a version: an activation, or its ratification."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    ACTOR_FIELD_NUMBER: builtins.int
+    ACTED_AT_FIELD_NUMBER: builtins.int
+    BECAUSE_FIELD_NUMBER: builtins.int
+    BASIS_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Output only. Position of its event."""
+    policy: builtins.str
+    """Output only. Id of the policy."""
+    version: builtins.int
+    """Output only. Number of the version."""
+    actor: builtins.str
+    """Output only. The actor that took it."""
+    because: builtins.str
+    """Output only. Why, in that actor's words; empty of a ratification."""
+    basis: builtins.str
+    """Output only. Of an activation, by what it came into force; empty of a ratification."""
+    @builtins.property
+    def acted_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When, by the ledger's clock."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        policy: builtins.str = ...,
+        version: builtins.int = ...,
+        actor: builtins.str = ...,
+        acted_at: timestamp_pb2.Timestamp | None = ...,
+        because: builtins.str = ...,
+        basis: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["acted_at", b"acted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["acted_at", b"acted_at", "actor", b"actor", "basis", b"basis", "because", b"because", "policy", b"policy", "position", b"position", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

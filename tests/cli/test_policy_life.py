@@ -106,7 +106,9 @@ def test_an_emergency_is_loud_until_it_is_ratified(people: Run, tmp_path: Path) 
     rush = ("policy", "activate", "main", "2", *BECAUSE, "--emergency", "--actor", PAT)
     assert "is in force, at position" in done(people(*rush))
     assert "2 EMERGENCY, UNRATIFIED" in done(people("policy", "list"))
-    assert "by an emergency that was not ratified" in done(people("policy", "show", "main"))
+    shown = done(people("policy", "show", "main"))
+    assert "is in force for the whole ledger, in an emergency" in shown
+    assert "#   It is not ratified." in shown
     assert "main version 2: in force by an emergency." in done(people("policy", "status", "main"))
     assert "main version 2 is in force by an emergency" in people("doctor").out
     early = people("policy", "ratify", "main", "2", "--actor", PAT)

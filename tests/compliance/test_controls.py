@@ -57,6 +57,17 @@ def test_a_clause_names_events_commands_tables_and_questions_that_there_are(name
         assert len(set(names)) == len(names)
 
 
+def test_policies_in_shadow_answer_in_every_framework_by_events_table_and_command() -> None:
+    for one in frameworks().values():
+        found = [clause for clause in one.clauses if "shadows" in clause.tables]
+        assert found, one.name
+        for clause in found:
+            assert {"shadow.begun", "shadow.ended"} <= set(clause.events)
+            assert "policy compare" in clause.commands
+    ai_act = [one for one in frameworks()["eu-ai-act"].clauses if "shadows" in one.tables]
+    assert [one.clause for one in ai_act] == ["12(2)(a)", "14(4)(a)", "26(5)"]
+
+
 def test_a_name_means_all_versions_of_its_type() -> None:
     clause = ControlClause("1", "x", ("decision.made",), (), (), ())
     assert clause.types == {"decision.made.v1", "decision.made.v2"}

@@ -34,13 +34,14 @@ def test_a_decision_names_who_approved_its_policy_in_which_role_and_when(tmp_pat
     found = world.ledger.grounds.standing(scored)
     assert found is not None
     told = decode(PolicyStanding, standing(found))
-    assert (told.title, told.version, told.basis) == ("Second", 2, "approved")
-    assert [(one.actor, one.role, one.meaning) for one in told.approvals] == [
+    assert told.answer is not None
+    assert (told.title, told.version, told.answer.basis) == ("Second", 2, "approved")
+    assert [(one.actor, one.role, one.meaning) for one in told.answer.approvals] == [
         ("users/sam", APPROVER, "reviewed_and_approved"),
         ("users/kim", APPROVER, "reviewed_and_approved"),
     ]
     events = {event.position: event for event in world.events("policy.approved.v1")}
-    assert all(events[one.position].body.actor == one.actor for one in told.approvals)
+    assert all(events[one.position].body.actor == one.actor for one in told.answer.approvals)
     words = told_standing(told)
     assert "users/pat brought it into force for the whole ledger" in words
     assert ", by its approvals: go." in words
@@ -62,7 +63,8 @@ def test_a_roll_back_is_told_as_one(tmp_path: Path) -> None:
     found = world.ledger.grounds.standing(world.scores("m1")[-1])
     assert found is not None
     told = decode(PolicyStanding, standing(found))
-    assert (told.version, told.basis, told.activated_because) == (1, "roll_back", "worse")
+    assert told.answer is not None
+    assert (told.version, told.answer.basis, told.activated_because) == (1, "roll_back", "worse")
     assert ", as a roll-back: worse." in told_standing(told)
     world.close()
 

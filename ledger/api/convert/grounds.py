@@ -2,6 +2,7 @@
 
 from ledger.api.convert.basics import message_of, timestamp
 from ledger.api.convert.policies import scope
+from ledger.api.convert.policy_answers import policy_answer
 from ledger.application.decisions.grounds import DecisionGrounds, SelectedReport, StandingPolicy
 from ledger.events.decisions import RecordedEnvironment
 from ledger.events.values import format_decimal
@@ -89,15 +90,5 @@ def standing(found: StandingPolicy) -> pb.PolicyStanding:
         activated_position=found.activation.position,
         activated_because=found.activated.rationale,
         scope=scope(found.activated.scope),
-        basis=getattr(found.activated, "basis", ""),  # not before governance
-        approvals=[
-            message_of(
-                pb.CountedApproval,
-                approved,
-                position=event.position,
-                actor=event.body.actor,
-                approved_at=timestamp(event.recorded_at),
-            )
-            for event, approved in found.approvals
-        ],
+        answer=None if found.answer is None else policy_answer(found.answer),
     )

@@ -1,16 +1,18 @@
 """Policies: versions, activations, scopes and what the linter found."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import message_of, timestamp
+from ledger.api.convert.policy_answers import policy_answer
 from ledger.application.documents.problems import Problem
 from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
 from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
+from ledger.governance.answers import ActivationAnswer
 from ledger.governance.lifecycle import ScopeKey
 from ledger.governance.status import VersionStatus
 from ledger.governance.steps import scope_part
@@ -84,6 +86,8 @@ class ActivationFlags:
     """Those that wait for ratification."""
     overdue: frozenset[int]
     """Those whose review is overdue."""
+    answers: Mapping[int, ActivationAnswer]
+    """By position, the persons who answer for each."""
 
 
 def policy(view: PolicyRecord, flags: ActivationFlags) -> policy_pb2.Policy:
@@ -158,6 +162,7 @@ def positions_in_force(views: Iterable[PolicyRecord]) -> frozenset[int]:
 def _activation(
     activated: PolicyActivated, placed: PlacedEvent, flags: ActivationFlags
 ) -> policy_pb2.PolicyActivation:
+    answer = flags.answers.get(placed.position)
     return message_of(
         policy_pb2.PolicyActivation,
         activated,
@@ -168,4 +173,6 @@ def _activation(
         in_force=placed.position in flags.in_force,
         unratified=placed.position in flags.unratified,
         review_overdue=placed.position in flags.overdue,
+        answer=None if answer is None else policy_answer(answer),
+        shadow=placed.cause or 0,
     )

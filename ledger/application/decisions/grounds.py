@@ -4,22 +4,23 @@ Everything is read from the ledger as it was at the decision's horizon, and comp
 observations; so it costs what a replay costs, and cannot be had once an observation is erased.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ledger.application.commands import signal_stream
 from ledger.application.decisions.replay import ColdAssessment, Replayer
 from ledger.application.fleet.history import HistoryReader, window_bounds
+from ledger.application.policies.governance import PolicyGovernance
 from ledger.errors import LedgerError, Reason
 from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import HorizonData, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import Observed
-from ledger.events.policies import PolicyActivated, PolicyActivatedV2, PolicyApproved, PolicyDrafted
+from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.events.signals import DEFINED_TYPES, SignalDefined, SignalObservedV2
 from ledger.events.values import SECOND
+from ledger.governance.answers import ActivationAnswer, answer_for
 from ledger.governance.case_words import told_case
 from ledger.kernel.intermediates import ScoreTrace, SignalTrace, trace_score
 from ledger.rules.counterfactuals import Situation, SmallestChange, counterfactuals
@@ -61,16 +62,22 @@ class StandingPolicy:
     activation: RecordedEvent
     drafted: PolicyDrafted
     activated: PolicyActivated
-    approvals: tuple[tuple[RecordedEvent, PolicyApproved], ...]
-    """Those that the activation rests on, as far as their bodies are there."""
+    answer: ActivationAnswer | None
+    """The persons who answer for it by now; None where it was erased a moment ago."""
 
 
 class GroundsReader:
     """Reads the grounds of decisions of one ledger."""
 
     def __init__(
-        self, events: Events, ledger: str, histories: HistoryReader, replayer: Replayer
+        self,
+        events: Events,
+        ledger: str,
+        histories: HistoryReader,
+        replayer: Replayer,
+        governance: PolicyGovernance,
     ) -> None:
+        self._governance = governance
         self._events = events
         self._ledger = ledger
         self._histories = histories
@@ -135,9 +142,11 @@ class GroundsReader:
         if not found or draft is None:
             return None
         event, activated = found
-        approvals = tuple(self._approvals(activated))
+        state = self._governance.judged().state
+        known = state.activations.get(event.position)
+        answer = None if known is None else answer_for(state, known)
         return StandingPolicy(
-            document, draft, event, typed(draft, PolicyDrafted), activated, approvals
+            document, draft, event, typed(draft, PolicyDrafted), activated, answer
         )
 
     def asked(self, model: str, decision: int) -> list[str]:
@@ -155,16 +164,6 @@ class GroundsReader:
             and decision in (event.data.get("escalation"), event.data.get("task"))
         ]
         return [told_case(event) for event in sorted(found, key=lambda event: event.position)]
-
-    def _approvals(
-        self, activated: PolicyActivated
-    ) -> Iterator[tuple[RecordedEvent, PolicyApproved]]:
-        """Yield the approvals that an activation cites."""
-        cited = activated.approvals if isinstance(activated, PolicyActivatedV2) else []
-        for position in cited:
-            event = self._events.event(self._ledger, position)
-            if event is not None and event.body_bytes is not None:
-                yield event, typed(event, PolicyApproved)
 
     def _units(self, signals: list[str], as_of: int) -> dict[str, str]:
         """Return the unit of each signal as it was defined at a position; none where it is not."""

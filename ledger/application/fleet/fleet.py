@@ -38,11 +38,15 @@ FLEET_TYPES: Final = MODEL_TYPES | POLICY_TYPES | {*DEFINED_TYPES, BodyErased.TY
 
 @dataclass(frozen=True, slots=True)
 class PlacedEvent:
-    """An event's position, time and author ("" where erased), beside the thing it is about."""
+    """An event's position, time, author and cause, beside the thing it is about.
+
+    Author and cause are "" and None where its body was erased.
+    """
 
     position: int
     recorded_at: int
     actor: str
+    cause: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +208,10 @@ class Fleet:
 
 def _apply(state: _State, event: RecordedEvent) -> None:
     """Fold one event; one whose body was erased counts with its header."""
-    actor = "" if event.body_bytes is None else event.body.actor
-    placed = PlacedEvent(event.position, event.recorded_at, actor)
+    placed = PlacedEvent(event.position, event.recorded_at, "")
+    if event.body_bytes is not None:
+        body = event.body
+        placed = replace(placed, actor=body.actor, cause=body.causation_position)
     if event.type in MODEL_TYPES:
         _apply_model(state, event, placed)
     elif event.type in POLICY_TYPES:
