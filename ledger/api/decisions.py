@@ -19,6 +19,7 @@ from ledger.api.convert.decisions import (
 from ledger.api.convert.grounds import grounds, standing
 from ledger.api.paging import page_of
 from ledger.api.server_context import Servicer, beyond_head
+from ledger.application.decisions.decisions import RecordedDecision
 from ledger.application.decisions.overrides import OverrideSpec
 from ledger.application.decisions.replay import ReplayKind
 from ledger.application.ledger import LedgerApplication
@@ -27,8 +28,8 @@ from ledger.events.decisions import DecisionMade
 from ledger.events.policy_document import Action, PolicyDocument
 from ledger.events.registry import typed
 from ledger.limits import REPLAY_RANGE_MAX
+from ledger.v1 import decision_pb2, decision_service_pb2_grpc, replay_pb2
 from ledger.v1 import decision_service_pb2 as pb
-from ledger.v1 import decision_service_pb2_grpc, replay_pb2
 
 _MODELS_MAX: Final = 1_000
 _REPORT_SECONDS: Final = 1.0
@@ -56,7 +57,7 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
         return pb.EvaluateResponse(
             appended=appended(result.written),
             evaluated=[
-                pb.EvaluatedDecision(decision=evaluated(one), score=score_of(one))
+                pb.EvaluatedDecision(decision=_around(ledger, one), score=score_of(one))
                 for one in result.decided
             ],
         )
@@ -97,7 +98,7 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
         model, _, position = checks.placed_name("name", request.name, "decisions")
         ledger = self._server.read(request, context, checks)
         decided = ledger.decisions.get(model, position)
-        return pb.GetDecisionResponse(decision=evaluated(decided), score=score_of(decided))
+        return pb.GetDecisionResponse(decision=_around(ledger, decided), score=score_of(decided))
 
     def ListDecisions(
         self, request: pb.ListDecisionsRequest, context: grpc.ServicerContext
@@ -120,8 +121,10 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
             descending=True,
         )
         shown, token = page.cut(events, lambda event: event.position, upper)
+        listed = [(typed(event, DecisionMade), event) for event in shown]
+        around = ledger.decisions.overrulings.around(listed)
         return pb.ListDecisionsResponse(
-            decisions=[decision(typed(event, DecisionMade), event) for event in shown],
+            decisions=[decision(made, event, around[event.position]) for made, event in listed],
             next_page_token=token,
         )
 
@@ -136,7 +139,7 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
         decided, explained = explain(model, position)
         policy = _document(ledger, decided.decision)
         response = pb.ExplainDecisionResponse(
-            decision=evaluated(decided),
+            decision=_around(ledger, decided),
             explanation=explanation(decided, explained, policy),
             override=ledger.decisions.told_override(decided.decision),
         )
@@ -239,6 +242,14 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
                 results.clear()
                 reported = now
         yield report(last, done=True)
+
+
+def _around(ledger: LedgerApplication, decided: RecordedDecision) -> decision_pb2.Decision:
+    """Return a decision with the overrides around it."""
+    event = decided.decision_event
+    return evaluated(
+        decided, ledger.decisions.overrulings.around([(decided.decision, event)])[event.position]
+    )
 
 
 def _document(ledger: LedgerApplication, data: DecisionMade) -> PolicyDocument:

@@ -74,7 +74,7 @@ def list_(
             one.rule or "-",
             output.percent(one.environment.priority_ppm),
             output.when(one.horizon.evaluated_at),
-            "historical" if one.horizon.historical else "",
+            _note(one),
         )
         for one in found
     ]
@@ -82,8 +82,21 @@ def list_(
     chosen.show({"decisions": found}, output.table(headings, rows))
 
 
+def _note(one: "Decision") -> str:
+    """Return what a list says of a decision beside its own outcome."""
+    if one.overruled_by:
+        last = one.overruled_by[-1]
+        word = "overruled" if last.in_effect else "was overruled"
+        return f"{word} until {output.when(last.effective_until)} by {last.actor}"
+    if one.set_by:
+        return f"by the override of {one.set_by.actor}"
+    return "historical" if one.horizon.historical else ""
+
+
 def show(decision: _Name) -> None:
     """Show one decision and its score."""
+    from ledger.operations.explanation import told_overruling
+
     chosen = session()
     found = chosen.client.get_decision(resolved(decision))
     signals = output.table(
@@ -102,6 +115,7 @@ def show(decision: _Name) -> None:
         ],
     )
     told = _facts(found.decision)
+    told += [("overruled", told_overruling(one)) for one in found.decision.overruled_by]
     if not chosen.as_json:
         told += open_facts(found.decision.model, found.decision.position)
     facts = output.table(("FIELD", "VALUE"), told)
@@ -127,8 +141,15 @@ def _facts(one: "Decision") -> list[tuple[str, object]]:
 
 
 def _overridden(one: "Decision") -> str:
-    by = one.overridden
-    return f"at position {by.position}; by the rules alone: {by.action}" if by else "no"
+    by, set_by = one.overridden, one.set_by
+    if not by:
+        return "no"
+    told = f"at position {by.position}; by the rules alone: {by.action}"
+    if set_by:
+        role = f" as {set_by.role}" if set_by.role else ""
+        until = output.when(set_by.effective_until)
+        told += f"; by {set_by.actor}{role} until {until}: {set_by.reason}"
+    return told
 
 
 def explain(

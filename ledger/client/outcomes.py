@@ -131,6 +131,22 @@ class OverrideInEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideRecord:
+    """An override as a person set it; `role` is empty where none was held then."""
+
+    position: int
+    actor: str
+    role: str
+    action: Action
+    tier: str
+    reason: str
+    effective_from: datetime
+    effective_until: datetime
+    in_effect: bool
+    """Whether it holds still: it is not over, none came after it, and its model is not retired."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The action for a model, the rule that gave it, and everything that rule could see."""
 
@@ -150,6 +166,10 @@ class Decision:
     position: int
     run_id: str
     recorded_at: datetime
+    overruled_by: tuple[OverrideRecord, ...] = ()
+    """The overrides that people set over it, in order."""
+    set_by: OverrideRecord | None = None
+    """The override that it is under; None where there is none, or it was erased."""
 
 
 @dataclass(frozen=True, slots=True)

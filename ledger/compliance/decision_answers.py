@@ -12,7 +12,7 @@ from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
-from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES, ScoreComputed
 from ledger.events.facts import Fact, readable
 from ledger.events.notation import counted
 from ledger.events.plans import PLAN_TYPES
@@ -309,7 +309,7 @@ def which_rule(asked: _Asked, answer: Answer) -> None:
 
 
 def overridden(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
-    """List overrides, and say whether one caused the decision asked about."""
+    """List overrides; say whether one caused the decision asked about, or was set over it."""
     table = overrides_table(source, FactFilter(model=inquiry.model))
     answer.say(f"On record: {counted(len(table.rows), 'override')}.")
     if inquiry.position is not None or inquiry.model:
@@ -325,6 +325,16 @@ def overridden(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
                 else f"The decision at position {fact.position} was set by the override at "
                 f"position {replaced['position']}; without it: {replaced['action']}."
             )
+            for over, said in FactFilter(model=inquiry.model).facts_of_model(
+                source, *OVERRIDDEN_TYPES
+            ):
+                if over.causation_position == fact.position:
+                    role = f" as {said['role']}" if said.get("role") else ""
+                    until = notation.shown_time(said["effective_until"])
+                    answer.say(
+                        f"{over.actor}{role} overruled it at position {over.position} with "
+                        f"{said['action']}, until {until}: {said['rationale']}"
+                    )
             if data["historical"]:
                 answer.say(_HISTORICAL)
     answer.tables.append(table)

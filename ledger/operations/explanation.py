@@ -12,7 +12,12 @@ from ledger.client.grounds import (
     PolicyStanding,
     SignalGrounds,
 )
-from ledger.client.outcomes import Environment, ExplainedDecision, SignalScore
+from ledger.client.outcomes import (
+    Environment,
+    ExplainedDecision,
+    OverrideRecord,
+    SignalScore,
+)
 from ledger.client.policy_answers import PolicyAnswer
 from ledger.client.records import PolicyScope
 from ledger.events.inert import inert
@@ -30,6 +35,7 @@ def explanation_text(found: ExplainedDecision, *, is_full: bool) -> str:
         at = shown(found.decision.horizon.evaluated_at)
         parts.insert(0, f"Evaluated as of {at}: historical, so it changes nothing in force.\n")
     parts += ["", inert(found.override)] if found.override else []
+    parts += _section("Overruled", [told_overruling(one) for one in found.decision.overruled_by])
     if found.standing:
         parts += ["", f"Policy: {inert(told_standing(found.standing))}"]
     parts += _section("Asked of people", list(found.asked))
@@ -53,6 +59,16 @@ def explanation_text(found: ExplainedDecision, *, is_full: bool) -> str:
 
 def _section(title: str, sentences: list[str]) -> list[str]:
     return ["", f"{title}:", *(f"  {inert(each)}" for each in sentences)] if sentences else []
+
+
+def told_overruling(one: OverrideRecord) -> str:
+    """Return who overruled a decision, until when, with what and why, in sentences."""
+    role = f" as {one.role}" if one.role else ""
+    holds = "It holds still." if one.in_effect else "It does not hold any more."
+    return (
+        f"{one.actor}{role} overruled it with {one.action} until {shown(one.effective_until)}, at "
+        f"position {one.position}: {one.reason.rstrip('.')}. {holds}"
+    )
 
 
 def changes(found: ExplainedDecision) -> list[str]:
@@ -204,6 +220,7 @@ def explanation_page(found: ExplainedDecision) -> bytes:
         "scope_text": scope_text,
         "details": told_details,
         "basis": basis_of,
+        "overruling": told_overruling,
     }
     template = environment.get_template("decision.html.jinja")
     return template.render(

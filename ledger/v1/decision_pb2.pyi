@@ -528,6 +528,62 @@ class OverrideInEffect(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class OverrideRecord(message.Message):
+    """An override as a person set it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    ACTOR_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    TIER_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: builtins.int
+    EFFECTIVE_UNTIL_FIELD_NUMBER: builtins.int
+    IN_EFFECT_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Output only. Where it is."""
+    actor: builtins.str
+    """Output only. The person who set it."""
+    role: builtins.str
+    """Output only. The role in which that was; empty where none was held then."""
+    action: Action.ValueType
+    """Output only. The action that takes the place of what was decided."""
+    tier: builtins.str
+    """Output only. The escalation tier."""
+    reason: builtins.str
+    """Output only. Why."""
+    in_effect: builtins.bool
+    """Output only. Whether it holds still: it is not over, none came after it, and its model is not retired."""
+    @builtins.property
+    def effective_from(self) -> timestamp_pb2.Timestamp:
+        """Output only. From when it holds."""
+
+    @builtins.property
+    def effective_until(self) -> timestamp_pb2.Timestamp:
+        """Output only. When it ends."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        actor: builtins.str = ...,
+        role: builtins.str = ...,
+        action: Action.ValueType = ...,
+        tier: builtins.str = ...,
+        reason: builtins.str = ...,
+        effective_from: timestamp_pb2.Timestamp | None = ...,
+        effective_until: timestamp_pb2.Timestamp | None = ...,
+        in_effect: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["effective_from", b"effective_from", "effective_until", b"effective_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "actor", b"actor", "effective_from", b"effective_from", "effective_until", b"effective_until", "in_effect", b"in_effect", "position", b"position", "reason", b"reason", "role", b"role", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Decision(message.Message):
     """What to do about a model, the rule that says so, and everything that rule could see."""
 
@@ -549,6 +605,8 @@ class Decision(message.Message):
     POSITION_FIELD_NUMBER: builtins.int
     RUN_ID_FIELD_NUMBER: builtins.int
     RECORDED_AT_FIELD_NUMBER: builtins.int
+    OVERRULED_BY_FIELD_NUMBER: builtins.int
+    SET_BY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `models/{model}/decisions/{position}`."""
     model: builtins.str
@@ -591,6 +649,14 @@ class Decision(message.Message):
     def recorded_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When it was recorded."""
 
+    @builtins.property
+    def overruled_by(self) -> containers.RepeatedCompositeFieldContainer[OverrideRecord]:
+        """Output only. The overrides that people set over it, in order; those that were erased are not among them."""
+
+    @builtins.property
+    def set_by(self) -> OverrideRecord:
+        """Output only. The override that it is under; empty if there is none, or it was erased."""
+
     def __init__(
         self,
         *,
@@ -610,9 +676,11 @@ class Decision(message.Message):
         position: builtins.int = ...,
         run_id: builtins.str = ...,
         recorded_at: timestamp_pb2.Timestamp | None = ...,
+        overruled_by: abc.Iterable[OverrideRecord] | None = ...,
+        set_by: OverrideRecord | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["environment", b"environment", "horizon", b"horizon", "overridden", b"overridden", "recorded_at", b"recorded_at", "since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["environment", b"environment", "horizon", b"horizon", "overridden", b"overridden", "recorded_at", b"recorded_at", "set_by", b"set_by", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "environment", b"environment", "held_back", b"held_back", "horizon", b"horizon", "model", b"model", "name", b"name", "overridden", b"overridden", "position", b"position", "procedure", b"procedure", "reason", b"reason", "recorded_at", b"recorded_at", "rule", b"rule", "run_id", b"run_id", "score_position", b"score_position", "since", b"since", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "environment", b"environment", "held_back", b"held_back", "horizon", b"horizon", "model", b"model", "name", b"name", "overridden", b"overridden", "overruled_by", b"overruled_by", "position", b"position", "procedure", b"procedure", "reason", b"reason", "recorded_at", b"recorded_at", "rule", b"rule", "run_id", b"run_id", "score_position", b"score_position", "set_by", b"set_by", "since", b"since", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

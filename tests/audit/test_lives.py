@@ -17,6 +17,7 @@ from tests.support.lives import Lived, Steps, live
 QUICK, LONG = 60, 80
 """Steps of a life."""
 NOT_WRITTEN = {
+    "decision.overridden.v1",
     "ledger.configured.v1",
     "ledger.configured.v2",
     "recorder.event.v1",

@@ -206,11 +206,28 @@ def test_an_override_is_told_with_its_reason_its_end_and_who_set_it(
     assert re.search(r"users/ada overrode it until [0-9TZ:-]+: Its labels arrived twice\.", said)
     assert "users/ada overrode it until" in told("why", "fares").out
     shown = told("decision", "show", "fares").out
-    assert re.search(r"overridden +at position [0-9]+; by the rules alone: [A-Z_]+\n", shown)
+    said = r"overridden +at position [0-9]+; by the rules alone: [A-Z_]+; by users/ada until "
+    assert re.search(said + r"[0-9TZ:-]+: Its labels arrived twice\.\n", shown)
+    place = f"models/fares/decisions/{seen}"
+    told_over = r"users/ada overruled it with ADJUST_DATA_COLLECTION until [0-9TZ:-]+, at position "
+    told_over += r"[0-9]+: Its labels arrived twice\. It holds still\."
+    page = tmp_path / "original.html"
+    original = told("decision", "explain", place, "--html", str(page))
+    for text in (original.out, told("decision", "show", place).out, page.read_text()):
+        assert re.search(told_over, text), text
+    assert "action       " in told("decision", "show", place).out, "the original stays as it was"
+    newest, overruled = told("decision", "list", "fares").out.splitlines()[1:3]
+    assert newest.endswith("by the override of users/ada")
+    assert re.search(r"overruled until [0-9TZ:-]+ by users/ada$", overruled)
+    (record,) = told("decision", "show", place, "--json").json["decision"]["overruled_by"]
+    assert (record["role"], record["in_effect"]) == ("", True)
     answer = told("audit", "answer", "override", "--model", "fares", "--json").json
     (row,) = answer["tables"][0]["rows"]
     assert (row["actor"], row["rationale"]) == ("users/ada", "Its labels arrived twice.")
     assert any("was set by the override at position" in one for one in answer["said"])
+    asked = ("audit", "answer", "override", "--model", "fares", "--position", str(seen), "--json")
+    answer = told(*asked).json
+    assert any("users/ada overruled it at position" in one for one in answer["said"])
     counted = told("compliance", "export", str(tmp_path / "o"), "--model", "fares", "--json").json
     assert counted["rows"]["overrides"] == 1
 

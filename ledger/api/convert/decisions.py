@@ -5,6 +5,7 @@ from typing import Final
 
 from ledger.api.convert.basics import message_of, numbers, timestamp
 from ledger.application.decisions.decisions import RecordedDecision
+from ledger.application.decisions.overrulings import NOT_OVERRULED, Overruling
 from ledger.application.decisions.replay import EventReplay, ReplayKind
 from ledger.events import decisions as events
 from ledger.events.envelope import RecordedEvent
@@ -23,12 +24,16 @@ _OUTCOMES: Final = {
 }
 
 
-def evaluated(decided: RecordedDecision) -> decision_pb2.Decision:
-    """Return the decision of an evaluation."""
-    return decision(decided.decision, decided.decision_event)
+def evaluated(
+    decided: RecordedDecision, around: Overruling = NOT_OVERRULED
+) -> decision_pb2.Decision:
+    """Return the decision of an evaluation, with the overrides around it."""
+    return decision(decided.decision, decided.decision_event, around)
 
 
-def decision(data: events.DecisionMade, event: RecordedEvent) -> decision_pb2.Decision:
+def decision(
+    data: events.DecisionMade, event: RecordedEvent, around: Overruling
+) -> decision_pb2.Decision:
     """Return a decision; one that follows from a score and was not recorded has no position."""
     is_recorded = event.type in events.DECISION_TYPES
     return message_of(
@@ -40,6 +45,8 @@ def decision(data: events.DecisionMade, event: RecordedEvent) -> decision_pb2.De
         position=event.position if is_recorded else 0,
         run_id=event.body.run_id,
         recorded_at=timestamp(event.recorded_at),
+        overruled_by=[message_of(decision_pb2.OverrideRecord, one) for one in around.overruled_by],
+        set_by=around.set_by and message_of(decision_pb2.OverrideRecord, around.set_by),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller, ledger_time, model_stream
+from ledger.application.decisions.overrulings import Overrulings
 from ledger.application.decisions.replay import Replayer
 from ledger.application.erasure import at_newest_head, with_bodies
 from ledger.application.evaluation.assessments import AssessmentInputs, Recordable, proposal
@@ -77,6 +78,7 @@ class Decisions:
         self._histories = histories
         self._replayer = replayer
         self._clock = clock
+        self.overrulings = Overrulings(store, info)
 
     def evaluate(self, caller: Caller, models: Sequence[str], at: int | None) -> EvaluationResult:
         """Score models and decide about them as of the head, all in one append.
