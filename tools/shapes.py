@@ -33,6 +33,7 @@ from ledger.operations.authority import AuthorityTable
 from ledger.operations.compliance import ComplianceFiles
 from ledger.operations.examination import Check
 from ledger.operations.master_key import AdoptedHead
+from ledger.operations.provenance import VerifiedProvenance
 from ledger.operations.signals import Definition
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
@@ -128,6 +129,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "job deny": records.Appended,
     "job cancel": jobs.ChangedJob,
     "run show": runs.RunLineage,
+    "run verify": VerifiedProvenance,
     "task list": cases.ModelTasks,
     "task take": records.Appended,
     "task close": records.Appended,

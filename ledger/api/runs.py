@@ -55,7 +55,7 @@ class RunServicer(Servicer, run_service_pb2_grpc.RunServiceServicer):
             checks.refuse("form", "is required: one of " + ", ".join(_FORM_NUMBERS).upper())
         ledger = self._server.read(request, context, checks)
         lineage = ledger.lineages.lineage(_run_id(ledger, *named))
-        made = ledger.run_documents.document(_FORMS[request.form], lineage)
+        made = ledger.run_documents.document(_FORMS[request.form], lineage, named[2])
         return pb.GetRunDocumentResponse(
             document=made.body, media_type=made.media_type, as_of=lineage.as_of
         )

@@ -100,6 +100,7 @@ class LedgerApplication:
         self.trials = Trials(store.events, info, self.histories, self.fleet, places)
         self.overrides = Overrides(store, info, self.decisions, self.authority, clock)
         self.cases = Cases(store, info)
+        self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
         self._build_retraining(store, info)
         self.shadowing = Shadowing(store, info, self.commands, shadows)
         self.shadow_comparisons = ShadowComparisons(events, origin, self.histories, places)
@@ -112,7 +113,6 @@ class LedgerApplication:
         self.drills = Drills(store, info)
         self.erasure = Erasure(store, info, self.governance.keeps_activations)
         self._forget_erased()
-        self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
 
     def _forget_erased(self) -> None:
         """Have the parts that keep copies of bodies forget those that are erased."""
@@ -131,7 +131,8 @@ class LedgerApplication:
         )
         self.job_deployments = JobDeployments(self.jobs, self.commands)
         self.lineages = LineageReader(store, info, self.grounds)
-        self.run_documents = RunDocuments(info)
+        proving = self.attestation
+        self.run_documents = RunDocuments(info, proving.checkpoints, proving.keyring)
 
     def evaluator(self) -> Evaluator:
         """Return a fresh evaluator that follows from the present head on."""

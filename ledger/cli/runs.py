@@ -7,6 +7,8 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
+from ledger.cli.trust import Keys
+from ledger.events.notation import counted, shown_time
 from ledger.operations.failures import MisuseError
 from ledger.private import make_folder, write_whole
 
@@ -23,6 +25,13 @@ def show(
     openlineage: Annotated[
         bool, typer.Option("--openlineage", help="As events of OpenLineage, one a line.")
     ] = False,
+    provenance: Annotated[
+        bool,
+        typer.Option(
+            "--provenance",
+            help="As a statement about what its job deployed, signed by the ledger: in-toto, SLSA.",
+        ),
+    ] = False,
 ) -> None:
     """Show the lineage of a run: signals, decision, plan, job, gates, deployment, outcome.
 
@@ -33,9 +42,11 @@ def show(
 
     chosen = session()
     name = run_name(chosen.client, run, job)
-    if openlineage:
-        told = chosen.client.get_run_document(name, "openlineage")
-        output.write(told.document.decode().rstrip("\n"))
+    if openlineage and provenance:
+        raise MisuseError("--openlineage and --provenance are two documents.", "Ask for one.")
+    if openlineage or provenance:
+        form = "openlineage" if openlineage else "provenance"
+        output.write(chosen.client.get_run_document(name, form).document.decode().rstrip("\n"))
         return
     found = chosen.client.get_run(name)
     plain = output.plain(found)
@@ -47,6 +58,35 @@ def show(
     chosen.show(found, output.lines([run_title(plain), *tree_lines(branches(plain))]))
     if not chosen.as_json:
         output.say(run_notes(plain))
+
+
+def verify(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The output of `run show --provenance`.")
+    ],
+    artifact: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Also compare this file with what it is about."),
+    ] = None,
+    vkey: Keys = None,
+) -> None:
+    """Verify what a job deployed, offline: the signature of a statement, checkpoint, artifacts."""
+    from ledger.operations.provenance import verified_provenance
+    from ledger.operations.trust import trusted
+
+    found = verified_provenance(file, trusted(vkey, None), artifact or ())
+    facts = [
+        ("ledger", f"{found.ledger}, a head of {counted(found.size, 'event')}"),
+        ("model", found.model),
+        ("job", f"{found.job} by {found.recipe}, of {found.run}"),
+        ("executor", found.executor),
+        ("time", f"{shown_time(found.started_on)} to {shown_time(found.finished_on)}"),
+        *(("artifact", f"{one.name} sha256:{one.sha256}") for one in found.subjects),
+    ]
+    session().show(found, output.table(("FIELD", "VALUE"), facts))
+    if not session().as_json:
+        said = f" Compared: {', '.join(found.compared)}." if found.compared else ""
+        output.say(f"The ledger's key has signed this.{said}")
 
 
 def run_name(client: "LedgerClient", run: str, job: str) -> str:

@@ -86,7 +86,7 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "run": Group(
         "Everything of one decision to retrain, from the first signal to the last outcome.",
-        ("show",),
+        ("show", "verify"),
         "runs",
     ),
     "task": Group("The work that decisions ask for.", ("list", "take", "close"), "tasks"),

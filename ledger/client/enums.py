@@ -286,3 +286,4 @@ class RunForm(StrEnum):
     """A form in which a run, or a job of it, is told as one document."""
 
     OPENLINEAGE = "OPENLINEAGE"
+    PROVENANCE = "PROVENANCE"

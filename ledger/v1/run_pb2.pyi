@@ -28,6 +28,10 @@ class _RunFormEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_RunForm.ValueT
     """None was chosen."""
     RUN_FORM_OPENLINEAGE: _RunForm.ValueType  # 1
     """The run as events of OpenLineage, one JSON object a line: `application/x-ndjson`."""
+    RUN_FORM_PROVENANCE: _RunForm.ValueType  # 2
+    """The provenance of what a job deployed: an in-toto statement with SLSA's predicate, in a DSSE
+    envelope that the ledger's keys sign: `application/vnd.dsse.envelope.v1+json`.
+    """
 
 class RunForm(_RunForm, metaclass=_RunFormEnumTypeWrapper):
     """A form in which a run, or a job of it, is told as one document."""
@@ -36,6 +40,10 @@ RUN_FORM_UNSPECIFIED: RunForm.ValueType  # 0
 """None was chosen."""
 RUN_FORM_OPENLINEAGE: RunForm.ValueType  # 1
 """The run as events of OpenLineage, one JSON object a line: `application/x-ndjson`."""
+RUN_FORM_PROVENANCE: RunForm.ValueType  # 2
+"""The provenance of what a job deployed: an in-toto statement with SLSA's predicate, in a DSSE
+envelope that the ledger's keys sign: `application/vnd.dsse.envelope.v1+json`.
+"""
 
 @typing.final
 class RunEntry(message.Message):

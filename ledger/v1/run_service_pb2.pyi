@@ -116,7 +116,9 @@ class GetRunDocumentRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     MIN_POSITION_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Required. The run, or a job of it. Format: `runs/{run}` or `models/{model}/jobs/{job}`."""
+    """Required. The run, or a job of it. Format: `runs/{run}` or `models/{model}/jobs/{job}`. For a
+    form that is about one job a run is enough where it has no other.
+    """
     form: run_pb2.RunForm.ValueType
     """Required. Its form."""
     ledger: builtins.str
@@ -139,7 +141,7 @@ class GetRunDocumentRequest(message.Message):
 
 @typing.final
 class GetRunDocumentResponse(message.Message):
-    """A document, made of the events alone: equal events give equal bytes."""
+    """A document, made of the events alone: equal events give equal content."""
 
     DESCRIPTOR: descriptor.Descriptor
 

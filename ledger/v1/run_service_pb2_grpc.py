@@ -74,6 +74,8 @@ class RunServiceServicer:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): the job has not come far enough for that form.
+        * `SIGNING_STOPPED` (FAILED_PRECONDITION): the ledger contradicts itself or what was signed.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the document is larger than a message.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -51,6 +51,8 @@ class RunServiceStub:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): the job has not come far enough for that form.
+    * `SIGNING_STOPPED` (FAILED_PRECONDITION): the ledger contradicts itself or what was signed.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the document is larger than a message.
     """
 
@@ -77,6 +79,8 @@ class RunServiceAsyncStub(RunServiceStub):
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): the job has not come far enough for that form.
+    * `SIGNING_STOPPED` (FAILED_PRECONDITION): the ledger contradicts itself or what was signed.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the document is larger than a message.
     """
 
@@ -112,6 +116,8 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `RUN_UNKNOWN` (NOT_FOUND): no event names such a run.
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): the job has not come far enough for that form.
+        * `SIGNING_STOPPED` (FAILED_PRECONDITION): the ledger contradicts itself or what was signed.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the document is larger than a message.
         """
 

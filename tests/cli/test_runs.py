@@ -1,5 +1,6 @@
 """A run is shown from the command line as a tree, as JSON and as a page."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from ledger.client import LedgerRefusedError
+from ledger.client.jobs import Artifact, ReportedEvidence
 from ledger.compliance.run_page import branches, run_notes, tree_lines
 from ledger.v1 import run_service_pb2 as pb
 from ledger.v1.run_service_pb2_grpc import RunServiceStub
 from tests.cli.conftest import against
 from tests.support.job_worlds import RECIPE
-from tests.support.live_fleet import furnish
+from tests.support.live_fleet import START, furnish
 from tests.support.served import TIMEOUT, Served, refused, serving
 
 NAMED = "models/fares/jobs/j1"
@@ -72,6 +74,48 @@ def test_a_run_is_told_to_readers_of_openlineage_one_event_a_line(served: Served
         found = client.get_run_document(NAMED, "openlineage")
     assert found.document.decode() == told.out
     assert found.media_type == "application/x-ndjson"
+
+
+def test_what_a_job_deployed_is_stated_under_the_ledger_s_key(
+    served: Served, tmp_path: Path
+) -> None:
+    cli, artifact = against(served), tmp_path / "model.bin"
+    artifact.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    with served.client(actor="services/worker-1") as worker:
+        lease = worker.lease_job(NAMED).job.lease
+        assert lease is not None
+        refused_yet = cli("run", "show", "--job", "j1", "--provenance")
+        assert "cannot be attested: it has deployed nothing" in refused_yet.err
+        missing = ReportedEvidence(metrics={"missing": 1}, artifacts=(Artifact("model", digest),))
+        worker.report_gate(NAMED, lease.token, "data-integrity", missing)
+        compared = ReportedEvidence(champion={"loss": 100}, candidate={"loss": 1})
+        worker.report_gate(NAMED, lease.token, "candidate", compared)
+        worker.report_gate(NAMED, lease.token, "holdout", ReportedEvidence(metrics={"loss": 7}))
+        worker.deploy_job_version(
+            NAMED, lease.token, "v2", in_service_at=START, trained_through=START, baseline_loss=0.3
+        )
+    told = cli("run", "show", "--job", "j1", "--provenance")
+    statement = tmp_path / "statement.json"
+    statement.write_text(told.out)
+    key = cli("vkey").out.strip()
+    verified = cli("run", "verify", str(statement), "--vkey", key, "--artifact", str(artifact))
+    assert f"artifact  model sha256:{digest}" in verified.out
+    assert "executor  services/worker-1" in verified.out
+    assert "The ledger's key has signed this. Compared: model." in verified.err
+    as_json = cli("run", "verify", str(statement), "--vkey", key, "--json").json
+    assert (as_json["job"], as_json["model"]) == ("j1", "fares")
+    artifact.write_bytes(b"others")
+    other = cli("run", "verify", str(statement), "--vkey", key, "--artifact", str(artifact))
+    assert other.code == 4
+    assert "is none of the artifacts" in other.err
+    statement.write_text(told.out.replace("signatures", "Signatures"))
+    broken = cli("run", "verify", str(statement), "--vkey", key)
+    assert broken.code == 4
+    assert "its members are not those of an envelope" in broken.err
+    assert cli("run", "verify", str(statement)).code == 2
+    both = cli("run", "show", "--job", "j1", "--provenance", "--openlineage")
+    assert both.code == 2
 
 
 def test_what_names_no_run_is_told_what_to_do(served: Served) -> None:

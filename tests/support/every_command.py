@@ -112,6 +112,7 @@ ELSEWHERE = {
     "escalation resolve",
     "job show",
     "run show",
+    "run verify",
     "job propose",
     "job approve",
     "job deny",

@@ -5,6 +5,7 @@ from typing import Final
 
 from ledger.events.jobs import ArtifactPart
 from ledger.events.values import SECOND
+from ledger.storage.vault import Vault
 from tests.support.job_worlds import LEASE_SECONDS, TWO, WINDOW_SECONDS, Working
 from tests.support.world import HOUR, World, rule
 
@@ -12,9 +13,9 @@ GOOD, BAD = 0.4, 1.4
 ARTIFACT: Final = ArtifactPart(name="model.bin", sha256="5e" * 32)
 
 
-def decided(folder: Path) -> Working:
+def decided(folder: Path, vault: Vault | None = None) -> Working:
     """Return two models; by a decision with its run `alpha` is to be retrained."""
-    world = World(folder / "ledger.db", clock="wall")
+    world = World(folder / "ledger.db", clock="wall", vault=vault)
     working = Working.of(world.begin("alpha", "beta", rules=[rule("bad", "priority >= 300000")]))
     for model, value in (("alpha", BAD), ("beta", GOOD), ("alpha", BAD)):
         world.clock.advance(HOUR)
