@@ -9,9 +9,9 @@ import grpc
 from ledger.api.checks import Checks
 from ledger.api.convert import cases as convert
 from ledger.api.convert.basics import appended, timestamp
+from ledger.api.moments import check_moment, position_asked
 from ledger.api.paging import Page, page_of
-from ledger.api.server_context import Servicer, beyond_head
-from ledger.application.ledger import LedgerApplication
+from ledger.api.server_context import Servicer
 from ledger.governance.cases import ModelCases, OpenEscalation, OpenTask
 from ledger.limits import LABEL_CHARS_MAX, TEXT_CHARS_MAX
 from ledger.v1 import case_service_pb2 as pb
@@ -86,16 +86,14 @@ class CaseServicer(Servicer, case_service_pb2_grpc.CaseServiceServicer):
         """Return what is open at the moment asked for; later pages show that of the first."""
         checks = Checks()
         model = checks.name("parent", request.parent, "models", optional=True)
-        checks.position("as_of_position", request.as_of_position)
-        if request.HasField("as_of_time"):
-            checks.time("as_of_time", request.as_of_time, given=True)
+        check_moment(request, checks)
         for field in ("tier", "owner"):
             if len(getattr(request, field, "")) > LABEL_CHARS_MAX:
                 checks.refuse(field, f"is longer than {LABEL_CHARS_MAX} characters")
         ledger = self._server.read(request, context, checks)
         if model and ledger.fleet.model(model) is None:
             raise ledger.fleet.model_unknown(model)
-        position = _asked(request, ledger) if page.upper is None else page.upper
+        position = position_asked(request, ledger) if page.upper is None else page.upper
         if position is None:
             position, models = ledger.cases.now()
         else:
@@ -154,21 +152,6 @@ class CaseServicer(Servicer, case_service_pb2_grpc.CaseServiceServicer):
         assert outcome is not None, "the checks have refused that"
         written = ledger.cases.close(caller, model, position, outcome, request.note)
         return pb.CloseTaskResponse(appended=appended(written))
-
-
-def _asked(
-    request: pb.ListEscalationsRequest | pb.ListTasksRequest, ledger: LedgerApplication
-) -> int | None:
-    """Return the position that a request asks for; None for now."""
-    which = request.WhichOneof("as_of")
-    if which == "as_of_time":
-        return ledger.log.position_at(request.as_of_time.ToMicroseconds())
-    if which is None:
-        return None
-    head = ledger.log.head().position
-    if request.as_of_position > head:
-        raise beyond_head("as_of_position", request.as_of_position, head)
-    return request.as_of_position
 
 
 def _cut(

@@ -6,9 +6,8 @@ from ledger.api.calls import call_of
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.policies import (
-    ActivationFlags,
+    PolicyMoment,
     policy,
-    positions_in_force,
     problems,
     scope_of,
     stated_digest,
@@ -17,6 +16,7 @@ from ledger.api.convert.policies import (
 )
 from ledger.api.convert.shadows import comparison, shadow
 from ledger.api.convert.trials import changes, source_of, span_of, trial
+from ledger.api.moments import check_moment, position_asked
 from ledger.api.paging import cut, page_of
 from ledger.api.policy_reviews import ReviewCalls
 from ledger.application.commands import Caller
@@ -217,38 +217,38 @@ class PolicyServicer(ReviewCalls, policy_service_pb2_grpc.PolicyServiceServicer)
         """Return the state of a version, now or as of a position."""
         checks = Checks()
         name, number = checks.version_name("name", request.name, version_optional=True)
-        checks.position("as_of", request.as_of)
+        check_moment(request, checks)
         scope = scope_of(request.scope, checks)
         ledger = self._server.read(request, context, checks)
-        found = ledger.governance.status(name, number, scope, request.as_of)
+        found = ledger.governance.status(name, number, scope, position_asked(request, ledger))
         return pb.GetPolicyStatusResponse(status=status(found))
 
     def GetPolicy(
         self, request: pb.GetPolicyRequest, context: grpc.ServicerContext
     ) -> pb.GetPolicyResponse:
-        """Return one version and where the policy is in force."""
+        """Return one version and where the policy is in force, now or at an earlier moment."""
         checks = Checks()
         name, number = checks.version_name("name", request.name, version_optional=True)
+        check_moment(request, checks)
         ledger = self._server.read(request, context, checks)
-        ledger.fleet.refresh()
-        shown = _version(ledger, name, number)
+        moment = _moment(request, ledger)
+        shown = _version(ledger, name, number, moment)
         view = ledger.fleet.policy(name)
         assert view is not None, "a policy with a version is known"
-        flags = _flags(ledger)
-        return pb.GetPolicyResponse(policy=policy(view, flags), version=shown)
+        return pb.GetPolicyResponse(policy=policy(view, moment), version=shown)
 
     def ListPolicies(
         self, request: pb.ListPoliciesRequest, context: grpc.ServicerContext
     ) -> pb.ListPoliciesResponse:
-        """List policies by id."""
-        page = page_of(request)
-        ledger = self._server.read(request, context)
-        ledger.fleet.refresh()
-        every = ledger.fleet.policies()
-        flags = _flags(ledger)
+        """List policies by id, now or at an earlier moment."""
+        page, checks = page_of(request), Checks()
+        check_moment(request, checks)
+        ledger = self._server.read(request, context, checks)
+        moment = _moment(request, ledger)
+        every = [view for view in ledger.fleet.policies() if moment.versions(view)]
         views, token = cut(page, every, lambda view: view.name)
         return pb.ListPoliciesResponse(
-            policies=[policy(view, flags) for view in views], next_page_token=token
+            policies=[policy(view, moment) for view in views], next_page_token=token
         )
 
     def DiffPolicy(
@@ -341,23 +341,26 @@ class PolicyServicer(ReviewCalls, policy_service_pb2_grpc.PolicyServiceServicer)
         return comparison(listed, ledger.shadow_comparisons.compare(position, as_of or None))
 
 
-def _flags(ledger: LedgerApplication) -> ActivationFlags:
-    """Return what holds of the activations in force."""
-    return ActivationFlags(
-        positions_in_force(ledger.fleet.policies()),
-        ledger.governance.unratified(),
-        ledger.governance.overdue(),
-        answers_in_force(ledger.governance.judged().state),
-    )
+def _moment(
+    request: pb.GetPolicyRequest | pb.ListPoliciesRequest, ledger: LedgerApplication
+) -> PolicyMoment:
+    """Return the moment that a request asks for; what is known of the fleet is as new."""
+    position = position_asked(request, ledger)
+    ledger.fleet.refresh()
+    life = ledger.governance.as_of(position)
+    return PolicyMoment(position, life, answers_in_force(life))
 
 
-def _version(ledger: LedgerApplication, name: str, number: int) -> policy_pb2.PolicyVersion:
-    """Return a version, the newest for 0; POLICY_UNKNOWN where there is none."""
+def _version(
+    ledger: LedgerApplication, name: str, number: int, moment: PolicyMoment | None = None
+) -> policy_pb2.PolicyVersion:
+    """Return a version, the newest for 0; POLICY_UNKNOWN where there is none by then."""
     view = ledger.fleet.policy(name)
-    if view is None:
+    known = 0 if view is None else len(view.drafted) if moment is None else moment.versions(view)
+    if view is None or not known:
         raise ledger.fleet.policy_unknown(name)
-    chosen = number or len(view.drafted)
-    if not 1 <= chosen <= len(view.drafted):
+    chosen = number or known
+    if not 1 <= chosen <= known:
         raise ledger.fleet.policy_unknown(name, number)
     drafted, placed = view.policy.drafts[chosen - 1], view.drafted[chosen - 1]
     if drafted is None:

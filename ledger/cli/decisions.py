@@ -322,29 +322,32 @@ def resolved(name: str, *, or_score: bool = False) -> str:
 
 def _at(position: int, *, or_score: bool) -> str:
     """Return the resource name of the decision at a position, or of the score if that will do."""
-    from ledger.client.errors import refused
-    from ledger.errors import Reason
+    from ledger.client.errors import NotAuthorisedError
     from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 
-    client = session().client
-    start = max(position - 1, 0)
-    for event in client.list_events(after_position=start, until_position=position):
-        if event.position != position:  # 0, which is no position
-            break
-        if event.type in DECISION_TYPES:
-            return f"{event.stream}/decisions/{position}"
-        if event.type == ScoreComputed.TYPE and or_score:
-            return f"{event.stream}/scores/{position}"
-        raise refused(
-            Reason.DECISION_UNKNOWN,
-            f"Position {position} holds {event.type}, no decision.",
-            remedy="List decisions with `decision-ledger decision list`.",
-        )
-    raise refused(
-        Reason.DECISION_UNKNOWN,
-        f"There is no position {position}.",
-        remedy="See `decision-ledger log tail` for those there are.",
-    )
+    if not position:
+        raise _no_decision("There is no position 0.")
+    client, only = session().client, (position - 1, position)
+    for decision in client.list_decisions(after_position=only[0], until_position=only[1]):
+        return decision.name
+    try:  # what else it holds takes another right, which is not needed for a decision
+        for event in client.list_events(after_position=only[0], until_position=only[1]):
+            if event.type in DECISION_TYPES:  # its body is gone
+                return f"{event.stream}/decisions/{position}"
+            if event.type == ScoreComputed.TYPE and or_score:
+                return f"{event.stream}/scores/{position}"
+            raise _no_decision(f"Position {position} holds {event.type}, no decision.")
+    except NotAuthorisedError:
+        pass
+    raise _no_decision(f"There is no decision at position {position}.")
+
+
+def _no_decision(what: str) -> Exception:
+    from ledger.client.errors import refused
+    from ledger.errors import Reason
+
+    remedy = "List decisions with `decision-ledger decision list`."
+    return refused(Reason.DECISION_UNKNOWN, what, remedy=remedy)
 
 
 def receipt(

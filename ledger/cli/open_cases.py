@@ -1,28 +1,14 @@
 """The parts that commands of escalations and tasks share: a moment, words, what is open."""
 
-from typing import TYPE_CHECKING, Annotated, Final
-
-import typer
+from typing import TYPE_CHECKING, Final
 
 from ledger.cli import output
 from ledger.cli.session import session
-from ledger.cli.values import PositionOrTime, parse_moment
 
 if TYPE_CHECKING:
     from ledger.client.cases import Escalation, ModelTask
 
-AsOf = Annotated[
-    str | None,
-    typer.Option(
-        help="Show a past moment: a position, a time, `yesterday`, or how long ago as 12h or 7d."
-    ),
-]
 OUTCOMES: Final = "cause-found, signal-fixed, false-alarm or retrain-after-all"
-
-
-def moment_of(as_of: str | None) -> PositionOrTime:
-    """Return the moment that `--as-of` names."""
-    return parse_moment(as_of, "--as-of", session().now) if as_of else PositionOrTime()
 
 
 def answer_of(one: "Escalation") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output, values
+from ledger.cli.moments import AsOf, moment_of
 from ledger.cli.session import session
 from ledger.events.inert import inert
 from ledger.limits import DOCUMENT_BYTES_MAX
@@ -15,7 +16,8 @@ from ledger.operations.failures import MisuseError
 from ledger.operations.places import named_text
 
 if TYPE_CHECKING:
-    from ledger.client.records import PolicyActivation, PolicyProblem, PolicyScope
+    from ledger.client.policy_scopes import PolicySchedule, PolicyScope
+    from ledger.client.records import PolicyActivation, PolicyProblem, PolicyVersion
 
 _Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.")]
 _File = Annotated[str, typer.Argument(metavar="FILE", help="YAML or JSON; `-` for standard input.")]
@@ -142,12 +144,24 @@ def draft(
     for line in told_problems(file, made.warnings):
         output.say(line)
     version = made.version
-    chosen.show(
-        made,
-        f"Drafted {version.policy} version {version.version}, digest {version.digest}. To bring it "
-        f"into force: decision-ledger policy activate {version.policy} {version.version} "
-        "--rationale …",
-    )
+    said = f"Drafted {version.policy} version {version.version}, digest {version.digest}."
+    chosen.show(made, said if chosen.as_json else f"{said} {_next_step(version)}")
+
+
+def _next_step(version: "PolicyVersion") -> str:
+    """Return the command by which a draft goes on: another version may ask for approvals of it."""
+    named = (version.policy, version.version)
+    asking = [
+        one
+        for one in session().client.get_policy_status(*named).needs
+        if (one.policy, one.version) != named
+    ]
+    policy, number = named
+    if asking:
+        step = f"decision-ledger policy submit {policy} {number} --rationale …"
+        return f"To have it approved, as {asking[0].policy} asks for: {step}"
+    step = f"decision-ledger policy activate {policy} {number} --rationale …"
+    return f"To bring it into force: {step}"
 
 
 def activate(
@@ -171,6 +185,7 @@ def activate(
     """Bring a version into force: for the whole ledger, one model, or models with labels."""
     chosen = session()
     scope = scope_of(model, label)
+    effective = values.parse_time(at, "--at") if at else None
     if shadow and emergency:
         raise MisuseError("--emergency and --shadow exclude each other: it waits for no shadow.")
     if shadow:
@@ -195,7 +210,7 @@ def activate(
         rationale,
         scope=scope,
         digest=digest,
-        effective_time=at or None,
+        effective_time=effective,
         shadow=shadow,
     )
     what = f"is to come into force at {at}" if at else "is in force"
@@ -223,10 +238,11 @@ def scope_text(scope: "PolicyScope | None") -> str:
 def show(
     policy: _Policy,
     version: Annotated[int, typer.Option(min=0, help="A version; 0 for the newest.")] = 0,
+    as_of: AsOf = None,
 ) -> None:
     """Show a version of a policy as its document, with where it is in force and who answers."""
-    chosen = session()
-    found = chosen.client.get_policy(policy, version)
+    chosen, then = session(), moment_of(as_of)
+    found = chosen.client.get_policy(policy, version, as_of=then.time, as_of_position=then.position)
     one = found.version
     lines = [
         f"# {one.name}: {one.title}",
@@ -236,6 +252,7 @@ def show(
     for each in found.policy.activations:
         if each.in_force:
             lines += _standing(each)
+    lines += [f"# version {each.version} {to_come(each)}" for each in found.policy.schedules]
     lines += [f"# {inert(each)}" for each in one.bounds]
     chosen.show(found, "\n".join([*lines, one.document.rstrip("\n")]))
 
@@ -256,10 +273,19 @@ def _standing(activation: "PolicyActivation") -> Iterator[str]:
         yield from (f"#   {inert(one)}" for one in each.answer.sentences)
 
 
-def list_() -> None:
-    """List policies and the versions in force."""
-    chosen = session()
-    found = list(chosen.client.list_policies())
+def to_come(schedule: "PolicySchedule") -> str:
+    """Return how a version is to come into force: for what, when, and by whose word."""
+    return (
+        f"is to come into force for {scope_text(schedule.scope)} at "
+        f"{output.when(schedule.effective_time)}, set by {schedule.actor} at position "
+        f"{schedule.position}"
+    )
+
+
+def list_(as_of: AsOf = None) -> None:
+    """List policies and the versions in force, and those that are to come into force."""
+    chosen, then = session(), moment_of(as_of)
+    found = list(chosen.client.list_policies(as_of=then.time, as_of_position=then.position))
     rows = [
         (
             one.policy,
@@ -270,7 +296,12 @@ def list_() -> None:
         for one in found
     ]
     headings = ("POLICY", ">NEWEST", "IN FORCE", "TITLE")
-    chosen.show({"policies": found}, output.table(headings, rows))
+    pending = [
+        f"{one.policy} version {each.version} {to_come(each)}."
+        for one in found
+        for each in one.schedules
+    ]
+    chosen.show({"policies": found}, "\n".join([output.table(headings, rows), *pending]))
 
 
 def _in_force(activation: "PolicyActivation") -> str:

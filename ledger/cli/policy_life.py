@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.policies import scope_of, scope_text
+from ledger.cli.moments import AsOf, moment_of
+from ledger.cli.policies import scope_of, scope_text, to_come
 from ledger.cli.policy_shadows import scope_of_shadow
 from ledger.cli.session import session
 from ledger.operations.failures import MisuseError
@@ -153,12 +154,16 @@ def status(
     version: Annotated[int, typer.Option(min=0, help="A version; 0 for the newest.")] = 0,
     model: _Model = "",
     label: _Label = None,
-    as_of: Annotated[int, typer.Option(min=0, help="As of this position; 0 for now.")] = 0,
+    as_of: AsOf = None,
 ) -> None:
     """Show the state of a version: which approvals it takes and has, and who could give others."""
-    chosen = session()
+    chosen, then = session(), moment_of(as_of)
     found = chosen.client.get_policy_status(
-        policy, version, scope=scope_of(model, label), as_of=as_of
+        policy,
+        version,
+        scope=scope_of(model, label),
+        as_of=then.time,
+        as_of_position=then.position,
     )
     chosen.show(found, "\n".join(_lines(found)))
 
@@ -168,6 +173,8 @@ def _lines(found: "PolicyStatus") -> Iterator[str]:
     yield f"  Digest {found.digest}, drafted by {found.author}."
     for one in found.in_force:
         yield f"  In force for {scope_text(one)}."
+    for schedule in found.schedules:
+        yield f"  It {to_come(schedule)}."
     if found.submission:
         yield f"  Submitted for {scope_text(found.scope)}, at position {found.submission}."
     for turn in found.reviews:

@@ -11,7 +11,7 @@ from ledger.events.notation import counted, duration, money
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client.records import PolicyScope
+    from ledger.client.policy_scopes import PolicyScope
     from ledger.client.shadows import ComparedPlans, ShadowComparison
 
 _Shadow = Annotated[int, typer.Argument(min=1, help="The position that names the shadow.")]

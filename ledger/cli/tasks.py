@@ -6,7 +6,8 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.decisions import position_of
-from ledger.cli.open_cases import OUTCOMES, AsOf, due_of, moment_of, work_of
+from ledger.cli.moments import AsOf, moment_of
+from ledger.cli.open_cases import OUTCOMES, due_of, work_of
 from ledger.cli.session import session
 from ledger.operations.failures import MisuseError
 

@@ -35,8 +35,9 @@ from ledger.client.errors import (
 )
 from ledger.client.observation_details import ObservationDetail
 from ledger.client.observations import Observation
+from ledger.client.policy_scopes import PolicyScope
 from ledger.client.proofs import AuditCheck, AuditFinding, AuditReport, AuditTranscriptPart
-from ledger.client.records import Model, PolicyReplacement, PolicyScope, Signal
+from ledger.client.records import Model, PolicyReplacement, Signal
 from ledger.client.retry import RetryOptions
 from ledger.client.trials import PolicySource
 from ledger.client.trust.results import (

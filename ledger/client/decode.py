@@ -20,7 +20,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 
 from ledger.client.call import AnswerPage, Call, Paged
-from ledger.client.records import Appended, PolicyScope
+from ledger.client.policy_scopes import PolicyScope
+from ledger.client.records import Appended
 from ledger.events.notation import budget_name
 
 T = TypeVar("T")

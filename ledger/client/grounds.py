@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ledger.client.enums import Action, ChangeKind, HeldBack
 from ledger.client.policy_answers import PolicyAnswer
-from ledger.client.records import PolicyScope
+from ledger.client.policy_scopes import PolicyScope
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from ledger.client.decode import prefix_of
 from ledger.client.enums import AuditSource, SignalDirection, SignalKind
 from ledger.client.errors import invalid
 from ledger.client.jobs import ReportedEvidence
+from ledger.client.policy_scopes import PolicyScope
 from ledger.client.proofs import AuditReport
-from ledger.client.records import Model, PolicyScope, Signal
+from ledger.client.records import Model, Signal
 from ledger.client.trials import PolicySource
 from ledger.events.values import SECOND, nearest_decimal
 from ledger.v1 import (
@@ -142,6 +143,13 @@ def timestamp_of(time: Time, field: str) -> Timestamp:
             field, "lies before the year 1 or after 9999", "Give microseconds since 1970."
         )
     return Timestamp(seconds=seconds, nanos=micros * 1000)
+
+
+def moment_fields(as_of: Time | None, as_of_position: int | None) -> dict[str, Any]:
+    """Return the fields of a request for a past moment; the position wins, neither is now."""
+    if as_of_position is not None:
+        return {"as_of_position": as_of_position}
+    return {} if as_of is None else {"as_of_time": timestamp_of(as_of, "as_of_time")}
 
 
 def seconds_of(span: timedelta | int, field: str) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.client.records import PolicyScope
+from ledger.client.policy_scopes import PolicySchedule, PolicyScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,5 @@ class PolicyStatus:
     """Versions in force for other scopes that hold some of the same models."""
     reviews: tuple[PolicyReviewTurn, ...]
     """When its review is due, for each scope that it is in force for, if it asks for one."""
+    schedules: tuple[PolicySchedule, ...]
+    """The times that are set for it to come into force."""

@@ -21,6 +21,7 @@ from ledger.client.enums import (
 )
 from ledger.client.hashes import hex_repr
 from ledger.client.policy_answers import PolicyAnswer
+from ledger.client.policy_scopes import PolicySchedule, PolicyScope
 from ledger.errors import event_unreadable
 from ledger.reading import parse_json
 
@@ -224,14 +225,6 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyScope:
-    """Which models an activation is for: one model, those with all labels, or (neither) all."""
-
-    model: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class PolicyActivation:
     """One activation of one version of a policy."""
 
@@ -276,13 +269,14 @@ class PolicyVersion:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy and where it is in force."""
+    """A policy and where it is in force, or is to be."""
 
     name: str
     policy: str
     title: str
     newest_version: int
     activations: tuple[PolicyActivation, ...]
+    schedules: tuple[PolicySchedule, ...]
 
 
 @dataclass(frozen=True, slots=True)

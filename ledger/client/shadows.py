@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.client.enums import Action
-from ledger.client.records import PolicyScope
+from ledger.client.policy_scopes import PolicyScope
 from ledger.client.trials import TriedCounts, TriedModel
 
 

@@ -265,6 +265,9 @@ def _scheduled_fault(
         return f"the time that was set at position {schedule.position} is of another activation"
     if moment.latest < schedule.effective_at:
         return "its time has not come"
+    current = state.in_force.get(schedule.scope)
+    if current is not None and state.is_unratified(current):
+        return f"the emergency at position {current.position} waits for ratification there"
     return _approved_fault(state, authority, data, moment)
 
 

@@ -128,6 +128,7 @@ class Schedule(NamedTuple):
     """A version that is to come into force at a time."""
 
     position: int
+    actor: str
     policy: str
     version: int
     digest: str
@@ -251,8 +252,6 @@ class LifecycleState:
             return all(others.get(name, value) == value for name, value in one.labels)
         return True
 
-    # ---- folding ---------------------------------------------------------------------------------
-
     def apply(
         self,
         position: int,
@@ -311,7 +310,7 @@ class LifecycleState:
             self._cite(data["approvals"], position)
         elif type_ == PolicyScheduled.TYPE:
             self.schedules[position] = Schedule(
-                position, *_named(data), data["digest"], scope_key(data["scope"]),
+                position, actor, *_named(data), data["digest"], scope_key(data["scope"]),
                 data["rationale"], parse_time(data["effective_time"]), tuple(data["approvals"]),
             )  # fmt: skip
         elif type_ == PolicyScheduleWithdrawn.TYPE:

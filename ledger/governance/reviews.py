@@ -130,6 +130,10 @@ def _follow_up_fault(state: LifecycleState, data: Data) -> str:
         return fault
     if (draft["policy"], draft["version"]) == (data["policy"], data["version"]):
         return "it cannot follow itself up"
+    drafted = state.drafts[draft["policy"], draft["version"]].position
+    if drafted < state.drafts[data["policy"], data["version"]].position:
+        said = f"version {draft['version']} of {draft['policy']}"
+        return f"{said} was drafted before it, at position {drafted}: what follows comes after"
     return ""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ledger.authority.state import AuthorityState
 from ledger.governance.activations import approval_fault, missing
 from ledger.governance.approvals import Approval
-from ledger.governance.lifecycle import LifecycleState, OpenSubmission, ScopeKey
+from ledger.governance.lifecycle import LifecycleState, OpenSubmission, Schedule, ScopeKey
 from ledger.governance.requirements import Requirement, holders, person_of
 from ledger.governance.reviews import due_at
 from ledger.governance.steps import StepTimes, asked_of, barred
@@ -71,6 +71,8 @@ class VersionStatus:
     in_force: tuple[ScopeKey, ...]
     overlaps: tuple[ScopeOverlap, ...]
     reviews: tuple[ReviewStatus, ...]
+    schedules: tuple[Schedule, ...]
+    """The times that are set for it to come into force."""
 
     @property
     def missing(self) -> tuple[RoleStatus, ...]:
@@ -113,6 +115,7 @@ def status_of(
         tuple(one.scope for one in state.in_force.values() if one.named == named),
         tuple(_overlaps(state, named, scope)),
         tuple(_reviews(state, named)),
+        tuple(one for one in state.schedules.values() if one.named == named),
     )
 
 

@@ -59,6 +59,14 @@ def _scheduled_fault(
     for one in state.schedules.values():
         if one.scope == scope:
             return f"an activation is set for {scope} at position {one.position}: withdraw it first"
+    return scheduled_quorum_fault(state, authority, data, moment)
+
+
+def scheduled_quorum_fault(
+    state: LifecycleState, authority: AuthorityState, data: Data, moment: StepTimes
+) -> str:
+    """Return why the approvals that are cited do not hold until the time that is set."""
+    scope, at = scope_key(data["scope"]), parse_time(data["effective_time"])
     return quorum_fault(state, authority, data, scope, moment._replace(at=at))
 
 

@@ -19,7 +19,7 @@ from ledger.client.outcomes import (
     SignalScore,
 )
 from ledger.client.policy_answers import PolicyAnswer
-from ledger.client.records import PolicyScope
+from ledger.client.policy_scopes import PolicyScope
 from ledger.events.inert import inert
 from ledger.events.notation import counted, percent, shown_time
 from ledger.governance.answers import told_basis

@@ -414,6 +414,7 @@ class Policy(message.Message):
     TITLE_FIELD_NUMBER: builtins.int
     NEWEST_VERSION_FIELD_NUMBER: builtins.int
     ACTIVATIONS_FIELD_NUMBER: builtins.int
+    SCHEDULES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `policies/{policy}`."""
     policy: builtins.str
@@ -426,6 +427,10 @@ class Policy(message.Message):
     def activations(self) -> containers.RepeatedCompositeFieldContainer[PolicyActivation]:
         """Output only. Every activation of any version, oldest first."""
 
+    @builtins.property
+    def schedules(self) -> containers.RepeatedCompositeFieldContainer[PolicySchedule]:
+        """Output only. The times that are set for versions to come into force, in the order of setting."""
+
     def __init__(
         self,
         *,
@@ -434,10 +439,55 @@ class Policy(message.Message):
         title: builtins.str = ...,
         newest_version: builtins.int = ...,
         activations: abc.Iterable[PolicyActivation] | None = ...,
+        schedules: abc.Iterable[PolicySchedule] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["activations", b"activations", "name", b"name", "newest_version", b"newest_version", "policy", b"policy", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activations", b"activations", "name", b"name", "newest_version", b"newest_version", "policy", b"policy", "schedules", b"schedules", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PolicySchedule(message.Message):
+    """The time that is set for a version to come into force, which has not come."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: builtins.int
+    ACTOR_FIELD_NUMBER: builtins.int
+    RATIONALE_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    version: builtins.int
+    """Output only. The version."""
+    actor: builtins.str
+    """Output only. The actor that set it."""
+    rationale: builtins.str
+    """Output only. Why, in the words of that actor."""
+    position: builtins.int
+    """Output only. Where the event is."""
+    @builtins.property
+    def scope(self) -> PolicyScope:
+        """Output only. The scope."""
+
+    @builtins.property
+    def effective_time(self) -> timestamp_pb2.Timestamp:
+        """Output only. When it is to come into force."""
+
+    def __init__(
+        self,
+        *,
+        version: builtins.int = ...,
+        scope: PolicyScope | None = ...,
+        effective_time: timestamp_pb2.Timestamp | None = ...,
+        actor: builtins.str = ...,
+        rationale: builtins.str = ...,
+        position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["effective_time", b"effective_time", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actor", b"actor", "effective_time", b"effective_time", "position", b"position", "rationale", b"rationale", "scope", b"scope", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,6 +553,7 @@ class PolicyStatus(message.Message):
     IN_FORCE_FIELD_NUMBER: builtins.int
     OVERLAPS_FIELD_NUMBER: builtins.int
     REVIEWS_FIELD_NUMBER: builtins.int
+    SCHEDULES_FIELD_NUMBER: builtins.int
     policy: builtins.str
     """Output only. Id of the policy."""
     version: builtins.int
@@ -541,6 +592,10 @@ class PolicyStatus(message.Message):
     def reviews(self) -> containers.RepeatedCompositeFieldContainer[PolicyReviewTurn]:
         """Output only. When its review is due, for each scope that it is in force for, if it asks for one."""
 
+    @builtins.property
+    def schedules(self) -> containers.RepeatedCompositeFieldContainer[PolicySchedule]:
+        """Output only. The times that are set for it to come into force."""
+
     def __init__(
         self,
         *,
@@ -556,10 +611,11 @@ class PolicyStatus(message.Message):
         in_force: abc.Iterable[PolicyScope] | None = ...,
         overlaps: abc.Iterable[ScopeOverlap] | None = ...,
         reviews: abc.Iterable[PolicyReviewTurn] | None = ...,
+        schedules: abc.Iterable[PolicySchedule] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["approvals", b"approvals", "author", b"author", "digest", b"digest", "in_force", b"in_force", "needs", b"needs", "overlaps", b"overlaps", "policy", b"policy", "reviews", b"reviews", "scope", b"scope", "state", b"state", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["approvals", b"approvals", "author", b"author", "digest", b"digest", "in_force", b"in_force", "needs", b"needs", "overlaps", b"overlaps", "policy", b"policy", "reviews", b"reviews", "schedules", b"schedules", "scope", b"scope", "state", b"state", "submission", b"submission", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

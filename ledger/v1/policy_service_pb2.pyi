@@ -803,7 +803,8 @@ class GetPolicyStatusRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     MIN_POSITION_FIELD_NUMBER: builtins.int
     SCOPE_FIELD_NUMBER: builtins.int
-    AS_OF_FIELD_NUMBER: builtins.int
+    AS_OF_POSITION_FIELD_NUMBER: builtins.int
+    AS_OF_TIME_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of a policy, for its newest version, or of a version. Format:
     `policies/{policy}` or `policies/{policy}/versions/{version}`.
@@ -812,11 +813,15 @@ class GetPolicyStatusRequest(message.Message):
     """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
-    as_of: builtins.int
-    """Optional. Answer as of this position; 0 for the head."""
+    as_of_position: builtins.int
+    """Optional. As it was when this position was the head."""
     @builtins.property
     def scope(self) -> policy_pb2.PolicyScope:
         """Optional. The scope to ask about, or else the newest that it is submitted for, or all of it."""
+
+    @builtins.property
+    def as_of_time(self) -> timestamp_pb2.Timestamp:
+        """Optional. As it was at this time of the ledger's clock."""
 
     def __init__(
         self,
@@ -825,13 +830,16 @@ class GetPolicyStatusRequest(message.Message):
         ledger: builtins.str = ...,
         min_position: builtins.int = ...,
         scope: policy_pb2.PolicyScope | None = ...,
-        as_of: builtins.int = ...,
+        as_of_position: builtins.int = ...,
+        as_of_time: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "ledger", b"ledger", "min_position", b"min_position", "name", b"name", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time", "ledger", b"ledger", "min_position", b"min_position", "name", b"name", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = typing.Literal["as_of_position", "as_of_time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
 
 @typing.final
 class GetPolicyStatusResponse(message.Message):
@@ -864,6 +872,8 @@ class GetPolicyRequest(message.Message):
     NAME_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     MIN_POSITION_FIELD_NUMBER: builtins.int
+    AS_OF_POSITION_FIELD_NUMBER: builtins.int
+    AS_OF_TIME_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of a policy, for its newest version, or of a version. Format:
     `policies/{policy}` or `policies/{policy}/versions/{version}`.
@@ -872,18 +882,28 @@ class GetPolicyRequest(message.Message):
     """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
+    as_of_position: builtins.int
+    """Optional. As it was when this position was the head."""
+    @builtins.property
+    def as_of_time(self) -> timestamp_pb2.Timestamp:
+        """Optional. As it was at this time of the ledger's clock."""
+
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         ledger: builtins.str = ...,
         min_position: builtins.int = ...,
+        as_of_position: builtins.int = ...,
+        as_of_time: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "min_position", b"min_position", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time", "ledger", b"ledger", "min_position", b"min_position", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = typing.Literal["as_of_position", "as_of_time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
 
 @typing.final
 class GetPolicyResponse(message.Message):
@@ -923,6 +943,8 @@ class ListPoliciesRequest(message.Message):
     MIN_POSITION_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    AS_OF_POSITION_FIELD_NUMBER: builtins.int
+    AS_OF_TIME_FIELD_NUMBER: builtins.int
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
@@ -931,6 +953,12 @@ class ListPoliciesRequest(message.Message):
     """Optional. At most so many; 0 for 100; above 1000 is read as 1000."""
     page_token: builtins.str
     """Optional. `next_page_token` of the page before."""
+    as_of_position: builtins.int
+    """Optional. As it was when this position was the head."""
+    @builtins.property
+    def as_of_time(self) -> timestamp_pb2.Timestamp:
+        """Optional. As it was at this time of the ledger's clock."""
+
     def __init__(
         self,
         *,
@@ -938,12 +966,16 @@ class ListPoliciesRequest(message.Message):
         min_position: builtins.int = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        as_of_position: builtins.int = ...,
+        as_of_time: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time", "ledger", b"ledger", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = typing.Literal["as_of_position", "as_of_time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
 
 @typing.final
 class ListPoliciesResponse(message.Message):

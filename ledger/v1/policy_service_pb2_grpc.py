@@ -330,10 +330,12 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPolicy(self, request, context):
-        """Returns one version of a policy and where it is in force.
+        """Returns one version of a policy, where it is in force and when others are to be, also as of a
+        past moment.
 
         Errors, by `ErrorInfo.reason`:
-        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version by then.
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

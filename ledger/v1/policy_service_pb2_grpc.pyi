@@ -146,10 +146,12 @@ class PolicyServiceStub:
     * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
     """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]
-    """Returns one version of a policy and where it is in force.
+    """Returns one version of a policy, where it is in force and when others are to be, also as of a
+    past moment.
 
     Errors, by `ErrorInfo.reason`:
-    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version by then.
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
     """
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ListPoliciesRequest, _policy_service_pb2.ListPoliciesResponse]
     """Lists policies by id."""
@@ -316,10 +318,12 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     * `GOVERNANCE_REFUSED` (FAILED_PRECONDITION): the message says why.
     """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]  # type: ignore[assignment]
-    """Returns one version of a policy and where it is in force.
+    """Returns one version of a policy, where it is in force and when others are to be, also as of a
+    past moment.
 
     Errors, by `ErrorInfo.reason`:
-    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version by then.
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
     """
     ListPolicies: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ListPoliciesRequest, _policy_service_pb2.ListPoliciesResponse]  # type: ignore[assignment]
     """Lists policies by id."""
@@ -579,10 +583,12 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_service_pb2.GetPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_service_pb2.GetPolicyResponse, _abc.Awaitable[_policy_service_pb2.GetPolicyResponse]]:
-        """Returns one version of a policy and where it is in force.
+        """Returns one version of a policy, where it is in force and when others are to be, also as of a
+        past moment.
 
         Errors, by `ErrorInfo.reason`:
-        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version by then.
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` lies beyond the head.
         """
 
     @_abc_1.abstractmethod

@@ -10,7 +10,8 @@ import pytest
 
 from ledger.application.names import nearest
 from ledger.client import LedgerClient, UnknownNameError
-from ledger.client.records import Model, PolicyScope
+from ledger.client.policy_scopes import PolicyScope
+from ledger.client.records import Model
 from tests.support.served import START, Served
 
 AT = START * 1_000_000

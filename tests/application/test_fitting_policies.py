@@ -13,8 +13,6 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.application.fleet import sources
 from ledger.application.fleet.definitions import Definitions
-from ledger.application.policies.lint import LintResult, lint
-from ledger.application.policies.steps import ChosenVersion
 from ledger.errors import LedgerError, Reason
 from tests.governance.test_approvals import check_audit
 from tests.support.staffed import APPROVER, AUTHOR, PAT, SAM, Governed, governed, governed_text
@@ -51,19 +49,6 @@ def world(tmp_path: Path) -> Iterator[Governed]:
 def report(world: Governed, at: int, *names: str) -> None:
     for name in names:
         world.see("m1", 0.4, at, caller=Caller(f"services/{name}"))
-
-
-def by_an_older_service(
-    world: Governed, monkeypatch: pytest.MonkeyPatch, text: str
-) -> ChosenVersion:
-    """Draft a version without a look at the ledger."""
-
-    def look_at_the_text(_: Definitions, text: str) -> LintResult:
-        return lint(text)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Definitions, "lint", look_at_the_text)
-        return world.drafted(text)
 
 
 def test_sources_that_fell_silent_are_missed_at_the_draft_and_again_at_each_step(
@@ -107,7 +92,7 @@ def test_a_signal_that_is_not_defined_is_missed_wherever_the_version_is_from(
 ) -> None:
     text = agreeing(signal="los").replace('"sources_needed": 3', '"sources_needed": 0')
     assert "knows no signal 'los'" in refused(lambda: world.drafted(text)).message
-    old = by_an_older_service(world, monkeypatch, text)
+    old = world.drafted_unseen(text)
     fault = refused(lambda: world.submit(old))
     assert "version 2 of main does not fit the ledger as it is now" in fault.message.lower()
     assert "Did you mean 'loss'?" in (fault.remedy or "")

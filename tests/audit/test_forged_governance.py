@@ -34,7 +34,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Paper:
     world = governed(path, approval_valid="2d")
     world.drafted(governed_text((APPROVER, 2), title="Second"))
     world.drafted(governed_text((APPROVER, 2), title="Third"))
-    world.drafted(governed_text((APPROVER, 9), title="Fourth"))
+    world.drafted_unseen(governed_text((APPROVER, 9), title="Fourth"))
     world.close()
     return Paper.copied(path, ORIGIN)
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from ledger.application.commands import Caller
 from ledger.events.facts import fact_of
 from ledger.events.values import format_time
 from ledger.governance.lifecycle import ScopeKey
@@ -23,8 +24,8 @@ from tests.audit.test_forged_terms import wait
 from tests.audit.test_forgeries import audit_of
 from tests.audit.unauthorised import show
 from tests.audit.ungoverned import EVERYWHERE, version_of
-from tests.support.staffed import APPROVER, governed, governed_text
-from tests.support.world import DAY, HOUR, ORIGIN
+from tests.support.staffed import APPROVER, Governed, governed_text
+from tests.support.world import DAY, HOUR, ORIGIN, defined, policy_text
 
 GOVERNOR: Final = "system/governor"
 EVERY: Final = 10 * DAY
@@ -32,9 +33,15 @@ EVERY: Final = 10 * DAY
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Paper:
-    """A ledger on paper: version 1 is in force and is reviewed every ten days, 2 is a draft."""
+    """A ledger on paper: version 1 is in force and is reviewed every ten days, 2 is a draft.
+
+    `other` was drafted before both.
+    """
     path = tmp_path_factory.mktemp("reviewed") / "ledger.db"
-    world = governed(path, (APPROVER, 1), review_every="10d")
+    world = Governed(path, clock="wall").staff()
+    world.ledger.definitions.define(Caller(AUTHOR), defined("loss"))
+    world.drafted(policy_text(), "other")
+    world.enforce(world.drafted(governed_text((APPROVER, 1), review_every="10d")))
     world.drafted(governed_text((APPROVER, 1), title="Second"))
     world.close()
     return Paper.copied(path, ORIGIN)
@@ -308,6 +315,10 @@ def follow_up_by_itself(paper: Paper) -> int:
     return sign(paper, outcome="follow_up", follow_up=version_of(paper))
 
 
+def follow_up_by_what_came_before(paper: Paper) -> int:
+    return sign(paper, outcome="follow_up", follow_up=version_of(paper, "other"))
+
+
 def follow_up_by_nothing(paper: Paper) -> int:
     return sign(paper, outcome="follow_up")
 
@@ -325,6 +336,7 @@ SIGNED: Final = (
     sign_another_review_than_the_last,
     follow_up_by_what_was_never_drafted,
     follow_up_by_itself,
+    follow_up_by_what_came_before,
     follow_up_by_nothing,
 )
 

@@ -243,6 +243,15 @@ def come_without_its_approvals(paper: Paper) -> int:
     return come_due(paper, scheduled)
 
 
+def come_over_an_emergency(paper: Paper) -> int:
+    scheduled = schedule(paper, *approved_by_two(paper))
+    until = format_time(paper.events[-1].recorded_at + 3 * DAY)
+    more = {"basis": "emergency", "ratify_until": until}
+    activate(paper, KIM, version_of(paper, version=3), in_force(paper), **more)
+    wait(paper, DAY)
+    return come_due(paper, scheduled)
+
+
 def ratify_without_a_quorum(paper: Paper) -> int:
     emergency = rush(paper)
     return ratify(paper, emergency, approve(paper, PAT, emergency))
@@ -301,6 +310,7 @@ FORGED: Final[tuple[tuple[str, Callable[[Paper], int]], ...]] = (
     ("policies.approved", come_too_soon),
     ("policies.approved", come_as_another),
     ("policies.approved", come_without_its_approvals),
+    ("policies.approved", come_over_an_emergency),
     ("policies.steps", ratify_without_a_quorum),
     ("policies.steps", approve_what_one_rushed),
     ("policies.steps", schedule_beyond_the_approvals),

@@ -136,9 +136,73 @@ def test_a_time_is_set_and_withdrawn(people: Run, tmp_path: Path) -> None:
     assert "it has expired" in refused_with(people(*late), "APPROVAL_MISSING")
     soon = (datetime.fromisoformat(until) - timedelta(hours=1)).isoformat()
     at = ("policy", "activate", "main", "2", *BECAUSE, "--at", soon, "--actor", PAT)
-    assert "is to come into force at" in done(people(*at))
+    said = done(people(*at))
+    assert "is to come into force at" in said
+    position = said.rpartition(" ")[2].rstrip(".\n")
     assert "main version 2: scheduled." in done(people("policy", "status", "main"))
+    pending = f"to come into force for the whole ledger at {soon[:16].replace('T', ' ')}"
+    by = f"set by {PAT} at position {position}"
+    for command in (("list",), ("show", "main"), ("status", "main")):
+        told_of = done(people("policy", *command))
+        assert pending in told_of.replace("T", " "), told_of
+        assert by in told_of
+        before = done(people("policy", *command, "--as-of", str(int(position) - 1)))
+        assert "to come into force" not in before
+        assert by in done(people("policy", *command, "--as-of", position))
     away = ("policy", "withdraw", "main", "2", "--schedule", *WHY, "--actor", PAT)
     assert "The time of main version 2 is withdrawn" in done(people(*away))
+    assert "to come into force" not in done(people("policy", "list"))
+    assert by in done(people("policy", "list", "--as-of", position))
+    again = ("policy", "activate", "main", "2", *BECAUSE, "--at", "2020-01-01", "--actor", PAT)
+    assert "has come already" in refused_with(people(*again), "FIELD_INVALID")
+    unread = people("policy", "activate", "main", "2", *BECAUSE, "--at", "soon", "--actor", PAT)
+    assert (unread.code, "--at: 'soon' is not a time" in unread.err) == (2, True)
     both = people("policy", "activate", "main", "2", *BECAUSE, "--emergency", "--at", soon)
     assert both.code == 2
+
+
+def test_policies_are_shown_as_of_a_position_or_a_time(people: Run, tmp_path: Path) -> None:
+    first = done(people("policy", "list"))
+    (activated,) = people("policy", "show", "main", "--json").json["policy"]["activations"]
+    position = str(activated["position"])
+    draft(people, tmp_path, "Second")
+    commands = (("list",), ("show", "main"), ("status", "main"))
+    shown = (
+        ("Second", "First"),
+        ("# policies/main/versions/2: Second", "# policies/main/versions/1: First"),
+        ("main version 2: draft.", "main version 1: active."),
+    )
+    for command, (now, then) in zip(commands, shown, strict=True):
+        assert now in done(people("policy", *command))
+        assert then in done(people("policy", *command, "--as-of", position))
+        beyond = people("policy", *command, "--as-of", "99999")
+        assert (beyond.code, "[POSITION_BEYOND_HEAD]" in beyond.err) == (1, True), beyond.err
+        unread = people("policy", *command, "--as-of", "soon")
+        assert (unread.code, "--as-of: 'soon' is not a moment" in unread.err) == (2, True)
+    assert done(people("policy", "list", "--as-of", position)) == first
+    assert "main" not in done(people("policy", "list", "--as-of", "2020-01-01"))
+    for at, *asked in (
+        ("2020-01-01", "show", "main"),
+        ("2020-01-01", "status", "main"),
+        (position, "show", "main", "--version", "2"),
+        (position, "status", "main", "--version", "2"),
+    ):
+        ran = people("policy", *asked, "--as-of", at)
+        assert (ran.code, "[POLICY_UNKNOWN]" in ran.err) == (1, True), ran.err
+
+
+def test_a_draft_says_the_command_by_which_it_goes_on(people: Run, tmp_path: Path) -> None:
+    path = str(tmp_path / "policy.json")
+    for policy, version in (("main", 2), ("other", 1)):
+        said = done(people("policy", "draft", policy, path, *BECAUSE, "--actor", AUTHOR))
+        step = f"decision-ledger policy submit {policy} {version} --rationale …"
+        assert f"To have it approved, as main asks for: {step}" in said
+
+
+def test_a_strict_draft_refuses_warnings(people: Run, tmp_path: Path) -> None:
+    path = tmp_path / "doubtful.json"
+    path.write_text(governed_text((APPROVER, 2)).replace('"for tests"', '""'))
+    line = ("policy", "draft", "main", str(path), *BECAUSE, "--actor", AUTHOR)
+    ran = people(*line, "--strict")
+    assert (ran.code, "rationale: the policy has no rationale" in ran.err) == (1, True)
+    assert "[RATIONALE_MISSING]" in people(*line).err

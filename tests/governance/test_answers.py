@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.api.convert.grounds import standing
-from ledger.api.convert.policies import ActivationFlags, policy, positions_in_force
+from ledger.api.convert.policies import PolicyMoment, policy
 from ledger.application.policies.review_packs import PackPeriod
 from ledger.application.policies.steps import ChosenVersion
 from ledger.client.decode import decode
@@ -88,13 +88,8 @@ def in_words(world: Governed) -> list[str]:
     ledger.fleet.refresh()
     view = ledger.fleet.policy("main")
     assert view is not None
-    flags = ActivationFlags(
-        positions_in_force(ledger.fleet.policies()),
-        ledger.governance.unratified(),
-        ledger.governance.overdue(),
-        answers_in_force(ledger.governance.judged().state),
-    )
-    shown = decode(Policy, policy(view, flags))
+    life = ledger.governance.as_of(None)
+    shown = decode(Policy, policy(view, PolicyMoment(None, life, answers_in_force(life))))
     assert all(one.answer is None for one in shown.activations if not one.in_force)
     [one] = [one for one in shown.activations if one.in_force]
     assert one.answer is not None

@@ -283,7 +283,7 @@ def test_taking_a_models_labels_away_is_no_way_around_the_policy_for_them(tmp_pa
     world.enforce(world.drafted(governed_text((APPROVER, 1)), "high"), HIGH)
     other = world.drafted(policy_text(), "other")
     assert "high version 1 asks for 1" in refusal(lambda: world.enforce(other, one_model("alpha")))
-    status = world.ledger.governance.status("other", 1, one_model("alpha"), 0)
+    status = world.ledger.governance.status("other", 1, one_model("alpha"))
     assert (status.overlaps, status.roles[0].requirement.policy) == ((), "high")
     check_audit(world)
     world.close()

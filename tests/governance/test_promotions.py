@@ -5,7 +5,7 @@ Method: people with roles, under a policy that asks for two approvers; the audit
 
 from pathlib import Path
 
-from ledger.api.convert.policies import ActivationFlags, policy
+from ledger.api.convert.policies import PolicyMoment, policy
 from ledger.events.policies import PolicyActivatedV2, PolicySubmitted
 from tests.support.audits import audited
 from tests.support.staffed import APPROVER, AUTHOR, PAT, SAM, governed, governed_text
@@ -31,8 +31,8 @@ def test_a_submission_that_starts_from_a_shadow_cites_it_and_so_does_what_is_act
     world.ledger.fleet.refresh()
     view = world.ledger.fleet.policy(version.policy)
     assert view is not None
-    flags = ActivationFlags(frozenset(), frozenset(), frozenset(), {})
-    shown = policy(view, flags).activations
+    moment = PolicyMoment(None, world.ledger.governance.as_of(None), {})
+    shown = policy(view, moment).activations
     assert [one.shadow for one in shown] == [0] * (len(shown) - 1) + [begun.last_position]
     rules = {one.rule for one in audited(Path(world.path)).findings}
     assert rules <= {"authority.shown"}, "credentials are the gate's"

@@ -15,6 +15,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.reviews import PolicyReviewDue, PolicyReviewed
 from ledger.governance.lifecycle import ScopeKey
 from tests.governance.test_approvals import check_audit, refusal
+from tests.governance.test_reviews import overdue
 from tests.support.staffed import (
     APPROVER,
     AUTHOR,
@@ -24,7 +25,7 @@ from tests.support.staffed import (
     governed,
     governed_text,
 )
-from tests.support.world import DAY, HOUR, reason_of
+from tests.support.world import DAY, HOUR, defined, policy_text, reason_of
 
 WHOLE = ScopeKey("ledger", None, ())
 
@@ -65,7 +66,7 @@ def test_a_person_signs_by_the_pack_and_the_next_review_is_due_as_long_after(
     assert (signed.outcome, signed.follow_up, signed.role) == ("kept", None, APPROVER)
     assert (signed.meaning, signed.review, signed.as_of) == ("reviewed", None, due)
     assert world.events(PolicyReviewed.TYPE)[0].body.causation_position == due
-    assert world.ledger.governance.overdue() == frozenset()
+    assert overdue(world) == set()
     world.clock.advance(30 * DAY - 1)
     assert world.govern() == 0
     world.clock.advance(1)
@@ -90,6 +91,19 @@ def test_a_draft_may_follow_a_version_up_and_is_named_by_its_digest(world: Gover
     assert reason_of(caught) is Reason.POLICY_UNKNOWN
     assert "cannot follow itself" in refusal(lambda: sign(world, follow_up=("main", 1)))
     check_audit(world)
+
+
+def test_a_draft_from_before_the_version_in_force_does_not_follow_it_up(tmp_path: Path) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world.ledger.definitions.define(AUTHOR, defined("loss"))
+    older = world.drafted(policy_text(), "other")
+    drafted = world.head
+    world.enforce(world.drafted(governed_text((APPROVER, 1))))
+    fault = refusal(lambda: sign(world, follow_up=older.named))
+    assert f"version 1 of other was drafted before it, at position {drafted}" in fault
+    sign(world, follow_up=world.drafted(policy_text(), "other").named)
+    check_audit(world)
+    world.close()
 
 
 @pytest.mark.parametrize(

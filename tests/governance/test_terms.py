@@ -15,8 +15,6 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.policies import (
     PolicyActivatedV2,
     PolicyRatified,
-    PolicyScheduled,
-    PolicyScheduleWithdrawn,
     ScopePart,
 )
 from ledger.events.values import format_time
@@ -36,7 +34,6 @@ from tests.support.staffed import (
 from tests.support.world import (
     DAY,
     EVERYWHERE,
-    HOUR,
     defined,
     policy_text,
     reason_of,
@@ -65,15 +62,6 @@ def rush(
     """Activate a version in an emergency."""
     made = world.ledger.commands.activate_in_emergency(
         by, version.policy, version.number, "", scope, "it burns"
-    )
-    return made.last_position
-
-
-def schedule(world: Governed, version: ChosenVersion, after: int) -> int:
-    """Set the time of an activation."""
-    at = world.clock.now_micros() + after
-    made = world.ledger.commands.schedule_policy(
-        PAT, version.policy, version.number, "", EVERYWHERE, "then", at
     )
     return made.last_position
 
@@ -236,70 +224,6 @@ def test_an_emergency_takes_an_action_of_its_own(world: Governed) -> None:
             ROOT, version.policy, version.number, "", EVERYWHERE, "now"
         )
     )
-
-
-def test_a_version_comes_into_force_at_the_time_that_was_set(world: Governed) -> None:
-    version = second(world)
-    world.approve(version, PAT, SAM)
-    position = schedule(world, version, DAY)
-    assert world.ledger.due_policies.run().recorded == 0
-    world.clock.advance(DAY)
-    assert world.ledger.due_policies.run().recorded == 1
-    (made,) = world.all_of(PolicyActivatedV2)
-    assert (made.version, made.basis, made.scheduled) == (2, "scheduled", position)
-    assert world.ledger.due_policies.run().recorded == 0
-    check_audit(world)
-
-
-def test_a_time_is_set_only_if_the_approvals_hold_until_then(world: Governed) -> None:
-    version = second(world)
-    world.approve(version, PAT, SAM)
-    assert "it has expired" in refusal(lambda: schedule(world, version, 11 * DAY))
-    assert "has come already" in refusal(lambda: schedule(world, version, -HOUR))
-
-
-def test_a_time_whose_approvals_are_gone_is_dropped_with_the_reason(world: Governed) -> None:
-    version = second(world)
-    world.approve(version, PAT, SAM)
-    schedule(world, version, DAY)
-    world.ledger.policy_steps.withdraw(SAM, version, "no")
-    world.clock.advance(DAY)
-    assert world.ledger.due_policies.run().recorded == 1
-    (dropped,) = world.all_of(PolicyScheduleWithdrawn)
-    assert "was withdrawn at position" in dropped.reason
-    assert world.ledger.due_policies.run().recorded == 0
-    assert not world.all_of(PolicyActivatedV2)
-    check_audit(world)
-
-
-def test_a_time_is_dropped_if_nothing_could_follow_its_version_by_then(world: Governed) -> None:
-    version = world.drafted(governed_text(("operator", 2), title="Second"))
-    world.submit(version)
-    world.approve(version, PAT, SAM)
-    schedule(world, version, DAY)
-    grants = world.ledger.authority.state.grants_of["users/ana"]
-    (operator,) = [one.position for one in grants if one.role == "operator"]
-    world.ungrant(operator)
-    world.clock.advance(DAY)
-    assert world.ledger.due_policies.run().recorded == 1
-    (dropped,) = world.all_of(PolicyScheduleWithdrawn)
-    assert "2 persons in the role operator are asked for, and 1 hold it" in dropped.reason
-    check_audit(world)
-
-
-def test_a_person_withdraws_a_time_and_one_scope_has_one(world: Governed) -> None:
-    version = second(world)
-    world.approve(version, PAT, SAM)
-    schedule(world, version, DAY)
-    assert "withdraw it first" in refusal(lambda: schedule(world, version, 2 * DAY))
-    assert "withdraw that first" in refusal(
-        lambda: world.ledger.policy_steps.retire(PAT, version, "old")
-    )
-    world.ledger.policy_steps.withdraw_schedule(PAT, version, "later")
-    world.clock.advance(3 * DAY)
-    assert world.ledger.due_policies.run().recorded == 0
-    assert len(world.all_of(PolicyScheduled)) == 1
-    check_audit(world)
 
 
 def test_what_follows_an_emergency_is_not_retired(world: Governed) -> None:

@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 from ledger.application.commands import Caller
+from ledger.application.fleet.definitions import Definitions
+from ledger.application.policies.lint import LintResult, lint
 from ledger.application.policies.steps import ChosenVersion
 from ledger.events.authority import (
     ActorRegistered,
@@ -86,6 +89,15 @@ class Governed(World):
         """Draft a version."""
         made = self.ledger.commands.draft_policy(by, policy, text, "because")
         return ChosenVersion(policy, made.version)
+
+    def drafted_unseen(self, text: str) -> ChosenVersion:
+        """Draft a version as by a service that did not look at the ledger."""
+
+        def seen_alone(_: Definitions, text: str) -> LintResult:
+            return lint(text)
+
+        with patch.object(Definitions, "lint", seen_alone):
+            return self.drafted(text)
 
     def submit(
         self, version: ChosenVersion, scope: ScopePart = EVERYWHERE, by: Caller = AUTHOR

@@ -13,7 +13,7 @@ from ledger.application.policies.text import to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.governance.answers import ActivationAnswer
-from ledger.governance.lifecycle import ScopeKey
+from ledger.governance.lifecycle import LifecycleState, Schedule, ScopeKey
 from ledger.governance.status import VersionStatus
 from ledger.governance.steps import scope_part
 from ledger.v1 import policy_pb2
@@ -78,30 +78,39 @@ def version(drafted: PolicyDrafted, placed: PlacedEvent) -> policy_pb2.PolicyVer
 
 
 @dataclass(frozen=True, slots=True)
-class ActivationFlags:
-    """The positions of activations that nothing has replaced, and of those what is to be done."""
+class PolicyMoment:
+    """The moment that policies are shown as of: a position, None for now, and their life by it."""
 
-    in_force: frozenset[int]
-    unratified: frozenset[int]
-    """Those that wait for ratification."""
-    overdue: frozenset[int]
-    """Those whose review is overdue."""
+    position: int | None
+    life: LifecycleState
     answers: Mapping[int, ActivationAnswer]
-    """By position, the persons who answer for each."""
+    """By position, the persons who answer for each activation in force."""
+
+    def versions(self, view: PolicyRecord) -> int:
+        """Return how many versions of a policy were drafted by then."""
+        return sum(self.has(placed) for placed in view.drafted)
+
+    def has(self, placed: PlacedEvent) -> bool:
+        """Whether an event was there by then."""
+        return self.position is None or placed.position <= self.position
 
 
-def policy(view: PolicyRecord, flags: ActivationFlags) -> policy_pb2.Policy:
-    """Return a policy with all its activations."""
-    known = view.policy
-    newest = known.drafts[-1]
+def policy(view: PolicyRecord, moment: PolicyMoment) -> policy_pb2.Policy:
+    """Return a policy with all its activations, and the times that are set for others."""
+    known, versions = view.policy, moment.versions(view)
+    newest = known.drafts[versions - 1]
     return policy_pb2.Policy(
         name=f"policies/{view.name}",
         policy=view.name,
         title=newest.document.title if newest is not None else "",  # erased
-        newest_version=len(known.drafts),
+        newest_version=versions,
         activations=[
-            _activation(activated, placed, flags)
+            _activation(activated, placed, moment)
             for activated, placed in zip(known.activations, view.activated, strict=True)
+            if moment.has(placed)
+        ],
+        schedules=[
+            _schedule(one) for one in moment.life.schedules.values() if one.policy == view.name
         ],
     )
 
@@ -138,6 +147,7 @@ def status(found: VersionStatus) -> policy_pb2.PolicyStatus:
             message_of(policy_pb2.PolicyReviewTurn, one, scope=_of_key(one.scope))
             for one in found.reviews
         ],
+        schedules=[_schedule(one) for one in found.schedules],
     )
 
 
@@ -145,34 +155,30 @@ def _of_key(key: ScopeKey) -> policy_pb2.PolicyScope:
     return scope(scope_part(key))
 
 
-def positions_in_force(views: Iterable[PolicyRecord]) -> frozenset[int]:
-    """Return where the activations in force stand: the latest for each scope, of any policy."""
-    newest: dict[tuple[str, str | None, tuple[tuple[str, str], ...]], int] = {}
-    for view in views:
-        for activated, placed in zip(view.policy.activations, view.activated, strict=True):
-            key = (
-                activated.scope.kind,
-                activated.scope.model,
-                tuple(sorted(activated.scope.labels.items())),
-            )
-            newest[key] = max(newest.get(key, 0), placed.position)
-    return frozenset(newest.values())
-
-
 def _activation(
-    activated: PolicyActivated, placed: PlacedEvent, flags: ActivationFlags
+    activated: PolicyActivated, placed: PlacedEvent, moment: PolicyMoment
 ) -> policy_pb2.PolicyActivation:
-    answer = flags.answers.get(placed.position)
+    at, life = placed.position, moment.life
+    answer = moment.answers.get(at)
     return message_of(
         policy_pb2.PolicyActivation,
         activated,
         scope=scope(activated.scope),
         actor=placed.actor,
         activated_at=timestamp(placed.recorded_at),
-        position=placed.position,
-        in_force=placed.position in flags.in_force,
-        unratified=placed.position in flags.unratified,
-        review_overdue=placed.position in flags.overdue,
+        position=at,
+        in_force=any(one.position == at for one in life.in_force.values()),
+        unratified=any(one.position == at for one in life.waiting()),
+        review_overdue=any(one.activation.position == at for one in life.turns.values() if one.due),
         answer=None if answer is None else policy_answer(answer),
         shadow=placed.cause or 0,
+    )
+
+
+def _schedule(one: Schedule) -> policy_pb2.PolicySchedule:
+    return message_of(
+        policy_pb2.PolicySchedule,
+        one,
+        scope=_of_key(one.scope),
+        effective_time=timestamp(one.effective_at),
     )

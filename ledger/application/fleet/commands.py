@@ -22,13 +22,14 @@ from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.fleet.repository import Aggregates, next_event, stale
 from ledger.application.names import did_you_mean
+from ledger.application.policies.activation_spec import ActivationSpec
 from ledger.application.policies.definition_usage import (
     backwards,
     contradicts,
     outdated,
     signals_of,
 )
-from ledger.application.policies.governance import ActivationSpec, PolicyGovernance
+from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.lint import LintResult
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.base import EventData

@@ -1,7 +1,8 @@
 """Activations of policies that the service records when their time has come.
 
-A version whose time was set comes into force, or its schedule is withdrawn with the reason why it
-may not. An emergency that was not ratified in time ends, and what was before is in force again.
+An emergency that was not ratified in time ends, and what was before is in force again. A version
+whose time was set comes into force, or its schedule is withdrawn with the reason why it may not: an
+emergency there that waits for ratification is one, for nothing else may end it unseen.
 """
 
 from typing import Final
@@ -11,10 +12,8 @@ import structlog
 from ledger.application.commands import Caller
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.periodic_task import OVERTAKEN, RECORDED, GovernorTurn
-from ledger.application.policies.governance import (
-    ActivationSpec,
-    PolicyGovernance,
-)
+from ledger.application.policies.activation_spec import ActivationSpec
+from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.steps import ChosenVersion, PolicySteps
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
@@ -55,12 +54,12 @@ class DuePolicies:
         self._governance = governance
 
     def run(self) -> GovernorTurn:
-        """Record what is due by now. Raises what an append does."""
+        """Record what is due by now. Raises what an append does.
+
+        Emergencies that are over come first, so that they hold up no time that was set.
+        """
         judged = self._governance.judged()
         now, turn = judged.moment.at, GovernorTurn()
-        for schedule in judged.state.schedules.values():
-            if schedule.effective_at <= now:
-                turn += self._come_into_force(schedule)
         for waiting in judged.state.waiting():
             if waiting.ratify_until > now:
                 continue
@@ -70,6 +69,9 @@ class DuePolicies:
                 _not_ended(waiting, "no version is known that could be in force there again")
             else:
                 turn += self._revert(waiting, after)
+        for schedule in judged.state.schedules.values():
+            if schedule.effective_at <= now:
+                turn += self._come_into_force(schedule)
         return turn
 
     def _come_into_force(self, schedule: Schedule) -> GovernorTurn:

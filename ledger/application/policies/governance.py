@@ -5,7 +5,7 @@ which hold while nothing that it was judged by has changed.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from ledger.application.commands import (
     no_erasure_after,
     none_after,
 )
+from ledger.application.policies.activation_spec import ActivationSpec
 from ledger.application.policies.refusals import (
     beyond_head,
     could_not_be_followed,
@@ -27,16 +28,13 @@ from ledger.application.policies.refusals import (
 )
 from ledger.authority.state import AuthorityState
 from ledger.clock import Clock
-from ledger.errors import LedgerError, Reason
+from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.cases import GOVERNOR
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import DESCRIBING
 from ledger.events.policies import (
     DRAFTED_TYPES,
-    Basis,
     PolicyActivated,
-    PolicyActivatedV1,
-    PolicyActivatedV2,
     PolicyDrafted,
     PolicyScheduled,
     ScopePart,
@@ -49,7 +47,6 @@ from ledger.governance.lifecycle import (
     LIFECYCLE_TYPES,
     LifecycleState,
     Schedule,
-    ScopeKey,
     scope_key,
 )
 from ledger.governance.requirements import (
@@ -63,7 +60,7 @@ from ledger.governance.requirements import (
 )
 from ledger.governance.status import VersionStatus, status_of
 from ledger.governance.steps import StepTimes
-from ledger.governance.terms import taken_fault
+from ledger.governance.terms import scheduled_quorum_fault, taken_fault
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -93,63 +90,6 @@ class Judged:
             stream = model_stream(scope.model)
             found.append(Guard(stream, frozenset(DESCRIBING), after_position=at))
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationSpec:
-    """The statement of a person: a version by its digest, its scope, and why."""
-
-    policy: str
-    version: int
-    digest: str
-    scope: ScopePart
-    rationale: str
-    shadow: int | None = None
-    """The shadow that it starts from."""
-
-    @property
-    def named(self) -> tuple[str, int]:
-        """The version as one looks it up."""
-        return self.policy, self.version
-
-    @property
-    def key(self) -> ScopeKey:
-        """The scope as the fold has it."""
-        return scope_key(self.scope.model_dump())
-
-    def direct(self) -> PolicyActivatedV1:
-        """Return its activation where no governance asks for anything."""
-        return PolicyActivatedV1(
-            policy=self.policy,
-            version=self.version,
-            digest=self.digest,
-            scope=self.scope,
-            rationale=self.rationale,
-        )
-
-    def governed(
-        self,
-        state: LifecycleState,
-        basis: Basis,
-        approvals: Sequence[int] = (),
-        *,
-        scheduled: int | None = None,
-        ratify_until: int | None = None,
-    ) -> PolicyActivatedV2:
-        """Return its activation in place of what is in force for its very scope."""
-        current = state.in_force.get(self.key)
-        return PolicyActivatedV2(
-            policy=self.policy,
-            version=self.version,
-            digest=self.digest,
-            scope=self.scope,
-            rationale=self.rationale,
-            basis=basis,
-            approvals=list(approvals),
-            replaces=None if current is None else current.position,
-            scheduled=scheduled,
-            ratify_until=None if ratify_until is None else format_time(ratify_until),
-        )
 
 
 class PolicyGovernance:
@@ -183,27 +123,27 @@ class PolicyGovernance:
         moment = StepTimes(now, self._clock.now_micros(), now)
         return Judged(self._at(head.position), self._authority.state, moment, head)
 
-    def unratified(self) -> frozenset[int]:
-        """Return the positions of the emergencies in force that were not ratified."""
-        return frozenset(one.position for one in self.judged().state.waiting())
+    def as_of(self, position: int | None) -> LifecycleState:
+        """Return the life of policies at an earlier position, by the bodies that are there.
 
-    def overdue(self) -> frozenset[int]:
-        """Return the positions of the activations in force whose review is overdue."""
-        turns = self.judged().state.turns.values()
-        return frozenset(one.activation.position for one in turns if one.due)
-
-    def as_of(self, position: int) -> LifecycleState:
-        """Return the life of policies at an earlier position, by the bodies that are there."""
+        None: at the head.
+        """
+        if position is None:
+            return self._at(self._store.events.head(self._info.origin).position)
         state = LifecycleState()
         _fold(state, self._events(0, position))
         return state
 
-    def status(self, policy: str, version: int, scope: ScopePart, position: int) -> VersionStatus:
-        """Return the status of a version, at the head or, where it is not 0, an earlier position.
+    def status(
+        self, policy: str, version: int, scope: ScopePart, position: int | None = None
+    ) -> VersionStatus:
+        """Return the status of a version, at the head or an earlier position.
 
         POLICY_UNKNOWN where it was not drafted by then; `version` 0 is the newest one.
         """
-        judged = self.judged() if not position else self._judged_at(position)
+        if position == 0:  # before the first event
+            raise unknown(policy, version)
+        judged = self.judged() if position is None else self._judged_at(position)
         named = policy, version or judged.state.newest.get(policy, 0)
         if named not in judged.state.drafts:
             raise unknown(policy, version)
@@ -289,7 +229,10 @@ class PolicyGovernance:
     def scheduled(
         self, actor: str, wanted: ActivationSpec, effective_time: int
     ) -> tuple[PolicyScheduled, list[Guard]]:
-        """Return what sets the time of an activation; APPROVAL_MISSING where it lacks any."""
+        """Return what sets the time of an activation; APPROVAL_MISSING where it lacks any.
+
+        FIELD_INVALID for a time that has come, GOVERNANCE_REFUSED where another is set there.
+        """
         judged = self.judged()
         self.check_reachable(judged, wanted.named)
         found = standing(judged.state, judged.authority, wanted.named, wanted.key, judged.moment)
@@ -303,8 +246,16 @@ class PolicyGovernance:
             approvals=[one.position for one in found],
         )
         data, moment = made.to_data(), judged.moment
+        if effective_time <= moment.at:
+            raise invalid_field(
+                "effective_time",
+                "has come already",
+                remedy="State a later time, or none: `policy activate` without one takes effect at "
+                "once.",
+            )
         if fault := taken_fault(judged.state, judged.authority, made.TYPE, actor, data, moment):
-            raise not_activated(wanted.named, fault)
+            is_short = fault == scheduled_quorum_fault(judged.state, judged.authority, data, moment)
+            raise not_activated(wanted.named, fault) if is_short else refused(fault)
         return made, judged.guards(wanted.scope)
 
     def come_due(

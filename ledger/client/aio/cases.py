@@ -5,7 +5,7 @@ from ledger.client.call import Call
 from ledger.client.cases import Escalation, Escalations, ModelTask, ModelTasks
 from ledger.client.decode import moment, one, paged
 from ledger.client.enums import TaskOutcome
-from ledger.client.inputs import Time, in_collection, number_of, timestamp_of
+from ledger.client.inputs import Time, in_collection, moment_fields, number_of
 from ledger.client.records import Appended
 from ledger.v1 import case_pb2
 from ledger.v1 import case_service_pb2 as pb
@@ -30,11 +30,8 @@ class AsyncCaseCalls(AsyncServiceCalls):
             tier=tier,
             overdue=overdue,
             min_position=min_position,
+            **moment_fields(as_of, as_of_position),
         )
-        if as_of_position is not None:
-            request.as_of_position = as_of_position
-        elif as_of is not None:
-            request.as_of_time.CopyFrom(timestamp_of(as_of, "as_of_time"))
         pages = await self._connection.all_pages(paged(request, Escalation, "escalations"))
         found = tuple(item for page in pages for item in page.items)
         return Escalations(found, *moment(pages[0].answer))
@@ -69,11 +66,8 @@ class AsyncCaseCalls(AsyncServiceCalls):
             owner=owner,
             overdue=overdue,
             min_position=min_position,
+            **moment_fields(as_of, as_of_position),
         )
-        if as_of_position is not None:
-            request.as_of_position = as_of_position
-        elif as_of is not None:
-            request.as_of_time.CopyFrom(timestamp_of(as_of, "as_of_time"))
         pages = await self._connection.all_pages(paged(request, ModelTask, "tasks"))
         found = tuple(item for page in pages for item in page.items)
         return ModelTasks(found, *moment(pages[0].answer))

@@ -10,18 +10,19 @@ from ledger.client.inputs import (
     Time,
     id_of,
     in_collection,
+    moment_fields,
     scope_message,
     source_message,
     timestamp_of,
     version_name,
 )
+from ledger.client.policy_scopes import PolicyScope
 from ledger.client.policy_status import PolicyStatus, ReviewPack
 from ledger.client.records import (
     Appended,
     DraftedPolicy,
     Policy,
     PolicyLint,
-    PolicyScope,
     PolicyView,
 )
 from ledger.client.shadows import PolicyShadow, ShadowComparison
@@ -226,29 +227,46 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         version: int = 0,
         *,
         scope: PolicyScope | None = None,
-        as_of: int = 0,
+        as_of: Time | None = None,
+        as_of_position: int | None = None,
         min_position: int = 0,
     ) -> PolicyStatus:
-        """Return the state of a version, the newest if none is named, and its approvals."""
+        """Return the state of a version, else of the newest, and its approvals; also as of then."""
         request = pb.GetPolicyStatusRequest(
             name=version_name(policy, version) if version else in_collection("policies", policy),
             scope=scope_message(scope),
-            as_of=as_of,
             min_position=min_position,
+            **moment_fields(as_of, as_of_position),
         )
         return await self._connection.run(Call(request, one(PolicyStatus, "status")))
 
     async def get_policy(
-        self, policy: str, version: int = 0, *, min_position: int = 0
+        self,
+        policy: str,
+        version: int = 0,
+        *,
+        as_of: Time | None = None,
+        as_of_position: int | None = None,
+        min_position: int = 0,
     ) -> PolicyView:
-        """Return a version of a policy, the newest if none is named, and its activations."""
+        """Return a version of a policy, else its newest, and its activations; also as of then."""
         name = version_name(policy, version) if version else in_collection("policies", policy)
-        request = pb.GetPolicyRequest(name=name, min_position=min_position)
+        request = pb.GetPolicyRequest(
+            name=name, min_position=min_position, **moment_fields(as_of, as_of_position)
+        )
         return await self._connection.run(Call(request, whole(PolicyView)))
 
-    def list_policies(self, *, min_position: int = 0) -> AsyncIterator[Policy]:
-        """Iterate over policies by id."""
-        request = pb.ListPoliciesRequest(min_position=min_position)
+    def list_policies(
+        self,
+        *,
+        as_of: Time | None = None,
+        as_of_position: int | None = None,
+        min_position: int = 0,
+    ) -> AsyncIterator[Policy]:
+        """Iterate over policies by id, now or as of a moment of the ledger's clock."""
+        request = pb.ListPoliciesRequest(
+            min_position=min_position, **moment_fields(as_of, as_of_position)
+        )
         return self._connection.items(paged(request, Policy, "policies"))
 
     async def diff_policy(
