@@ -43,6 +43,7 @@ EVENT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(records.E
 
 SHAPES: Final[dict[str, Shape]] = {
     "serve": ("address", "port", "bearer_address", "socket"),
+    "worker": ("jobs",),
     "doctor": ("state", "checks"),
     "verify": Report,
     "why": ("model", "rank", "of", "paragraph", "priority", "explained"),

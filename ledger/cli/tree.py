@@ -22,6 +22,7 @@ _OF_POLICIES: Final = (
 )  # fmt: skip
 TREE: Final[dict[str, str | Group]] = {
     "serve": "server",
+    "worker": "worker",
     "doctor": "doctor",
     "verify": "verification",
     "why": "priorities",

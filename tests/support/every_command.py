@@ -104,6 +104,7 @@ LINES: dict[str, tuple[str, ...]] = {
 
 ELSEWHERE = {
     "serve",
+    "worker",
     "ledger confirm-clock",
     "ledger adopt",
     "key reseal",

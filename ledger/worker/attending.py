@@ -1,0 +1,106 @@
+"""A step from its beginning to its result: what it is told, its end, and the files that it left."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from ledger.client.jobs import Artifact, RetrainingJob
+from ledger.events.recipe_document import RecipeDocument
+from ledger.worker.calls import PatientCalls, StoppedError
+from ledger.worker.recipes import RecipeFolders
+from ledger.worker.running import LOG_BYTES_MAX, RunningStep, StepEnd, StepPlace
+from ledger.worker.state import WorkerError
+from ledger.worker.steps import (
+    StepError,
+    StepReport,
+    artifacts_of,
+    read_report,
+    told,
+    write_told,
+)
+
+_TICK_SECONDS: Final = 1.0
+
+
+class StepResult(NamedTuple):
+    """The result of a step that ended well."""
+
+    report: StepReport
+    place: StepPlace
+    artifacts: tuple[Artifact, ...]
+
+
+class StepRunner:
+    """Runs the steps of one worker, one below the other at most twice."""
+
+    def __init__(
+        self, calls: PatientCalls, recipes: RecipeFolders, folder: Path, ledger: str
+    ) -> None:
+        self._calls = calls
+        self._recipes = recipes
+        self._folder = folder.resolve()
+        self._ledger = ledger
+
+    def place(self, job: RetrainingJob, task: str, attempt: int) -> StepPlace:
+        """Return the files of a task in an attempt at a job."""
+        return StepPlace(self._folder / "jobs" / job.job / f"attempt-{attempt}", task)
+
+    def run(
+        self,
+        job: RetrainingJob,
+        recipe: RecipeDocument,
+        place: StepPlace,
+        seconds: float,
+        each_tick: Callable[[], None],
+    ) -> StepResult:
+        """Run a step to its end, at most so many seconds; StepError where it has no result.
+
+        `each_tick` is called every second or so; what it raises ends the step.
+        """
+        serving = self._calls.ask(lambda: self._calls.client.get_model(job.model))
+        task = place.task
+        try:
+            place.prepare(self._recipes.folder(job))
+            facts = told(job, recipe, task, serving.version_in_service, self._ledger)
+            write_told(place.told, facts)
+        except OSError as error:
+            raise WorkerError(
+                f"{error.filename} cannot be used: {error.strerror}.", "See --work and --recipes."
+            ) from None
+        self.say(job, "step.began", f"the step of {task} begins.", task=task)
+        try:
+            end = self._attended(RunningStep(recipe, place, seconds), each_tick)
+            report = read_report(place.report)
+            found = StepResult(report, place, artifacts_of(report, place.files))
+        except StepError as error:
+            lines = place.last_lines()
+            said = "".join(f"\n  | {line}" for line in lines)
+            why = f"the step of {task} failed. {error} Its log is {place.log}{said}"
+            self.say(job, "step.failed", why, task=task, fault=str(error), last_lines=lines)
+            raise StepError(f"The step of {task}: {error}") from None
+        self.say(job, "step.ended", f"the step of {task} ended.", task=task, peak_kib=end.peak_kib)
+        return found
+
+    def _attended(self, step: RunningStep, each_tick: Callable[[], None]) -> StepEnd:
+        is_over = False
+        try:
+            while not is_over:
+                if self._calls.stop.wait(_TICK_SECONDS, [step.fileno()]):
+                    raise StoppedError
+                if step.log_is_too_long:
+                    raise StepError(f"It printed more than {LOG_BYTES_MAX} bytes.")
+                is_over = step.is_over
+                if not is_over:
+                    each_tick()
+            end = step.end()
+        finally:
+            if not is_over:
+                step.stop()
+        if end.fault:
+            raise StepError(end.fault)
+        return end
+
+    def say(self, job: RetrainingJob, event: str, sentence: str, **facts: Any) -> None:  # noqa: ANN401
+        """Tell what happens to a job."""
+        known = {"job": job.job, "model": job.model, **facts}
+        self._calls.tell(event, f"Job {job.job}: {sentence}", known)

@@ -1,0 +1,271 @@
+"""A worker: it leases jobs, takes each through the stages that are an executor's, and observes.
+
+One job at a time. Each request is remembered before it is sent, so that a worker that was killed
+goes on: with its lease if its token is still the newest, otherwise without its results. A ledger
+that does not answer is asked again.
+"""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.client import LedgerClient
+from ledger.client.errors import LedgerRefusedError
+from ledger.client.jobs import ReportedGate, RetrainingJob
+from ledger.clock import Clock, uuid7
+from ledger.errors import Reason
+from ledger.events.recipe_document import RecipeDocument
+from ledger.worker.attending import StepResult, StepRunner
+from ledger.worker.calls import GONE, Beats, LeaseLostError, PatientCalls, StoppedError, Tell
+from ledger.worker.observing import Observer
+from ledger.worker.recipes import RecipeFolders
+from ledger.worker.reports import DEPLOYMENT, facts_of, send
+from ledger.worker.state import HeldJob, PendingReport, StateFile, WorkerError
+from ledger.worker.steps import RETURN, StepError
+from ledger.worker.stopping import StopSignal
+
+_NOT_TAKEN: Final = frozenset({Reason.JOB_REFUSED, Reason.FIELD_INVALID, Reason.VERSION_CONFLICT})
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works."""
+
+    recipes: Path
+    """A folder with a folder for each recipe, under its id."""
+    folder: Path
+    """Where the worker keeps its state, and its jobs their files."""
+    is_once: bool = False
+    """Whether it ends once nothing is left to do."""
+    poll_seconds: float = 5.0
+    """How long it waits before it looks for work again."""
+    patience_seconds: float = math.inf
+    """How long a ledger that does not answer is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedJob:
+    """A job that a worker had, and how far it came with it."""
+
+    job: str
+    model: str
+    attempt: int
+    end: str
+    """`observing`, `awaiting_approval`, `succeeded`, `failed`, `rolled_back` … as the ledger has
+    it; `step_failed` or `lost` where the worker could not go on."""
+    reason: str
+
+
+class Worker:
+    """One worker. For one thread."""
+
+    def __init__(
+        self,
+        client: LedgerClient,
+        options: WorkerOptions,
+        clock: Clock,
+        stop: StopSignal,
+        tell: Tell,
+    ) -> None:
+        self._calls = PatientCalls(client, clock, stop, tell, options.patience_seconds)
+        self._client = self._calls.client
+        self._options = options
+        self._recipes = RecipeFolders(
+            options.recipes,
+            lambda name, version: self._calls.ask(lambda: self._client.get_recipe(name, version)),
+            tell,
+        )
+        self._worked: list[WorkedJob] = []
+
+    def run(self) -> list[WorkedJob]:
+        """Work until told to end, or, once, until nothing is left; return what became of jobs.
+
+        UnreachableError where no ledger answers for too long, LedgerRefusedError where it refuses
+        this worker altogether, WorkerError for a folder or state that it cannot work with.
+        """
+        with StateFile(self._options.folder) as self._state, suppress(StoppedError):
+            self._begin()
+            while not self._calls.stop.is_told:
+                if self._work_on_one():
+                    continue
+                self._observer.look(lambda: None, is_last=self._options.is_once)
+                if self._options.is_once:
+                    break
+                self._calls.stop.wait(self._options.poll_seconds)
+        return self._worked
+
+    def _begin(self) -> None:
+        ledger = self._calls.ask(self._client.get_ledger)
+        known = self._state.now.ledger
+        if known not in {"", ledger.origin}:
+            raise WorkerError(
+                f"{self._options.folder} is of a worker for {known}, and this is {ledger.origin}.",
+                "Name another folder: --work.",
+            )
+        self._calls.is_wall = ledger.clock == "WALL"
+        if known != ledger.origin:
+            self._state.keep(ledger=ledger.origin)
+        folder = self._options.folder
+        self._runner = StepRunner(self._calls, self._recipes, folder, ledger.origin)
+        self._observer = Observer(self._calls, self._recipes, self._runner, self._state)
+        what = f"Working for {ledger.origin} by the recipes in {self._options.recipes}."
+        self._calls.tell("worker.began", what, {"ledger": ledger.origin})
+
+    # ---- one job ---------------------------------------------------------------------------------
+
+    def _work_on_one(self) -> bool:
+        """Go on with the job that is held, or take one; return whether there was any."""
+        if (held := self._state.now.held) is not None:
+            job = self._calls.ask(lambda: self._client.get_job(held.name)).job
+            self._work_on(job, self._recipes.of(job))
+            return True
+        for state in ("rolling_back", "ready"):
+            jobs = self._calls.ask(lambda named=state: self._client.list_jobs(state=named))  # type: ignore[misc]
+            for job in reversed(jobs):  # the oldest first
+                if (recipe := self._recipes.of(job)) is None:
+                    continue
+                self._state.keep(held=HeldJob(name=job.name, request_id=uuid7(self._calls.clock)))
+                if self._work_on(job, recipe):
+                    return True
+        return False
+
+    def _work_on(self, job: RetrainingJob, recipe: RecipeDocument | None) -> bool:
+        """Take a job as far as it goes; return whether it was this worker's."""
+        try:
+            leased = self._leased(job)
+            if leased is None:
+                self._state.keep(held=None)
+                return False
+            job = self._staged(leased, recipe)
+        except LeaseLostError as error:
+            self._leave(job, "lost", str(error))
+        except StepError as error:
+            self._leave(job, "step_failed", str(error))
+        else:
+            self._leave(job, str(job.outcome or job.state or "").lower(), job.reason)
+        return True
+
+    def _leave(self, job: RetrainingJob, end: str, reason: str) -> None:
+        attempt = self._held.attempt or job.attempt
+        self._state.keep(held=None)
+        self._worked.append(WorkedJob(job.job, job.model, attempt, end, reason))
+        said = f"{end.replace('_', ' ')}. {reason}".strip()
+        self._runner.say(job, "job.left", said, end=end, reason=reason)
+
+    @property
+    def _held(self) -> HeldJob:
+        held = self._state.now.held
+        assert held is not None, "a job is remembered before it is asked for"
+        return held
+
+    def _leased(self, job: RetrainingJob) -> RetrainingJob | None:
+        """Return the job under a lease of this worker; None where another one has it."""
+        held = self._held
+        if held.token:
+            if held.pending is not None:
+                return job  # its report is sent again, and the ledger judges the token
+            return self._calls.ask(lambda: self._calls.beat(job, held.token))
+        try:
+            given = self._calls.ask(
+                lambda: self._client.lease_job(job.name, request_id=held.request_id)
+            )
+        except LedgerRefusedError as error:
+            if error.reason not in GONE:
+                raise
+            return None  # another worker was sooner
+        lease, appended = given.job.lease, given.appended
+        is_past = appended.repeated_request and given.job.changed_position != appended.position
+        if lease is None or is_past:
+            return None
+        attempt = given.job.attempt
+        self._state.keep_held(token=lease.token, attempt=attempt)
+        said = f"leased, attempt {attempt} of {given.job.attempts}."
+        self._runner.say(given.job, "job.leased", said, token=lease.token, attempt=attempt)
+        return given.job
+
+    def _staged(self, job: RetrainingJob, recipe: RecipeDocument | None) -> RetrainingJob:
+        """Take a leased job through its stages until it is not this worker's turn any more."""
+        if recipe is None:
+            raise StepError("Its recipe cannot be run here any more.")
+        while True:
+            if self._held.pending is None:
+                if job.attempt != self._held.attempt:
+                    raise LeaseLostError("Another attempt followed.")
+                if job.state != "LEASED":
+                    return job
+                if job.lease is None or job.lease.token != self._held.token:
+                    raise LeaseLostError("Another lease followed.")
+                self._do(job, recipe)
+            job = self._report(job)
+
+    def _do(self, job: RetrainingJob, recipe: RecipeDocument) -> None:
+        """Run the step of the task that is next, and remember its report, which is sent then."""
+        passed = [gate.lower() for gate in job.gates[: job.gates_passed]]
+        task = RETURN if job.deployment is not None else job.gates[job.gates_passed].lower()
+        for gate in [] if task == RETURN else passed:
+            place = self._runner.place(job, gate, self._held.attempt)
+            if gate != "approval" and not place.done.exists():
+                said = f"{gate} was passed elsewhere; its step runs here again."
+                self._runner.say(job, "step.again", said, task=gate)
+                self._step(job, recipe, gate)
+                place.done.touch()
+        result = self._step(job, recipe, task)
+        facts = facts_of(job, task, result, self._calls.now_text())
+        request_id = uuid7(self._calls.clock)
+        self._state.keep_held(pending=PendingReport(task=task, request_id=request_id, facts=facts))
+
+    def _step(self, job: RetrainingJob, recipe: RecipeDocument, task: str) -> StepResult:
+        """Run a step under the lease, within what is left of the time of the attempt."""
+        held = self._held
+        acts = task in {DEPLOYMENT, RETURN}
+        if acts:  # on the world: only under a lease that is surely in force
+            self._calls.ask(lambda: self._calls.beat(job, held.token))
+        beats = Beats(self._calls, job, held.token, recipe.limits, must_hold=acts)
+
+        def each_tick() -> None:
+            beats()
+            self._observer.look(beats)
+
+        place = self._runner.place(job, task, held.attempt)
+        left = max(1.0, recipe.limits.time_seconds - held.used_seconds)
+        began = self._calls.clock.monotonic_seconds()
+        try:
+            return self._runner.run(job, recipe, place, left, each_tick)
+        finally:
+            used = self._calls.clock.monotonic_seconds() - began
+            self._state.keep_held(used_seconds=held.used_seconds + used)
+
+    def _report(self, job: RetrainingJob) -> RetrainingJob:
+        """Send the report that is remembered; return the job after it."""
+        held = self._held
+        pending = held.pending
+        assert pending is not None, "a report waits"
+        try:
+            job, reported = self._calls.ask(lambda: send(self._client, job, held.token, pending))
+        except LedgerRefusedError as error:
+            if error.reason is Reason.LEASE_LOST:
+                raise LeaseLostError(error.message) from None
+            if error.reason not in _NOT_TAKEN:
+                raise
+            self._calls.ask(lambda: self._calls.beat(job, held.token))  # is it still ours?
+            why = f"The ledger does not take the report on {pending.task}. {error.message}"
+            raise StepError(why) from None
+        if job.state == "OBSERVING" and pending.task == DEPLOYMENT:
+            self._observer.begin(job, held.token, held.attempt)
+        if pending.task != RETURN:
+            self._runner.place(job, pending.task, held.attempt).done.touch()
+        self._state.keep_held(pending=None)
+        self._say_reported(job, pending.task, reported)
+        return job
+
+    def _say_reported(self, job: RetrainingJob, task: str, reported: ReportedGate | None) -> None:
+        if reported is None or reported.verdict is None:
+            said = "" if job.deployment is None else f"{job.deployment.replaces} serves again."
+            self._runner.say(job, "job.returned", said, task=task)
+            return
+        verdict = reported.verdict
+        what = "passed" if verdict.is_passed else "not passed"
+        said = " ".join([f"{task} {what}.", *(one.sentence for one in verdict.criteria)])
+        self._runner.say(job, "gate.judged", said, task=task, is_passed=verdict.is_passed)

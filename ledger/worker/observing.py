@@ -1,0 +1,92 @@
+"""The versions that a worker has deployed, and what it reports of them while they are observed."""
+
+from collections.abc import Callable
+from typing import Final
+
+from ledger.client.errors import LedgerRefusedError
+from ledger.client.jobs import RetrainingJob
+from ledger.clock import uuid7
+from ledger.errors import Reason
+from ledger.events.recipe_document import RecipeDocument
+from ledger.events.values import SECOND
+from ledger.worker.attending import StepRunner
+from ledger.worker.calls import GONE, PatientCalls
+from ledger.worker.recipes import RecipeFolders
+from ledger.worker.reports import OBSERVATION, facts_of, send
+from ledger.worker.state import ObservedJob, PendingReport, StateFile
+from ledger.worker.steps import StepError
+
+PARTS: Final = 10
+"""A version is reported on whenever such a part of its window has passed."""
+_LOOK_SECONDS: Final = 5.0
+_NOT_TAKEN: Final = GONE | {Reason.FIELD_INVALID}
+
+
+class Observer:
+    """Reports on the versions that one worker has deployed."""
+
+    def __init__(
+        self, calls: PatientCalls, recipes: RecipeFolders, runner: StepRunner, state: StateFile
+    ) -> None:
+        self._calls = calls
+        self._recipes = recipes
+        self._runner = runner
+        self._state = state
+        self._look_at = 0.0
+
+    def begin(self, job: RetrainingJob, token: int, attempt: int) -> None:
+        """Observe a version from now on."""
+        seen = ObservedJob(token=token, attempt=attempt, seen_micros=self._calls.now_micros())
+        self._state.keep(observed={**self._state.now.observed, job.name: seen})
+
+    def look(self, each_tick: Callable[[], None], *, is_last: bool = False) -> None:
+        """Report on each version whose report is due; on all of them where this look is the last.
+
+        `each_tick` is called while a step runs.
+        """
+        now = self._calls.clock.monotonic_seconds()
+        if now < self._look_at and not is_last:
+            return
+        self._look_at = now + _LOOK_SECONDS
+        for name, known in list(self._state.now.observed.items()):
+            job = self._calls.ask(lambda named=name: self._calls.client.get_job(named)).job  # type: ignore[misc]
+            if job.state != "OBSERVING":
+                left = {at: one for at, one in self._state.now.observed.items() if at != name}
+                self._state.keep(observed=left)
+            elif (recipe := self._recipes.of(job)) is not None:
+                self._report(job, recipe, known, each_tick, is_last=is_last)
+
+    def _report(
+        self,
+        job: RetrainingJob,
+        recipe: RecipeDocument,
+        known: ObservedJob,
+        each_tick: Callable[[], None],
+        *,
+        is_last: bool,
+    ) -> None:
+        now = self._calls.now_micros()
+        window = next(one.window_seconds for one in recipe.gates if one.gate == OBSERVATION)
+        assert window is not None, "an observation has a window"
+        if not is_last and now < known.seen_micros + window * SECOND // PARTS:
+            return
+        seen = known.model_copy(update={"seen_micros": now})
+        self._state.keep(observed={**self._state.now.observed, job.name: seen})
+        place = self._runner.place(job, OBSERVATION, known.attempt)
+        seconds = float(recipe.limits.time_seconds)
+        try:
+            result = self._runner.run(job, recipe, place, seconds, each_tick)
+            facts = facts_of(job, OBSERVATION, result, "")
+            pending = PendingReport(
+                task=OBSERVATION, request_id=uuid7(self._calls.clock), facts=facts
+            )
+            self._calls.ask(lambda: send(self._calls.client, job, known.token, pending))
+        except StepError:
+            return  # it was told, and is tried again when the next report is due
+        except LedgerRefusedError as error:
+            if error.reason not in _NOT_TAKEN:
+                raise
+            why = f"the ledger does not take the report on its observation. {error.message}"
+            self._runner.say(job, "report.refused", why)
+            return
+        self._runner.say(job, "gate.reported", "observation reported.", task=OBSERVATION)

@@ -1,0 +1,74 @@
+"""Reports on tasks: facts, which are remembered as JSON, and the call that sends them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ledger.client import LedgerClient
+from ledger.client.jobs import Artifact, ReportedEvidence, ReportedGate, RetrainingJob
+from ledger.worker.attending import StepResult
+from ledger.worker.state import PendingReport
+from ledger.worker.steps import RETURN, StepError
+
+DEPLOYMENT: Final = "deployment"
+OBSERVATION: Final = "observation"
+_NUMBERS: Final = ("metrics", "samples", "champion", "candidate", "links")
+
+
+def facts_of(job: RetrainingJob, task: str, result: StepResult, now_text: str) -> dict[str, Any]:
+    """Return what is reported of a task's end; StepError where the step left something out."""
+    report = result.report
+    if task == RETURN:
+        return {"in_service_at": report.in_service_at or now_text}
+    cost = None if report.cost_micros is None else job.cost_micros + report.cost_micros
+    facts = {name: getattr(report, name) for name in _NUMBERS} | {
+        "cost_micros": cost,
+        "artifacts": {one.name: one.sha256 for one in result.artifacts},
+        "log_sha256": result.place.log_sha256(),
+    }
+    if task != DEPLOYMENT:
+        return facts
+    if report.version is None:
+        raise StepError("Its report has no `version`, and it is the step of the deployment.")
+    version = report.version.model_dump()
+    return facts | version | {"in_service_at": version["in_service_at"] or now_text}
+
+
+def send(
+    client: LedgerClient, job: RetrainingJob, token: int, pending: PendingReport
+) -> tuple[RetrainingJob, ReportedGate | None]:
+    """Send a report once; return the job after it, and the answer to a report on a gate."""
+    facts, request_id = pending.facts, pending.request_id
+    if pending.task == RETURN:
+        at = facts["in_service_at"]
+        changed = client.roll_back_job(job.name, token, in_service_at=at, request_id=request_id)
+        return changed.job, None
+    evidence = _evidence(facts)
+    if pending.task == DEPLOYMENT:
+        reported = client.deploy_job_version(
+            job.name,
+            token,
+            facts["model_version"],
+            in_service_at=facts["in_service_at"],
+            trained_through=facts["trained_through"],
+            baseline_loss=facts["baseline_loss"],
+            evidence=evidence,
+            request_id=request_id,
+        )
+    else:
+        reported = client.report_gate(
+            job.name, token, pending.task, evidence, request_id=request_id
+        )
+    return reported.job, reported
+
+
+def _evidence(facts: Mapping[str, Any]) -> ReportedEvidence:
+    return ReportedEvidence(
+        metrics=facts["metrics"],
+        samples=facts["samples"],
+        champion=facts["champion"],
+        candidate=facts["candidate"],
+        links=tuple(facts["links"]),
+        cost_micros=facts["cost_micros"],
+        artifacts=tuple(Artifact(name, digest) for name, digest in facts["artifacts"].items()),
+        log_sha256=facts["log_sha256"],
+    )

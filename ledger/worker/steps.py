@@ -1,0 +1,139 @@
+"""The order to a step, and its answer: two JSON files, `step/1`.
+
+The file named by `DECISION_LEDGER_STEP` says which job and which gate; the step writes its answer
+to the file named by `DECISION_LEDGER_REPORT`. Numbers are whole ones, in the units of the recipe.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from ledger.client.jobs import Artifact, RetrainingJob
+from ledger.events.base import Decimal, Part, Segment
+from ledger.events.jobs import Link, Numbers
+from ledger.events.recipe_document import RecipeDocument
+from ledger.limits import JOB_LINKS_MAX, LABEL_CHARS_MAX, RECIPE_NAMES_MAX
+from ledger.reading import open_plain, parse_json, read_text
+
+STEP_VARIABLE: Final = "DECISION_LEDGER_STEP"
+REPORT_VARIABLE: Final = "DECISION_LEDGER_REPORT"
+RETURN: Final = "roll_back"
+"""The task of putting the version back that a job had replaced; every other one is a gate."""
+REPORT_BYTES_MAX: Final = 1024 * 1024
+_PART_BYTES: Final = 1024 * 1024
+_Micros = Annotated[int, Field(ge=0, le=2**53 - 1)]
+_FileName = Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
+
+
+class StepError(Exception):
+    """A step that has no result: why, as a sentence."""
+
+
+class VersionPart(Part):
+    """The version that a step of the gate `deployment` has put into service."""
+
+    model_version: Segment
+    in_service_at: str = ""
+    """As people write times; empty for the ledger's own now."""
+    trained_through: str
+    baseline_loss: Decimal
+
+
+class StepReport(Part):
+    """The answer of a step; all but `format` may be left out."""
+
+    format: Literal["step/1"]
+    metrics: Numbers = Field(default_factory=dict)
+    samples: Numbers = Field(default_factory=dict)
+    champion: Numbers = Field(default_factory=dict)
+    candidate: Numbers = Field(default_factory=dict)
+    cost_micros: _Micros | None = None
+    """The cost of this step alone."""
+    artifacts: dict[_FileName, str] = Field(default_factory=dict, max_length=RECIPE_NAMES_MAX)
+    """Files that it leaves, by name: each a path in its folder. The worker reckons the digests."""
+    links: list[Link] = Field(default_factory=list, max_length=JOB_LINKS_MAX)
+    version: VersionPart | None = None
+    """Of the gate `deployment` alone."""
+    in_service_at: str = ""
+    """Of a return alone: when the version before served again; empty for the ledger's now."""
+
+
+def told(
+    job: RetrainingJob, recipe: RecipeDocument, task: str, serving: str, ledger: str
+) -> dict[str, Any]:
+    """Return what a step is told of its task."""
+    gate = next((one for one in recipe.gates if one.gate == task), None)
+    asked: dict[str, list[str]] = {"metrics": [], "samples": [], "champion": [], "candidate": []}
+    if gate is not None:
+        asked["samples"] = [one.name for one in gate.samples]
+        for metric in gate.metrics:
+            for where in ("metrics",) if metric.of == "run" else ("champion", "candidate"):
+                asked[where].append(metric.name)
+    deployed = job.deployment
+    return {
+        "format": "step/1",
+        "task": task,
+        "ledger": ledger,
+        "job": job.job,
+        "run": job.run_id,
+        "attempt": job.attempt,
+        "model": job.model,
+        "serving": serving or None,
+        "recipe": {
+            "name": job.recipe, "version": job.recipe_version, "digest": job.recipe_digest,
+        },
+        "parameters": {one.name: one.value for one in recipe.parameters},
+        "inputs": {one.name: one.sha256 for one in recipe.inputs},
+        "outputs": [one.name for one in recipe.outputs],
+        "asked": asked,
+        "put_back": None if task != RETURN or deployed is None else deployed.replaces,
+    }  # fmt: skip
+
+
+def write_told(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write what a step is told."""
+    path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> StepReport:
+    """Return the report that a step wrote; StepError says what is wrong with it."""
+    try:
+        return StepReport.model_validate(parse_json(read_text(path, REPORT_BYTES_MAX)))
+    except FileNotFoundError:
+        raise StepError("It wrote no report.") from None
+    except OSError as error:
+        raise StepError(f"Its report cannot be read: {error.strerror or error}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the report"
+        raise StepError(f"Its report is not of the form step/1: {place}: {first['msg']}.") from None
+    except ValueError as error:
+        raise StepError(f"Its report is no JSON: {error}.") from None
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """Return the SHA-256 of what is left of a file, in hex."""
+    digest = hashlib.sha256()
+    while part := file.read(_PART_BYTES):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def artifacts_of(report: StepReport, folder: Path) -> tuple[Artifact, ...]:
+    """Return the artifacts of a report with their digests; StepError where one is not there."""
+    found = []
+    for name, text in sorted(report.artifacts.items()):
+        path = (folder / text).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise StepError(f"Its artifact {name} is outside of its folder: {text}.")
+        try:
+            with open_plain(path) as file:
+                digest = sha256_of(file)
+        except OSError as error:
+            raise StepError(f"Its artifact {name} cannot be read: {error.strerror}.") from None
+        found.append(Artifact(name, digest))
+    return tuple(found)
