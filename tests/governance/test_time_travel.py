@@ -121,7 +121,7 @@ NEEDED = {
     "approved", "roll_back", "emergency", "reverted", "scheduled", "policy.ratified.v1",
     "policy.rejected.v1", "policy.approval_withdrawn.v1", "policy.retired.v1",
     "grant.withdrawn.v1", "role.granted.v1", "model.retired.v1", "model.deployed.v1",
-    "plan.made.v1",
+    "plan.made.v2",
     "shadow.begun.v1", "shadow.ended.v1", "shadow.decided.v2", "decision.overridden.v2",
     "escalation.raised.v1", "escalation.acknowledged.v1", "escalation.escalated.v1",
     "escalation.resolved.v1", "escalation.ended.v1", "task.opened.v1", "task.taken.v1",

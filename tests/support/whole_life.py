@@ -68,6 +68,7 @@ class _Life:
         self.chance = random.Random(seed)
         self.refused = 0
         self.world = Governed(path, clock="wall").staff()
+        self.world.grant(ANA.actor, "model-owner")  # it overrules decisions
         self.world.ledger.definitions.define(AUTHOR, defined("loss"))
         for model in MODELS[:3]:
             self._register(model)
