@@ -47,6 +47,7 @@ def run(ledger: Appender) -> None:
     reserved, _ = made(
         budget(), BudgetReserved, next(times), job="alpha-41", model="alpha", envelope="jobs",
         amount_micros="800000000", is_top_tier=False,
+        adds_to=None,
     )  # fmt: skip
     place = note(reserved, "services/scheduler")
     approved, _ = made(

@@ -108,7 +108,6 @@ class LedgerApplication:
         self.governor = Governor(
             store, info, self.cases, self.histories, clock, self.shadowing, due
         )
-        self.budgets = Budgets(store, info, self.fleet)
         self.clocks = Clocks(store, info)
         self.drills = Drills(store, info)
         self.erasure = Erasure(store, info, self.governance.keeps_activations)
@@ -124,10 +123,13 @@ class LedgerApplication:
         """Build what leads from a decision to a retrained model."""
         self.recipes = Recipes(store, info, self.authority)
         self.benchmarks = BenchmarkModels(store, info, self.fleet)
+        self.budgets = Budgets(store, info, self.fleet)
         self.job_reader = JobReader(store, info)
-        self.jobs = JobCommands(store, info, self.authority, self.job_reader, self._clock)
+        self.jobs = JobCommands(
+            store, info, self.authority, self.job_reader, self.budgets, self._clock
+        )
         self.job_proposals = JobProposals(
-            self.jobs, self.commands, self.plans, self.recipes, self._clock
+            self.jobs, self.commands, self.plans, self.recipes, self.budgets, self._clock
         )
         self.job_deployments = JobDeployments(self.jobs, self.commands)
         self.lineages = LineageReader(store, info, self.grounds)

@@ -101,6 +101,11 @@ class AuditedBudgets:
         """Return the position of a body without which a budget is not known; 0 for none."""
         return self._blind.get(name, 0)
 
+    def is_held(self, name: str, job: str, envelope: str) -> bool:
+        """Whether a budget is known to have set something aside for a job."""
+        known = self._known.get(name)
+        return known is not None and (job, envelope) in known.held
+
     def any_blind(self) -> int:
         """Return the same of any budget."""
         return min(self._blind.values(), default=0)
@@ -167,11 +172,12 @@ def _reserve(known: AuditedBudget, data: Mapping[str, Any], position: int) -> in
     is_top_tier = data["is_top_tier"]
     own = min(amount, known.usable(claim[1], is_top_tier=is_top_tier))
     allowed = known.allowed.pop(claim, 0)
+    before = known.held.get(claim, Held(position, 0, 0, is_top_tier))
     approved = min(amount - own, allowed)
     if allowed > approved:
         known.allowed[claim] = allowed - approved
     known.free[claim[1]] -= own
-    known.held[claim] = Held(position, own, approved, is_top_tier)
+    known.held[claim] = before._replace(own=before.own + own, approved=before.approved + approved)
     return amount - own - approved
 
 

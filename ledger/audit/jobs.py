@@ -51,9 +51,10 @@ class AuditedJobs:
             return False
         stream = f"models/{owed.model}" if event.type == ModelDeployed.TYPE else owed.event.stream
         before = owed.event
-        return event.stream == stream and (event.actor, event.request_id) == (
+        is_of_request = event.raw is None or (event.actor, event.request_id) == (
             before.actor, before.request_id,
         )  # fmt: skip
+        return event.stream == stream and is_of_request
 
     def take(self, event: AuditedEvent) -> None:
         """Take in the next event."""

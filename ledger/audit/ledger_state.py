@@ -13,6 +13,7 @@ from ledger.audit.budgets import AuditedBudgets
 from ledger.audit.cases import AuditedCases
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gone import Gone
+from ledger.audit.job_money import OwedMoves
 from ledger.audit.jobs import AuditedJobs
 from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
@@ -60,8 +61,7 @@ class LedgerState:
         self.source = source
         self.absences = absences
         self.position = 0
-        self.roots = dict(roots)
-        self._root_points = root_points - roots.keys()
+        self.roots, self._root_points = dict(roots), root_points - roots.keys()
         self._root_until = max(self._root_points, default=0)
         self._edge: list[Node] = []
         self.request: tuple[str, str, str, int] | None = None
@@ -88,6 +88,7 @@ class LedgerState:
         self.authority = AuditedAuthority()
         self.cases = AuditedCases()
         self.budgets = AuditedBudgets()
+        self.money = OwedMoves()
         self.lifecycle = LifecycleState()
         self.jobs = AuditedJobs()
         self.recipes = AuditedRecipes()
@@ -134,6 +135,7 @@ class LedgerState:
         self.jobs.take(event)
         self.recipes.apply(event)
         self.cases.take(event, self)
+        self.money.take(event, self.jobs, self.budgets)
         self.budgets.take(event)
         self.shadows.take(event, self)
         said = event.actor, event.data, event.recorded_at

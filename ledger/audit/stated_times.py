@@ -4,18 +4,24 @@ from typing import Final
 
 from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.registry import Unchecked, Verdict
+from ledger.events.jobs import GateJudged, GateReported
 from ledger.events.models import ModelDeployed
 from ledger.events.recorder import RecorderEvent
 from ledger.events.values import format_time, parse_time
 
 _STATING: Final = OBSERVED | {ModelDeployed.TYPE}
+_BEHIND: Final = dict.fromkeys(OBSERVED, OBSERVED) | {
+    GateReported.TYPE: frozenset({GateJudged.TYPE, ModelDeployed.TYPE})
+}
+"""By the first type of a request, the types behind it of which a later one may state its time."""
 
 
 class StatedTimes:
     """Compares when events were recorded with the newest time stated up to them.
 
     The events of one request are recorded at one time, the newest of the request; so the first of a
-    batch may be waiting for a later one that states it.
+    batch may be waiting for a later one that states it, and the report on a job's deployment for
+    that deployment.
     """
 
     def __init__(self) -> None:
@@ -39,7 +45,8 @@ class StatedTimes:
         if event.type == RecorderEvent.TYPE:
             return Unchecked("a bare recorder may state any time")
         stated = _stated(event)
-        if event.type in OBSERVED and stated is not None and stated < event.recorded_at:
+        is_early = event.type in OBSERVED and stated is not None and stated < event.recorded_at
+        if is_early or _is_of_deployment(event):
             self._waiting = event
             return None
         is_derived = stated is None and event.type in _STATING  # unreadable: another rule's
@@ -53,9 +60,18 @@ class StatedTimes:
 
 def _is_of_batch(event: AuditedEvent, first: AuditedEvent) -> bool:
     """Whether an event can be of the request of the one right before it."""
-    if event.type not in OBSERVED or event.recorded_at != first.recorded_at:
+    if event.type not in _BEHIND[first.type] or event.recorded_at != first.recorded_at:
         return False
     return event.raw is None or (event.actor, event.request_id) == (first.actor, first.request_id)
+
+
+def _is_of_deployment(event: AuditedEvent) -> bool:
+    """Whether an event is the report with which a job's version goes into service."""
+    return (
+        event.type == GateReported.TYPE
+        and event.data is not None
+        and event.data["gate"] == "deployment"
+    )
 
 
 def _stated(event: AuditedEvent) -> int | None:

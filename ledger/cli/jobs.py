@@ -40,6 +40,8 @@ def propose(
     job = made.job
     chosen.show(made, f"Proposed job {job.job} of {job.model} at position {job.position}.")
     if not chosen.as_json:
+        paid = _paid(job)
+        output.say(f"{paid[:1].upper()}{paid[1:]}.")
         output.say(f"It {_waits(job)}.")
 
 
@@ -79,6 +81,7 @@ def show(job: _Job) -> None:
         ("state", _state(one)),
         ("attempt", f"{one.attempt} of {one.attempts}"),
         ("cost", f"{money(one.cost_micros, one.unit)} of {_expected(one)} expected"),
+        ("budget", _paid(one)),
     ]  # fmt: skip
     if one.deployment is not None:
         replaced = one.deployment.replaces or "no version"
@@ -163,6 +166,15 @@ def _waits(one: "RetrainingJob") -> str:
 
 def _expected(one: "RetrainingJob") -> str:
     return money(one.expected_micros, one.unit)
+
+
+def _paid(one: "RetrainingJob") -> str:
+    """Return which budget pays for a job, and what it keeps for it."""
+    if not one.budget:
+        return "no budget covers its model"
+    if one.outcome is not None:
+        return f"budget {one.budget} paid for it"
+    return f"budget {one.budget} keeps {money(one.reserved_micros, one.unit)} for it"
 
 
 def _verdict(one: "GateJudgement") -> str:

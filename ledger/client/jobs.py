@@ -66,6 +66,10 @@ class RetrainingJob:
     cost_micros: int
     expected_micros: int
     unit: str
+    budget: str
+    """The budget that pays for it; empty where none covers its model."""
+    reserved_micros: int
+    """How much the budget keeps for it; 0 once it is over."""
 
 
 @dataclass(frozen=True, slots=True)

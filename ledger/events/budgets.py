@@ -110,7 +110,7 @@ class BudgetSet(BudgetData):
 
 
 class BudgetReserved(BudgetData):
-    """Money was set aside for a job when it was admitted."""
+    """Money was set aside for a job: when it was proposed, or as it costs more than that."""
 
     TYPE: ClassVar[str] = "budget.reserved.v1"
     CAUSE: ClassVar[str] = _OF_JOBS
@@ -122,6 +122,8 @@ class BudgetReserved(BudgetData):
     amount_micros: Micros
     is_top_tier: bool
     """Whether it may use what is kept for the top tier."""
+    adds_to: Position | None
+    """The position of the job's first reservation, which this makes larger; null in that one."""
 
 
 class BudgetSpent(BudgetData):
@@ -134,7 +136,7 @@ class BudgetSpent(BudgetData):
     job: Segment
     envelope: Envelope
     reservation: Position
-    """The position of the reservation that ends."""
+    """The position of the job's first reservation; all that is set aside for it ends."""
     spent_micros: Micros
 
 
@@ -175,3 +177,5 @@ BUDGET_CLASSES: Final[tuple[type[BudgetData], ...]] = (
 )
 BUDGET_TYPES: Final = frozenset(cls.TYPE for cls in BUDGET_CLASSES)
 """The types of events about budgets."""
+MOVING_TYPES: Final = frozenset({BudgetReserved.TYPE, BudgetSpent.TYPE, BudgetReleased.TYPE})
+"""Types that are recorded with the event of the job that they are for, and by its right."""

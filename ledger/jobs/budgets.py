@@ -1,21 +1,22 @@
 """Budgets, folded from their events in order: what is free, set aside and spent in each envelope.
 
 `set_event` and `made` reckon the next event of a budget, or say why there can be none; `applied`
-takes one in. Amounts are millionths of the budget's unit, times microseconds since the epoch.
+takes one in, and `erased` is one whose first terms are gone. Amounts are millionths of the budget's
+unit, times microseconds since the epoch.
 
 The rules of an envelope:
 1. Refills come at the boundaries of whole periods, counted from 1970; what is free never exceeds
    the cap, and what would is not kept. A clock that steps back refills nothing and takes nothing.
 2. A reservation takes what is free, but for the reserve if its tier is not the top one; the rest
    must be covered by overspending that a person approved for that job.
-3. A job is reserved for once in an envelope, and spent or released once.
+3. A job is reserved for once in an envelope, which may be added to, and spent or released once.
 4. A cost above the reservation takes what is free, then what was approved; without cover it is
    refused. Below it, the rest is free again, and approved money that was not needed lapses.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledger.events.budgets import (
     BudgetData,
@@ -24,16 +25,14 @@ from ledger.events.budgets import (
     BudgetReserved,
     BudgetSet,
     BudgetSpent,
-    Envelope,
 )
 from ledger.events.values import SECOND, format_time, parse_time
-from ledger.limits import BUDGET_RATE_PERIODS_MAX
+from ledger.jobs.envelopes import Claim, Claims, EnvelopeState, Reservation
+from ledger.limits import BUDGET_PERIOD_SECONDS_MIN
 
 T = TypeVar("T", bound=BudgetData)
 
 ENVELOPES: Final = ("jobs", "tests")
-Claim = tuple[str, str]
-"""A job and an envelope."""
 
 
 class BudgetError(Exception):
@@ -43,72 +42,6 @@ class BudgetError(Exception):
         super().__init__(fault)
         self.fault = fault
         self.short_micros = short_micros
-
-
-class Reservation(NamedTuple):
-    """Money that is set aside for a job."""
-
-    position: int
-    job: str
-    model: str
-    envelope: Envelope
-    is_top_tier: bool
-    own_micros: int
-    """Out of the envelope."""
-    approved_micros: int
-    """Out of what was approved for the job beyond that."""
-    period: int
-
-    @property
-    def micros(self) -> int:
-        """All of it."""
-        return self.own_micros + self.approved_micros
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """Claims that have ended; a value to which one is added in little time."""
-
-    levels: tuple[frozenset[Claim], ...] = ()
-
-    def __contains__(self, claim: Claim) -> bool:
-        return any(claim in level for level in self.levels)
-
-    def with_one(self, claim: Claim) -> "Claims":
-        """Return these and one more."""
-        levels, last = list(self.levels), frozenset({claim})
-        while levels and len(levels[-1]) <= len(last):
-            last |= levels.pop()
-        return Claims((*levels, last))
-
-
-@dataclass(frozen=True, slots=True)
-class EnvelopeState:
-    """One envelope: what flows in, what is free, and the sums of all that happened."""
-
-    refill_micros: int
-    cap_micros: int
-    free_micros: int
-    granted_micros: int
-    """Opening balance, refills that were kept, and approved overspending."""
-    lapsed_micros: int = 0
-    """Granted, and lost since: beyond a cap, or approved and not needed."""
-    spent_micros: int = 0
-    taken: Mapping[int, int] = field(default_factory=dict)
-    """Taken in each of the latest periods, less what was given back."""
-
-    def freed(self, micros: int) -> "EnvelopeState":
-        """Return it with more that is free, up to the cap; the rest lapses."""
-        kept = min(self.cap_micros, self.free_micros + micros)
-        lapsed = self.lapsed_micros + self.free_micros + micros - kept
-        return replace(self, free_micros=kept, lapsed_micros=lapsed)
-
-    def took(self, period: int, micros: int) -> "EnvelopeState":
-        """Return it with more taken in a period, and older periods forgotten."""
-        newest = max(period, *self.taken) if self.taken else period
-        taken = {**self.taken, period: max(0, self.taken.get(period, 0) + micros)}
-        kept = {at: one for at, one in taken.items() if at >= newest - BUDGET_RATE_PERIODS_MAX}
-        return replace(self, taken=kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +65,7 @@ class Budget:
     reservations: Mapping[Claim, Reservation] = field(default_factory=dict)
     approved: Mapping[Claim, int] = field(default_factory=dict)
     """Approved for a job that has not ended, and not part of its reservation."""
-    ended: Claims = Claims()
+    ended: Claims = field(default_factory=Claims)
     is_gone: bool = False
     """Whether the body of one of its events is gone, so that its balance is not known."""
 
@@ -212,16 +145,25 @@ def _one_refill(flow: Mapping[str, str]) -> str:
     return str(min(int(flow["refill_micros"]), int(flow["cap_micros"])))
 
 
+def erased(name: str) -> Budget:
+    """Return a budget of which nothing is known, as the body of its first event is gone."""
+    nothing = {one: EnvelopeState(0, 0, 0, 0) for one in ENVELOPES}
+    return Budget(
+        name=name, unit="", scope={"kind": "ledger", "labels": {}, "team": ""},
+        period_seconds=BUDGET_PERIOD_SECONDS_MIN, reserve_micros=0, envelopes=nothing,
+        at=0, begun_at=0, set_at=0, reason="", events=0, is_gone=True,
+    )  # fmt: skip
+
+
 def applied(
     before: Budget | None, position: int, type_: str, data: Mapping[str, Any] | None
-) -> Budget | None:
+) -> Budget:
     """Return a budget after one of its events; BudgetError where that cannot have been.
 
-    `data` None: the body is gone, and None is returned where nothing was known before.
+    `data` None: the body is gone. Where nothing was known before it, `before` is `erased`.
     """
     if data is None:
-        if before is None:
-            return None
+        assert before is not None, "a budget without its first terms begins as an erased one"
         return replace(before, is_gone=True, events=before.events + 1)
     if type_ == BudgetSet.TYPE and not (before and before.is_gone and data["opening"] is None):
         after = _set(before, position, data)
@@ -281,23 +223,21 @@ def _set(before: Budget | None, position: int, data: Mapping[str, Any]) -> Budge
 
 def _reserved(before: Budget, position: int, data: Mapping[str, Any]) -> Budget:
     claim, amount = _claim(data), int(data["amount_micros"])
-    if claim in before.reservations or claim in before.ended:
-        raise BudgetError(f"job {claim[0]} was reserved for in the envelope of {claim[1]} before")
     now = refilled(before, parse_time(data["at"]))
+    held = _added_to(now, data)
     is_top_tier, approved = data["is_top_tier"], now.approved.get(claim, 0)
     own = min(amount, now.available_micros(claim[1], is_top_tier=is_top_tier))
     if amount - own > approved:
         raise _shortage(now, claim, amount - own - approved, is_top_tier=is_top_tier)
-    made_ = Reservation(
-        position,
-        claim[0],
-        data["model"],
-        data["envelope"],
-        is_top_tier,
-        own,
-        amount - own,
-        now.period,
-    )
+    if held is None:
+        made_ = Reservation(
+            position, claim[0], data["model"], data["envelope"], is_top_tier, own, amount - own,
+            now.period,
+        )  # fmt: skip
+    else:
+        made_ = held._replace(
+            own_micros=held.own_micros + own, approved_micros=held.approved_micros + amount - own
+        )
     one = now.envelopes[claim[1]]
     one = replace(one, free_micros=one.free_micros - own).took(now.period, amount)
     return replace(
@@ -305,6 +245,21 @@ def _reserved(before: Budget, position: int, data: Mapping[str, Any]) -> Budget:
         reservations={**now.reservations, claim: made_},
         approved=_with(now.approved, claim, approved - (amount - own)),
     )
+
+
+def _added_to(now: Budget, data: Mapping[str, Any]) -> Reservation | None:
+    """Return the reservation that is made larger; None where this is the job's first."""
+    claim = _claim(data)
+    if data["adds_to"] is None:
+        if claim in now.reservations or claim in now.ended:
+            raise BudgetError(
+                f"job {claim[0]} was reserved for in the envelope of {claim[1]} before"
+            )
+        return None
+    held = _held(now, data, "adds_to")
+    if (held.model, held.is_top_tier) != (data["model"], data["is_top_tier"]):
+        raise BudgetError(f"job {claim[0]} was reserved for otherwise")
+    return held
 
 
 def _spent(before: Budget, _: int, data: Mapping[str, Any]) -> Budget:
@@ -357,12 +312,12 @@ def _approved(before: Budget, _: int, data: Mapping[str, Any]) -> Budget:
     return replace(now.with_envelope(claim[1], one), approved=approved)
 
 
-def _held(now: Budget, data: Mapping[str, Any]) -> Reservation:
+def _held(now: Budget, data: Mapping[str, Any], cited: str = "reservation") -> Reservation:
     claim = _claim(data)
     held = now.reservations.get(claim)
     if held is None:
         raise BudgetError(f"nothing is reserved for job {claim[0]} in the envelope of {claim[1]}")
-    if held.position != data["reservation"]:
+    if held.position != data[cited]:
         raise BudgetError(f"the reservation of job {claim[0]} is at position {held.position}")
     return held
 

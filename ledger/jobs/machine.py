@@ -112,6 +112,13 @@ class Job:
         return str(self.proposed["model"])
 
     @property
+    def set_aside_micros(self) -> int:
+        """The amount that its budget keeps for it until it is over: as reserved, or its cost."""
+        if self.proposed["budget"] is None:
+            return 0
+        return max(int(self.proposed["reserved_micros"]), self.cost_micros)
+
+    @property
     def attempt(self) -> int:
         """The number of the attempt that runs, or that would."""
         return self.lost + 1

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from ledger.authority.state import AuthorityState
 from ledger.events.base import EventData
+from ledger.events.budgets import MICROS_MAX
 from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import (
     GateJudged,
@@ -224,7 +225,8 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
         return f"it reports the gate {data['gate']}, and what is next is {what}"
     if data["attempt"] != job.attempt:
         return f"it is said to be of attempt {data['attempt']}, and attempt {job.attempt} runs"
-    if not job.cost_micros <= int(data["cost_micros"]) <= COST_MICROS_MAX:
+    most = COST_MICROS_MAX if job.proposed["budget"] is None else MICROS_MAX
+    if not job.cost_micros <= int(data["cost_micros"]) <= most:
         return f"the cost so far was {job.cost_micros} micros, and cannot be {data['cost_micros']}"
     if gate["holdout"] is not None:
         holdout, used = gate["holdout"], jobs.holdouts.get(gate["holdout"]["name"], 0)

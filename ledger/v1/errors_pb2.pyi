@@ -155,9 +155,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_BUDGET_UNKNOWN: _ErrorReason.ValueType  # 120
     """NOT_FOUND. No budget was set under that name, or none pays for jobs of the model. Do: list the budgets; set one for the model's labels, its team or the ledger."""
     ERROR_REASON_BUDGET_REFUSED: _ErrorReason.ValueType  # 121
-    """FAILED_PRECONDITION. The budget cannot be set so, or the job has no reservation there, or had one before. Do: the message says why; list the budgets."""
+    """FAILED_PRECONDITION. The budget cannot be set so, or the recipe's cost has another unit, or the job has no reservation there, or had one before. Do: the message says why; list the budgets."""
     ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 122
-    """FAILED_PRECONDITION. The budget lacks the money for the job. Do: wait for the next refill, or have a person approve overspending for this job."""
+    """FAILED_PRECONDITION. The budget lacks the money for the job that is proposed, or for the cost that is reported; nothing was written. Do: wait for the next refill, choose a recipe that costs less, or have a person approve overspending for this job; then send it again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -311,6 +311,6 @@ ERROR_REASON_BENCHMARK_REFUSED: ErrorReason.ValueType  # 103
 ERROR_REASON_BUDGET_UNKNOWN: ErrorReason.ValueType  # 120
 """NOT_FOUND. No budget was set under that name, or none pays for jobs of the model. Do: list the budgets; set one for the model's labels, its team or the ledger."""
 ERROR_REASON_BUDGET_REFUSED: ErrorReason.ValueType  # 121
-"""FAILED_PRECONDITION. The budget cannot be set so, or the job has no reservation there, or had one before. Do: the message says why; list the budgets."""
+"""FAILED_PRECONDITION. The budget cannot be set so, or the recipe's cost has another unit, or the job has no reservation there, or had one before. Do: the message says why; list the budgets."""
 ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 122
-"""FAILED_PRECONDITION. The budget lacks the money for the job. Do: wait for the next refill, or have a person approve overspending for this job."""
+"""FAILED_PRECONDITION. The budget lacks the money for the job that is proposed, or for the cost that is reported; nothing was written. Do: wait for the next refill, choose a recipe that costs less, or have a person approve overspending for this job; then send it again."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13ledger/v1/job.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"[\n\x08JobLease\x12\x10\n\x08\x65xecutor\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\rJobDeployment\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x10\n\x08replaces\x18\x02 \x01(\t\x12\x32\n\x0eobserved_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"/\n\x10MissingApprovals\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xd1\x04\n\x03Job\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03job\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0e\n\x06recipe\x18\x04 \x01(\t\x12\x16\n\x0erecipe_version\x18\x05 \x01(\x03\x12\x15\n\rrecipe_digest\x18\x06 \x01(\t\x12\"\n\x05state\x18\x07 \x01(\x0e\x32\x13.ledger.v1.JobState\x12&\n\x07outcome\x18\x08 \x01(\x0e\x32\x15.ledger.v1.JobOutcome\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08proposer\x18\n \x01(\t\x12\x10\n\x08position\x18\x0b \x01(\x03\x12\x18\n\x10\x63hanged_position\x18\x0c \x01(\x03\x12\x0e\n\x06run_id\x18\r \x01(\t\x12\x15\n\rplan_position\x18\x0e \x01(\x03\x12!\n\x05gates\x18\x0f \x03(\x0e\x32\x12.ledger.v1.JobGate\x12\x14\n\x0cgates_passed\x18\x10 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x11 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x12 \x01(\x03\x12\"\n\x05lease\x18\x13 \x01(\x0b\x32\x13.ledger.v1.JobLease\x12,\n\ndeployment\x18\x14 \x01(\x0b\x32\x18.ledger.v1.JobDeployment\x12\x36\n\x11missing_approvals\x18\x15 \x03(\x0b\x32\x1b.ledger.v1.MissingApprovals\x12\x13\n\x0b\x63ost_micros\x18\x16 \x01(\t\x12\x17\n\x0f\x65xpected_micros\x18\x17 \x01(\t\x12\x0c\n\x04unit\x18\x18 \x01(\t\"+\n\x0bJobArtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\x96\x04\n\x0cGateEvidence\x12\x35\n\x07metrics\x18\x01 \x03(\x0b\x32$.ledger.v1.GateEvidence.MetricsEntry\x12\x35\n\x07samples\x18\x02 \x03(\x0b\x32$.ledger.v1.GateEvidence.SamplesEntry\x12\x37\n\x08\x63hampion\x18\x03 \x03(\x0b\x32%.ledger.v1.GateEvidence.ChampionEntry\x12\x39\n\tcandidate\x18\x04 \x03(\x0b\x32&.ledger.v1.GateEvidence.CandidateEntry\x12\x13\n\x0b\x63ost_micros\x18\x05 \x01(\t\x12)\n\tartifacts\x18\x06 \x03(\x0b\x32\x16.ledger.v1.JobArtifact\x12\r\n\x05links\x18\x07 \x03(\t\x12\x12\n\nlog_sha256\x18\x08 \x01(\x0c\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cSamplesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a/\n\rChampionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x30\n\x0e\x43\x61ndidateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"O\n\x0fJudgedCriterion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04when\x18\x02 \x01(\t\x12\x0e\n\x06is_met\x18\x03 \x01(\x08\x12\x10\n\x08sentence\x18\x04 \x01(\t\"o\n\nJudgedGate\x12 \n\x04gate\x18\x01 \x01(\x0e\x32\x12.ledger.v1.JobGate\x12\x11\n\tis_passed\x18\x02 \x01(\x08\x12,\n\x08\x63riteria\x18\x03 \x03(\x0b\x32\x1a.ledger.v1.JudgedCriterion*\xd4\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12JOB_STATE_PROPOSED\x10\x01\x12\x13\n\x0fJOB_STATE_READY\x10\x02\x12\x14\n\x10JOB_STATE_LEASED\x10\x03\x12\x1f\n\x1bJOB_STATE_AWAITING_APPROVAL\x10\x04\x12\x17\n\x13JOB_STATE_OBSERVING\x10\x05\x12\x1a\n\x16JOB_STATE_ROLLING_BACK\x10\x06\x12\x14\n\x10JOB_STATE_CLOSED\x10\x07*\xac\x01\n\nJobOutcome\x12\x1b\n\x17JOB_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_OUTCOME_SUCCEEDED\x10\x01\x12\x16\n\x12JOB_OUTCOME_FAILED\x10\x02\x12\x16\n\x12JOB_OUTCOME_DENIED\x10\x03\x12\x19\n\x15JOB_OUTCOME_CANCELLED\x10\x04\x12\x1b\n\x17JOB_OUTCOME_ROLLED_BACK\x10\x05*\xf0\x01\n\x07JobGate\x12\x18\n\x14JOB_GATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17JOB_GATE_DATA_INTEGRITY\x10\x01\x12\x1f\n\x1bJOB_GATE_REPRESENTATIVENESS\x10\x02\x12\x16\n\x12JOB_GATE_CANDIDATE\x10\x03\x12\x15\n\x11JOB_GATE_TRAINING\x10\x04\x12\x14\n\x10JOB_GATE_HOLDOUT\x10\x05\x12\x15\n\x11JOB_GATE_APPROVAL\x10\x06\x12\x17\n\x13JOB_GATE_DEPLOYMENT\x10\x07\x12\x18\n\x14JOB_GATE_OBSERVATION\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13ledger/v1/job.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"[\n\x08JobLease\x12\x10\n\x08\x65xecutor\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\rJobDeployment\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x10\n\x08replaces\x18\x02 \x01(\t\x12\x32\n\x0eobserved_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"/\n\x10MissingApprovals\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xfa\x04\n\x03Job\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03job\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0e\n\x06recipe\x18\x04 \x01(\t\x12\x16\n\x0erecipe_version\x18\x05 \x01(\x03\x12\x15\n\rrecipe_digest\x18\x06 \x01(\t\x12\"\n\x05state\x18\x07 \x01(\x0e\x32\x13.ledger.v1.JobState\x12&\n\x07outcome\x18\x08 \x01(\x0e\x32\x15.ledger.v1.JobOutcome\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08proposer\x18\n \x01(\t\x12\x10\n\x08position\x18\x0b \x01(\x03\x12\x18\n\x10\x63hanged_position\x18\x0c \x01(\x03\x12\x0e\n\x06run_id\x18\r \x01(\t\x12\x15\n\rplan_position\x18\x0e \x01(\x03\x12!\n\x05gates\x18\x0f \x03(\x0e\x32\x12.ledger.v1.JobGate\x12\x14\n\x0cgates_passed\x18\x10 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x11 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x12 \x01(\x03\x12\"\n\x05lease\x18\x13 \x01(\x0b\x32\x13.ledger.v1.JobLease\x12,\n\ndeployment\x18\x14 \x01(\x0b\x32\x18.ledger.v1.JobDeployment\x12\x36\n\x11missing_approvals\x18\x15 \x03(\x0b\x32\x1b.ledger.v1.MissingApprovals\x12\x13\n\x0b\x63ost_micros\x18\x16 \x01(\t\x12\x17\n\x0f\x65xpected_micros\x18\x17 \x01(\t\x12\x0c\n\x04unit\x18\x18 \x01(\t\x12\x0e\n\x06\x62udget\x18\x19 \x01(\t\x12\x17\n\x0freserved_micros\x18\x1a \x01(\t\"+\n\x0bJobArtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\x96\x04\n\x0cGateEvidence\x12\x35\n\x07metrics\x18\x01 \x03(\x0b\x32$.ledger.v1.GateEvidence.MetricsEntry\x12\x35\n\x07samples\x18\x02 \x03(\x0b\x32$.ledger.v1.GateEvidence.SamplesEntry\x12\x37\n\x08\x63hampion\x18\x03 \x03(\x0b\x32%.ledger.v1.GateEvidence.ChampionEntry\x12\x39\n\tcandidate\x18\x04 \x03(\x0b\x32&.ledger.v1.GateEvidence.CandidateEntry\x12\x13\n\x0b\x63ost_micros\x18\x05 \x01(\t\x12)\n\tartifacts\x18\x06 \x03(\x0b\x32\x16.ledger.v1.JobArtifact\x12\r\n\x05links\x18\x07 \x03(\t\x12\x12\n\nlog_sha256\x18\x08 \x01(\x0c\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cSamplesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a/\n\rChampionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x30\n\x0e\x43\x61ndidateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"O\n\x0fJudgedCriterion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04when\x18\x02 \x01(\t\x12\x0e\n\x06is_met\x18\x03 \x01(\x08\x12\x10\n\x08sentence\x18\x04 \x01(\t\"o\n\nJudgedGate\x12 \n\x04gate\x18\x01 \x01(\x0e\x32\x12.ledger.v1.JobGate\x12\x11\n\tis_passed\x18\x02 \x01(\x08\x12,\n\x08\x63riteria\x18\x03 \x03(\x0b\x32\x1a.ledger.v1.JudgedCriterion*\xd4\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12JOB_STATE_PROPOSED\x10\x01\x12\x13\n\x0fJOB_STATE_READY\x10\x02\x12\x14\n\x10JOB_STATE_LEASED\x10\x03\x12\x1f\n\x1bJOB_STATE_AWAITING_APPROVAL\x10\x04\x12\x17\n\x13JOB_STATE_OBSERVING\x10\x05\x12\x1a\n\x16JOB_STATE_ROLLING_BACK\x10\x06\x12\x14\n\x10JOB_STATE_CLOSED\x10\x07*\xac\x01\n\nJobOutcome\x12\x1b\n\x17JOB_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_OUTCOME_SUCCEEDED\x10\x01\x12\x16\n\x12JOB_OUTCOME_FAILED\x10\x02\x12\x16\n\x12JOB_OUTCOME_DENIED\x10\x03\x12\x19\n\x15JOB_OUTCOME_CANCELLED\x10\x04\x12\x1b\n\x17JOB_OUTCOME_ROLLED_BACK\x10\x05*\xf0\x01\n\x07JobGate\x12\x18\n\x14JOB_GATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17JOB_GATE_DATA_INTEGRITY\x10\x01\x12\x1f\n\x1bJOB_GATE_REPRESENTATIVENESS\x10\x02\x12\x16\n\x12JOB_GATE_CANDIDATE\x10\x03\x12\x15\n\x11JOB_GATE_TRAINING\x10\x04\x12\x14\n\x10JOB_GATE_HOLDOUT\x10\x05\x12\x15\n\x11JOB_GATE_APPROVAL\x10\x06\x12\x17\n\x13JOB_GATE_DEPLOYMENT\x10\x07\x12\x18\n\x14JOB_GATE_OBSERVATION\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,12 +40,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GATEEVIDENCE_CHAMPIONENTRY']._serialized_options = b'8\001'
   _globals['_GATEEVIDENCE_CANDIDATEENTRY']._loaded_options = None
   _globals['_GATEEVIDENCE_CANDIDATEENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATE']._serialized_start=1692
-  _globals['_JOBSTATE']._serialized_end=1904
-  _globals['_JOBOUTCOME']._serialized_start=1907
-  _globals['_JOBOUTCOME']._serialized_end=2079
-  _globals['_JOBGATE']._serialized_start=2082
-  _globals['_JOBGATE']._serialized_end=2322
+  _globals['_JOBSTATE']._serialized_start=1733
+  _globals['_JOBSTATE']._serialized_end=1945
+  _globals['_JOBOUTCOME']._serialized_start=1948
+  _globals['_JOBOUTCOME']._serialized_end=2120
+  _globals['_JOBGATE']._serialized_start=2123
+  _globals['_JOBGATE']._serialized_end=2363
   _globals['_JOBLEASE']._serialized_start=67
   _globals['_JOBLEASE']._serialized_end=158
   _globals['_JOBDEPLOYMENT']._serialized_start=160
@@ -53,21 +53,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MISSINGAPPROVALS']._serialized_start=270
   _globals['_MISSINGAPPROVALS']._serialized_end=317
   _globals['_JOB']._serialized_start=320
-  _globals['_JOB']._serialized_end=913
-  _globals['_JOBARTIFACT']._serialized_start=915
-  _globals['_JOBARTIFACT']._serialized_end=958
-  _globals['_GATEEVIDENCE']._serialized_start=961
-  _globals['_GATEEVIDENCE']._serialized_end=1495
-  _globals['_GATEEVIDENCE_METRICSENTRY']._serialized_start=1302
-  _globals['_GATEEVIDENCE_METRICSENTRY']._serialized_end=1348
-  _globals['_GATEEVIDENCE_SAMPLESENTRY']._serialized_start=1350
-  _globals['_GATEEVIDENCE_SAMPLESENTRY']._serialized_end=1396
-  _globals['_GATEEVIDENCE_CHAMPIONENTRY']._serialized_start=1398
-  _globals['_GATEEVIDENCE_CHAMPIONENTRY']._serialized_end=1445
-  _globals['_GATEEVIDENCE_CANDIDATEENTRY']._serialized_start=1447
-  _globals['_GATEEVIDENCE_CANDIDATEENTRY']._serialized_end=1495
-  _globals['_JUDGEDCRITERION']._serialized_start=1497
-  _globals['_JUDGEDCRITERION']._serialized_end=1576
-  _globals['_JUDGEDGATE']._serialized_start=1578
-  _globals['_JUDGEDGATE']._serialized_end=1689
+  _globals['_JOB']._serialized_end=954
+  _globals['_JOBARTIFACT']._serialized_start=956
+  _globals['_JOBARTIFACT']._serialized_end=999
+  _globals['_GATEEVIDENCE']._serialized_start=1002
+  _globals['_GATEEVIDENCE']._serialized_end=1536
+  _globals['_GATEEVIDENCE_METRICSENTRY']._serialized_start=1343
+  _globals['_GATEEVIDENCE_METRICSENTRY']._serialized_end=1389
+  _globals['_GATEEVIDENCE_SAMPLESENTRY']._serialized_start=1391
+  _globals['_GATEEVIDENCE_SAMPLESENTRY']._serialized_end=1437
+  _globals['_GATEEVIDENCE_CHAMPIONENTRY']._serialized_start=1439
+  _globals['_GATEEVIDENCE_CHAMPIONENTRY']._serialized_end=1486
+  _globals['_GATEEVIDENCE_CANDIDATEENTRY']._serialized_start=1488
+  _globals['_GATEEVIDENCE_CANDIDATEENTRY']._serialized_end=1536
+  _globals['_JUDGEDCRITERION']._serialized_start=1538
+  _globals['_JUDGEDCRITERION']._serialized_end=1617
+  _globals['_JUDGEDGATE']._serialized_start=1619
+  _globals['_JUDGEDGATE']._serialized_end=1730
 # @@protoc_insertion_point(module_scope)

@@ -259,6 +259,8 @@ class Job(message.Message):
     COST_MICROS_FIELD_NUMBER: builtins.int
     EXPECTED_MICROS_FIELD_NUMBER: builtins.int
     UNIT_FIELD_NUMBER: builtins.int
+    BUDGET_FIELD_NUMBER: builtins.int
+    RESERVED_MICROS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name. Format: `models/{model}/jobs/{job}`."""
     job: builtins.str
@@ -299,6 +301,10 @@ class Job(message.Message):
     """Output only. The cost that its recipe expects, in millionths of the unit."""
     unit: builtins.str
     """Output only. The unit of both."""
+    budget: builtins.str
+    """Output only. Id of the budget that pays for it; empty where none covers its model."""
+    reserved_micros: builtins.str
+    """Output only. How much its budget keeps for it, in millionths of the unit; 0 once it is over."""
     @builtins.property
     def gates(self) -> containers.RepeatedScalarFieldContainer[JobGate.ValueType]:
         """Output only. The gates in their order."""
@@ -342,10 +348,12 @@ class Job(message.Message):
         cost_micros: builtins.str = ...,
         expected_micros: builtins.str = ...,
         unit: builtins.str = ...,
+        budget: builtins.str = ...,
+        reserved_micros: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "expected_micros", b"expected_micros", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "expected_micros", b"expected_micros", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,7 +8,7 @@ import pytest
 from ledger.application.budgets.budgets import Overspending
 from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
-from tests.support.budgeted import moved, release, reserve, set_budget, spend
+from tests.support.budgeted import EURO, in_euros, set_budget
 from tests.support.governed import governed
 from tests.support.job_worlds import TWO, Working
 from tests.support.shadowed import shadow
@@ -155,17 +155,31 @@ def until(world: World, time: int) -> None:
 
 
 def spend_money(world: World) -> None:
-    """Have a budget pay for jobs: one above its reservation, one with a test, one cancelled."""
-    set_budget(world)
-    moved(world, reserve("job-1", 50, "delta"), reserve("job-1", 5, "delta", envelope="tests"))
-    moved(world, spend("job-1", 3, envelope="tests"))
-    wanted = Overspending("main", "job-1", "jobs", 40, "worth it")
+    """Have a budget pay for jobs: one above its reservation, one cancelled, two that are open."""
+    for model in ("pam", "quin", "rue", "sam"):
+        world.register(model)
+        world.deploy(model, "v1", at=START + 29 * DAY)
+    working, jobs = Working(world), world.ledger.jobs
+    set_budget(world, **in_euros(opening={"jobs": 20, "tests": 0}))
+    working.propose("job-2", "quin")
+    jobs.cancel(ANA, "job-2", "its feed is gone")
+    working.propose("job-3", "rue")
+    working.propose("job-1", "pam")
+    working.approve("job-1")
+    token = working.lease("job-1")
+    working.report("data_integrity", token, "job-1", cost=7 * EURO)
+    working.report("candidate", token, "job-1")
+    allow(world, "job-1", 15)
+    working.report("holdout", token, "job-1", loss=500, cost=25 * EURO)
+    set_budget(world, **in_euros(reserve_micros=1))
+    allow(world, "job-4", 3)
+    working.propose("job-4", "sam")
+
+
+def allow(world: World, job: str, euros: int) -> None:
+    """Have a person approve that a job costs more."""
+    wanted = Overspending("main", job, "jobs", euros * EURO, "worth it")
     world.ledger.budgets.approve_overspending(ANA, wanted)
-    moved(world, spend("job-1", 85))
-    moved(world, reserve("job-2", 20, "delta", top=True))
-    moved(world, release("job-2"))
-    set_budget(world, reserve_micros="10")
-    moved(world, reserve("job-3", 0, "delta"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Forgeries of budgets: money that is not there, or paid twice, too soon or by no person."""
+"""Forgeries of budgets: money that is not there, or paid twice, too soon, or past its job."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,6 +9,7 @@ from tests.audit.paper import Paper
 SET: Final = "budget.set.v1"
 RESERVED: Final = "budget.reserved.v1"
 SPENT: Final = "budget.spent.v1"
+PROPOSED: Final = "job.proposed.v1"
 RELEASED: Final = "budget.released.v1"
 APPROVED: Final = "budget.overspend_approved.v1"
 STREAM: Final = "budgets/main"
@@ -43,24 +44,24 @@ def set_what_was_never_opened(paper: Paper) -> int:
     return paper.append("budgets/new", SET, data)
 
 
-def reserve_for_a_job_again(paper: Paper) -> int:
-    data = newest(paper, RESERVED) | {"job": "job-1", "amount_micros": "0"}
-    return paper.append(STREAM, RESERVED, data)
+def add_to_another_reservation(paper: Paper) -> int:
+    found = paper.find(RESERVED, job="job-1")[1]
+    paper.at(found).data["adds_to"] -= 1
+    return found
 
 
 def release_a_reservation_again(paper: Paper) -> int:
     return paper.append(STREAM, RELEASED, newest(paper, RELEASED))
 
 
+def spend_twice(paper: Paper) -> int:
+    return paper.append(STREAM, SPENT, newest(paper, SPENT))
+
+
 def cite_another_reservation(paper: Paper) -> int:
-    place = paper.find(RESERVED, job="job-3")[0]
-    data = newest(paper, RELEASED) | {"job": "job-3", "reservation": place - 1}
-    return paper.append(STREAM, RELEASED, data)
-
-
-def pay_for_a_ghost(paper: Paper) -> int:
-    data = newest(paper, RESERVED) | {"job": "job-9", "amount_micros": "0", "model": "ghost"}
-    return paper.append(STREAM, RESERVED, data)
+    found = paper.find(RELEASED, job="job-2")[0]
+    paper.at(found).data["reservation"] -= 1
+    return found
 
 
 def approve_by_machine(paper: Paper) -> int:
@@ -78,54 +79,121 @@ def approve_nothing(paper: Paper) -> int:
 
 
 def spend_what_is_not_there(paper: Paper) -> int:
-    place = paper.find(RESERVED, job="job-3")[0]
-    data = newest(paper, SPENT, envelope="jobs") | {"job": "job-3", "reservation": place}
-    data["balances"] = data["balances"] | {"jobs": "10"}
-    return paper.append(STREAM, SPENT, data | {"spent_micros": "1000"})
+    """Take back most of what a person approved for a job that cost more than there was."""
+    paper.at(paper.find(APPROVED, job="job-1")[0]).data["amount_micros"] = "1000000"
+    return paper.find(SPENT, job="job-1")[0]
 
 
 def reserve_the_reserve(paper: Paper) -> int:
-    data = newest(paper, RESERVED) | {"job": "job-9"}
-    free = int(data["balances"]["jobs"])
-    data["balances"] = data["balances"] | {"jobs": "0"}
-    return paper.append(STREAM, RESERVED, data | {"amount_micros": str(free)})
+    paper.at(paper.find(APPROVED, job="job-4")[0]).data["amount_micros"] = "2000000"
+    return paper.find(RESERVED, job="job-4")[0]
 
 
 def keep_more_than_is_left(paper: Paper) -> int:
-    data = newest(paper, RESERVED) | {"job": "job-9", "amount_micros": "0"}
-    data["balances"] = data["balances"] | {"jobs": "399"}
-    return paper.append(STREAM, RESERVED, data)
+    found = paper.find(RESERVED, job="job-3")[0]
+    paper.at(found).data["balances"]["jobs"] = "15000001"
+    return found
 
 
 def refill_before_the_time(paper: Paper) -> int:
-    data = newest(paper, RESERVED) | {"job": "job-9", "amount_micros": "0"}
+    data = newest(paper, SET)
     data["at"] = format_time(parse_time(data["at"]) + 30 * DAY)
-    return paper.append(STREAM, RESERVED, data | {"balances": {"jobs": "400", "tests": "20"}})
+    return paper.append(STREAM, SET, data | {"balances": {"jobs": "40000000", "tests": "10000000"}})
 
 
 def go_back_in_time(paper: Paper) -> int:
-    data = newest(paper, RESERVED) | {"job": "job-9", "amount_micros": "0"}
+    data = newest(paper, SET)
     data["at"] = format_time(parse_time(data["at"]) - DAY)
+    return paper.append(STREAM, SET, data)
+
+
+# ---- of jobs -------------------------------------------------------------------------------------
+
+
+def propose(paper: Paper, **changes: object) -> int:
+    """Propose a job of a model whose other jobs are over."""
+    data = paper.at(paper.find(PROPOSED, job="good")[0]).data
+    changed = data | {"job": "late", "serving": "v1"} | changes
+    return paper.append("jobs/late", PROPOSED, changed, run_id="runs/late")
+
+
+def propose_past_the_budget(paper: Paper) -> int:
+    return propose(paper)
+
+
+def propose_without_a_reservation(paper: Paper) -> int:
+    return propose(paper, budget="main", reserved_micros="5000000")
+
+
+def propose_by_a_budget_that_is_none(paper: Paper) -> int:
+    return propose(paper, budget="gold", reserved_micros="5000000")
+
+
+def reserve_for_no_job(paper: Paper) -> int:
+    data = newest(paper, RESERVED) | {"job": "job-9", "amount_micros": "0", "adds_to": None}
     return paper.append(STREAM, RESERVED, data)
+
+
+def spend_less_than_was_reported(paper: Paper) -> int:
+    found = paper.find(SPENT, job="job-1")[0]
+    paper.at(found).data["spent_micros"] = "24000000"  # what was approved gives less
+    return found
+
+
+def reserve_for_another_model(paper: Paper) -> int:
+    found = paper.find(RESERVED, job="job-3")[0]
+    paper.at(found).data["model"] = "pam"
+    return found
+
+
+def claim_the_top_tier(paper: Paper) -> int:
+    found = paper.find(RESERVED, job="job-3")[0]
+    paper.at(found).data["is_top_tier"] = True
+    return found
+
+
+def leave_the_end_of_the_money_out(paper: Paper) -> int:
+    """Put another event in the place of a release, so that all others keep their positions."""
+    found = paper.find(RELEASED, job="job-2")[0]
+    defined = paper.at(paper.find("signal.defined.v1", signal="drift")[0])
+    event = paper.at(found)
+    event.stream, event.type = "signals/spare", defined.type
+    event.body = {
+        "actor": "users/ana", "causation_position": None, "request_id": None, "run_id": None,
+        "data": defined.data | {"signal": "spare"},
+    }  # fmt: skip
+    for place in range(found + 1, len(paper.events) + 1):  # the job's money stays set aside
+        if paper.at(place).stream == STREAM:
+            balances = paper.at(place).data["balances"]
+            balances["jobs"] = str(int(balances["jobs"]) - 5_000_000)
+    return paper.find("job.closed.v1", job="job-2")[0]
 
 
 OVERSPENT: Final[dict[str, Callable[[Paper], int]]] = {
     "budgets.set": set_a_second_budget_for_all,
-    "budgets.jobs": reserve_for_a_job_again,
+    "budgets.named": propose_past_the_budget,
+    "budgets.moved": propose_without_a_reservation,
+    "budgets.jobs": add_to_another_reservation,
     "budgets.overspending": approve_by_machine,
     "budgets.envelope": spend_what_is_not_there,
     "budgets.time": refill_before_the_time,
 }
-MORE_MONEY: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {
-    "opened again": ("budgets.set", open_a_budget_again),
-    "another unit": ("budgets.set", turn_money_into_hours),
-    "never opened": ("budgets.set", set_what_was_never_opened),
-    "released again": ("budgets.jobs", release_a_reservation_again),
-    "another reservation": ("budgets.jobs", cite_another_reservation),
-    "a ghost": ("budgets.jobs", pay_for_a_ghost),
-    "ended before": ("budgets.overspending", approve_for_a_job_that_ended),
-    "nothing approved": ("budgets.overspending", approve_nothing),
-    "into the reserve": ("budgets.envelope", reserve_the_reserve),
-    "a balance too high": ("budgets.envelope", keep_more_than_is_left),
-    "back in time": ("budgets.time", go_back_in_time),
+MORE_MONEY: Final[dict[str, tuple[tuple[str, ...], Callable[[Paper], int]]]] = {
+    "opened again": (("budgets.set",), open_a_budget_again),
+    "another unit": (("budgets.set",), turn_money_into_hours),
+    "never opened": (("budgets.set",), set_what_was_never_opened),
+    "no such budget": (("budgets.moved", "budgets.named"), propose_by_a_budget_that_is_none),
+    "no job": (("budgets.moved",), reserve_for_no_job),
+    "another cost": (("budgets.moved",), spend_less_than_was_reported),
+    "another model": (("budgets.moved",), reserve_for_another_model),
+    "a higher tier": (("budgets.moved",), claim_the_top_tier),
+    "released again": (("budgets.jobs", "budgets.moved"), release_a_reservation_again),
+    "spent twice": (("budgets.jobs", "budgets.moved"), spend_twice),
+    "another reservation": (("budgets.jobs",), cite_another_reservation),
+    "ended before": (("budgets.overspending",), approve_for_a_job_that_ended),
+    "nothing approved": (("budgets.overspending",), approve_nothing),
+    "into the reserve": (("budgets.envelope",), reserve_the_reserve),
+    "a balance too high": (("budgets.envelope",), keep_more_than_is_left),
+    "back in time": (("budgets.time",), go_back_in_time),
 }
+"""Each names the rules that object, all at one position."""

@@ -225,8 +225,8 @@ class Paper:
 
 
 _PLACES: Final = {
-    "after", "as_of", "causation_position", "decision", "escalation", "evaluated_through",
-    "governed_through", "plan", "position", "report", "reservation",
+    "adds_to", "after", "as_of", "causation_position", "decision", "escalation",
+    "evaluated_through", "governed_through", "plan", "position", "report", "reservation",
     "score_position", "shadow", "task",
 }  # fmt: skip
 

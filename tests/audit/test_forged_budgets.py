@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.overspent import MORE_MONEY
+from tests.audit.overspent import MORE_MONEY, leave_the_end_of_the_money_out
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 
@@ -13,7 +13,18 @@ from tests.audit.test_forgeries import audit_of
 def test_every_condition_on_money_is_seen_by_its_rule(
     long_paper: Paper, tmp_path: Path, how: str
 ) -> None:
-    rule, forge = MORE_MONEY[how]
+    rules, forge = MORE_MONEY[how]
     position = forge(long_paper)
     report = audit_of(long_paper, tmp_path)
-    assert [(one.rule, one.position) for one in report.findings] == [(rule, position)]
+    assert sorted((one.rule, one.position) for one in report.findings) == [
+        (rule, position) for rule in rules
+    ]
+
+
+def test_a_release_that_was_left_out_is_missed_at_the_end_of_its_job(
+    long_paper: Paper, tmp_path: Path
+) -> None:
+    position = leave_the_end_of_the_money_out(long_paper)
+    report = audit_of(long_paper, tmp_path)
+    seen = {(one.rule, one.position) for one in report.findings}
+    assert ("budgets.moved", position) in seen, report.text()

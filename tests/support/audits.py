@@ -33,6 +33,12 @@ def audited(place: Path | LedgerSource, **options: Any) -> Report:  # noqa: ANN4
         source.close()
 
 
+def holds_but_for(path: Path, rule: str) -> None:
+    """Require of a ledger that an audit finds nothing wrong but what one rule objects to."""
+    report = audited(path)
+    assert {one.rule for one in report.findings} <= {rule}, report.text()
+
+
 def damage(url: str, origin: str = "") -> list[Finding]:
     """Return what does not hold of hashes, signatures, tables and erasures; by position."""
     report = audited(DatabaseSource(url, origin), cores=1)

@@ -56,7 +56,17 @@ class BudgetStory:
     ) -> None:
         data, _ = made(
             self.budget, BudgetReserved, at, job=job, model="m", envelope=envelope,
-            amount_micros=str(micros), is_top_tier=top,
+            amount_micros=str(micros), is_top_tier=top, adds_to=None,
+        )  # fmt: skip
+        self.take(data)
+
+    def add(self, job: str, micros: int, at: int = START, envelope: str = "jobs") -> None:
+        """Set more aside for a job."""
+        place = self.budget.reservations.get((job, envelope))
+        data, _ = made(
+            self.budget, BudgetReserved, at, job=job, model="m", envelope=envelope,
+            amount_micros=str(micros), is_top_tier=place.is_top_tier if place else False,
+            adds_to=place.position if place else 1,
         )  # fmt: skip
         self.take(data)
 

@@ -12,7 +12,21 @@ from tests.support.budget_stories import terms
 from tests.support.world import ANA, ORIGIN, World
 
 SCHEDULER = Caller("services/scheduler")
-UNIT = 1_000_000
+EURO = 1_000_000
+
+
+def in_euros(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - members of an event
+    """Return terms: 10 EUR a day, banked up to 40, of which 3 are kept; changes are in euros."""
+    euros = {"jobs": (10, 40), "tests": (5, 10)}
+    flows = {
+        name: {"refill_micros": str(refill * EURO), "cap_micros": str(cap * EURO)}
+        for name, (refill, cap) in euros.items()
+    }
+    return flows | {"reserve_micros": str(3 * EURO)} | {
+        name: str(more * EURO) if isinstance(more, int)
+        else {key: str(one * EURO) for key, one in more.items()}
+        for name, more in changes.items()
+    }  # fmt: skip
 
 
 def set_budget(world: World, budget: str = "main", **changes: Any) -> AppendResult:  # noqa: ANN401

@@ -118,9 +118,11 @@ class Working:
         )
 
     def report(
-        self, gate: str, token: int, name: str = "j1", *, by: Caller = ONE, loss: int = 1
-    ) -> AppendResult:
-        return self.world.ledger.jobs.report(by, self.reported(gate, token, name, loss=loss))
+        self, gate: str, token: int, name: str = "j1", *, by: Caller = ONE, loss: int = 1,
+        cost: int = 1_000_000,
+    ) -> AppendResult:  # fmt: skip
+        reported = self.reported(gate, token, name, loss=loss, cost=cost)
+        return self.world.ledger.jobs.report(by, reported)
 
     def deploy(
         self, token: int, version: str, name: str = "j1", *, by: Caller = ONE, at: int = START

@@ -12,7 +12,6 @@ from ledger.events.signals import OBSERVED_TYPES, SignalDefined
 from tests.support.audits import audit_event, drill_event
 from tests.support.hooks import join_export
 from tests.support.life_authority import begin_authority
-from tests.support.life_budgets import BUDGET_STEPS, begin_budgets
 from tests.support.life_governance import (
     a_policy,
     answer,
@@ -20,6 +19,7 @@ from tests.support.life_governance import (
     begin_governance,
     govern_policy,
 )
+from tests.support.life_jobs import JOB_STEPS, begin_jobs
 from tests.support.life_recipes import begin_recipes
 from tests.support.life_shadows import begin_shadow, begin_shadows, end_shadow
 from tests.support.life_signals import adopt_standard, correct, observe_nonsense
@@ -81,11 +81,10 @@ def begin_governed(life: Life) -> None:
     """Begin, and do once what few lives do by chance.
 
     Where there is authority, each step of a policy's life; in as many others, people are asked,
-    policies run in shadow, and recipes come and go; in the rest a budget pays for jobs.
+    policies run in shadow, and recipes come and go; in the rest jobs end in every way.
     """
     begin(life)
-    if life.seed % 3 == 0:
-        begin_budgets(life)
+    begin_jobs(life)
     if life.seed % 3 == 1:
         begin_governance(life)
     elif life.seed % 3 == 2:
@@ -153,7 +152,7 @@ def reword_signal(life: Life) -> None:
     )
 
 
-@step(1)
+@step(3)
 def redefine_signal(life: Life) -> None:
     """Change what a signal means, with each policy in force that reads it."""
     signal, definitions = life.any_of(("loss", "drift")), life.world.ledger.definitions
@@ -244,7 +243,7 @@ def send(life: Life, rows: list[Row]) -> None:
 
 step(0.5)(adopt_standard)
 step(2)(correct)
-STEPS.update(BUDGET_STEPS)
+STEPS.update(JOB_STEPS)
 step(3)(begin_shadow)
 step(1)(end_shadow)
 step(0.5)(observe_nonsense)

@@ -5,7 +5,8 @@ from typing import Final
 from ledger.api.convert.basics import inverse, numbers, timestamp
 from ledger.events.budgets import Envelope
 from ledger.jobs.budget_forecast import forecast
-from ledger.jobs.budgets import Budget, Reservation, refilled
+from ledger.jobs.budgets import Budget, refilled
+from ledger.jobs.envelopes import Reservation
 from ledger.v1 import budget_pb2 as pb
 
 _NUMBERS: Final = numbers(pb.BudgetEnvelope, Envelope)

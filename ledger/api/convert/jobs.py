@@ -64,6 +64,8 @@ def job(known: Job) -> job_pb2.Job:
         cost_micros=str(known.cost_micros),
         expected_micros=data["expected"]["cost_micros"],
         unit=data["expected"]["unit"],
+        budget=data["budget"] or "",
+        reserved_micros=str(0 if known.is_over else known.set_aside_micros),
     )
 
 

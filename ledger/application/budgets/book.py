@@ -19,15 +19,20 @@ from ledger.events.budgets import (
 )
 from ledger.events.models import DESCRIBING
 from ledger.jobs.budget_scopes import governing
-from ledger.jobs.budgets import Budget, BudgetError, Reservation, made
+from ledger.jobs.budgets import Budget, BudgetError, made
+from ledger.jobs.envelopes import Reservation
 from ledger.storage.records import Guard, Head
 
 T = TypeVar("T", bound=BudgetData)
 
 _EXHAUSTED_REMEDY: Final = (
-    "Wait for the next refill (`decision-ledger budget show {name}`), or have a person let this "
-    'job cost more: `decision-ledger budget overspend {name} {job} AMOUNT --reason "…"`.'
+    "Wait for the next refill (`decision-ledger budget show {name}`){cheaper}, or have a person "
+    'let this job cost more: `decision-ledger budget overspend {name} {job} {missing} --reason "…"`'
+    ". Then {again}."
 )
+_CHEAPER: Final = ", choose a recipe that costs less"
+_PROPOSE: Final = "propose it under the same id, `--id {job}`"
+_REPORT: Final = "report it again; nothing was written"
 
 
 class BudgetBook:
@@ -72,7 +77,8 @@ class BudgetBook:
     def holding(self, budget: str, job: str, envelope: Envelope) -> Reservation | None:
         """Return what is set aside for a job; None for nothing, also where it was erased."""
         found = self._budgets.get(budget)
-        return None if found is None else found.reservations.get((job, envelope))
+        is_known = found is not None and not found.is_gone
+        return found.reservations.get((job, envelope)) if found and is_known else None
 
     def reserve(
         self, model: str, job: str, amount_micros: int, *, envelope: Envelope, is_top_tier: bool
@@ -89,7 +95,15 @@ class BudgetBook:
             )
         return self._make(
             budget, BudgetReserved, job, model=model, envelope=envelope,
-            amount_micros=str(amount_micros), is_top_tier=is_top_tier,
+            amount_micros=str(amount_micros), is_top_tier=is_top_tier, adds_to=None,
+        )  # fmt: skip
+
+    def add(self, budget: str, job: str, more_micros: int, *, envelope: Envelope) -> BudgetReserved:
+        """Set more aside for a job that costs more; BUDGET_EXHAUSTED where that is not there."""
+        held = self._held(budget, job, envelope)
+        return self._make(
+            self._budgets[budget], BudgetReserved, job, model=held.model, envelope=envelope,
+            amount_micros=str(more_micros), is_top_tier=held.is_top_tier, adds_to=held.position,
         )  # fmt: skip
 
     def spend(self, budget: str, job: str, spent_micros: int, *, envelope: Envelope) -> BudgetSpent:
@@ -122,7 +136,8 @@ class BudgetBook:
             data, after = made(budget, cls, self._now, job=job, **members)
         except BudgetError as error:
             if error.short_micros:
-                raise _exhausted(budget, job, error) from error
+                is_new = cls is BudgetReserved and members["adds_to"] is None
+                raise _exhausted(budget, job, error, is_new=is_new) from error
             raise refused(budget, error.fault) from error
         self._budgets[budget.name] = after
         self._added.append(data)
@@ -163,12 +178,17 @@ def refused(budget: Budget | None, why: str, name: str = "") -> LedgerError:
     )
 
 
-def _exhausted(budget: Budget, job: str, error: BudgetError) -> LedgerError:
+def _exhausted(budget: Budget, job: str, error: BudgetError, *, is_new: bool) -> LedgerError:
     missing = notation.money(error.short_micros, budget.unit)
+    how = {
+        "missing": notation.money(error.short_micros),
+        "cheaper": _CHEAPER if is_new else "",
+        "again": _PROPOSE.format(job=job) if is_new else _REPORT,
+    }
     return LedgerError(
         Reason.BUDGET_EXHAUSTED,
         f"Budget {budget.name} lacks {missing} for job {job}.",
-        remedy=_EXHAUSTED_REMEDY.format(name=budget.name, job=job),
+        remedy=_EXHAUSTED_REMEDY.format(name=budget.name, job=job, **how),
         metadata={
             "budget": budget.name,
             "job": job,

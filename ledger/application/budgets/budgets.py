@@ -22,7 +22,7 @@ from ledger.events.budgets import (
     Envelope,
 )
 from ledger.jobs.budget_scopes import scope_fault
-from ledger.jobs.budgets import Budget, BudgetError, applied, made, set_event
+from ledger.jobs.budgets import Budget, BudgetError, applied, erased, made, set_event
 from ledger.storage.records import AppendResult, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -71,6 +71,7 @@ class Budgets:
     def book(self) -> BudgetBook:
         """Return the budgets as of the head, for reservations of one request and their ends."""
         head, known = self.known()
+        self._fleet.refresh(head.position)
         return BudgetBook(known, self._fleet, head, self._now(head))
 
     def forget(self) -> None:
@@ -87,8 +88,11 @@ class Budgets:
             name = event.stream.partition("/")[2]
             is_gone = self._erasures.passes_over(event, until)
             data = None if is_gone else event.data
+            before = budgets.get(name)
+            if before is None and is_gone:
+                before = erased(name)
             try:
-                after = applied(budgets.get(name), event.position, event.type, data)
+                budgets[name] = applied(before, event.position, event.type, data)
             except BudgetError as error:
                 raise LedgerError(
                     Reason.EVENT_UNREADABLE,
@@ -96,8 +100,6 @@ class Budgets:
                     remedy="Run `decision-ledger audit run`, and ask who wrote to the database.",
                     metadata={"position": str(event.position), "budget": name},
                 ) from error
-            if after is not None:
-                budgets[name] = after
         self._budgets, self._position = budgets, until
 
     def _present(self, known: Mapping[str, Budget], name: str) -> Budget:

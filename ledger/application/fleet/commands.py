@@ -10,15 +10,12 @@ from typing import Final, TypeAlias
 import structlog
 
 from ledger.application.appender import Proposal
-from ledger.application.commands import (
-    Caller,
-    no_definition_after,
-)
+from ledger.application.commands import Caller, no_definition_after
 from ledger.application.fleet.aggregates import ModelAggregate, PolicyAggregate
 from ledger.application.fleet.definitions import Definitions
 from ledger.application.fleet.deployments import DeploymentSpec, check_deployment, deployed
 from ledger.application.fleet.fleet import Fleet, model_retired
-from ledger.application.fleet.history import HistoryReader
+from ledger.application.fleet.history import HistoryReader, PriorDecision
 from ledger.application.fleet.intake import name_fault
 from ledger.application.fleet.repository import Aggregates, next_event, stale
 from ledger.application.names import did_you_mean
@@ -36,6 +33,7 @@ from ledger.events.base import EventData
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.events.registry import typed
+from ledger.jobs.money import is_top_tier
 from ledger.limits import MONEY_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
@@ -342,11 +340,22 @@ class FleetCommands:
 
     def run_in_force(self, model: str) -> tuple[str | None, int | None]:
         """Return run and position of the action that is in force for a model, if any."""
+        found = self._action_in_force(model)
+        return (None, None) if found is None else (found.run_id, found.position)
+
+    def is_at_top_tier(self, model: str) -> bool:
+        """Whether the action in force is at its policy's top tier; False where that was erased."""
+        found = self._action_in_force(model)
+        policy = None if found is None else self._aggregates.policy(found.data.policy)
+        if found is None or policy is None:
+            return False
+        drafted = policy.drafts[found.data.policy_version - 1]
+        return drafted is not None and is_top_tier(drafted.document.model_dump(), found.data.tier)
+
+    def _action_in_force(self, model: str) -> PriorDecision | None:
         head = self._store.events.head(self._info.origin).position
-        decision = self._histories.decision_in_force(model, head)
-        if decision is None or decision.data.action == "NO_ACTION":
-            return None, None
-        return decision.run_id, decision.position
+        found = self._histories.decision_in_force(model, head)
+        return None if found is None or found.data.action == "NO_ACTION" else found
 
     def live_model(self, name: str) -> ModelAggregate:
         """Return a model; MODEL_UNKNOWN or MODEL_RETIRED where it is not in the fleet."""

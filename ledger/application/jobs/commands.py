@@ -11,8 +11,10 @@ from typing import Final
 
 from ledger.application.appender import Addition, Appender, MakeData, Proposal
 from ledger.application.authority.authority import Authority, unchanged
+from ledger.application.budgets.budgets import Budgets
 from ledger.application.commands import Caller, fields_named, none_after, record_time
 from ledger.application.jobs.lease_watch import LeaseWatch
+from ledger.application.jobs.payments import payment
 from ledger.application.jobs.reader import JobReader
 from ledger.application.jobs.refusals import job_refused, job_unknown, lease_lost, not_a_person
 from ledger.application.periodic_task import GovernorTurn, record_each
@@ -85,12 +87,19 @@ class JobCommands:
     """The steps of one ledger's jobs. Safe between threads."""
 
     def __init__(
-        self, store: Store, info: LedgerInfo, authority: Authority, reader: JobReader, clock: Clock
+        self,
+        store: Store,
+        info: LedgerInfo,
+        authority: Authority,
+        reader: JobReader,
+        budgets: Budgets,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._info = info
         self._authority = authority
         self._reader = reader
+        self._budgets = budgets
         self._clock = clock
         self._watch = LeaseWatch(clock)
         self._turn = threading.Lock()
@@ -207,7 +216,8 @@ class JobCommands:
         """Return the verdict that was recorded with a report; None where it is not due yet."""
         if written.first_position == written.last_position:
             return None
-        return typed(self.appender.event(written.first_position + 1), GateJudged)
+        event = self.appender.event(written.first_position + 1)
+        return typed(event, GateJudged) if event.type == GateJudged.TYPE else None
 
     # ---- shared ----------------------------------------------------------------------------------
 
@@ -261,17 +271,19 @@ class JobCommands:
             return self.appender.append(caller, method, proposed, tries=TRIES)
 
     def proposal(self, basis: JobBasis, job: Job, make: MakeEvents) -> Proposal:
-        """Propose events of a job, with the verdict and the end that follow from them."""
+        """Propose events of a job, with the verdict, the end and the money that follow from them.
+
+        BUDGET_EXHAUSTED where the job costs more than its budget has for it.
+        """
         actor, at = basis.moment.actor, basis.head.position
 
         def whole(first: int) -> list[EventData]:
-            known, found = job, make(first)
-            for place, data in enumerate(found, first):
-                if isinstance(data, JobData):
-                    known = known.applied(place, data.TYPE, actor, data.to_data())
+            found = make(first)
+            known = _after(job, found, first, actor)
             return [*found, *following(known, first + len(found), actor)]
 
         events = whole(at + 1)
+        paid = payment(self._budgets, job, _after(job, events, at + 1, actor))
         additions = [
             Addition(
                 data.stream_name,
@@ -283,13 +295,25 @@ class JobCommands:
             )
             for index, data in enumerate(events)
         ]
+        if paid is not None:
+            last = len(events) - 1
+            additions.append(Addition.of(paid.event, run_id=job.run_id, follows=last))
         guards = [
+            *(() if paid is None else paid.guards),
             unchanged(basis.moment.authority),
             Guard(f"jobs/{job.name}", JOB_TYPES, expected_count=job.events),
         ]
         if any(isinstance(one, GateReported) and one.gate == "holdout" for one in events):
             guards.append(none_after(at, None, GateReported.TYPE))
         return Proposal(additions, guards)
+
+
+def _after(job: Job, events: list[EventData], first: int, actor: str) -> Job:
+    """Return a job after those of some events that are its own."""
+    for place, data in enumerate(events, first):
+        if isinstance(data, JobData):
+            job = job.applied(place, data.TYPE, actor, data.to_data())
+    return job
 
 
 def _nth(whole: Callable[[int], list[EventData]], index: int) -> MakeData:

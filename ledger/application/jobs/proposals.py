@@ -1,6 +1,7 @@
 """Proposals of jobs: a model is to be retrained by an approved recipe.
 
-A plan that admitted the model is the ground, or a person with a reason. The gates and limits of the
+A plan that admitted the model is the ground, or a person with a reason. The budget that covers the
+model reserves the cost that the recipe expects, in the same append. The gates and limits of the
 recipe are copied into the proposal, so that no later version of it changes what the job must pass.
 """
 
@@ -9,10 +10,12 @@ from typing import Final
 
 from ledger.application.appender import Addition, Proposal
 from ledger.application.authority.authority import unchanged
+from ledger.application.budgets.budgets import Budgets
 from ledger.application.commands import Caller, fields_named, none_after, plan_stream
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.intake import name_fault
 from ledger.application.jobs.commands import JobBasis, JobCommands
+from ledger.application.jobs.payments import paying, reservation
 from ledger.application.jobs.refusals import job_refused
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.recipes.shelf import Recipes
@@ -49,16 +52,22 @@ class JobProposals:
         fleet: FleetCommands,
         plans: PlanCommands,
         recipes: Recipes,
+        budgets: Budgets,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._fleet = fleet
         self._plans = plans
         self._recipes = recipes
+        self._budgets = budgets
         self._clock = clock
 
     def propose(self, caller: Caller, spec: JobSpec) -> tuple[AppendResult, Job]:
-        """Record a job; JOB_REFUSED where the model has one, or the plan did not admit it."""
+        """Record a job, and the reservation of its expected cost in the budget that pays for it.
+
+        JOB_REFUSED where the model has a job, or the plan did not admit it; BUDGET_EXHAUSTED or
+        BUDGET_REFUSED where the budget of the model cannot pay.
+        """
         name = spec.job or uuid7(self._clock)
         if fault := name_fault(name):
             raise invalid_field("job", fault, remedy="Leave it empty to be given an id.")
@@ -70,7 +79,7 @@ class JobProposals:
             return self._proposal(basis, spec, name, run_id)
 
         written = self._jobs.append(caller, JobProposed.METHOD, decide)
-        event = self._jobs.appender.event(written.last_position)  # a repeat was given another id
+        event = self._jobs.appender.event(written.first_position)  # a repeat was given another id
         return written, self._jobs.job(event.stream.partition("/")[2])
 
     def _proposal(self, basis: JobBasis, spec: JobSpec, name: str, run_id: str) -> Proposal:
@@ -80,6 +89,8 @@ class JobProposals:
         plan = self._admitting(name, spec) if spec.plan else None
         run, decision = self._fleet.run_in_force(spec.model)
         serving = model.in_service_at(format_time(basis.moment.now))
+        book = self._budgets.book()
+        budget = paying(book, spec.model, document.expected)
         with fields_named():
             data = JobProposed(
                 job=name,
@@ -90,8 +101,8 @@ class JobProposals:
                 plan=plan,
                 decision=decision,
                 serving=None if serving is None else serving.model_version,
-                budget=None,
-                reserved_micros="0",
+                budget=budget,
+                reserved_micros="0" if budget is None else document.expected.cost_micros,
                 expected=document.expected,
                 limits=document.limits,
                 gates=document.gates,
@@ -100,11 +111,17 @@ class JobProposals:
             )
         if fault := job_fault(basis.jobs, name, data.TYPE, data.to_data(), basis.moment):
             raise job_refused(name, "proposed", fault, "List the jobs: `decision-ledger job list`.")
+        is_top_tier = budget is not None and self._fleet.is_at_top_tier(spec.model)
+        reserved = reservation(book, data, is_top_tier=is_top_tier)
         at = basis.head.position
+        additions = [Addition.of(data, run_id=run or run_id, cause=plan or decision)]
+        if reserved is not None:
+            additions.append(Addition.of(reserved, run_id=run or run_id, follows=0))
         return Proposal(
-            [Addition.of(data, run_id=run or run_id, cause=plan or decision)],
+            additions,
             [
                 *kept,
+                *book.guards,
                 unchanged(basis.moment.authority),
                 none_after(at, None, JobProposed.TYPE),
                 none_after(at, f"models/{spec.model}", *DECISION_TYPES),

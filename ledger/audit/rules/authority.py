@@ -15,6 +15,7 @@ from ledger.events.authority import (
     CallRepresented,
     CredentialUsed,
 )
+from ledger.events.budgets import MOVING_TYPES
 from ledger.events.jobs import FOLLOWING_TYPES
 from ledger.events.models import DESCRIBING
 from ledger.events.registry import BY_TYPE
@@ -26,7 +27,7 @@ _LATE_MICROS: Final = 300 * SECOND
 _HOLDS_MICROS: Final = 2 * DAY
 """How long a recorded use holds: the day that it is of, and a call that goes on into the next."""
 _BEGINNING: Final = frozenset({LedgerCreated.TYPE, *CONFIGURED})
-_UNASKED: Final = _BEGINNING | AUTHORITY_TYPES | FOLLOWING_TYPES
+_UNASKED: Final = _BEGINNING | AUTHORITY_TYPES | FOLLOWING_TYPES | MOVING_TYPES
 """Types that have rules of their own about who may cause them."""
 
 

@@ -8,6 +8,7 @@ from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.chain.link import PERMANENT
+from ledger.events.jobs import GateReported
 from ledger.events.models import ModelDeployed
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.registry import BY_TYPE
@@ -97,6 +98,10 @@ def _used_again(fold: LedgerState) -> Iterator[tuple[int, str]]:
         yield position, "its request id was used before by its actor for another request"
 
 
+_METHODS: Final = dict.fromkeys(OBSERVED, 2) | {GateReported.TYPE: 2, ModelDeployed.TYPE: 3}
+"""How many methods record a type, where that is not one."""
+
+
 @rule("requests.unique", needs_data=False, finish=_used_again)
 def requests_unique(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A request id belongs to one request of its actor to one method, as far as types tell."""
@@ -114,8 +119,7 @@ def requests_unique(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return Unchecked("the method behind this type is not known")
     asked = event.actor, method, event.request_id, event.recorded_at
     if fold.request != asked:
-        # An observation comes by one of two methods, and each has its own ids.
-        allowed = 2 if event.type in OBSERVED else 1
+        allowed = _METHODS.get(event.type, 1)  # each has ids of its own
         fold.observations.ask("\n".join(asked[:3]), event.position, allowed)
         fold.request = asked
     return None

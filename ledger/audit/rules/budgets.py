@@ -1,24 +1,29 @@
 """Rules about budgets: nothing is set aside or spent but what is there, once, and at its time."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from ledger.audit.budgets import reckoned
 from ledger.audit.event import AuditedEvent
+from ledger.audit.job_money import is_beside
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.budgets import (
+    MOVING_TYPES,
     BudgetOverspendingApproved,
-    BudgetReleased,
     BudgetReserved,
     BudgetSet,
     BudgetSpent,
 )
+from ledger.events.jobs import JobProposed
 from ledger.events.models import DESCRIBING
 from ledger.events.values import SECOND, parse_time
 from ledger.jobs.budget_scopes import covers, rank, ties
+from ledger.jobs.machine import Job
+from ledger.jobs.money import ENVELOPE, is_top_tier
 from ledger.limits import CLOCK_STEP_SECONDS_MIN
 
-_OF_JOBS: Final = (BudgetReserved.TYPE, BudgetSpent.TYPE, BudgetReleased.TYPE)
+_OF_JOBS: Final = tuple(sorted(MOVING_TYPES))
 _ALL: Final = (BudgetSet.TYPE, *_OF_JOBS, BudgetOverspendingApproved.TYPE)
 
 
@@ -53,40 +58,103 @@ def budgets_set(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("budgets.jobs", *_OF_JOBS)
 def budgets_jobs(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A job is reserved for once, by the budget that pays for its model, and that ends once."""
+    """A job is reserved for once, which may be added to, and all of that ends once."""
     if (unchecked := _blind(event, fold)) is not None:
         return unchecked
     data, known = event.known, fold.budgets.of(event.name)
     if known is None:
         return "the budget was not set"
     claim = data["job"], data["envelope"]
-    if event.type != BudgetReserved.TYPE:
-        held = known.held.get(claim)
-        is_it = held is not None and held.position == data["reservation"]
+    held = known.held.get(claim)
+    first = data.get("reservation") or data.get("adds_to")
+    if first is not None:
+        is_it = held is not None and held.position == first
         return None if is_it else f"nothing is reserved for job {data['job']} there"
     if claim in known.held or claim in known.over:
         return f"job {data['job']} was reserved for before"
-    return _paying(event, fold)
+    return None
 
 
-def _paying(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """Return why another budget pays for the model of a reservation."""
-    model = event.known["model"]
-    facts = fold.models.get(f"models/{model}")
+@rule("budgets.named", JobProposed.TYPE)
+def budgets_named(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A job is paid by the budget with the most specific scope for its model, in its own unit."""
+    data, budget = event.known, event.known["budget"]
+    facts = fold.models.get(f"models/{data['model']}")
     if facts is None:
-        return f"no model {model} was registered"
+        return None  # another rule's business
     if facts.newest_gone(DESCRIBING, event.position):
         return Unchecked("the description of its model is not there")
     described = facts.description(event.position)
     assert described is not None, "it was registered"
-    owner, labels = described["owner"], described["labels"]
-    known = fold.budgets.of(event.name)
-    assert known is not None, "the rule has looked"
-    if not covers(known.scope, owner, labels):
-        return _unless_blind(f"it does not pay for model {model}", fold)
-    for name, other in fold.budgets.others(event.name):
-        if covers(other.scope, owner, labels) and rank(other.scope) > rank(known.scope):
-            return f"budget {name} pays for model {model}"
+    covering = [
+        (rank(one.scope), name)
+        for name, one in fold.budgets.others("")
+        if covers(one.scope, described["owner"], described["labels"])
+    ]
+    expected = max(covering)[1] if covering else None
+    if budget != expected:
+        return _unless_blind(f"it is paid by {budget}, and {expected} covers its model", fold)
+    if budget is None:
+        return None  # nothing is reserved: its own rule says so
+    cost, known = data["expected"], fold.budgets.of(budget)
+    if known is not None and known.unit != cost["unit"]:
+        return f"it costs {cost['unit']}, and budget {budget} has {known.unit}"
+    if data["reserved_micros"] != cost["cost_micros"]:
+        return (
+            f"it reserves {data['reserved_micros']} and is expected to cost {cost['cost_micros']}"
+        )
+    return None
+
+
+def _unmoved(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    yield from fold.money.missing()
+
+
+@rule("budgets.moved", *_OF_JOBS, finish=_unmoved)
+def budgets_moved(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Behind a job's proposal, cost and end its budget reserves, adds, and spends or releases."""
+    owed, data = fold.money.owed, event.known
+    if owed is None or not is_beside(event, owed):
+        return "the event right before it is none of a job that asks for it"
+    if event.cause != owed.event.position:
+        return f"it cites position {event.cause}, and the job's event is at {owed.event.position}"
+    job, move = owed.job, owed.move
+    expected = {"job": job.name, "envelope": ENVELOPE}
+    if event.type == BudgetReserved.TYPE:
+        expected |= {"model": job.model, "amount_micros": str(move.micros)}
+        if (data["adds_to"] is None) != move.is_first:
+            return "it is said to be another reservation of the job than it is"
+    elif event.type == BudgetSpent.TYPE:
+        expected["spent_micros"] = str(move.micros)
+    else:
+        expected["reason"] = move.reason
+    for name, value in expected.items():
+        if data[name] != value:
+            return f"its {name} is {data[name]}, and the job's is {value}"
+    return _tier_fault(event, job, fold) if event.type == BudgetReserved.TYPE else None
+
+
+def _tier_fault(event: AuditedEvent, job: Job, fold: LedgerState) -> Verdict:
+    """Return why a reservation has another tier than the decision that its job names."""
+    data, decision = event.known, job.proposed["decision"]
+    if data["adds_to"] is not None:
+        known = fold.budgets.of(event.name)
+        held = None if known is None else known.held.get((job.name, ENVELOPE))
+        if held is None or held.is_top_tier == data["is_top_tier"]:
+            return None
+        return "it is of another tier than the first reservation of its job"
+    if decision is None:
+        return "no decision gives its job a tier" if data["is_top_tier"] else None
+    facts = fold.models[f"models/{job.model}"]
+    decided = next((one for one in facts.decisions if one.position == decision), None)
+    if decided is None:
+        return Unchecked("the decision of its job is not there")
+    named = decided.data["policy"], decided.data["policy_version"]
+    parameters = fold.parameters(*named, fold.drafts.get(named, ""))
+    if parameters is None:
+        return Unchecked("the policy of its decision is not there")
+    if data["is_top_tier"] != is_top_tier(parameters.document, decided.data["tier"]):
+        return f"its job was decided at tier {decided.data['tier']}"
     return None
 
 

@@ -144,10 +144,10 @@ def jobs_deployed(event: AuditedEvent, fold: LedgerState) -> Verdict:
     before, data = fold.jobs.deployed, event.known
     if before is None or before.name != fold.jobs.known.jobs[event.name].model:
         return "no deployment of its model is right before it"
-    if (before.actor, before.request_id) != (event.actor, event.request_id):
-        return f"the deployment at position {before.position} was not recorded with it"
     if before.data is None:
         return Unchecked(fold.absences.reason(before.position))
+    if (before.actor, before.request_id) != (event.actor, event.request_id):
+        return f"the deployment at position {before.position} was not recorded with it"
     return _difference(data, before.data)
 
 

@@ -1,0 +1,81 @@
+"""The events of budgets that stand right behind those of a job: what is due, and what is missing.
+
+The events of a job that one request brings end with what its budget does for them: it sets the
+expected cost aside, sets more aside, spends or releases. Where a body of the budget is absent, it
+is not known whether anything was set aside: then such an event may be there, and is not missed.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ledger.audit.budgets import AuditedBudgets
+from ledger.audit.event import AuditedEvent
+from ledger.audit.jobs import AuditedJobs
+from ledger.events.budgets import BudgetReserved
+from ledger.events.jobs import JOB_TYPES
+from ledger.jobs.machine import Job
+from ledger.jobs.money import ENVELOPE, Move, owed_move
+from ledger.jobs.steps import owed_types
+
+
+class OwedMove(NamedTuple):
+    """The move that belongs right behind an event of a job."""
+
+    event: AuditedEvent
+    job: Job
+    move: Move
+    is_due: bool
+    """Whether its absence is a fault."""
+
+
+class OwedMoves:
+    """The moves of budgets that jobs ask for, as of the events applied so far."""
+
+    def __init__(self) -> None:
+        self.owed: OwedMove | None = None
+        """The move that the next event has to be."""
+        self._settled: dict[str, Job] = {}
+        """Each job as its budget knows it."""
+        self._missing: list[tuple[int, str]] = []
+
+    def take(self, event: AuditedEvent, jobs: AuditedJobs, budgets: AuditedBudgets) -> None:
+        """Take in the next event, which the jobs have taken in and the budgets have not."""
+        if self.owed is not None:
+            if self.owed.is_due and not is_beside(event, self.owed):
+                self._missing.append(_missed(self.owed))
+            self.owed = None
+        if event.type not in JOB_TYPES:
+            return
+        job = jobs.known.jobs.get(event.name)
+        if job is None or owed_types(job):
+            return
+        move = owed_move(self._settled.get(job.name), job)
+        self._settled[job.name] = job
+        if move is not None:
+            is_due = move.is_first or budgets.is_held(move.budget, job.name, ENVELOPE)
+            is_blind = bool(budgets.blind_at(move.budget))
+            if is_due or is_blind:
+                self.owed = OwedMove(event, job, move, is_due)
+
+    def missing(self) -> Iterator[tuple[int, str]]:
+        """Yield each event of a job without its money; the events are at their end."""
+        yield from self._missing
+        if self.owed is not None and self.owed.is_due:
+            yield _missed(self.owed)
+
+
+def is_beside(event: AuditedEvent, owed: OwedMove) -> bool:
+    """Whether an event is of the kind, budget and request that is owed; of erased ones unknown."""
+    if (event.type, event.stream) != (owed.move.type, f"budgets/{owed.move.budget}"):
+        return False
+    before = owed.event
+    return event.raw is None or (event.actor, event.request_id, event.run_id) == (
+        before.actor, before.request_id, before.run_id,
+    )  # fmt: skip
+
+
+def _missed(owed: OwedMove) -> tuple[int, str]:
+    what = (
+        "a reservation" if owed.move.type == BudgetReserved.TYPE else "the end of its reservation"
+    )
+    return owed.event.position, f"it asks budget {owed.move.budget} for {what} right behind it"
