@@ -144,7 +144,7 @@ def test_why_names_action_rule_signals_and_plan(golden: FactList) -> None:
     said = " ".join(given.said)
     assert "In force for fraud-eu: SCHEDULE_RETRAINING" in said
     assert "Rule sustained-loss" in said
-    assert "Plan 2026-w09" in said
+    assert "Plan 2026-w45" in said
     (signal,) = as_records(given.tables[0])
     assert (signal["signal"], signal["baseline"], signal["critical"]) == ("log-loss", "0.4", "0.6")
 

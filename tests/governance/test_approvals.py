@@ -342,12 +342,12 @@ def test_the_status_says_which_of_two_overlapping_scopes_decides(world: Governed
     world.approve(version, PAT, SAM)
     world.enforce(version, HIGH)
     status = world.ledger.governance.status
-    (wider,) = status("high", 1, HIGH, 0).overlaps
+    (wider,) = status("high", 1, HIGH).overlaps
     assert (wider.policy, str(wider.scope), wider.decides) == ("main", "the whole ledger", False)
-    (narrower,) = status("main", 1, EVERYWHERE, 0).overlaps
+    (narrower,) = status("main", 1, EVERYWHERE).overlaps
     assert (narrower.policy, narrower.decides) == ("high", True)
     other = whole("owner", "risk")
-    assert [(one.policy, one.decides) for one in status("main", 1, other, 0).overlaps] == [
+    assert [(one.policy, one.decides) for one in status("main", 1, other).overlaps] == [
         ("main", False),
         ("high", False),
     ]
