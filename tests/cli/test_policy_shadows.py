@@ -21,6 +21,8 @@ def test_a_version_runs_in_shadow_is_compared_and_is_promoted_on_its_own_scope(t
     assert told("policy", "compare", position, "--json").json["differing"] == 0
     words = ("policy", "activate", "default", "1", "--rationale", "it agrees", "--json")
     promoted = told(*words, "--shadow", position)
+    shown = told("policy", "show", "default").out
+    assert f", promoted from the shadow of position {position}" in shown
     assert promoted.code == 0, promoted.err
     shown = told("policy", "show", "default", "--json").json["policy"]["activations"][-1]
     assert shown["scope"]["model"] == "fares"
