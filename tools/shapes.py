@@ -125,6 +125,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "escalation resolve": records.Appended,
     "job list": ("jobs",),
     "job show": jobs.JudgedJob,
+    "job report": ("report", "digest"),
     "job propose": jobs.ChangedJob,
     "job approve": jobs.ChangedJob,
     "job deny": records.Appended,

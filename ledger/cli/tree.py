@@ -82,8 +82,9 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "job": Group(
         "Retraining jobs, under gates that the ledger judges.",
-        ("list", "show", "propose", "approve", "deny", "cancel"),
+        ("list", "show", "report", "propose", "approve", "deny", "cancel"),
         "jobs",
+        {"report": "job_reports"},
     ),
     "run": Group(
         "Everything of one decision to retrain, from the first signal to the last outcome.",

@@ -287,3 +287,4 @@ class RunForm(StrEnum):
 
     OPENLINEAGE = "OPENLINEAGE"
     PROVENANCE = "PROVENANCE"
+    REPORT = "REPORT"

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13ledger/v1/run.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x01\n\x08RunEntry\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x17\n\x0fparent_position\x18\x02 \x01(\x03\x12\x11\n\tis_of_run\x18\x03 \x01(\x08\x12\x0e\n\x06stream\x18\x04 \x01(\t\x12\x16\n\x0estream_version\x18\x05 \x01(\x03\x12\x0c\n\x04type\x18\x06 \x01(\t\x12/\n\x0brecorded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\x12\x12\n\nevent_hash\x18\t \x01(\x0c\x12\x0c\n\x04text\x18\n \x01(\t*V\n\x07RunForm\x12\x18\n\x14RUN_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14RUN_FORM_OPENLINEAGE\x10\x01\x12\x17\n\x13RUN_FORM_PROVENANCE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13ledger/v1/run.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x01\n\x08RunEntry\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x17\n\x0fparent_position\x18\x02 \x01(\x03\x12\x11\n\tis_of_run\x18\x03 \x01(\x08\x12\x0e\n\x06stream\x18\x04 \x01(\t\x12\x16\n\x0estream_version\x18\x05 \x01(\x03\x12\x0c\n\x04type\x18\x06 \x01(\t\x12/\n\x0brecorded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\x12\x12\n\nevent_hash\x18\t \x01(\x0c\x12\x0c\n\x04text\x18\n \x01(\t*k\n\x07RunForm\x12\x18\n\x14RUN_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14RUN_FORM_OPENLINEAGE\x10\x01\x12\x17\n\x13RUN_FORM_PROVENANCE\x10\x02\x12\x13\n\x0fRUN_FORM_REPORT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.run_pb2', _global
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNFORM']._serialized_start=294
-  _globals['_RUNFORM']._serialized_end=380
+  _globals['_RUNFORM']._serialized_end=401
   _globals['_RUNENTRY']._serialized_start=68
   _globals['_RUNENTRY']._serialized_end=292
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,10 @@ class _RunFormEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_RunForm.ValueT
     """The provenance of what a job deployed: an in-toto statement with SLSA's predicate, in a DSSE
     envelope that the ledger's keys sign: `application/vnd.dsse.envelope.v1+json`.
     """
+    RUN_FORM_REPORT: _RunForm.ValueType  # 3
+    """The confidence report of a job: gain with interval, samples, verdicts, what was not tested, cost.
+    Canonical JSON, `application/json`; the SHA-256 of its bytes names it.
+    """
 
 class RunForm(_RunForm, metaclass=_RunFormEnumTypeWrapper):
     """A form in which a run, or a job of it, is told as one document."""
@@ -43,6 +47,10 @@ RUN_FORM_OPENLINEAGE: RunForm.ValueType  # 1
 RUN_FORM_PROVENANCE: RunForm.ValueType  # 2
 """The provenance of what a job deployed: an in-toto statement with SLSA's predicate, in a DSSE
 envelope that the ledger's keys sign: `application/vnd.dsse.envelope.v1+json`.
+"""
+RUN_FORM_REPORT: RunForm.ValueType  # 3
+"""The confidence report of a job: gain with interval, samples, verdicts, what was not tested, cost.
+Canonical JSON, `application/json`; the SHA-256 of its bytes names it.
 """
 
 @typing.final

@@ -118,6 +118,24 @@ def test_what_a_job_deployed_is_stated_under_the_ledger_s_key(
     assert both.code == 2
 
 
+def test_the_confidence_report_of_a_job_is_shown_written_and_named_by_its_digest(
+    served: Served, tmp_path: Path
+) -> None:
+    cli, page = against(served), tmp_path / "report.html"
+    shown = cli("job", "report", "j1", "--html", str(page))
+    assert shown.out.startswith("Job j1 of fares: ready\n")
+    assert "  Candidate: the job did not come so far.\n" in shown.out
+    assert "As of " in shown.err
+    assert "Candidate: the job did not come so far." in page.read_text("utf-8")
+    plain = cli("job", "report", NAMED, "--json").json
+    assert plain["report"]["format"] == "job-report/1"
+    with served.client() as client:
+        document = client.get_run_document(NAMED, "report").document
+    assert plain["digest"] == hashlib.sha256(document).hexdigest()
+    assert f"digest     {plain['digest']}" in shown.out
+    assert "No job j9 was proposed." in cli("job", "report", "j9").err
+
+
 def test_what_names_no_run_is_told_what_to_do(served: Served) -> None:
     cli = against(served)
     for named in ((), ("runs/none", "--job", "j1")):

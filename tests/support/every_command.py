@@ -112,6 +112,7 @@ ELSEWHERE = {
     "escalation acknowledge",
     "escalation resolve",
     "job show",
+    "job report",
     "run show",
     "run verify",
     "job propose",

@@ -8,13 +8,14 @@ from ledger.application.signing.keyring import Keyring
 from ledger.chain.dsse import STATEMENT_TYPE, sealed
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import encode
+from ledger.jobs.confidence import report_bytes
 from ledger.jobs.lineage import Lineage
 from ledger.jobs.openlineage import openlineage_lines
 from ledger.jobs.provenance import ProvenanceError, SignedHead, statement
 from ledger.limits import MESSAGE_BYTES_MAX
 from ledger.storage.records import LedgerInfo
 
-RunForm = Literal["openlineage", "provenance"]
+RunForm = Literal["openlineage", "provenance", "report"]
 _ROOM_BYTES: Final = 1_024  # of a message, for its other fields
 
 
@@ -41,7 +42,11 @@ class RunDocuments:
         if form == "openlineage":
             lines = openlineage_lines(lineage, self._origin)
             return _bounded(RunDocument(lines, "application/x-ndjson"), lineage, form)
-        return _bounded(self._provenance(lineage, _job_of(lineage, job)), lineage, form)
+        named = _job_of(lineage, job)
+        if form == "report":
+            report = report_bytes(lineage, named, self._origin)
+            return _bounded(RunDocument(report, "application/json"), lineage, form)
+        return _bounded(self._provenance(lineage, named), lineage, form)
 
     def _provenance(self, lineage: Lineage, job: str) -> RunDocument:
         """Return a signed statement about what a job deployed; JOB_REFUSED where there is none.

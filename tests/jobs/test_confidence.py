@@ -1,0 +1,191 @@
+"""The confidence report of a job says what is known of it, and names what is not.
+
+Method: jobs of a ledger in one process, whose recipe compares a share, a mean with its standard
+error, and a number that is neither.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.compliance.job_report import gain_text, report_facts, report_page, report_tables
+from ledger.events.jobs import GateReported
+from ledger.events.values import SECOND
+from ledger.jobs.confidence import report_bytes, report_digest
+from tests.support.job_worlds import BOB, TWO, WINDOW_SECONDS, Working
+from tests.support.run_stories import decided, run_of, whole_life
+from tests.support.world import ANA, ORIGIN, World
+
+COMPARING = """\
+format: recipe/1
+title: Retrain and compare
+rationale: Three metrics, of which two have an interval.
+run:
+  argv: [python, -m, retrain]
+expected: {cost: 5, unit: EUR, duration: 10m}
+limits: {time: 1h, memory: 1 GiB, attempts: 2, lease: 1h, heartbeat: 10m}
+gates:
+  - gate: candidate
+    metrics:
+      - {name: wrong, unit: ppm, meaning: Share of rows that it got wrong., of: versions}
+      - {name: loss, unit: nano, meaning: Mean loss., of: versions}
+      - {name: loss-error, unit: nano, meaning: Standard error of it., of: versions}
+      - {name: rank, unit: places, meaning: Place in the test., of: versions}
+    samples:
+      - {name: rows, meaning: Rows that it did not see.}
+    criteria:
+      - name: better
+        when: candidate["loss"] < champion["loss"]
+        rationale: It has to be worth it.
+  - gate: deployment
+"""
+OLD = {"wrong": 180_000, "loss": 600, "loss-error": 3, "rank": 4}
+NEW = {"wrong": 150_000, "loss": 500, "loss-error": 4, "rank": 2}
+
+
+@pytest.fixture
+def working(tmp_path: Path) -> Working:
+    return decided(tmp_path)
+
+
+def made(working: Working, job: str = "j1", as_of: int | None = None) -> dict[str, Any]:
+    run_id = working.job(job).run_id or ""
+    lineage = working.world.ledger.lineages.lineage(run_id, as_of)
+    report = report_bytes(lineage, job, ORIGIN)
+    assert report == report_bytes(lineage, job, ORIGIN)
+    found: dict[str, Any] = json.loads(report)
+    assert report_page(found, report_digest(report)).startswith(b"<!DOCTYPE html>")
+    return found
+
+
+def compared(working: Working, old: dict[str, int], new: dict[str, int], **more: Any) -> None:  # noqa: ANN401
+    working.propose()
+    working.approve()
+    token = working.lease(by=TWO)
+    data = working.reported("candidate", token).to_data()
+    evidence = data | {"champion": old, "candidate": new, "samples": {"rows": 2_000}} | more
+    working.world.ledger.jobs.report(TWO, GateReported.from_data(evidence))
+    working.deploy(token, "v2", by=TWO, at=working.world.clock.now_micros())
+
+
+@pytest.fixture
+def comparing(tmp_path: Path) -> Working:
+    world = World(tmp_path / "compared.db", clock="wall")
+    return Working.of(world.begin("alpha", "beta"), COMPARING)
+
+
+def test_a_gain_has_the_interval_that_its_metric_allows(comparing: Working) -> None:
+    compared(comparing, OLD, NEW)
+    report = made(comparing)
+    gains = {one["metric"]: one for one in report["gains"]}
+    assert list(gains) == ["wrong", "loss", "rank"]
+    wrong, loss, rank = gains.values()
+    assert (wrong["change"], wrong["change_ppm"], wrong["method"]) == (
+        -30_000, -166_666, "score intervals",
+    )  # fmt: skip
+    assert wrong["low"] < -30_000 < wrong["high"] < 0
+    assert (loss["low"], loss["high"], loss["method"]) == (-110, -90, "standard errors")
+    assert (rank["low"], rank["high"], rank["method"]) == (None, None, None)
+    assert "95% interval -110 to -90, 2000 rows" in gain_text(loss)
+    assert "its interval is not known" in gain_text(rank)
+    assert [one for one in report["not_tested"] if one.startswith("Candidate")] == [
+        "Candidate, wrong: it was reported, and no criterion reads it.",
+        "Candidate, rank: it was reported, and no criterion reads it.",
+        (
+            "Candidate, rank: its interval is not known. It is no share (ppm) of a sample whose "
+            "size is reported, and no metric rank-error says its standard error."
+        ),
+    ]
+
+
+def test_a_job_that_was_taken_back_says_so_with_every_verdict(working: Working) -> None:
+    whole_life(working)
+    report = made(working)
+    assert (report["run"], report["outcome"], report["version"], report["serving"]) == (
+        run_of(working), "rolled_back", "v2", "v1",
+    )  # fmt: skip
+    assert report["is_rolled_back"]
+    assert [(one["gate"], one["state"]) for one in report["gates"]] == [
+        ("data_integrity", "passed"), ("candidate", "passed"), ("holdout", "passed"),
+        ("deployment", "passed"), ("observation", "failed"),
+    ]  # fmt: skip
+    assert report["time"]["attempts"] == 2
+    assert report["time"]["lost"] == 1
+    assert report["cost"] | {"by_gate": []} == {
+        "unit": "EUR", "expected_micros": "5000000", "actual_micros": "1000000",
+        "difference_ppm": -800_000, "is_final": True, "by_gate": [],
+    }  # fmt: skip
+    [gain] = report["gains"]
+    assert (gain["champion"], gain["candidate"], gain["size"]) == (100, 1, None)
+    assert report["artifacts"][0]["name"] == "model.bin"
+    assert [one["actor"] for one in report["approvals"]] == ["users/bob"]
+
+
+def test_what_was_not_tested_is_named(working: Working) -> None:
+    working.propose()
+    before = made(working)["not_tested"]
+    assert "Representativeness: the recipe asks for no such gate." in before
+    assert "Candidate: the job did not come so far." in before
+    assert "Gain: no metric of both versions was reported." in before
+    working.approve()
+    token = working.lease(by=TWO)
+    working.pass_gates(token, by=TWO)
+    working.deploy(token, "v2", by=TWO, at=working.world.clock.now_micros())
+    working.world.clock.advance(WINDOW_SECONDS * SECOND)
+    working.world.govern()
+    after = made(working)["not_tested"]
+    assert "Observation: no evidence was reported." in after
+    assert "Deployment: nothing is asked of its evidence, so a report passes it." in after
+    assert "Candidate: the job did not come so far." not in after
+
+
+def test_a_report_can_be_made_at_every_position_of_a_job(working: Working) -> None:
+    whole_life(working)
+    job = working.job()
+    digests = set()
+    for as_of in range(job.position, job.changed_at + 1):
+        report = made(working, as_of=as_of)
+        assert report["last"] <= as_of
+        digests.add(json.dumps(report))
+        assert dict(report_facts(report, "0" * 64))["digest"] == "0" * 64
+        assert {table.name for table in report_tables(report)} >= {"gates", "not_tested"}
+    assert len(digests) == job.events
+
+
+def test_a_denied_job_has_a_report_too(working: Working) -> None:
+    working.propose("j2", "beta")
+    working.world.ledger.jobs.deny(BOB, "j2", "too dear")
+    report = made(working, "j2")
+    assert (report["outcome"], report["gains"], report["time"]["seconds"]) == ("denied", [], None)
+    assert {one["state"] for one in report["gates"]} == {"open"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "samples", "method"),
+    [
+        ({"wrong": 2_000_000}, {"wrong": 1}, {"rows": 9}, None),
+        ({"wrong": 0}, {"wrong": 1}, {"rows": 0}, None),
+        ({"wrong": 0}, {"wrong": 1}, {"rows": 1}, "score intervals"),
+        ({"loss-error": -1}, {}, {"rows": 1}, None),
+    ],
+)
+def test_numbers_that_cannot_be_make_no_interval(
+    comparing: Working,
+    old: dict[str, int],
+    new: dict[str, int],
+    samples: dict[str, int],
+    method: str | None,
+) -> None:
+    compared(comparing, OLD | old, NEW | new, samples=samples)
+    name = "loss" if "loss-error" in old else "wrong"
+    [gain] = [one for one in made(comparing)["gains"] if one["metric"] == name]
+    assert gain["method"] == method
+
+
+def test_a_person_who_cancels_it_ends_the_report(working: Working) -> None:
+    working.propose()
+    working.world.ledger.jobs.cancel(ANA, "j1", "too early")
+    report = made(working)
+    assert (report["outcome"], report["why"]) == ("cancelled", "users/ana cancelled it.")
