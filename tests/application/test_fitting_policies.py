@@ -1,4 +1,4 @@
-"""A version of format policy/2 fits the ledger when it is drafted, submitted and in force.
+"""A version of format policy/2 fits ledger and scope when it is drafted, submitted and in force.
 
 Method: a ledger with three sources of one signal, of which two fall silent; versions drafted as by
 a service that did not look; more observations than are looked at.
@@ -13,7 +13,9 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.application.fleet import sources
 from ledger.application.fleet.definitions import Definitions
+from ledger.application.policies.steps import ChosenVersion
 from ledger.errors import LedgerError, Reason
+from ledger.events.policies import ScopePart
 from tests.governance.test_approvals import check_audit
 from tests.support.staffed import APPROVER, AUTHOR, PAT, SAM, Governed, governed, governed_text
 from tests.support.world import DAY, HOUR, START, policy_text, signal_rule
@@ -29,10 +31,10 @@ def agreeing(title: str = "Test", signal: str = "loss") -> str:
     return json.dumps(document)
 
 
-def refused(step: Callable[[], object]) -> LedgerError:
+def refused(step: Callable[[], object], reason: Reason = Reason.POLICY_INVALID) -> LedgerError:
     with pytest.raises(LedgerError) as caught:
         step()
-    assert caught.value.reason is Reason.POLICY_INVALID, caught.value
+    assert caught.value.reason is reason, caught.value
     assert caught.value.remedy
     return caught.value
 
@@ -132,3 +134,59 @@ def test_where_not_all_observations_are_looked_at_missing_sources_are_advice(
     (problem,) = (one for one in lint_result.problems if one.code == "SOURCES_NOT_FOUND")
     assert (problem.severity, lint_result.document is None) == ("warning", False)
     assert "loss has 1 source among the newest observations" in problem.message
+
+
+def labelled(**labels: str) -> ScopePart:
+    return ScopePart(kind="labels", model=None, labels=labels)
+
+
+def test_a_scope_that_shares_a_model_with_one_that_it_is_not_within_is_refused_at_each_step(
+    world: Governed,
+) -> None:
+    east, high = labelled(region="east"), labelled(tier="high")
+    world.register("m2", labels={"region": "east", "tier": "high"})
+
+    def enforced(version: ChosenVersion, scope: ScopePart) -> None:
+        world.submit(version, scope)
+        world.approve(version, PAT)
+        world.enforce(version, scope, by=SAM)
+
+    version = world.drafted(governed_text((APPROVER, 1), title="East"))
+    enforced(version, east)
+    began = world.head
+    other = world.drafted(governed_text((APPROVER, 1), title="High"))
+    commands = world.ledger.commands
+    steps: list[Callable[[], object]] = [
+        lambda: world.submit(other, high),
+        lambda: world.enforce(other, high, by=SAM),
+        lambda: commands.activate_in_emergency(SAM, "main", 3, "", high, "it burns"),
+    ]
+    for step in steps:
+        fault = refused(step, Reason.GOVERNANCE_REFUSED)
+        assert "m2 is one of them and of the models with region=east" in fault.message
+        assert f"main version 2 is in force since position {began}" in fault.message
+        assert "Neither scope is within the other" in fault.message
+        assert "--label" in (fault.remedy or "")
+    enforced(other, labelled(region="east", tier="high"))  # within: the stated rule ranks it
+    enforced(other, ScopePart(kind="model", model="m2", labels={}))
+    enforced(other, east)  # it is in force there already
+    check_audit(world)
+
+
+def test_scopes_overlap_only_by_models_that_are_there_and_never_under_policy_1(
+    world: Governed,
+) -> None:
+    east, high = labelled(region="east"), labelled(tier="high")
+    world.register("m2", labels={"region": "east", "tier": "low"})
+    versions = [world.drafted(governed_text((APPROVER, 1), title=one)) for one in ("A", "B")]
+    plain = world.drafted(policy_text(), "plain")
+    for version, scope in ((versions[0], east), (versions[1], high)):
+        world.submit(version, scope)
+        world.approve(version, PAT)
+        world.enforce(version, scope, by=SAM)
+    world.update("m2", labels={"region": "east", "tier": "high", "team": "x"})
+    team = labelled(team="x")
+    world.submit(plain, team)
+    world.approve(plain, PAT)
+    world.enforce(plain, team, by=SAM)
+    check_audit(world)

@@ -272,21 +272,21 @@ class FleetCommands:
             known, draft = self._draft(asked.policy, asked.version, asked.digest)
             guards = self._check_meaning(asked.policy, asked.version, draft.digest)
             if not is_back:
-                self._definitions.check_fit(asked.policy, asked.version, draft.document)
+                self._definitions.check_fit(*asked.named, draft.document, asked.scope)
             data, judged = make(caller.actor, replace(asked, digest=draft.digest))
             return next_event(known.version, data, cause=asked.shadow, guards=[*guards, *judged])
 
         return self._save(caller, PolicyActivated.METHOD, decide)
 
-    def check_fit(self, policy: str, version: int) -> list[Guard]:
+    def check_fit(self, policy: str, version: int, scope: ScopePart) -> list[Guard]:
         """Refuse a drafted version that does not fit the ledger as it is now; return guards of it.
 
         MEANING_PINNED where its signals mean something else by now, POLICY_INVALID where the ledger
-        does not have them or their sources.
+        does not have them or their sources, GOVERNANCE_REFUSED where the scope overlaps another.
         """
         _, draft = self._draft(policy, version, "")
         guards = self._check_meaning(policy, version, draft.digest)
-        self._definitions.check_fit(policy, version, draft.document)
+        self._definitions.check_fit(policy, version, draft.document, scope)
         return guards
 
     def checked_draft(

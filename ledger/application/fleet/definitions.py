@@ -23,8 +23,10 @@ from ledger.application.commands import (
 )
 from ledger.application.fleet.aggregates import POLICY_TYPES
 from ledger.application.fleet.fleet import Fleet
+from ledger.application.fleet.overlaps import overlap_refused
 from ledger.application.fleet.repository import Aggregates, unchanged
 from ledger.application.fleet.sources import seen_sources
+from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.definition_usage import (
     DefinitionUsage,
     Named,
@@ -48,10 +50,12 @@ from ledger.events.policies import (
     PolicyActivated,
     PolicyActivatedV1,
     PolicyDrafted,
+    ScopePart,
 )
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined, SignalDefinedV2, StandardPart
 from ledger.governance.followers import restored
+from ledger.governance.lifecycle import scope_key
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
@@ -135,12 +139,20 @@ class Definitions:
         fleet = LintFleet(defined, touched, self._sources, self._governance.approvers)
         return lint(text, fleet)
 
-    def check_fit(self, policy: str, version: int, document: PolicyDocument) -> None:
-        """Refuse a drafted version whose signals or sources the ledger does not have now.
+    def check_fit(
+        self, policy: str, version: int, document: PolicyDocument, scope: ScopePart
+    ) -> None:
+        """Refuse a drafted version whose signals, sources or scope the ledger as it is excludes.
 
-        Whether its approvals could be given is judged with the step itself.
+        Whether its approvals could be given is judged with the step itself. Under format policy/1
+        nothing is refused.
         """
         self._fleet.refresh()
+        if document.format != POLICY_1:
+            key, state = scope_key(scope.model_dump()), self._governance.as_of(None)
+            fault = overlap_refused(state, self._fleet.models(), (policy, version), key)
+            if fault is not None:
+                raise fault
         fleet = LintFleet(self._defined(), sources=self._sources)
         if faults := fleet_faults(document, fleet):
             raise does_not_fit((policy, version), faults)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ledger.application.documents.problems import Problem
 from ledger.errors import LedgerError, Reason
+from ledger.governance.lifecycle import ActivationFact, ScopeKey
 from ledger.governance.requirements import Requirement
 
 
@@ -63,6 +64,22 @@ def does_not_fit(named: tuple[str, int], faults: Sequence[Problem]) -> LedgerErr
         f"{first.message}{more}.",
         remedy=f"{first.remedy} Or draft a version that fits: `policy lint` says what does.",
         metadata={"policy": policy, "version": str(version), "path": first.path},
+    )
+
+
+def overlaps(
+    named: tuple[str, int], scope: ScopeKey, other: ActivationFact, model: str
+) -> LedgerError:
+    """Return the refusal of a scope that holds a model of another one, and is not within it."""
+    policy, version = named
+    return LedgerError(
+        Reason.GOVERNANCE_REFUSED,
+        f"Version {version} of {policy} cannot come into force for {scope}: {model} is one of them "
+        f"and of the {other.scope}, for which {other} is in force since position "
+        f"{other.position}. Neither scope is within the other.",
+        remedy="Nothing was recorded. Activate it for models with the labels of both, or for "
+        "single models: `policy activate --label … --label …` or `--model …`.",
+        metadata={"policy": policy, "version": str(version), "model": model},
     )
 
 

@@ -35,8 +35,8 @@ _TRIES: Final = 5
 _MEANING: Final = "reviewed_and_approved"
 
 _Make = Callable[[Judged], PolicyStep]
-CheckFit = Callable[[str, int], list[Guard]]
-"""Refuses a drafted version that does not fit the ledger as it is; returns guards of that."""
+CheckFit = Callable[[str, int, ScopePart], list[Guard]]
+"""Refuses a drafted version that does not fit the ledger or scope; returns guards of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class PolicySteps:
 
         def decide() -> Proposal:
             proposal = self._decided(caller, make, scope, cause)
-            fit = self._check_fit(*version.named)
+            fit = self._check_fit(*version.named, scope)
             return replace(proposal, guards=[*proposal.guards, *fit])
 
         return self._appender.append(caller, PolicySubmitted.METHOD, decide, tries=_TRIES)
