@@ -173,7 +173,7 @@ def _paid(one: "RetrainingJob") -> str:
     if not one.budget:
         return "no budget covers its model"
     if one.outcome is not None:
-        return f"budget {one.budget} paid for it"
+        return f"budget {one.budget} paid {money(one.cost_micros, one.unit)} for it"
     return f"budget {one.budget} keeps {money(one.reserved_micros, one.unit)} for it"
 
 

@@ -26,6 +26,8 @@ class JobMoney:
     data: dict[str, Any]
     unit: str
     """Empty where the terms of the budget were erased."""
+    added_micros: int = 0
+    """Set aside later, as the job cost more."""
     ended: Fact | None = None
 
 
@@ -44,6 +46,9 @@ def spending_table(source: FactSource, scope: FactFilter) -> Table:
             units[data["budget"]] = data["unit"]
         elif fact.type == BudgetOverspendingApproved.TYPE:
             approved.setdefault(_key(data), []).append(fact)
+        elif fact.type == BudgetReserved.TYPE and data["adds_to"] is not None:
+            if (held := open_.get(_key(data))) is not None:
+                held.added_micros += int(data["amount_micros"])
         elif fact.type == BudgetReserved.TYPE:
             made = JobMoney(fact, data, units.get(data["budget"], ""))
             open_[_key(data)] = made
@@ -61,7 +66,8 @@ def spending_table(source: FactSource, scope: FactFilter) -> Table:
             ("job", "text", "for which job"),
             ("model", "text", "of which model"),
             ("top_tier", "boolean", "whether it might use what is kept for the top tier"),
-            ("reserved", "text", "how much was set aside"),
+            ("reserved", "text", "how much was set aside when it was proposed"),
+            ("added", "text", "how much more was set aside as it cost more"),
             ("approved", "text", "how much more a person let it cost"),
             ("approved_by", "text", "the persons who did"),
             ("spent", "text", "its actual cost"),
@@ -79,7 +85,7 @@ def spending_table(source: FactSource, scope: FactFilter) -> Table:
             ("Reserved", ("reserved_at", "position")),
             ("Budget", ("budget", "envelope", "top_tier")),
             ("Job", ("job", "model")),
-            ("Amount", ("reserved", "approved", "approved_by")),
+            ("Amount", ("reserved", "added", "approved", "approved_by")),
             ("Cost", ("spent",)),
             ("State", ("state", "ended_at", "ended_position")),
         ),
@@ -105,6 +111,7 @@ def _row(one: JobMoney, approvals: list[Fact]) -> dict[str, Any]:
         "model": data["model"],
         "top_tier": data["is_top_tier"],
         "reserved": notation.money(int(data["amount_micros"]), one.unit),
+        "added": notation.money(one.added_micros, one.unit) if one.added_micros else None,
         "approved": notation.money(more, one.unit) if approvals else None,
         "approved_by": ", ".join(sorted({fact.actor for fact in approvals})) or None,
         "spent": None if ended is None else notation.money(cost, one.unit),

@@ -230,7 +230,8 @@ def _envelope(data: Data) -> str:
 
 
 def _reserved(told: Told) -> str:
-    return f"{told.money(told.data['amount_micros'])} are reserved in {_envelope(told.data)}"
+    more = "" if told.data["adds_to"] is None else " more"
+    return f"{told.money(told.data['amount_micros'])}{more} are reserved in {_envelope(told.data)}"
 
 
 def _spent(told: Told) -> str:

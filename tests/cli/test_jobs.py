@@ -57,6 +57,26 @@ def test_a_job_is_proposed_approved_shown_and_cancelled(cli: Run) -> None:
     assert "No job j9 was proposed." in cli("job", "show", "j9").err
 
 
+def test_a_job_says_which_budget_pays_and_the_budget_names_its_jobs(cli: Run) -> None:
+    propose = ("job", "propose", "--recipe", "weekly", "--reason", "worse", *ANA)
+    cli("budget", "set", "main", "--every", "7d", "--refill", "8", "--unit", "EUR", *ANA)
+    done = cli(*propose, "fares", "--id", "j1")
+    assert "Budget main keeps 5.00 EUR for it." in done.err
+    assert "budget main keeps 5.00 EUR for it" in cli("job", "show", "j1").out
+    assert ["j1", "fares", "jobs", "5.00", "EUR"] in [
+        line.split()[:5] for line in cli("budget", "show", "main").out.splitlines()
+    ]
+    refused = cli(*propose, "hotels", "--id", "j2")
+    assert refused.code == 1
+    assert "Budget main lacks 2.00 EUR for job j2." in refused.err
+    assert "choose a recipe that costs less" in refused.err
+    cli("job", "cancel", "j1", "--reason", "no machine is free", *ANA)
+    assert "budget main paid 0.00 EUR for it" in cli("job", "show", "j1").out
+    cli("budget", "set", "main", "--every", "7d", "--refill", "8", "--unit", "EUR", "--team", "x",
+        *ANA)  # fmt: skip
+    assert "No budget covers its model." in cli(*propose, "hotels", "--id", "j3").err
+
+
 def test_a_job_is_denied_and_one_in_progress_names_its_executor(served: Served, cli: Run) -> None:
     cli("job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA)
     done = cli("job", "deny", "j1", "--reason", "too dear", *BOB)

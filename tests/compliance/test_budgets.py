@@ -8,7 +8,7 @@ from ledger.application.budgets.budgets import Overspending
 from ledger.compliance.budgets import spending_table
 from ledger.compliance.facts import FactFilter
 from ledger.compliance.tables import as_records
-from tests.support.budgeted import moved, release, reserve, set_budget, spend
+from tests.support.budgeted import add, moved, release, reserve, set_budget, spend
 from tests.support.facts import FactList, facts_of
 from tests.support.world import ANA, World, policy_text
 
@@ -26,6 +26,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> FactList:
     moved(world, reserve("b", 10 * EUR, "beta"))
     wanted = Overspending("main", "a", "jobs", 60 * EUR, "needed")
     world.ledger.budgets.approve_overspending(ANA, wanted)
+    moved(world, add("a", 10 * EUR))
     moved(world, spend("a", 120 * EUR))
     moved(world, release("b"))
     moved(world, reserve("c", 5 * EUR, top=True))
@@ -36,11 +37,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> FactList:
 
 def test_each_job_has_its_reservation_its_approvals_and_its_cost(story: FactList) -> None:
     table = spending_table(story, FactFilter())
-    shown = ("job", "reserved", "approved", "approved_by", "spent", "state")
+    shown = ("job", "reserved", "added", "approved", "approved_by", "spent", "state")
     assert [tuple(row[name] for name in shown) for row in as_records(table)] == [
-        ("a", "40.00 EUR", "60.00 EUR", "users/ana", "120.00 EUR", "spent"),
-        ("b", "10.00 EUR", None, None, "0.00 EUR", "released"),
-        ("c", "5.00 EUR", None, None, None, "open"),
+        ("a", "40.00 EUR", "10.00 EUR", "60.00 EUR", "users/ana", "120.00 EUR", "spent"),
+        ("b", "10.00 EUR", None, None, None, "0.00 EUR", "released"),
+        ("c", "5.00 EUR", None, None, None, None, "open"),
     ]
     of_beta = as_records(spending_table(story, FactFilter(model="beta")))
     assert [row["job"] for row in of_beta] == ["b"]

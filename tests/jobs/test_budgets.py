@@ -11,7 +11,7 @@ from ledger.events.budgets import BudgetSet, BudgetSpent
 from ledger.events.values import DAY, HOUR, format_time
 from ledger.jobs.budget_forecast import forecast
 from ledger.jobs.budget_scopes import covers, governing, scope_fault, ties
-from ledger.jobs.budgets import BudgetError, applied, set_event
+from ledger.jobs.budgets import BudgetError, applied, erased, set_event
 from tests.support.budget_stories import EVERYWHERE, START, BudgetStory, terms
 
 # ---- the rules, one by one -----------------------------------------------------------------------
@@ -140,6 +140,36 @@ def test_set_again_a_budget_keeps_its_balance_within_the_new_cap_and_its_reserva
         ledger.set(START + 2 * DAY, opening={"jobs": "9", "tests": "9"})
     with pytest.raises(BudgetError, match="EUR"):
         ledger.set(START + 2 * DAY, unit="gpu-hours")
+
+
+def test_a_reservation_is_added_to_out_of_what_is_free_and_then_of_what_was_approved() -> None:
+    ledger = BudgetStory()
+    ledger.reserve("a", 30)
+    ledger.approve("a", 25)
+    ledger.add("a", 40)
+    held = ledger.budget.reservations["a", "jobs"]
+    assert (held.position, held.own_micros, held.approved_micros) == (2, 50, 20)
+    with pytest.raises(BudgetError, match="1 are missing"):
+        ledger.add("a", 6)
+    ledger.spend("a", 60)
+    assert (ledger.free(), ledger.budget.approved) == (50, {})
+    for job in ("a", "b"):
+        with pytest.raises(BudgetError, match=f"nothing is reserved for job {job}"):
+            ledger.add(job, 1)
+
+
+def test_a_budget_whose_first_terms_are_gone_is_known_by_its_name_alone() -> None:
+    ledger = BudgetStory()
+    ledger.reserve("a", 10)
+    gone = applied(erased("main"), 1, "budget.set.v1", None)
+    gone = applied(gone, 2, "budget.reserved.v1", ledger.events[1].to_data())
+    assert (gone.is_gone, gone.events) == (True, 2)
+    assert governing([gone], "ann", {}) is None
+    ledger.budget = gone
+    ledger.set(START + DAY, unit="GPU hours")
+    assert (ledger.free(), ledger.budget.unit, ledger.budget.events) == (100, "GPU hours", 3)
+    with pytest.raises(BudgetError, match="before"):
+        ledger.reserve("a", 1, START + DAY)
 
 
 def test_a_budget_of_which_a_body_is_gone_takes_nothing_until_it_is_set_again() -> None:

@@ -56,6 +56,10 @@ def reserve(
     return lambda book: book.reserve(model, job, micros, envelope=envelope, is_top_tier=top)
 
 
+def add(job: str, micros: int, budget: str = "main") -> Callable[[BudgetBook], BudgetData]:
+    return lambda book: book.add(budget, job, micros, envelope="jobs")
+
+
 def spend(
     job: str,
     micros: int,
