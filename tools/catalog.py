@@ -81,7 +81,8 @@ A replay reads events of positions up to the `as_of` of the event that it replay
 - `plan.made` reads `policy.activated` and `policy.drafted`; of every model `model.registered`,
   `model.updated`, `model.deployed`, `model.retired`, the last `decision.made` that is not
   historical, and its `signal.observed` of the loss signal within the last `max_periods` periods;
-  and the policy's last `plan.made` of an earlier period.
+  and the policy's last `plan.made` of an earlier period. By `excess/2` it reads the observations of
+  every version, and `reuse.proposed`, which reads what a plan reads but for prices.
 
 Not recomputed but recorded: `trigger`, `run_id`, `request_id`, positions that an event cites, and a
 plan's id, `made_at` and budget. A policy's `digest` is the SHA-256 of the canonical JSON of its

@@ -1,11 +1,37 @@
-"""The golden instance of a plan by planner `excess/2`: it shows the shape alone."""
+"""The golden instances of planner `excess/2`, a plan and a proposal: they show the shape alone."""
 
 from ledger.events.plans import PlanMadeV1, PlanMadeV2
+from ledger.events.reuse import ReuseProposed
 from tools.golden_proving import Appender
 
 
 def run(ledger: Appender) -> None:
     """Plan once more what was planned before, as if by the other planner."""
     [made] = [one.data for one in ledger.events if one.type == PlanMadeV1.TYPE]
-    data = PlanMadeV2.from_data(made | {"plan": "2026-w45", "planner": "excess/2"})
+    data = PlanMadeV2.from_data(
+        made | {"plan": "2026-w45", "planner": "excess/2", "second_to": None}
+    )
     ledger.append(data, data.stream_name, "2027-03-01T09:00:00.000000Z", actor="users/ada")
+    compared = {"n": "6325915099599446710", "den": "724825230328492429080000000000"}
+    better = {"adv": "86438806494037099884000000000", "advantage_ppm": "68972"}
+    proposed = ReuseProposed.from_data(
+        {
+            "model": made["backlog"][0]["model"],
+            "as_of": made["as_of"],
+            "made_at": made["made_at"],
+            "policy": made["policy"],
+            "policy_version": made["policy_version"],
+            "policy_digest": made["policy_digest"],
+            "inputs_digest": "ef" * 32,
+            "now_period": made["now_period"],
+            "in_service": "v4",
+            "put_back": "v3",
+            "compared": [
+                {"model_version": "v2", "n": "0", "den": "0", "adv": "0", "advantage_ppm": None},
+                {"model_version": "v3", **compared, **better},
+            ],
+            "reason": "v3 did better lately than v4, which serves: by 6.8972%, above the margin of "
+            "2%. Compared: 2 earlier versions.",
+        }
+    )
+    ledger.append(proposed, proposed.stream_name, "2027-03-01T09:05:00.000000Z", actor="users/ada")

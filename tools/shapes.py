@@ -106,6 +106,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "policy diff": ("diff", "trial"),
     "policy try": trials.PolicyTrial,
     "plan make": ranking.MadePlan,
+    "plan reuse": ranking.ProposedReuse,
     "plan show": ranking.Plan,
     "plan list": ("plans",),
     "budget set": records.Appended,

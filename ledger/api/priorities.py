@@ -7,7 +7,7 @@ import grpc
 from ledger.api.calls import call_of
 from ledger.api.checks import Checks
 from ledger.api.convert import priorities as convert
-from ledger.api.convert.basics import timestamp
+from ledger.api.convert.basics import appended, timestamp
 from ledger.api.paging import Page, cut, page_of
 from ledger.api.server_context import Servicer, beyond_head
 from ledger.api.steps import paused
@@ -110,11 +110,17 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
         cap = checks.integer("purse_cap_micros", request.purse_cap_micros, minimum=0, optional=True)
         policy = checks.identifier("policy", request.policy, optional=True)
         plan_id = checks.identifier("plan", request.plan, optional=True)
+        second_to = checks.identifier("second_to", request.second_to, optional=True)
         cap = cap if request.purse_cap_micros else budget
         ledger, caller = self._server.append(request, context, checks)
         before = ledger.log.head().position
         made, event = ledger.plans.make(
-            caller, policy=policy, budget_micros=budget, budget_cap_micros=cap, plan_id=plan_id
+            caller,
+            policy=policy,
+            budget_micros=budget,
+            budget_cap_micros=cap,
+            plan_id=plan_id,
+            second_to=second_to,
         )
         return pb.MakePlanResponse(
             appended=append_pb2.Appended(
@@ -126,6 +132,19 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
                 repeated_request=event.position <= before,
             ),
             plan=convert.plan(made, event.position),
+        )
+
+    def ProposeReuse(
+        self, request: pb.ProposeReuseRequest, context: grpc.ServicerContext
+    ) -> pb.ProposeReuseResponse:
+        """Propose which earlier versions are to serve again."""
+        checks = Checks()
+        policy = checks.identifier("policy", request.policy, optional=True)
+        ledger, caller = self._server.append(request, context, checks)
+        written, found = ledger.plans.propose_reuse(caller, policy)
+        return pb.ProposeReuseResponse(
+            appended=appended(written),
+            proposals=[convert.reuse_proposal(one, event.position) for one, event in found],
         )
 
     def GetPlan(

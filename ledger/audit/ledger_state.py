@@ -18,6 +18,7 @@ from ledger.audit.jobs import AuditedJobs
 from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
+from ledger.audit.plan_state import AuditedPlanning
 from ledger.audit.recipes import AuditedRecipes
 from ledger.audit.source import EventSource
 from ledger.audit.stated_times import StatedTimes
@@ -27,7 +28,6 @@ from ledger.chain.merkle import leaf_hash
 from ledger.chain.seal import seal_record
 from ledger.events.decisions import ScoreComputed
 from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, Horizons, part_of
-from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import DEFINED_TYPES
@@ -83,8 +83,7 @@ class LedgerState:
         self.drafted_at: dict[tuple[str, int], int] = {}
         """(policy, version) → its digest, and where it was drafted."""
         self.activations: list[tuple[int, dict[str, Any]]] = []
-        self.plans: list[tuple[int, str, int, int]] = []
-        """(position, policy, period, next price)."""
+        self.planning = AuditedPlanning()
         self.authority = AuditedAuthority()
         self.cases = AuditedCases()
         self.budgets = AuditedBudgets()
@@ -133,6 +132,7 @@ class LedgerState:
         self.position, self.recorded_at = event.position, event.recorded_at
         self.authority.apply(event)
         self.jobs.take(event)
+        self.planning.take(event)
         self.recipes.apply(event)
         self.cases.take(event, self)
         self.money.take(event, self.jobs, self.budgets)
@@ -209,10 +209,6 @@ class LedgerState:
     def _activated(self, event: AuditedEvent, data: dict[str, Any]) -> None:
         self.activations.append((event.position, data))
 
-    def _planned(self, event: AuditedEvent, data: dict[str, Any]) -> None:
-        made = (event.position, data["policy"], data["now_period"], int(data["next_price"]))
-        self.plans.append(made)
-
 
 def scope_of(activated: dict[str, Any]) -> str:
     """Return what tells one scope of an activation from another."""
@@ -230,5 +226,4 @@ _APPLY: Final = {
     **dict.fromkeys(DEFINED_TYPES, LedgerState._defined),  # noqa: SLF001
     **dict.fromkeys(DRAFTED_TYPES, LedgerState._drafted),  # noqa: SLF001
     **dict.fromkeys(ACTIVATED_TYPES, LedgerState._activated),  # noqa: SLF001
-    **dict.fromkeys(PLAN_TYPES, LedgerState._planned),  # noqa: SLF001
 }

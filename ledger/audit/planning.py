@@ -5,6 +5,7 @@ released name; this is a second writing of both, from `docs/spec/planner_v1.md` 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ledger.audit.assessor import NotReplayableError, is_for
@@ -12,7 +13,9 @@ from ledger.audit.audited_model import AuditedDeployment, AuditedModel
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
+from ledger.audit.reuse import Losses, put_back, replaced_versions, reuse_policy
 from ledger.audit.service_period import serving_of
+from ledger.audit.sums import money, per_cent
 from ledger.events.models import DESCRIBING
 from ledger.events.values import PPM, SECOND, parse_decimal, parse_time
 from ledger.kernel.excess import (
@@ -28,13 +31,14 @@ from ledger.kernel.excess import (
 
 def planned(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data that a recorded plan should have; NotReplayableError if unknown."""
+    second = {"second_to": data["second_to"]} if "second_to" in data else {}
     parameters, as_of = planning_of(fold, data), data["as_of"]
-    price = price_before(fold, data["policy"], now_period_of(parameters, data), as_of)
+    price = fold.planning.price_before(data["policy"], now_period_of(parameters, data), as_of)
 
     def action(facts: AuditedModel) -> str:
         return action_in_force(facts, as_of)
 
-    return ranked(fold, data, parameters, parameters.reference, action, price)
+    return ranked(fold, data, parameters, parameters.reference, action, price) | second
 
 
 def planning_of(fold: LedgerState, data: Mapping[str, Any]) -> Parameters:
@@ -73,7 +77,7 @@ def ranked(
         purse_micros=int(data["purse_micros"]),
         purse_cap_micros=int(data["purse_cap_micros"]),
         price=price,
-        models=tuple(_model(facts, parameters, actions, as_of, at) for facts in candidates),
+        models=_models(fold, candidates, parameters, actions, (as_of, at)),
         periods=_periods(fold, candidates, parameters, as_of, at),
     )
     if problems := input_problems(inputs):
@@ -171,12 +175,28 @@ def action_in_force(facts: AuditedModel, as_of: int) -> str:
     return "NO_ACTION" if decided is None else str(decided.data["action"])
 
 
-def price_before(fold: LedgerState, policy: str, now_period: int, as_of: int) -> int | None:
-    """Return the next price of the policy's last plan of an earlier period."""
-    for position, name, period, next_price in reversed(fold.plans):
-        if position <= as_of and name == policy and period < now_period:
-            return next_price
-    return None
+def _models(
+    fold: LedgerState,
+    candidates: list[AuditedModel],
+    parameters: Parameters,
+    actions: Mapping[str, str],
+    moment: tuple[int, int],
+) -> tuple[PlanModel, ...]:
+    """Return the models; by `excess/2` one with a job is no candidate, and a refused one rests."""
+    found = [_model(facts, parameters, actions, *moment) for facts in candidates]
+    part, as_of = parameters.document["planning"], moment[0]
+    if "rest_periods" in part:
+        working = fold.planning.tests.in_progress(as_of)
+        rests = fold.planning.tests.rests(part["period_seconds"], part["rest_periods"], as_of)
+        found = [
+            replace(
+                one,
+                gate="in_progress" if one.id in working else one.gate,
+                rest_until=rests.get(one.id, -1),
+            )
+            for one in found
+        ]
+    return tuple(found)
 
 
 def _model(
@@ -202,6 +222,45 @@ def _model(
     )
 
 
+def reused(fold: LedgerState, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what is to be put back as of the horizon that a plan or a proposal names, by model.
+
+    NotReplayableError where it is unknown.
+    """
+    parameters, as_of = planning_of(fold, data), data["as_of"]
+    if reuse_policy(parameters) is None:
+        return []
+    at = parse_time(data["made_at"])
+    candidates = [
+        (facts, _serving(facts, parameters, as_of, at))
+        for facts in _candidates(fold, parameters, parameters.reference, as_of, at)
+    ]
+    losses = {facts.name: _losses(fold, facts, parameters, as_of, at) for facts, _ in candidates}
+    return list(put_back(parameters, candidates, losses, as_of, data["made_at"]))
+
+
+def _losses(
+    fold: LedgerState, facts: AuditedModel, parameters: Parameters, as_of: int, at: int
+) -> Losses:
+    """Return the rows and the weighted loss of each version of a model, by period."""
+    assert parameters.planner is not None
+    micros = parameters.planner.period_seconds * SECOND
+    reuse, now_period = reuse_policy(parameters), at // micros
+    back = max(parameters.planner.max_periods, 0 if reuse is None else reuse.window)
+    first = max(now_period - back + 1, 0)
+    seen = fold.observations.between(
+        f"models/{facts.name}", first * micros, (now_period + 1) * micros - 1, as_of
+    )
+    found: Losses = {}
+    for one in uncorrected(seen):
+        if one.signal == parameters.loss_signal:
+            key = one.model_version, one.observed_at // micros
+            rows, weighted = found.get(key, (0, 0))
+            value = parse_decimal(one.value) * one.sample_size
+            found[key] = rows + one.sample_size, weighted + value
+    return found
+
+
 def _periods(
     fold: LedgerState, candidates: list[AuditedModel], parameters: Parameters, as_of: int, at: int
 ) -> dict[int, dict[str, PeriodCell]]:
@@ -209,32 +268,25 @@ def _periods(
     assert parameters.planner is not None
     micros = parameters.planner.period_seconds * SECOND
     now_period = at // micros
-    first = max(now_period - parameters.planner.max_periods + 1, 0)
+    oldest = now_period - parameters.planner.max_periods
     found: dict[int, dict[str, PeriodCell]] = {}
     for facts in candidates:
-        totals: dict[int, tuple[int, int]] = {}
         serving: dict[int, AuditedDeployment | None] = {
             now_period: _serving(facts, parameters, as_of, at)
         }
-        seen = fold.observations.between(
-            f"models/{facts.name}", first * micros, (now_period + 1) * micros - 1, as_of
-        )
-        for one in uncorrected(seen):
-            if one.signal != parameters.loss_signal:
+        if reuse_policy(parameters) is not None:
+            proposals = fold.planning.proposals.of(facts.name, as_of)
+            serving |= replaced_versions(facts, proposals, micros, as_of)
+        losses = _losses(fold, facts, parameters, as_of, at)
+        for (version, period), (rows, weighted) in losses.items():
+            if period <= oldest:
                 continue
-            period = one.observed_at // micros
             if period not in serving:
                 serving[period] = _at_end_of(facts, parameters, (period + 1) * micros, as_of)
-            deployment = serving[period]
-            if deployment is not None and deployment.version == one.model_version:
-                rows, weighted = totals.get(period, (0, 0))
-                value = parse_decimal(one.value) * one.sample_size
-                totals[period] = rows + one.sample_size, weighted + value
-        for period, (rows, weighted) in totals.items():
             then = serving[period]
-            assert then is not None
-            cell = PeriodCell(rows, weighted // rows, then.baseline_nano)
-            found.setdefault(period, {})[facts.name] = cell
+            if then is not None and then.version == version:
+                cell = PeriodCell(rows, weighted // rows, then.baseline_nano)
+                found.setdefault(period, {})[facts.name] = cell
     return dict(sorted(found.items()))
 
 
@@ -300,22 +352,6 @@ def _pinned(inputs: PlanInputs) -> dict[str, Any]:
         "purse_cap_micros": str(inputs.purse_cap_micros),
         "purse_micros": str(inputs.purse_micros),
     }
-
-
-def money(micros: int) -> str:
-    """Return an amount of micros as a decimal with at least two places."""
-    sign, size = ("-", -micros) if micros < 0 else ("", micros)
-    places = f"{size % PPM:06d}"
-    while len(places) > 2 and places.endswith("0"):
-        places = places[:-1]
-    return f"{sign}{size // PPM}.{places}"
-
-
-def per_cent(ppm: int) -> str:
-    """Return parts per million as per cent, with as many places as it takes."""
-    sign, size = ("-", -ppm) if ppm < 0 else ("", ppm)
-    places = f"{size % 10_000:04d}".rstrip("0")
-    return f"{sign}{size // 10_000}{places and '.' + places}%"
 
 
 def reason_of(  # noqa: PLR0911 - one sentence for each outcome

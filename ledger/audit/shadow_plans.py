@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import AuditedEvent
-from ledger.audit.planning import action_in_force, now_period_of, planning_of, price_before, ranked
+from ledger.audit.planning import action_in_force, now_period_of, planning_of, ranked
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.shadows import ShadowPlanned
 from ledger.governance.shadows import Shadow
@@ -118,7 +118,7 @@ def planned_in_shadow(fold: "LedgerState", data: Mapping[str, Any]) -> dict[str,
     now_period = now_period_of(parameters, data)
     price = fold.shadows.plans.price_before(data, now_period)
     if price is None:
-        price = price_before(fold, of["policy"], now_period, as_of)
+        price = fold.planning.price_before(of["policy"], now_period, as_of)
     planned_for = of["policy"], of["version"], of["digest"]
     members = ranked(fold, data, parameters, planned_for, action, price)
     return members | {"shadow": shadow.position, "planned_for": of}

@@ -164,6 +164,7 @@ METHODS: Final[dict[str, str]] = {
     "MakePlan": "plans.make",
     "OverrideDecision": "decisions.override",
     "ProposeJob": "jobs.propose",
+    "ProposeReuse": "plans.make",
     "ProveConsistency": "proofs.read",
     "ProveInclusion": "proofs.read",
     "RatifyPolicy": "policies.activate",

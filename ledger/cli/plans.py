@@ -22,21 +22,52 @@ def make(
         typer.Option(
             metavar="AMOUNT", help="The most to spend, in the ledger's unit of cost: 250 or 99.50."
         ),
-    ],
+    ] = "",
     budget_cap: Annotated[
         str | None, typer.Option(help="The most that may ever be saved up; --budget if not given.")
     ] = None,
     policy: Annotated[str, typer.Option(help="Policy to plan by; the ledger's if not given.")] = "",
     plan: Annotated[str, typer.Option(help="Id for the plan; one is made if not given.")] = "",
+    second_to: Annotated[
+        str,
+        typer.Option(
+            metavar="PLAN",
+            help="First plan of this period, to be made again for what tests of its jobs left.",
+        ),
+    ] = "",
 ) -> None:
     """Rank the fleet under a budget and record the whole backlog."""
+    if bool(budget) == bool(second_to):
+        raise MisuseError("Name --budget AMOUNT, or --second-to PLAN for what its tests left.")
     chosen = session()
-    held = values.money(budget, "--budget")
+    held = values.money(budget or "0", "--budget")
     cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
     if cap is not None and held > cap:
         raise MisuseError(f"--budget: {budget} is more than --budget-cap, {budget_cap}.")
-    made = chosen.client.make_plan(held, budget_cap_micros=cap, policy=policy, plan=plan)
+    made = chosen.client.make_plan(
+        held, budget_cap_micros=cap, policy=policy, plan=plan, second_to=second_to
+    )
     chosen.show(made, _told(made.plan, chosen.unit_of_cost))
+
+
+def reuse(
+    policy: Annotated[
+        str, typer.Option(help="Policy to compare by; the ledger's if not given.")
+    ] = "",
+) -> None:
+    """Propose which earlier versions are to serve again, as they did better lately.
+
+    Put each into service, then record it: `decision-ledger model deploy MODEL VERSION`.
+    """
+    chosen = session()
+    found = chosen.client.propose_reuse(policy=policy)
+    rows = [
+        (one.model, one.in_service, one.put_back, one.position, one.reason)
+        for one in found.proposals
+    ]
+    headings = ("MODEL", "SERVES", "TO SERVE", ">POSITION", "REASON")
+    nothing = "No earlier version did so much better lately; nothing is proposed."
+    chosen.show(found, output.table(headings, rows) if rows else nothing)
 
 
 def show(plan: Annotated[str, typer.Argument(help="Id of the plan.")]) -> None:

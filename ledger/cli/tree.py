@@ -64,7 +64,11 @@ TREE: Final[dict[str, str | Group]] = {
         ("register", "retire", "list"),
         "benchmarks",
     ),
-    "plan": Group("Which models to retrain within a budget.", ("make", "show", "list"), "plans"),
+    "plan": Group(
+        "Which models to retrain within a budget, and which versions serve again.",
+        ("make", "reuse", "show", "list"),
+        "plans",
+    ),
     "budget": Group(
         "Budgets of retraining, and when they run out.",
         ("set", "show", "list", "forecast", "overspend"),

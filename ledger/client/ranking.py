@@ -166,6 +166,44 @@ class MadePlan:
     plan: Plan
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedVersion:
+    """An earlier version held against the one in service; sums are those of the planner."""
+
+    model_version: str
+    n: int
+    den: int
+    adv: int
+    advantage_ppm: int | None
+
+
+@hex_repr
+@dataclass(frozen=True, slots=True)
+class ReuseProposal:
+    """An earlier version of a model that is to serve again, and why."""
+
+    name: str
+    model: str
+    in_service: str
+    put_back: str
+    compared: tuple[ComparedVersion, ...]
+    reason: str
+    as_of_position: int
+    made_at: datetime
+    policy: str
+    policy_version: int
+    inputs_digest: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedReuse:
+    """Proposals to put versions back, as recorded."""
+
+    appended: Appended
+    proposals: tuple[ReuseProposal, ...]
+
+
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class Projection:

@@ -16,6 +16,7 @@ from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import BodyErased
 from ledger.events.registry import EVENT_CLASSES
+from ledger.events.reuse import ReuseProposed
 from ledger.events.signals import OBSERVED_TYPES
 
 EVALUATOR: Final = "system/evaluator"
@@ -27,8 +28,10 @@ _SCORED: Final = frozenset({_SCORE, *DECISION_TYPES})
 _OF_A_MODEL: Final = frozenset(
     cls.TYPE for cls in EVENT_CLASSES if cls.STREAM.startswith("models/")
 ) - {*OBSERVED_TYPES}
-DERIVED_TYPES: Final = _SCORED | {*PLAN_TYPES}
-CONCERNED_TYPES: Final = _OF_A_MODEL | _ACTIVATED | {*PLAN_TYPES, _ERASED}
+FLEET_TYPES: Final = (*PLAN_TYPES, ReuseProposed.TYPE)
+"""Types of what is derived of a whole fleet, at the ledger's time."""
+DERIVED_TYPES: Final = _SCORED | {*FLEET_TYPES}
+CONCERNED_TYPES: Final = _OF_A_MODEL | _ACTIVATED | {*FLEET_TYPES, _ERASED}
 """Types that have a horizon, or bear on one."""
 
 # Bodies are canonical, so their members have one order; the actor's name needs no escape.
@@ -56,9 +59,10 @@ def bearing_on(type_: str, stream: str) -> tuple[Bearing, ...]:
     """Return what bears on a score, decision or plan in its stream.
 
     Of a model that is every event but observations, and a policy that comes into force for it; of
-    a plan, other plans and every activation; of all of them, an erasure.
+    a plan or of a version to be put back, other plans and every activation; of all of them, an
+    erasure.
     """
-    own = PLANS if type_ in PLAN_TYPES else Bearing(stream, _OF_A_MODEL)
+    own = PLANS if type_ in FLEET_TYPES else Bearing(stream, _OF_A_MODEL)
     return own, ACTIVATIONS, ERASURES
 
 
@@ -172,7 +176,7 @@ class Horizons:
     def broken(self, facts: HorizonFacts) -> str | None:
         """Say what bears on an event and lies behind its horizon; None where nothing does."""
         as_of = facts.as_of
-        if facts.type in PLAN_TYPES:
+        if facts.type in FLEET_TYPES:
             newest = self._planned or self._newest_earlier(PLANS, as_of)
         else:
             newest = self._newest_of_model(facts)
@@ -220,7 +224,7 @@ class Horizons:
         return 0
 
     def _is_for(self, scope: Mapping[str, Any], facts: HorizonFacts) -> bool:
-        if facts.type in PLAN_TYPES or scope.get("kind") == "ledger":
+        if facts.type in FLEET_TYPES or scope.get("kind") == "ledger":
             return True
         if scope.get("kind") == "model":
             return facts.stream == f"models/{scope.get('model')}"

@@ -109,6 +109,8 @@ class PlanMadeV2(PlanMade):
     TYPE: ClassVar[str] = "plan.made.v2"
 
     planner: Literal["excess/2"]
+    second_to: Position | None
+    """The first plan of its period, where it is made again for the money that tests left."""
 
 
 MADE_PLANS: Final[dict[Planner, type[PlanMade]]] = {

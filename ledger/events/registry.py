@@ -46,6 +46,7 @@ from ledger.events.proving import (
 )
 from ledger.events.recipes import RECIPE_CLASSES
 from ledger.events.recorder import RecorderEvent
+from ledger.events.reuse import ReuseProposed
 from ledger.events.reviews import REVIEW_CLASSES
 from ledger.events.shadows import SHADOW_CLASSES, ShadowPlanned
 from ledger.events.signals import (
@@ -119,6 +120,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     *JOB_CLASSES,
     DecisionOverriddenV2,
     PlanMadeV2,
+    ReuseProposed,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

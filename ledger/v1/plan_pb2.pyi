@@ -285,3 +285,107 @@ class Plan(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReuseProposal(message.Message):
+    """An earlier version of a model that is to serve again."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    IN_SERVICE_FIELD_NUMBER: builtins.int
+    PUT_BACK_FIELD_NUMBER: builtins.int
+    COMPARED_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    AS_OF_POSITION_FIELD_NUMBER: builtins.int
+    MADE_AT_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
+    POLICY_VERSION_FIELD_NUMBER: builtins.int
+    INPUTS_DIGEST_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Output only. Resource name: `reuse/{model}/{position}`."""
+    model: builtins.str
+    """Output only. Id of the model."""
+    in_service: builtins.str
+    """Output only. The version in service."""
+    put_back: builtins.str
+    """Output only. The version that is to serve in its place."""
+    reason: builtins.str
+    """Output only. Both versions in a sentence, with the numbers that led to it."""
+    as_of_position: builtins.int
+    """Output only. Position of the newest event that was looked at."""
+    policy: builtins.str
+    """Output only. Id of the policy by which versions were compared."""
+    policy_version: builtins.int
+    """Output only. Its version."""
+    inputs_digest: builtins.str
+    """Output only. SHA-256 over all that was compared, in hex."""
+    position: builtins.int
+    """Output only. Where it is recorded."""
+    @builtins.property
+    def compared(self) -> containers.RepeatedCompositeFieldContainer[ComparedVersion]:
+        """Output only. Every earlier version that was compared, in the order in which they left service."""
+
+    @builtins.property
+    def made_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. The time that it is about."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        model: builtins.str = ...,
+        in_service: builtins.str = ...,
+        put_back: builtins.str = ...,
+        compared: abc.Iterable[ComparedVersion] | None = ...,
+        reason: builtins.str = ...,
+        as_of_position: builtins.int = ...,
+        made_at: timestamp_pb2.Timestamp | None = ...,
+        policy: builtins.str = ...,
+        policy_version: builtins.int = ...,
+        inputs_digest: builtins.str = ...,
+        position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["made_at", b"made_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of_position", b"as_of_position", "compared", b"compared", "in_service", b"in_service", "inputs_digest", b"inputs_digest", "made_at", b"made_at", "model", b"model", "name", b"name", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "put_back", b"put_back", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ComparedVersion(message.Message):
+    """An earlier version held against the one in service. Integers that may exceed 2^53 are decimal text."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_VERSION_FIELD_NUMBER: builtins.int
+    N_FIELD_NUMBER: builtins.int
+    DEN_FIELD_NUMBER: builtins.int
+    ADV_FIELD_NUMBER: builtins.int
+    ADVANTAGE_PPM_FIELD_NUMBER: builtins.int
+    model_version: builtins.str
+    """Output only. Name of the version."""
+    n: builtins.str
+    """Output only. The weight of all periods in which both were observed on the same rows."""
+    den: builtins.str
+    """Output only. The weighted loss of the version in service in them."""
+    adv: builtins.str
+    """Output only. That loss less the weighted loss of this version."""
+    advantage_ppm: builtins.str
+    """Output only. How much less it lost for the evidence that there is, in ppm; empty where nothing is known."""
+    def __init__(
+        self,
+        *,
+        model_version: builtins.str = ...,
+        n: builtins.str = ...,
+        den: builtins.str = ...,
+        adv: builtins.str = ...,
+        advantage_ppm: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["adv", b"adv", "advantage_ppm", b"advantage_ppm", "den", b"den", "model_version", b"model_version", "n", b"n"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -204,8 +204,11 @@ class MakePlanRequest(message.Message):
     PLAN_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    SECOND_TO_FIELD_NUMBER: builtins.int
     purse_micros: builtins.str
-    """Required. The amount that may be spent, in millionths of your currency, as a decimal integer; 0 or more."""
+    """Required. The amount that may be spent, in millionths of your currency, as a decimal integer; 0 or more.
+    With `second_to` the amount is what the tests of that plan's jobs left, and this is not read.
+    """
     purse_cap_micros: builtins.str
     """Optional. The most the budget may ever hold, likewise; empty for `purse_micros`. A dearer model
     is passed over instead of saved for.
@@ -220,6 +223,10 @@ class MakePlanRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    second_to: builtins.str
+    """Optional. Id of the first plan of this period, by the same policy: this one is made again for the
+    money that tests of candidates left.
+    """
     def __init__(
         self,
         *,
@@ -229,10 +236,11 @@ class MakePlanRequest(message.Message):
         plan: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        second_to: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "plan", b"plan", "policy", b"policy", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "plan", b"plan", "policy", b"policy", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "request_id", b"request_id", "second_to", b"second_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,6 +269,64 @@ class MakePlanResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ProposeReuseRequest(message.Message):
+    """By which policy to compare versions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    policy: builtins.str
+    """Optional. Id of the policy; empty for the one in force for the whole ledger."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        policy: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "policy", b"policy", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ProposeReuseResponse(message.Message):
+    """The proposals as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    PROPOSALS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where they are."""
+
+    @builtins.property
+    def proposals(self) -> containers.RepeatedCompositeFieldContainer[plan_pb2.ReuseProposal]:
+        """Output only. Proposals that were not made before in this period, by model."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+        proposals: abc.Iterable[plan_pb2.ReuseProposal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "proposals", b"proposals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

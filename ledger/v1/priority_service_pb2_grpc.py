@@ -51,6 +51,11 @@ class PriorityServiceStub:
                 request_serializer=ledger_dot_v1_dot_priority__service__pb2.MakePlanRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_priority__service__pb2.MakePlanResponse.FromString,
                 _registered_method=True)
+        self.ProposeReuse = channel.unary_unary(
+                '/ledger.v1.PriorityService/ProposeReuse',
+                request_serializer=ledger_dot_v1_dot_priority__service__pb2.ProposeReuseRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_priority__service__pb2.ProposeReuseResponse.FromString,
+                _registered_method=True)
         self.GetPlan = channel.unary_unary(
                 '/ledger.v1.PriorityService/GetPlan',
                 request_serializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanRequest.SerializeToString,
@@ -132,6 +137,20 @@ class PriorityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProposeReuse(self, request, context):
+        """Proposes which earlier versions are to serve again, as of the head: those that did better lately
+        than the version in service, by the policy's planner. The deployment is recorded by the
+        caller that carries a proposal out. A plan proposes what is not proposed yet in its period.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPlan(self, request, context):
         """Returns one plan, whole.
 
@@ -197,6 +216,11 @@ def add_PriorityServiceServicer_to_server(servicer, server):
                     servicer.MakePlan,
                     request_deserializer=ledger_dot_v1_dot_priority__service__pb2.MakePlanRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_priority__service__pb2.MakePlanResponse.SerializeToString,
+            ),
+            'ProposeReuse': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposeReuse,
+                    request_deserializer=ledger_dot_v1_dot_priority__service__pb2.ProposeReuseRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_priority__service__pb2.ProposeReuseResponse.SerializeToString,
             ),
             'GetPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPlan,
@@ -307,6 +331,33 @@ class PriorityService:
             '/ledger.v1.PriorityService/MakePlan',
             ledger_dot_v1_dot_priority__service__pb2.MakePlanRequest.SerializeToString,
             ledger_dot_v1_dot_priority__service__pb2.MakePlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProposeReuse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PriorityService/ProposeReuse',
+            ledger_dot_v1_dot_priority__service__pb2.ProposeReuseRequest.SerializeToString,
+            ledger_dot_v1_dot_priority__service__pb2.ProposeReuseResponse.FromString,
             options,
             channel_credentials,
             insecure,

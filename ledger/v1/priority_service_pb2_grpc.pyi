@@ -72,6 +72,16 @@ class PriorityServiceStub:
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere, or has no
       planning part.
     """
+    ProposeReuse: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.ProposeReuseRequest, _priority_service_pb2.ProposeReuseResponse]
+    """Proposes which earlier versions are to serve again, as of the head: those that did better lately
+    than the version in service, by the policy's planner. The deployment is recorded by the
+    caller that carries a proposal out. A plan proposes what is not proposed yet in its period.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere.
+    """
     GetPlan: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.GetPlanRequest, _priority_service_pb2.GetPlanResponse]
     """Returns one plan, whole.
 
@@ -142,6 +152,16 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere, or has no
       planning part.
+    """
+    ProposeReuse: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.ProposeReuseRequest, _priority_service_pb2.ProposeReuseResponse]  # type: ignore[assignment]
+    """Proposes which earlier versions are to serve again, as of the head: those that did better lately
+    than the version in service, by the policy's planner. The deployment is recorded by the
+    caller that carries a proposal out. A plan proposes what is not proposed yet in its period.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere.
     """
     GetPlan: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.GetPlanRequest, _priority_service_pb2.GetPlanResponse]  # type: ignore[assignment]
     """Returns one plan, whole.
@@ -228,6 +248,22 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
         * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere, or has no
           planning part.
+        """
+
+    @_abc_1.abstractmethod
+    def ProposeReuse(
+        self,
+        request: _priority_service_pb2.ProposeReuseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_priority_service_pb2.ProposeReuseResponse, _abc.Awaitable[_priority_service_pb2.ProposeReuseResponse]]:
+        """Proposes which earlier versions are to serve again, as of the head: those that did better lately
+        than the version in service, by the policy's planner. The deployment is recorded by the
+        caller that carries a proposal out. A plan proposes what is not proposed yet in its period.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere.
         """
 
     @_abc_1.abstractmethod

@@ -74,6 +74,7 @@ def lived_on(path: Path) -> World:
     ask_people(world)
     work(world)
     spend_money(world)
+    put_back(world)
     return world
 
 
@@ -180,6 +181,25 @@ def allow(world: World, job: str, euros: int) -> None:
     """Have a person approve that a job costs more."""
     wanted = Overspending("main", job, "jobs", euros * EURO, "worth it")
     world.ledger.budgets.approve_overspending(ANA, wanted)
+
+
+def put_back(world: World) -> None:
+    """Have an earlier version serve again, and a plan propose the other one a period later."""
+    period = HOUR // 6
+    begin = START + 29 * DAY + 7 * HOUR + period
+    planning = {"planner": "excess/2", "period": "10m", "common": "0%", "min_models": 1}
+    world.register("zed")
+    world.deploy("zed", "v1", at=begin)
+    scope = ScopePart(kind="model", model="zed", labels={})
+    world.activate(governed(policy_text(planning=planning)), policy="reusing", scope=scope)
+    world.deploy("zed", "v2", at=begin + period, through=begin + period - 1)
+    for number, losses in ((1, {"v1": "0.4", "v2": "0.6"}), (2, {"v1": "0.6", "v2": "0.4"})):
+        at = begin + number * period + period // 2
+        world.observe(*(("zed", "loss", name, loss, at, 100) for name, loss in losses.items()))
+        if number == 1:
+            world.ledger.plans.propose_reuse(ANA, "reusing")
+            world.deploy("zed", "v1", at=at, through=begin)
+        world.plan(5_000_000, policy="reusing")
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from tests.audit.misstated import MISSTATED
 from tests.audit.overruled import OVERRULED
 from tests.audit.overspent import OVERSPENT
 from tests.audit.paper import Paper
+from tests.audit.put_back import MORE_PUT_BACK, PUT_BACK
 from tests.audit.shadowed import SHADOWED
 from tests.audit.unapproved import UNAPPROVED
 from tests.audit.unasked import UNASKED
@@ -296,6 +297,7 @@ FORGERIES: Final[dict[str, Forge]] = (
     | SHADOWED
     | OVERSPENT
     | OVERRULED
+    | PUT_BACK
     | MISSTATED
     | UNGOVERNED
     | UNJUDGED
@@ -360,6 +362,16 @@ def test_every_condition_on_a_correction_is_seen_by_its_rule(
     rule, forge = MORE[how]
     position = forge(paper)
     report = audit_of(paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [(rule, position)]
+
+
+@pytest.mark.parametrize("how", MORE_PUT_BACK)
+def test_every_condition_on_what_is_put_back_is_seen_by_its_rule(
+    long_paper: Paper, tmp_path: Path, how: str
+) -> None:
+    rule, forge = MORE_PUT_BACK[how]
+    position = forge(long_paper)
+    report = audit_of(long_paper, tmp_path)
     assert [(one.rule, one.position) for one in report.findings] == [(rule, position)]
 
 

@@ -162,6 +162,7 @@ RESULTS = {
     "ExplainedDecision": decision_service_pb2.ExplainDecisionResponse.DESCRIPTOR,
     "ReplayReport": decision_service_pb2.ReplayRangeResponse.DESCRIPTOR,
     "PriorityUpdate": priority_service_pb2.WatchPrioritiesResponse.DESCRIPTOR,
+    "ProposedReuse": priority_service_pb2.ProposeReuseResponse.DESCRIPTOR,
     "MadePlan": priority_service_pb2.MakePlanResponse.DESCRIPTOR,
     "SigningKeys": ledger_service_pb2.ListKeysResponse.DESCRIPTOR,
     "ChangedKey": ledger_service_pb2.RotateKeyResponse.DESCRIPTOR,

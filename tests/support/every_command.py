@@ -51,6 +51,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "benchmark register": ("fares", "v0", "--sha256", "ab" * 32),
     "benchmark list": (),
     "plan make": ("--budget", "75.50"),
+    "plan reuse": (),
     "plan show": ("week-1",),
     "plan list": (),
     "budget set": ("main", "--every", "7d", "--refill", "500", "--unit", "EUR"),

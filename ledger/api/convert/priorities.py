@@ -5,6 +5,7 @@ from typing import Final
 from ledger.api.convert.basics import message_of, numbers, timestamp_of
 from ledger.api.convert.decisions import ACTIONS
 from ledger.events.plans import PlanMade, PlanOutcome
+from ledger.events.reuse import ReuseProposed
 from ledger.v1 import decision_pb2, plan_pb2, priority_pb2, projection_pb2
 from projections.fold import ProjectionStatus
 from projections.priorities import (
@@ -112,6 +113,21 @@ def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Pl
         as_of_position=data.as_of,
         period=data.now_period,
         modes=modes if is_whole else (),
+        position=position,
+    )
+
+
+def reuse_proposal(data: ReuseProposed, position: int) -> plan_pb2.ReuseProposal:
+    """Return a recorded proposal to put a version back."""
+    return message_of(
+        plan_pb2.ReuseProposal,
+        data,
+        name=f"{data.stream_name}/{position}",
+        compared=[
+            message_of(plan_pb2.ComparedVersion, one, advantage_ppm=one.advantage_ppm or "")
+            for one in data.compared
+        ],
+        as_of_position=data.as_of,
         position=position,
     )
 

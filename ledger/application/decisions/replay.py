@@ -13,6 +13,7 @@ from ledger.application.evaluation.assessments import Assessment, AssessmentInpu
 from ledger.application.evaluation.shadows import ShadowAssessor
 from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.application.planning.plans import PlanRequest
+from ledger.application.planning.reuse import ReuseRequest, put_back
 from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
@@ -25,8 +26,9 @@ from ledger.events.decisions import (
 )
 from ledger.events.decisions import HorizonData as RecordedHorizon
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import PLAN_TYPES, PlanMade, PlannedFleet
+from ledger.events.plans import PLAN_TYPES, PlanMade, PlanMadeV2, PlannedFleet
 from ledger.events.registry import decode_data
+from ledger.events.reuse import ReuseProposed
 from ledger.events.shadows import SHADOW_DECISION_TYPES, ShadowDecided, ShadowPlanned, ShadowScored
 from ledger.events.values import parse_time
 from ledger.kernel.buckets import ModelState
@@ -42,8 +44,10 @@ REPLAYED_TYPES: Final[dict[str, ReplayKind]] = {
     **dict.fromkeys(SHADOW_DECISION_TYPES, "decision"),
     **dict.fromkeys(PLAN_TYPES, "plan"),
     ShadowPlanned.TYPE: "plan",
+    ReuseProposed.TYPE: "plan",
 }
 Assessed: TypeAlias = ScoreComputed | DecisionMade | ShadowScored | ShadowDecided
+_PLANNED: Final = (PlannedFleet, ReuseProposed)
 _PAGE: Final = 500
 _DIFFERENCES_MAX: Final = 100
 
@@ -140,6 +144,10 @@ class Replayer:
         if isinstance(data, ShadowPlanned):
             name = f"{data.stream_name}/plans/{event.position}"
             return self._checked(event, kind, name, data, self._shadow_plan)
+        if isinstance(data, ReuseProposed):
+            return self._checked(
+                event, kind, f"{data.stream_name}/{event.position}", data, self._reuse
+            )
         assert isinstance(data, RecordedHorizon)
         name = f"{_stream(data)}/{kind}s/{event.position}"
         return self._checked(event, kind, name, data, self._assessed)
@@ -152,7 +160,7 @@ class Replayer:
         data: Any,  # noqa: ANN401 - a horizon's or a plan's data; `compute` knows which
         compute: Callable[[Any], tuple[dict[str, Any], list[int]]],
     ) -> EventReplay:
-        at = parse_time(data.made_at if isinstance(data, PlannedFleet) else data.evaluated_at)
+        at = parse_time(data.made_at if isinstance(data, _PLANNED) else data.evaluated_at)
         try:
             _check_place(event, data)
             recomputed, evidence = compute(data)
@@ -272,9 +280,19 @@ class Replayer:
                 policy,
                 int(data.purse_micros),
                 int(data.purse_cap_micros),
+                data.second_to if isinstance(data, PlanMadeV2) else None,
             )
         )
         return made.to_data(), []
+
+    def _reuse(self, data: ReuseProposed) -> tuple[dict[str, Any], list[int]]:
+        policy = self._histories.compiled(data.policy, data.policy_version, data.policy_digest)
+        request = ReuseRequest(data.as_of, parse_time(data.made_at), policy)
+        fleet = self._plans.planning.reading(policy, data.as_of, request.made_at)
+        for one in put_back(request, fleet):
+            if one.model == data.model:
+                return one.to_data(), []
+        return {}, []  # nothing of the model is put back by that policy
 
     def _shadow_plan(self, data: ShadowPlanned) -> tuple[dict[str, Any], list[int]]:
         made = self._plans.again(data)
@@ -294,11 +312,13 @@ def _why(error: LedgerError) -> str:
     return f"erased: t{error.message[1:].rstrip('.')}"
 
 
-def _check_place(event: RecordedEvent, data: RecordedHorizon | PlannedFleet) -> None:
+def _check_place(
+    event: RecordedEvent, data: RecordedHorizon | PlannedFleet | ReuseProposed
+) -> None:
     """Refuse an event that names a horizon it cannot have had, or is in another's stream."""
     if data.as_of >= event.position:
         raise _NotReplayableError("its horizon does not lie before it")
-    stream = data.stream_name if isinstance(data, PlannedFleet) else _stream(data)
+    stream = data.stream_name if isinstance(data, _PLANNED) else _stream(data)
     if event.stream != stream:
         raise _NotReplayableError(f"it is in the stream {event.stream}, but is of {stream}")
 

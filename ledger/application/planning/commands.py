@@ -1,5 +1,7 @@
 """Making a plan on request, and reading what was planned."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
@@ -10,15 +12,18 @@ from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.names import did_you_mean, nearest
 from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.planning.reuse import ReuseRequest, unproposed
 from ledger.application.planning.shadow_plans import ShadowPlanning
+from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PLAN_TYPES, PlanMade
 from ledger.events.registry import typed
+from ledger.events.reuse import ReuseProposed
 from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
 from ledger.limits import BUDGET_MICROS_MAX
-from ledger.storage.records import Guard, Head, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 20  # each time what it rests on changed while the plan was made
@@ -55,38 +60,87 @@ class PlanCommands:
         budget_micros: int,
         budget_cap_micros: int,
         plan_id: str = "",
+        second_to: str = "",
     ) -> tuple[PlanMade, RecordedEvent]:
         """Rank the fleet as of the head under a budget, and record the plan.
 
         With it the plan of each shadow that has a model of it.
         `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
-        that id was made.
+        that id was made. `second_to` names the first plan of this period, by that policy, whose
+        tests left money: the budget is then what they left.
         """
         name, budget = plan_id or uuid7(self._clock), (budget_micros, budget_cap_micros)
 
         def decide() -> Proposal:
             self._check_asked(name, *budget)
-            made, beside = at_newest_head(
+            reused, made, beside = at_newest_head(
                 self._store.events,
                 self._info.origin,
-                lambda head: self._made(self._request(name, policy, head, budget)),
+                lambda head: self._made(self._request(name, policy, head, budget), second_to),
             )
             guards = [
                 Guard(made.stream_name, None, expected_count=0),
                 *unbroken(made.TYPE, made.stream_name, made.as_of),
                 none_after(made.as_of, None, *SHADOW_TYPES),
             ]
-            shadowed = [Addition.of(each, follows=0) for each in beside]
-            return Proposal([Addition.of(made), *shadowed], guards)
+            first = [Addition.of(each) for each in reused]
+            shadowed = [Addition.of(each, follows=len(first)) for each in beside]
+            return Proposal([*first, Addition.of(made), *shadowed], guards)
 
         written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
-        event = self._appender.event(written.first_position)
+        [event] = self._written(written, PLAN_TYPES)
         return typed(event, PlanMade), event
 
-    def _made(self, request: PlanRequest) -> tuple[PlanMade, list[ShadowPlanned]]:
-        """Return a plan, and that of each shadow beside it."""
+    def propose_reuse(
+        self, caller: Caller, policy: str
+    ) -> tuple[AppendResult, list[tuple[ReuseProposed, RecordedEvent]]]:
+        """Record which versions are to be put back as of the head, and return it, by model.
+
+        What was proposed before in the same period is not proposed again. `policy` "" means the
+        one in force for the whole ledger.
+        """
+
+        def made(head: Head) -> tuple[int, list[ReuseProposed]]:
+            compiled, made_at = self._asked_policy(policy, head)
+            request = ReuseRequest(head.position, made_at, compiled)
+            fleet = self._planning.reading(compiled, head.position, made_at)
+            return head.position, unproposed(request, fleet)
+
+        def decide() -> Proposal:
+            as_of, found = at_newest_head(self._store.events, self._info.origin, made)
+            guards = [
+                *unbroken(ReuseProposed.TYPE, ReuseProposed.STREAM, as_of),
+                none_after(as_of, None, ReuseProposed.TYPE),
+            ]
+            return Proposal([Addition.of(each) for each in found], guards)
+
+        written = self._appender.append(caller, ReuseProposed.METHOD, decide, tries=_TRIES)
+        events = self._written(written, (ReuseProposed.TYPE,))
+        return written, [(typed(event, ReuseProposed), event) for event in events]
+
+    def _written(self, written: AppendResult, types: Sequence[str]) -> list[RecordedEvent]:
+        """Return the events of some types that a request left, in order."""
+        return self._store.events.of_types(
+            self._info.origin,
+            types,
+            after=written.first_position - 1,
+            at_or_before=written.last_position,
+        )
+
+    def _made(
+        self, request: PlanRequest, second_to: str
+    ) -> tuple[list[ReuseProposed], PlanMade, list[ShadowPlanned]]:
+        """Return what is to be put back, a plan, and that of each shadow beside it."""
         fleet = self._planning.reading(request.policy, request.as_of, request.made_at)
-        return self._planning.compute(request, fleet), list(self._shadows.beside(request, fleet))
+        if second_to:
+            _, first = self.get(second_to)
+            request = replace(request, second_to=first.position)
+            left = self._planning.left_by(first, request, fleet)
+            cap = int(typed(first, PlanMade).purse_cap_micros)
+            request = replace(request, budget_micros=left, budget_cap_micros=cap)
+        reuse = ReuseRequest(request.as_of, request.made_at, request.policy)
+        made = self._planning.compute(request, fleet)
+        return unproposed(reuse, fleet), made, list(self._shadows.beside(request, fleet))
 
     def _check_asked(self, name: str, budget_micros: int, budget_cap_micros: int) -> None:
         if not 0 <= budget_micros <= budget_cap_micros:
@@ -143,6 +197,11 @@ class PlanCommands:
         self, plan_id: str, policy: str, head: Head, budget: tuple[int, int]
     ) -> PlanRequest:
         """Return what to plan as of a head; POLICY_UNKNOWN or POLICY_NOT_IN_FORCE."""
+        compiled, made_at = self._asked_policy(policy, head)
+        return PlanRequest(plan_id, head.position, made_at, compiled, *budget)
+
+    def _asked_policy(self, policy: str, head: Head) -> tuple[CompiledPolicy, int]:
+        """Return the policy that is asked for, and the ledger's time at a head."""
         compiled = self._histories.fleet_policy(policy, head.position)
         if compiled is None:
             if policy and self._fleet.policy(policy) is None:
@@ -153,5 +212,4 @@ class PlanCommands:
                 remedy="Activate one, then make the plan.",
                 metadata={"policy": policy},
             )
-        made_at = ledger_time(self._info, self._store, head)
-        return PlanRequest(plan_id, head.position, made_at, compiled, *budget)
+        return compiled, ledger_time(self._info, self._store, head)

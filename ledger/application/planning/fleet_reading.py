@@ -1,6 +1,6 @@
 """The ledger as plans of one fleet read it at a position: each thing once, for all of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -8,16 +8,18 @@ from typing import TypeAlias
 from ledger.application.commands import model_stream
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.fleet.service_period import DeployedVersion, service_at
-from ledger.application.policies.compiled import CompiledPolicy
+from ledger.application.planning.candidate_tests import TEST_TYPES, CandidateTests
+from ledger.application.policies.compiled import CompiledPolicy, reuse_of
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
 from ledger.events.corrections import uncorrected
 from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
-from ledger.events.policy_document import Action, PlanningPart
+from ledger.events.policy_document import Action, PlanningPart, ReusingPlanningPart
 from ledger.events.registry import decode_data, typed
-from ledger.events.values import SECOND
+from ledger.events.reuse import ReuseProposed
+from ledger.events.values import SECOND, parse_time
 from ledger.kernel.excess import PeriodCell
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.events import Events
@@ -25,6 +27,9 @@ from ledger.storage.events import Events
 _MODEL_FACTS = (*DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE)
 
 Periods: TypeAlias = dict[int, dict[str, PeriodCell]]
+VersionLosses: TypeAlias = dict[str, dict[int, tuple[int, int]]]
+"""Rows, and the sum of value × rows in nano, by version and period."""
+Losses: TypeAlias = dict[str, VersionLosses]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,18 @@ class LossReading:
     loss_signal: str
     period_seconds: int
     max_periods: int
+    reuse_window: int = 0
+    """The periods in which versions are compared; 0 where the planner puts none back."""
+
+    @property
+    def periods_read(self) -> int:
+        """How many periods back anything is read."""
+        return max(self.max_periods, self.reuse_window)
+
+    @property
+    def is_reused(self) -> bool:
+        """Whether the planner puts versions back."""
+        return self.reuse_window > 0
 
     @classmethod
     def of(cls, policy: CompiledPolicy, planning: PlanningPart) -> "LossReading":
@@ -52,6 +69,7 @@ class LossReading:
             planning.loss_signal,
             planning.period_seconds,
             planning.max_periods,
+            reuse_of(planning).window if isinstance(planning, ReusingPlanningPart) else 0,
         )
 
 
@@ -74,6 +92,7 @@ class FleetReading:
         self._made_at = made_at
         self.as_of = as_of
         self._periods: dict[LossReading, Periods] = {}
+        self._losses: dict[LossReading, Losses] = {}
 
     def members(self, procedure: str) -> list[FleetMember]:
         """Return the models in scope that have a version in service, in order of name.
@@ -146,56 +165,113 @@ class FleetReading:
             history.as_of = as_of  # folding moved it to the last fact; observations follow that
             yield history
 
-    def _read_periods(self, by: LossReading) -> Periods:
+    def losses(self, by: LossReading) -> Losses:
+        """Return the rows and the weighted loss of each version of each member, by period."""
+        found = self._losses.get(by)
+        if found is None:
+            found = self._losses[by] = dict(self._read_losses(by))
+        return found
+
+    def _read_losses(self, by: LossReading) -> Iterator[tuple[str, VersionLosses]]:
         micros = by.period_seconds * SECOND
         now_period = self._made_at // micros
-        first = max(now_period - by.max_periods + 1, 0)
-        members = {model_stream(one.history.model): one for one in self.members(by.procedure)}
-        periods: Periods = {}
+        first = max(now_period - by.periods_read + 1, 0)
+        members = {model_stream(one.history.model) for one in self.members(by.procedure)}
         for events in self._events.observations_of(
             self._ledger,
-            list(members),
+            sorted(members),
             observed_from=first * micros,
             observed_until=(now_period + 1) * micros - 1,
             at_or_before=self.as_of,
         ):
-            member = members[events[0].stream]
             known = uncorrected(self._histories.erasures.known(events, self.as_of))
-            for period, cell in _cells(member, known, by, now_period).items():
-                periods.setdefault(period, {})[member.history.model] = cell
+            losses: VersionLosses = {}
+            for event in known:
+                seen = parse_observed(event)
+                if seen.signal != by.loss_signal:
+                    continue
+                periods = losses.setdefault(seen.model_version, {})
+                rows, weighted = periods.get(period := seen.observed_at // micros, (0, 0))
+                periods[period] = rows + seen.sample_size, weighted + seen.value * seen.sample_size
+            yield events[0].stream.partition("/")[2], losses
+
+    def _read_periods(self, by: LossReading) -> Periods:
+        now_period = self._made_at // (by.period_seconds * SECOND)
+        periods: Periods = {}
+        for member in self.members(by.procedure):
+            model = member.history.model
+            for period, cell in self._cells(member, by, now_period).items():
+                periods.setdefault(period, {})[model] = cell
         return dict(sorted(periods.items()))
 
+    def _cells(
+        self, member: FleetMember, by: LossReading, now_period: int
+    ) -> dict[int, PeriodCell]:
+        """Return rows, mean and baseline per period, of the version in service at its end.
 
-def _cells(
-    member: FleetMember, events: Iterable[RecordedEvent], by: LossReading, now_period: int
-) -> dict[int, PeriodCell]:
-    """Return rows, mean and baseline per period, of the version in service at the period's end.
+        For the present period that is the version in service at the time of the plan. Where reuse
+        put a version back, the period is that of the version that it replaced.
+        """
+        serving: dict[int, DeployedVersion | None] = {now_period: member.serving}
+        if by.is_reused:
+            serving |= self._replaced(member.history, by.period_seconds * SECOND)
+        cells: dict[int, PeriodCell] = {}
+        for version, periods in self.losses(by).get(member.history.model, {}).items():
+            for period, (rows, weighted) in periods.items():
+                if period <= now_period - by.max_periods:
+                    continue
+                if period not in serving:
+                    end = (period + 1) * by.period_seconds * SECOND
+                    serving[period] = _in_service(member.history, by.procedure, end)
+                deployment = serving[period]
+                if deployment is not None and deployment.version == version:
+                    cells[period] = PeriodCell(rows, weighted // rows, deployment.baseline_nano)
+        return cells
 
-    For the present period that is the version in service at the time of the plan.
-    """
-    period_micros = by.period_seconds * SECOND
-    serving: dict[int, DeployedVersion | None] = {now_period: member.serving}
-    totals: dict[int, list[int]] = {}
-    for event in events:
-        seen = parse_observed(event)
-        if seen.signal != by.loss_signal:
-            continue
-        period = seen.observed_at // period_micros
-        if period not in serving:
-            end = (period + 1) * period_micros
-            serving[period] = _in_service(member.history, by.procedure, end)
-        deployment = serving[period]
-        if deployment is None or deployment.version != seen.model_version:
-            continue
-        total = totals.setdefault(period, [0, 0])
-        total[0] += seen.sample_size
-        total[1] += seen.value * seen.sample_size
-    cells: dict[int, PeriodCell] = {}
-    for period, (rows, weighted) in totals.items():
-        deployment = serving[period]
-        assert deployment is not None
-        cells[period] = PeriodCell(rows, weighted // rows, deployment.baseline_nano)
-    return cells
+    def _replaced(self, history: History, period_micros: int) -> dict[int, DeployedVersion]:
+        """Return by period the version that reuse replaced in it."""
+        found: dict[int, DeployedVersion] = {}
+        for position, proposed in self._proposals.get(history.model, ()):
+            period = parse_time(proposed.made_at) // period_micros
+            done = [
+                one
+                for one in history.deployments
+                if one.position > position
+                and not one.is_trained
+                and one.version == proposed.put_back
+                and one.in_service_at // period_micros == period
+            ]
+            before = [
+                one
+                for one in history.deployments
+                if done and one.position < done[0].position and one.version == proposed.in_service
+            ]
+            if before:
+                latest = max(before, key=lambda one: (one.in_service_at, one.position))
+                found.setdefault(period, latest)
+        return found
+
+    @cached_property
+    def _proposals(self) -> dict[str, list[tuple[int, ReuseProposed]]]:
+        """Every known proposal to put a version back, by model, in order."""
+        found: dict[str, list[tuple[int, ReuseProposed]]] = {}
+        for event in self._events.of_types(
+            self._ledger, (ReuseProposed.TYPE,), at_or_before=self.as_of
+        ):
+            if not self._histories.erasures.passes_over(event, self.as_of):
+                data = typed(event, ReuseProposed)
+                found.setdefault(data.model, []).append((event.position, data))
+        return found
+
+    @cached_property
+    def tests(self) -> CandidateTests:
+        """The jobs, as far as their candidate tests go."""
+        events = self._events.of_types(self._ledger, TEST_TYPES, at_or_before=self.as_of)
+        return CandidateTests().apply(events)
+
+    def proposals_of(self, model: str) -> list[ReuseProposed]:
+        """Return the known proposals to put a version of a model back, in order."""
+        return [data for _, data in self._proposals.get(model, ())]
 
 
 def _in_service(history: History, procedure: str, before: int) -> DeployedVersion | None:

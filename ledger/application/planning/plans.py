@@ -14,11 +14,18 @@ from ledger.application.fleet.service_period import DeployedVersion
 from ledger.application.planning.fleet_reading import FleetReading, LossReading
 from ledger.application.planning.reasons import reason_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
-from ledger.errors import LedgerError, Reason
+from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import MADE_PLANS, PLAN_TYPES, PlanMade, PlanModePart, PlanRowPart
-from ledger.events.policy_document import Action, PlanningPart
+from ledger.events.plans import (
+    MADE_PLANS,
+    PLAN_TYPES,
+    PlanMade,
+    PlanMadeV2,
+    PlanModePart,
+    PlanRowPart,
+)
+from ledger.events.policy_document import Action, PlanningPart, ReusingPlanningPart
 from ledger.events.registry import typed
 from ledger.events.values import SECOND, format_time
 from ledger.kernel.excess import (
@@ -54,6 +61,8 @@ class PlanRequest:
     policy: CompiledPolicy
     budget_micros: int
     budget_cap_micros: int
+    second_to: int | None = None
+    """The first plan of the period, where the money is what its tests left."""
 
     @property
     def planning(self) -> PlanningPart:
@@ -90,19 +99,60 @@ class Planning:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
         fleet = reading or self.reading(request.policy, request.as_of, request.made_at)
         price = self.price_before(request.policy.policy, request.now_period, request.as_of)
-        return MADE_PLANS[request.planning.planner](
-            **ranked(request, fleet, lambda history: fleet.action(history.model), price)
-        )
+        members = ranked(request, fleet, lambda history: fleet.action(history.model), price)
+        if isinstance(request.planning, ReusingPlanningPart):
+            members["second_to"] = request.second_to
+        return MADE_PLANS[request.planning.planner](**members)
 
     def price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
-        """Return `next_price` of this policy's last plan of an earlier period that is known."""
+        """Return `next_price` of this policy's last plan of an earlier period that is known.
+
+        That of a plan which was made again in its period is not carried on.
+        """
         for event in plans_newest_first(self._events, self._ledger, PLAN_TYPES, as_of):
             if self._histories.erasures.passes_over(event, as_of):
                 continue
             made = typed(event, PlanMade)
-            if made.policy == policy and made.now_period < now_period:
+            if made.policy == policy and made.now_period < now_period and not _is_second(made):
                 return int(made.next_price)
         return None
+
+    def left_by(self, first: RecordedEvent, request: PlanRequest, fleet: FleetReading) -> int:
+        """Return the money that the tests of a period left of its first plan's budget.
+
+        FIELD_INVALID where that plan is not the first of this period by the same policy version, or
+        none of its jobs was tested.
+        """
+        made, as_of = typed(first, PlanMade), request.as_of
+        policy = request.policy
+        own = policy.policy, policy.version, policy.digest, request.now_period
+        if not isinstance(made, PlanMadeV2) or made.second_to is not None:
+            raise invalid_field("second_to", "is not the first plan of a period by excess/2")
+        if (made.policy, made.policy_version, made.policy_digest, made.now_period) != own:
+            raise invalid_field("second_to", "is of another period, or of another policy version")
+        plans = {first.position: made}
+        for event in plans_newest_first(self._events, self._ledger, PLAN_TYPES, as_of):
+            if event.position <= first.position:
+                break
+            if self._histories.erasures.passes_over(event, as_of):
+                continue
+            later = typed(event, PlanMade)
+            if isinstance(later, PlanMadeV2) and later.second_to == first.position:
+                plans[event.position] = later
+        if not fleet.tests.is_tested(frozenset(plans)):
+            raise invalid_field("second_to", "none of its jobs was tested or bought untested yet")
+        probe = request.planning.probe_ppm
+        taken = sum(
+            fleet.tests.taken(
+                position, {row.model: int(row.cost_micros) for row in one.backlog}, probe
+            )
+            for position, one in plans.items()
+        )
+        return max(0, int(made.purse_micros) - taken)
+
+
+def _is_second(made: PlanMade) -> bool:
+    return isinstance(made, PlanMadeV2) and made.second_to is not None
 
 
 def plans_newest_first(
@@ -131,7 +181,7 @@ def ranked(
         purse_micros=request.budget_micros,
         purse_cap_micros=request.budget_cap_micros,
         price=price,
-        models=tuple(_plan_model(one, request) for one in candidates),
+        models=_plan_models(candidates, request, fleet),
         periods=fleet.periods(LossReading.of(request.policy, request.planning)),
     )
     return _members(request, inputs, plan(inputs), candidates)
@@ -150,10 +200,34 @@ def _trained_through(candidate: Candidate, procedure: str, made_at: int) -> int:
     return max(trained) if trained else candidate.serving.trained_through
 
 
-def _plan_model(candidate: Candidate, request: PlanRequest) -> PlanModel:
+def _plan_models(
+    candidates: Sequence[Candidate], request: PlanRequest, fleet: FleetReading
+) -> tuple[PlanModel, ...]:
+    """Return the models; a planner with candidate tests knows which have a job, and which rest."""
+    part = request.planning
+    if not isinstance(part, ReusingPlanningPart):
+        return tuple(_plan_model(one, request) for one in candidates)
+    working = fleet.tests.in_progress()
+    rests = fleet.tests.rests(part.period_seconds, part.rest_periods)
+    return tuple(
+        _plan_model(
+            one,
+            request,
+            is_working=one.history.model in working,
+            rest_until=rests.get(one.history.model, -1),
+        )
+        for one in candidates
+    )
+
+
+def _plan_model(
+    candidate: Candidate, request: PlanRequest, *, is_working: bool = False, rest_until: int = -1
+) -> PlanModel:
     history, planning = candidate.history, request.planning
     gate: Gate | None = None
-    if planning.candidates == "decided" and candidate.action != "SCHEDULE_RETRAINING":
+    if is_working:
+        gate = "in_progress"
+    elif planning.candidates == "decided" and candidate.action != "SCHEDULE_RETRAINING":
         gate = "not_decided"
     trained = _trained_through(candidate, request.policy.rules.procedure, request.made_at)
     return PlanModel(
@@ -162,6 +236,7 @@ def _plan_model(candidate: Candidate, request: PlanRequest) -> PlanModel:
         baseline_nano=candidate.serving.baseline_nano,
         unit_value_micros=int(history.described.unit_value_micros),
         cost_micros=int(history.described.cost_micros),
+        rest_until=rest_until,
         gate=gate,
     )
 

@@ -15,9 +15,11 @@ from ledger.events.policy_document import (
     DecisionPart,
     PlanningPart,
     PolicyDocument,
+    ReusingPlanningPart,
     TimedSignalRulePart,
 )
 from ledger.kernel.excess import PlannerPolicy
+from ledger.kernel.reuse import ReusePolicy
 from ledger.kernel.scoring import Scoring, SignalRule, scoring_problems
 from ledger.rules.procedure import rule_problems
 
@@ -128,6 +130,20 @@ def _intervals(document: PolicyDocument) -> dict[str, int] | None:
 def planner_of(part: PlanningPart) -> PlannerPolicy:
     """Return the planner's view of the planning part."""
     return PlannerPolicy(**_members(PlannerPolicy, part))
+
+
+def reuse_of(part: ReusingPlanningPart) -> ReusePolicy:
+    """Return by what a planning part puts versions back."""
+    return ReusePolicy(
+        period_seconds=part.period_seconds,
+        versions=part.reuse_versions,
+        half_life_seconds=part.reuse_half_life_seconds,
+        periods=part.reuse_periods,
+        prior_ppm=part.reuse_prior_ppm,
+        margin_ppm=part.reuse_margin_ppm,
+        season_periods=part.season_periods,
+        season_ppm=part.season_ppm,
+    )
 
 
 def _members(of: type[Any], part: Part) -> dict[str, Any]:

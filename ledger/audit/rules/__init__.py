@@ -18,6 +18,7 @@ from ledger.audit.rules import (
     proving,
     recipes,
     replay,
+    reuse,
     reviews,
     shadow_plans,
     shadows,
@@ -26,6 +27,6 @@ from ledger.audit.rules import (
 __all__ = [
     "access", "authority", "bodies", "budgets", "cases", "corrections", "decisions", "fleet",
     "governance", "horizons", "jobs", "meanings", "obligations", "overrides",
-    "proving", "recipes", "replay",
+    "proving", "recipes", "replay", "reuse",
     "reviews", "shadow_plans", "shadows",
 ]  # fmt: skip

@@ -11,8 +11,8 @@ from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.horizons import FLEET_TYPES
 from ledger.events.models import ModelDeployed
-from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
 
 _SCORE: Final = ScoreComputed.TYPE
@@ -24,12 +24,12 @@ _SHARED: Final = (
 )  # fmt: skip
 
 
-@rule("policies.in_force", _SCORE, *_DECISIONS, *PLAN_TYPES)
+@rule("policies.in_force", _SCORE, *_DECISIONS, *FLEET_TYPES)
 def policies_in_force(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Scores and decisions name the policy in force for the model, plans one that is in force."""
     data, facts = event.known, fold.models.get(event.stream)
     named = data["policy"], data["policy_version"], data["policy_digest"]
-    if event.type in PLAN_TYPES:
+    if event.type in FLEET_TYPES:
         current = {
             (one["policy"], one["version"], one["digest"])
             for _, one in fold.in_force(data["as_of"])

@@ -13,9 +13,8 @@ from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.service_period import serving_of
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
-from ledger.events.horizons import HorizonFacts, trigger_fault
+from ledger.events.horizons import FLEET_TYPES, HorizonFacts, trigger_fault
 from ledger.events.models import ModelDeployed
-from ledger.events.plans import PLAN_TYPES
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.limits import CLOCK_STEP_SECONDS_MIN
 
@@ -23,7 +22,7 @@ _SCORE: Final = ScoreComputed.TYPE
 _SELECTED_BY: Final = (*sorted(OBSERVED), ModelDeployed.TYPE)
 
 
-@rule("horizons", _SCORE, *DECISION_TYPES, *PLAN_TYPES)
+@rule("horizons", _SCORE, *DECISION_TYPES, *FLEET_TYPES)
 def horizons(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Derived events use earlier events only, and nothing from the future."""
     if event.known["as_of"] >= event.position:
@@ -66,7 +65,7 @@ def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return Unchecked(missed) if missed else what
 
 
-@rule("times.evaluated", _SCORE, *PLAN_TYPES)
+@rule("times.evaluated", _SCORE, *FLEET_TYPES)
 def times_evaluated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """An evaluation that no observation dates is about the ledger's time as of its horizon.
 
@@ -105,7 +104,7 @@ def _by_clock(event: AuditedEvent, fold: LedgerState, moment: LedgerMoment) -> V
 
 
 def _is_of_ledgers_time(event: AuditedEvent, fold: LedgerState) -> bool:
-    if event.type in PLAN_TYPES:
+    if event.type in FLEET_TYPES:
         return True
     data, facts = event.known, fold.models.get(event.stream)
     if data["historical"] or data["trigger"] == "ingest" or facts is None:
@@ -139,7 +138,7 @@ def _is_scheduled(event: AuditedEvent) -> bool:
 
 def _time_of(event: AuditedEvent) -> int:
     """Return the time that something derived is about."""
-    return parse_time(event.known["made_at" if event.type in PLAN_TYPES else "evaluated_at"])
+    return parse_time(event.known["made_at" if event.type in FLEET_TYPES else "evaluated_at"])
 
 
 def _parameters(event: AuditedEvent, fold: LedgerState) -> Parameters | None:
@@ -172,7 +171,7 @@ def missed_observation(fold: LedgerState, as_of: int) -> str:
     return fold.absences.reason(first) if first else ""
 
 
-@rule("horizons.unbroken", _SCORE, *DECISION_TYPES, *PLAN_TYPES)
+@rule("horizons.unbroken", _SCORE, *DECISION_TYPES, *FLEET_TYPES)
 def horizons_unbroken(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Nothing that bears on what is derived was recorded between its horizon and its record.
 

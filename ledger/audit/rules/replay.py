@@ -11,13 +11,14 @@ from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.overrides import overrides_over
 from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.horizons import FLEET_TYPES
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.shadows import ShadowPlanned
 
 POLICY_BODIES: Final = frozenset({*ACTIVATED_TYPES, *DRAFTED_TYPES})
 """Types outside the models' streams on which what is derived rests; a plan also on the last one."""
-_PLANS: Final = frozenset({*PLAN_TYPES, ShadowPlanned.TYPE})
+_PLANS: Final = frozenset({*FLEET_TYPES, ShadowPlanned.TYPE})
 _SHOWN: Final = 3  # differences named in a finding
 _ABSENT: Final = object()
 Derive = Callable[[AuditedEvent, dict[str, Any]], dict[str, Any]]

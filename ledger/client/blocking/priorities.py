@@ -17,6 +17,7 @@ from ledger.client.ranking import (
     PriorityDeparture,
     PriorityUpdate,
     Projection,
+    ProposedReuse,
     RebuiltProjection,
 )
 from ledger.v1 import priority_pb2
@@ -80,16 +81,30 @@ class PriorityCalls(ServiceCalls):
         budget_cap_micros: int | None = None,
         policy: str = "",
         plan: str = "",
+        second_to: str = "",
         request_id: str | None = None,
     ) -> MadePlan:
-        """Rank the fleet under a budget and record the whole backlog."""
+        """Rank the fleet under a budget and record the whole backlog.
+
+        `second_to` names the first plan of this period: the plan is made again for the money that
+        the tests of its jobs left, and the budget that is stated counts for nothing.
+        """
         request = pb.MakePlanRequest(
             purse_micros=str(budget_micros),
             purse_cap_micros="" if budget_cap_micros is None else str(budget_cap_micros),
             policy=id_of("policies", policy),
             plan=id_of("plans", plan),
+            second_to=id_of("plans", second_to),
         )
         return self._connection.run(Call(request, whole(MadePlan), request_id))
+
+    def propose_reuse(self, *, policy: str = "", request_id: str | None = None) -> ProposedReuse:
+        """Record which earlier versions are to serve again, and return what is new in this period.
+
+        Put each into service, then record it with `record_deployment`.
+        """
+        request = pb.ProposeReuseRequest(policy=id_of("policies", policy))
+        return self._connection.run(Call(request, whole(ProposedReuse), request_id))
 
     def get_plan(self, plan: str, *, min_position: int = 0) -> Plan:
         """Return one plan, whole."""

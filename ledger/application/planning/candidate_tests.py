@@ -1,0 +1,101 @@
+"""Candidate tests as plans read them: which models have a job, which rest, and what money is left.
+
+A test is the gate `candidate` of a job, judged by the ledger. A plan that is made again in its
+period has the money that the tests of its jobs left.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from ledger.events.envelope import RecordedEvent
+from ledger.events.jobs import GateJudged, GateReported, JobClosed, JobProposed
+from ledger.events.registry import decode_data
+from ledger.events.values import PPM, SECOND
+
+TEST_TYPES: Final = (JobProposed.TYPE, GateReported.TYPE, GateJudged.TYPE, JobClosed.TYPE)
+CANDIDATE: Final = "candidate"
+
+TestOutcome: TypeAlias = Literal["waits", "passed", "refused", "untested"]
+
+
+@dataclass(slots=True)
+class TestedJob:
+    """One job as far as its candidate test goes."""
+
+    model: str
+    plan: int | None
+    outcome: TestOutcome
+    is_open: bool = True
+    judged_at: int = 0
+    """When its test was judged, by the ledger's time; 0 before."""
+    has_totals: bool = False
+
+
+@dataclass(slots=True)
+class CandidateTests:
+    """The jobs of a ledger up to a position."""
+
+    jobs: dict[str, TestedJob] = field(default_factory=dict)
+
+    def apply(self, events: Iterable[RecordedEvent]) -> "CandidateTests":
+        """Take in events of jobs in order, and return this."""
+        for event in events:
+            self._take(event)
+        return self
+
+    def _take(self, event: RecordedEvent) -> None:
+        data = decode_data(event)
+        if isinstance(data, JobProposed):
+            is_tested = any(one.gate == CANDIDATE for one in data.gates)
+            outcome: TestOutcome = "waits" if is_tested else "untested"
+            self.jobs[event.stream] = TestedJob(data.model, data.plan, outcome)
+            return
+        job = self.jobs[event.stream]
+        if isinstance(data, GateReported) and data.gate == CANDIDATE:
+            job.has_totals = bool(data.champion and data.candidate)
+        elif isinstance(data, GateJudged) and data.gate == CANDIDATE:
+            passed: TestOutcome = "passed" if job.has_totals else "untested"
+            job.outcome = passed if data.is_passed else "refused"
+            job.judged_at = event.recorded_at
+        elif isinstance(data, JobClosed):
+            job.is_open = False
+
+    def in_progress(self) -> frozenset[str]:
+        """Return the models of which a job is under way."""
+        return frozenset(one.model for one in self.jobs.values() if one.is_open)
+
+    def rests(self, period_seconds: int, rest_periods: int) -> dict[str, int]:
+        """Return until which period each model rests whose candidate was refused."""
+        found: dict[str, int] = {}
+        for one in self.jobs.values():
+            if one.outcome == "refused":
+                until = one.judged_at // (period_seconds * SECOND) + rest_periods
+                found[one.model] = max(until, found.get(one.model, until))
+        return found
+
+    def taken(self, plan: int, costs: dict[str, int], probe_ppm: int) -> int:
+        """Return the money that the jobs of a plan took from it, at each model's cost there.
+
+        A job that waits for its test keeps all that it needs; one that ended before took nothing.
+        """
+        return sum(
+            _taken(one, costs[one.model], probe_ppm)
+            for one in self.jobs.values()
+            if one.plan == plan
+        )
+
+    def is_tested(self, plans: frozenset[int]) -> bool:
+        """Whether a job of one of these plans was tested, or bought untested."""
+        return any(one.plan in plans and one.outcome != "waits" for one in self.jobs.values())
+
+
+def _taken(job: TestedJob, cost: int, probe_ppm: int) -> int:
+    match job.outcome:
+        case "refused":
+            return cost * probe_ppm // PPM
+        case "untested":
+            return cost
+        case "passed":
+            return cost * (PPM + probe_ppm) // PPM
+    return cost * (PPM + probe_ppm) // PPM if job.is_open else 0

@@ -1,0 +1,108 @@
+"""Candidate tests as the audit folds them, so that any horizon can be asked for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.audit.event import AuditedEvent
+from ledger.events.jobs import GateJudged, GateReported, JobClosed, JobProposed
+from ledger.events.values import PPM, SECOND
+
+_GATE = "candidate"
+TYPES = frozenset({JobProposed.TYPE, GateReported.TYPE, GateJudged.TYPE, JobClosed.TYPE})
+
+
+@dataclass(slots=True)
+class AuditedTest:
+    """One job, with the positions at which it was proposed, judged by its test, and closed."""
+
+    model: str
+    plan: int | None
+    proposed: int
+    has_test: bool
+    totals: bool = False
+    judged: int = 0
+    is_passed: bool = False
+    judged_at: int = 0
+    closed: int = 0
+
+    def outcome(self, as_of: int) -> str:
+        """Return what is known of its test at a position."""
+        if not self.has_test:
+            return "untested"
+        if not 0 < self.judged <= as_of:
+            return "waits"
+        if not self.is_passed:
+            return "refused"
+        return "passed" if self.totals else "untested"
+
+    def is_open(self, as_of: int) -> bool:
+        """Whether it is under way at a position."""
+        return self.proposed <= as_of and not 0 < self.closed <= as_of
+
+
+class AuditedTests:
+    """The jobs of a ledger, and the plans that admitted them."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, AuditedTest] = {}
+        self._costs: dict[int, dict[str, int]] = {}
+        """The cost of each admitted model, by the position of the plan."""
+
+    def take(self, event: AuditedEvent) -> None:
+        """Take in an event of a job."""
+        data = event.data
+        if data is None:
+            return
+        if event.type == JobProposed.TYPE:
+            has_test = any(gate["gate"] == _GATE for gate in data["gates"])
+            self._jobs.setdefault(
+                event.stream, AuditedTest(data["model"], data["plan"], event.position, has_test)
+            )
+        job = self._jobs.get(event.stream)
+        if job is None:
+            return
+        if event.type == JobClosed.TYPE:
+            job.closed = job.closed or event.position
+        elif data.get("gate") == _GATE and event.type == GateReported.TYPE:
+            job.totals = bool(data["champion"] and data["candidate"])
+        elif data.get("gate") == _GATE and event.type == GateJudged.TYPE:
+            job.judged, job.judged_at = event.position, event.recorded_at
+            job.is_passed = data["is_passed"]
+
+    def planned(self, position: int, data: dict[str, Any]) -> None:
+        """Take in a plan."""
+        self._costs[position] = {
+            row["model"]: int(row["cost_micros"])
+            for row in data["backlog"]
+            if row["outcome"] == "admitted"
+        }
+
+    def in_progress(self, as_of: int) -> frozenset[str]:
+        """Return the models of which a job is under way at a position."""
+        return frozenset(one.model for one in self._jobs.values() if one.is_open(as_of))
+
+    def rests(self, period_seconds: int, rest_periods: int, as_of: int) -> dict[str, int]:
+        """Return until which period each model rests whose candidate was refused by a position."""
+        found: dict[str, int] = {}
+        for one in self._jobs.values():
+            if one.outcome(as_of) == "refused":
+                until = one.judged_at // (period_seconds * SECOND) + rest_periods
+                found[one.model] = max(found.get(one.model, until), until)
+        return found
+
+    def taken(self, plans: list[int], probe_ppm: int, as_of: int) -> tuple[int, bool]:
+        """Return the money that jobs of plans took by a position, and whether one was tested."""
+        money, is_tested = 0, False
+        for one in self._jobs.values():
+            if one.plan not in plans or one.proposed > as_of:
+                continue
+            cost = self._costs.get(one.plan, {}).get(one.model, 0)
+            outcome = one.outcome(as_of)
+            is_tested = is_tested or outcome != "waits"
+            if outcome == "refused":
+                money += cost * probe_ppm // PPM
+            elif outcome == "untested":
+                money += cost
+            elif outcome == "passed" or one.is_open(as_of):
+                money += cost * (PPM + probe_ppm) // PPM
+        return money, is_tested

@@ -1,0 +1,70 @@
+"""Forgeries about planner `excess/2`: versions that are put back, plans that are made again."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tests.audit.paper import Paper
+
+PROPOSED: Final = "reuse.proposed.v1"
+
+
+def improve_an_advantage(paper: Paper) -> int:
+    found = paper.find(PROPOSED)[0]
+    paper.at(found).data["compared"][0]["adv"] += "0"
+    return found
+
+
+def leave_a_proposal_out(paper: Paper) -> int:
+    """Take out the one that a plan came with: the plan is where it was then."""
+    found = paper.find(PROPOSED)[1]
+    paper.remove(found)
+    return found
+
+
+def propose(paper: Paper, **changes: object) -> int:
+    """Append a proposal as of the end; without changes it would be in order."""
+    data: dict[str, Any] = paper.at(paper.find(PROPOSED)[1]).data
+    changed = data | {"as_of": len(paper.events)} | changes
+    return paper.append(f"reuse/{changed['model']}", PROPOSED, changed)
+
+
+def put_back_what_never_served(paper: Paper) -> int:
+    return propose(paper, put_back="v9")
+
+
+def put_back_without_the_margin(paper: Paper) -> int:
+    """Propose the version that did worse in the place of the one that did better."""
+    return propose(paper, in_service="v2", put_back="v1")
+
+
+def put_back_for_a_model_that_is_not_the_policy_s(paper: Paper) -> int:
+    return propose(paper, model="kay")
+
+
+def call_a_plan_a_second_one(paper: Paper) -> int:
+    """Have a plan claim the tests of a plan of another period."""
+    first, found = paper.find("plan.made.v2")
+    paper.at(found).data["second_to"] = first
+    return found
+
+
+def follow_no_plan(paper: Paper) -> int:
+    found = paper.find("plan.made.v2")[1]
+    paper.at(found).data["second_to"] = 1
+    return found
+
+
+PUT_BACK: Final[dict[str, Callable[[Paper], int]]] = {
+    "reuse.replays": improve_an_advantage,
+    "reuse.due": leave_a_proposal_out,
+    "plans.second": call_a_plan_a_second_one,
+}
+MORE_PUT_BACK: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {
+    one.__name__: ("plans.second" if one is follow_no_plan else "reuse.replays", one)
+    for one in (
+        put_back_what_never_served,
+        put_back_without_the_margin,
+        put_back_for_a_model_that_is_not_the_policy_s,
+        follow_no_plan,
+    )
+}
