@@ -8,11 +8,11 @@ service: whether less is better is for the criteria, which are here with their v
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from ledger.events.canonical import encode
-from ledger.events.envelope import RecordedEvent
+from ledger.events.facts import Fact, fact_of, readable
 from ledger.events.jobs import (
     JOB_TYPES,
     GateJudged,
@@ -29,7 +29,7 @@ from ledger.events.recipe_document import GATES
 from ledger.events.values import PPM, SECOND, format_time
 from ledger.jobs.intervals import Interval, mean_difference, share_difference
 from ledger.jobs.lineage import Lineage
-from ledger.jobs.machine import Job, Jobs
+from ledger.jobs.machine import Jobs
 
 FORMAT: Final = "job-report/1"
 SHARE_UNIT: Final = "ppm"
@@ -40,9 +40,21 @@ ROWS: Final = "rows"
 Json = dict[str, Any]
 
 
-def report_bytes(lineage: Lineage, job: str, origin: str) -> bytes:
-    """Return the report of a job of a run as canonical JSON."""
-    return encode(_Report(lineage, job, origin).made())
+def job_facts(lineage: Lineage, job: str) -> list[Fact]:
+    """Return the events of a job of a run as facts."""
+    return [
+        fact_of(one.position, one.stream, one.type, one.recorded_at, one.body_bytes)
+        for one in (entry.event for entry in lineage.entries)
+        if one.stream == f"jobs/{job}"
+    ]
+
+
+def report_bytes(facts: Sequence[Fact], origin: str, *, is_whole: bool = True) -> bytes:
+    """Return the report of a job as canonical JSON, of the facts of its stream in order.
+
+    They begin with its proposal. `is_whole`: whether none that came later is left out.
+    """
+    return encode(_Report(facts, origin, is_whole=is_whole).made())
 
 
 def report_digest(report: bytes) -> str:
@@ -50,25 +62,35 @@ def report_digest(report: bytes) -> str:
     return hashlib.sha256(report).hexdigest()
 
 
+class JobStep(NamedTuple):
+    """An event of a job whose body is there: bodies of jobs are kept."""
+
+    position: int
+    type: str
+    recorded_at: int
+    actor: str
+    data: Mapping[str, Any]
+
+
 class _Report:
     """The events of one job, and what a report says of them."""
 
-    def __init__(self, lineage: Lineage, job: str, origin: str) -> None:
-        self._lineage = lineage
+    def __init__(self, facts: Sequence[Fact], origin: str, *, is_whole: bool) -> None:
         self._origin = origin
+        self._is_whole = is_whole
         self._events = [
-            one.event
-            for one in lineage.entries
-            if one.event.stream == f"jobs/{job}" and one.event.type in JOB_TYPES
+            JobStep(fact.position, fact.type, fact.recorded_at, fact.actor, data)
+            for fact, data in readable(facts)
+            if fact.type in JOB_TYPES
         ]
-        folded = Jobs()
-        for event in self._events:
-            folded.apply(event.position, event.stream, event.type, event.body.actor, event.data)
-        self._job: Job = folded.jobs[job]
+        self._run_id, folded = facts[0].run_id, Jobs()
+        for one in self._events:
+            folded.apply(one.position, facts[0].stream, one.type, one.actor, one.data)
+        [self._job] = folded.jobs.values()
         self._reports = {one.position: one for one in self._of(GateReported.TYPE)}
         self._verdicts = {one.data["gate"]: one for one in self._of(GateJudged.TYPE)}
 
-    def _of(self, *types: str) -> Iterator[RecordedEvent]:
+    def _of(self, *types: str) -> Iterator[JobStep]:
         return (one for one in self._events if one.type in types)
 
     def made(self) -> Json:
@@ -79,7 +101,7 @@ class _Report:
         return {
             "format": FORMAT,
             "ledger": self._origin,
-            "run": self._lineage.run_id,
+            "run": self._run_id,
             "job": job.name,
             "model": job.model,
             "recipe": proposed["recipe"],
@@ -112,7 +134,7 @@ class _Report:
 
     # ---- gates -----------------------------------------------------------------------------------
 
-    def _evidence(self, gate: str) -> RecordedEvent | None:
+    def _evidence(self, gate: str) -> JobStep | None:
         """Return the evidence that was judged, or the newest that waits for its verdict."""
         judged = self._verdicts.get(gate)
         if judged is not None:
@@ -131,7 +153,7 @@ class _Report:
             "verdict": None if judged is None else judged.position,
             "judged_at": None if judged is None else format_time(judged.recorded_at),
             "evidence": None if evidence is None else evidence.position,
-            "executor": None if evidence is None else evidence.body.actor,
+            "executor": None if evidence is None else evidence.actor,
             "samples": data.get("samples", {}),
             "metrics": data.get("metrics", {}),
             "criteria": [
@@ -141,9 +163,7 @@ class _Report:
             "holdout": asked["holdout"],
         }
 
-    def _state_of(
-        self, gate: str, judged: RecordedEvent | None, evidence: RecordedEvent | None
-    ) -> str:
+    def _state_of(self, gate: str, judged: JobStep | None, evidence: JobStep | None) -> str:
         if judged is not None:
             return "passed" if judged.data["is_passed"] else "failed"
         if gate == "approval":
@@ -203,8 +223,8 @@ class _Report:
             elif not asked[gate["gate"]]["criteria"] and gate["gate"] != "approval":
                 yield f"{said}: nothing is asked of its evidence, so a report passes it."
             yield from self._unread(asked[gate["gate"]])
-        if not self._lineage.is_whole:
-            yield "Its run has more events than are read: later ones are not in this report."
+        if not self._is_whole:
+            yield "Events of it may be left out of what this report is made of."
         if not gains:
             yield "Gain: no metric of both versions was reported."
         for gain in gains:
@@ -258,9 +278,9 @@ class _Report:
             "until": format_time(self._events[-1].recorded_at),
         }
 
-    def _approval(self, event: RecordedEvent) -> Json:
+    def _approval(self, event: JobStep) -> Json:
         return {
-            "actor": event.body.actor,
+            "actor": event.actor,
             "role": event.data["role"],
             "stage": event.data["stage"],
             "at": format_time(event.recorded_at),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.errors import LedgerError, Reason
-from ledger.events.budgets import BUDGET_CLASSES
+from ledger.events.budgets import BUDGET_TYPES
 from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.envelope import RecordedEvent
@@ -32,7 +32,6 @@ from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.run_words import Told, sentence
 
 GONE: Final = "Its body was erased, or is none that this release can read."
-_BUDGET_TYPES: Final = frozenset(cls.TYPE for cls in BUDGET_CLASSES)
 _FIRST_TYPES: Final = frozenset({*OBSERVED_TYPES, *PLAN_TYPES, ScoreComputed.TYPE})
 """A score rests on many observations, and a plan on many models: none of them is above it."""
 _OF_LEASES: Final = frozenset(
@@ -109,7 +108,7 @@ class RunFold:
             return 0
         if event.type in JOB_TYPES:
             return self._of_job(event, data, job)
-        if event.type in _BUDGET_TYPES:
+        if event.type in BUDGET_TYPES:
             return self._places.get(("job", job), 0)
         if event.type in CASE_TYPES:
             return self._of_case(event, data)
@@ -170,7 +169,7 @@ def lineage_of(
 
 def _job_of(event: RecordedEvent, data: Data) -> str:
     """Return the job that an event is about; empty where it is about none."""
-    is_about = event.type in JOB_TYPES or event.type in _BUDGET_TYPES
+    is_about = event.type in JOB_TYPES or event.type in BUDGET_TYPES
     return str(data.get("job", "")) if is_about else ""
 
 

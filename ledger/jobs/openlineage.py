@@ -120,6 +120,7 @@ class _Events:
             yield self._of_job(entry, job, _ENDS[data["outcome"]])
             self._left.discard(job)
             if not self._has_decision and not self._left:
+                self._is_over = True
                 yield self._of_model(entry, "COMPLETE")
         else:
             if type_ == GateReported.TYPE:

@@ -239,7 +239,7 @@ def _spent(told: Told) -> str:
 
 
 def _released(told: Told) -> str:
-    return f"The reservation in {_envelope(told.data)} is free again: {told.data['reason']}"
+    return f"The reservation in {_envelope(told.data)}, is free again: {told.data['reason']}"
 
 
 def _overspent(told: Told) -> str:

@@ -13,9 +13,11 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import JobLeaseExpired
 from ledger.jobs.lineage import GONE, Lineage, LineageEntry
 from ledger.limits import RUN_EVENTS_MAX
+from tests.support.governed import governed
 from tests.support.job_worlds import BOB, Working
-from tests.support.run_stories import decided, run_of, whole_life
-from tests.support.world import DAY, HOUR, reason_of
+from tests.support.paid_jobs import allow, begun, paid_jobs
+from tests.support.run_stories import BAD, decided, run_of, whole_life
+from tests.support.world import ANA, DAY, HOUR, World, policy_text, reason_of, rule
 
 
 @pytest.fixture
@@ -141,6 +143,56 @@ def test_an_override_and_answers_of_people_are_of_the_run(working: Working) -> N
     assert {one.event.position for one in found.entries if one.is_of_run} == scanned(
         working, found.run_id
     )
+
+
+def test_what_a_decision_asked_of_people_stands_below_it_with_their_answers(
+    tmp_path: Path,
+) -> None:
+    looking = governed(
+        policy_text(rules=[rule("look", "priority >= 100000", "INVESTIGATE")]),
+        investigate_within="3d",
+    )
+    world = World(tmp_path / "asking.db", clock="wall").begin("alpha", policy=looking)
+    world.see("alpha", BAD, world.clock.now_micros())
+    world.settle()
+    [decided_] = world.events("decision.made.v2")
+    world.ledger.cases.acknowledge(BOB, "alpha", decided_.position, "I look at it.")
+    world.ledger.cases.take(BOB, "alpha", decided_.position)
+    found = world.ledger.lineages.lineage(decided_.body.run_id or "")
+    asked = [entry(found, "escalation.raised"), entry(found, "task.opened")]
+    answered = [entry(found, "escalation.acknowledged"), entry(found, "task.taken")]
+    assert [one.parent for one in asked] == [decided_.position] * 2
+    assert [one.parent for one in answered] == [one.event.position for one in asked]
+    assert answered[0].text.startswith("users/bob acknowledged it ")
+    assert asked[0].is_of_run
+    assert not answered[0].is_of_run, "an answer names no run"
+    later = world.ledger.lineages.lineage(found.run_id, answered[1].event.position - 1)
+    assert answered[1].event.position not in {one.event.position for one in later.entries}
+
+
+def test_the_moves_of_its_budget_are_below_a_job(sqlite_url: str) -> None:
+    with paid_jobs(sqlite_url) as paid:
+        begun(paid)
+        allow(paid, "j2", 3)
+        begun(paid, "j2", model="beta")
+        allow(paid, "j1", 2)
+        paid.world.ledger.jobs.cancel(ANA, "j1", "too early")
+        found = paid.world.ledger.lineages.lineage(paid.job("j1").run_id or "")
+        proposal = entry(found, "job.proposed").event.position
+        moves = [one for one in found.entries if one.event.type.startswith("budget.")]
+        assert [(one.event.type.removesuffix(".v1"), one.parent) for one in moves] == [
+            ("budget.reserved", proposal),
+            ("budget.overspend_approved", proposal),
+            ("budget.released", proposal),
+        ]
+        assert [one.text for one in moves] == [
+            "5.00 EUR are reserved in budget main, for jobs.",
+            "users/ana approved 2.00 EUR more of budget main, for jobs: it is worth it.",
+            "The reservation in budget main, for jobs, is free again: cancelled, at no cost.",
+        ]
+        found = paid.world.ledger.lineages.lineage(paid.job("j2").run_id or "")
+        first, *_ = found.entries
+        assert (first.event.type, first.parent) == ("budget.overspend_approved.v1", 0)
 
 
 def test_a_run_that_no_event_names_is_refused(working: Working) -> None:

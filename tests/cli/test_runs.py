@@ -134,6 +134,15 @@ def test_the_confidence_report_of_a_job_is_shown_written_and_named_by_its_digest
     assert plain["digest"] == hashlib.sha256(document).hexdigest()
     assert f"digest     {plain['digest']}" in shown.out
     assert "No job j9 was proposed." in cli("job", "report", "j9").err
+    key = cli("vkey").out.strip()
+    for name, options in (("whole", ()), ("stream", ("--stream", "jobs/j1"))):
+        bundle = tmp_path / name
+        assert cli("export", "create", str(bundle), *options, "--vkey", key).code == 0
+        of_bundle = cli("job", "report", "j1", "--bundle", str(bundle), "--vkey", key, "--json")
+        assert of_bundle.json == plain
+        lacking = cli("job", "report", "j9", "--bundle", str(bundle))
+        assert "does not have the proposal of a job j9" in lacking.err
+    assert cli("job", "report", "j1", "--vkey", key).code == 2
 
 
 def test_what_names_no_run_is_told_what_to_do(served: Served) -> None:

@@ -13,7 +13,7 @@ import pytest
 from ledger.compliance.job_report import gain_text, report_facts, report_page, report_tables
 from ledger.events.jobs import GateReported
 from ledger.events.values import SECOND
-from ledger.jobs.confidence import report_bytes, report_digest
+from ledger.jobs.confidence import job_facts, report_bytes, report_digest
 from tests.support.job_worlds import BOB, TWO, WINDOW_SECONDS, Working
 from tests.support.run_stories import decided, run_of, whole_life
 from tests.support.world import ANA, ORIGIN, World
@@ -53,8 +53,9 @@ def working(tmp_path: Path) -> Working:
 def made(working: Working, job: str = "j1", as_of: int | None = None) -> dict[str, Any]:
     run_id = working.job(job).run_id or ""
     lineage = working.world.ledger.lineages.lineage(run_id, as_of)
-    report = report_bytes(lineage, job, ORIGIN)
-    assert report == report_bytes(lineage, job, ORIGIN)
+    facts = job_facts(lineage, job)
+    report = report_bytes(facts, ORIGIN)
+    assert report == report_bytes(facts, ORIGIN)
     found: dict[str, Any] = json.loads(report)
     assert report_page(found, report_digest(report)).startswith(b"<!DOCTYPE html>")
     return found

@@ -24,6 +24,7 @@ from ledger.jobs.openlineage import (
     run_uuid,
 )
 from tests.support.job_worlds import BOB, Working
+from tests.support.paid_jobs import begun, paid_jobs
 from tests.support.run_stories import decided, run_of, whole_life
 from tests.support.world import ANA, HOUR, ORIGIN
 
@@ -166,6 +167,15 @@ def test_the_run_of_a_job_alone_ends_with_it(working: Working) -> None:
     assert states(events, run_uuid(ORIGIN, run_id)) == ["START", "COMPLETE"]
     assert states(events, run_uuid(ORIGIN, run_id, "j2")) == ["START", "RUNNING", "ABORT"]
     assert [one["eventTime"] for one in events] == sorted(one["eventTime"] for one in events)
+
+
+def test_money_that_is_spent_behind_the_end_is_told_as_other(sqlite_url: str) -> None:
+    with paid_jobs(sqlite_url) as paid:
+        token = begun(paid)
+        paid.report("data_integrity", token, loss=500)
+        run_id = paid.job().run_id or ""
+        found = states(told(paid, run_id), run_uuid(ORIGIN, run_id))
+        assert found == ["START", "RUNNING", "COMPLETE", "OTHER"]
 
 
 @pytest.mark.parametrize("job", ["", "j1", "spring/2"])

@@ -8,7 +8,7 @@ from ledger.application.signing.keyring import Keyring
 from ledger.chain.dsse import STATEMENT_TYPE, sealed
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import encode
-from ledger.jobs.confidence import report_bytes
+from ledger.jobs.confidence import job_facts, report_bytes
 from ledger.jobs.lineage import Lineage
 from ledger.jobs.openlineage import openlineage_lines
 from ledger.jobs.provenance import ProvenanceError, SignedHead, statement
@@ -44,7 +44,9 @@ class RunDocuments:
             return _bounded(RunDocument(lines, "application/x-ndjson"), lineage, form)
         named = _job_of(lineage, job)
         if form == "report":
-            report = report_bytes(lineage, named, self._origin)
+            report = report_bytes(
+                job_facts(lineage, named), self._origin, is_whole=lineage.is_whole
+            )
             return _bounded(RunDocument(report, "application/json"), lineage, form)
         return _bounded(self._provenance(lineage, named), lineage, form)
 

@@ -10,7 +10,7 @@ from typing import Final
 from ledger.application.commands import case_streams
 from ledger.application.decisions.grounds import GroundsReader
 from ledger.errors import LedgerError, Reason
-from ledger.events.budgets import BUDGET_CLASSES
+from ledger.events.budgets import BudgetOverspendingApproved
 from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.envelope import RecordedEvent
@@ -21,7 +21,6 @@ from ledger.limits import RUN_EVENTS_MAX
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
-_BUDGET_TYPES: Final = frozenset(cls.TYPE for cls in BUDGET_CLASSES)
 _NOT_THERE: Final = frozenset({Reason.BODY_ERASED, Reason.EVENT_UNREADABLE})
 
 
@@ -67,7 +66,7 @@ class LineageReader:
             if event is not None:
                 yield event
         yield from self._cases(own, model, until)
-        yield from self._budget_moves(proposals, own[0].position, until)
+        yield from self._approved_money(proposals, until)
 
     def _observations(self, scored: RecordedEvent) -> set[int]:
         """Return where the newest observations of each signal are that a score counted.
@@ -93,20 +92,20 @@ class LineageReader:
                 if event.body_bytes is not None and event.data.get(noun) in decisions:
                     yield event
 
-    def _budget_moves(
-        self, proposals: list[JobProposed], first: int, until: int
-    ) -> Iterator[RecordedEvent]:
-        """Yield the moves of budgets for the run's jobs."""
+    def _approved_money(self, proposals: list[JobProposed], until: int) -> Iterator[RecordedEvent]:
+        """Yield what people allowed the run's jobs beyond their budgets, before or after it began.
+
+        The other moves of a budget for a job name its run.
+        """
         jobs = {one.job for one in proposals}
         for budget in sorted({one.budget for one in proposals if one.budget is not None}):
             for event in self._events.of_types(
                 self._origin,
-                _BUDGET_TYPES,
+                (BudgetOverspendingApproved.TYPE,),
                 stream=f"budgets/{budget}",
-                after=first - 1,
                 at_or_before=until,
             ):
-                if event.body_bytes is not None and event.data.get("job") in jobs:
+                if event.body_bytes is not None and event.data["job"] in jobs:
                     yield event
 
 
