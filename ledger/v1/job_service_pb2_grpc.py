@@ -154,6 +154,7 @@ class JobServiceServicer:
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor.
+        * `LEASE_LOST` (FAILED_PRECONDITION): a repeat, and the lease that it was given has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,7 +203,8 @@ class JobServiceServicer:
 
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): nothing is to be taken back, or not by this executor.
+        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): nothing is to be taken back.
         * `VERSION_CONFLICT` (ABORTED): another version than that of the job serves by now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

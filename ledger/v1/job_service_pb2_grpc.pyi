@@ -74,6 +74,7 @@ class JobServiceStub:
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor.
+    * `LEASE_LOST` (FAILED_PRECONDITION): a repeat, and the lease that it was given has ended.
     """
     HeartbeatJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.HeartbeatJobRequest, _job_service_pb2.HeartbeatJobResponse]
     """Keeps a leased job: the lease is made longer once less than half of it is left.
@@ -106,7 +107,8 @@ class JobServiceStub:
 
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): nothing is to be taken back, or not by this executor.
+    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): nothing is to be taken back.
     * `VERSION_CONFLICT` (ABORTED): another version than that of the job serves by now.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]
@@ -169,6 +171,7 @@ class JobServiceAsyncStub(JobServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor.
+    * `LEASE_LOST` (FAILED_PRECONDITION): a repeat, and the lease that it was given has ended.
     """
     HeartbeatJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.HeartbeatJobRequest, _job_service_pb2.HeartbeatJobResponse]  # type: ignore[assignment]
     """Keeps a leased job: the lease is made longer once less than half of it is left.
@@ -201,7 +204,8 @@ class JobServiceAsyncStub(JobServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): nothing is to be taken back, or not by this executor.
+    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): nothing is to be taken back.
     * `VERSION_CONFLICT` (ABORTED): another version than that of the job serves by now.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]  # type: ignore[assignment]
@@ -291,6 +295,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor.
+        * `LEASE_LOST` (FAILED_PRECONDITION): a repeat, and the lease that it was given has ended.
         """
 
     @_abc_1.abstractmethod
@@ -347,7 +352,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): nothing is to be taken back, or not by this executor.
+        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): nothing is to be taken back.
         * `VERSION_CONFLICT` (ABORTED): another version than that of the job serves by now.
         """
 

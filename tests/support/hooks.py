@@ -379,3 +379,13 @@ def replace_hash(counted: Callable[[bytes], object], patch: pytest.MonkeyPatch) 
 def believe_any_clock(patch: pytest.MonkeyPatch) -> None:
     """Let every store believe the machine's clock, whatever it says."""
     patch.setattr("ledger.storage.wall_clock.WallClock._step", lambda *_: None)
+
+
+# ---- the governor --------------------------------------------------------------------------------
+
+
+def hurry_governor(seconds: float) -> None:
+    """Let every governor of this process that is built from now on pause only for so long."""
+    from ledger.application.governance import governor
+
+    governor._SECONDS = seconds  # type: ignore[misc]

@@ -24,8 +24,10 @@ from ledger.api.server import ApiServer
 from ledger.client import LedgerClient, RetryOptions
 from ledger.clock import SystemClock
 from ledger.service import Service
+from tests.support.dying import die_at
+from tests.support.executing import execute
 from tests.support.forked import ROOT, Forked, forks
-from tests.support.hooks import evaluator_of
+from tests.support.hooks import evaluator_of, hurry_governor
 from tools.quiet import quiet
 
 DEADLINE_SECONDS = 60.0
@@ -84,7 +86,8 @@ class ServerProcess:
         """Tell it to serve a database; does not wait.
 
         Settings are named as `quiet` takes them; `file_bytes_max` lets every write
-        beyond that size of a file fail, as a disk does that is full or broken.
+        beyond that size of a file fail, as a disk does that is full or broken. `dies`, a moment of
+        `tests.support.dying` and a number, lets it kill itself at that append about a job.
         """
         options.setdefault("operators__actors", ["users/ada"])
         if database.startswith("postgresql"):
@@ -168,12 +171,23 @@ def main() -> None:
     if not line:
         return
     options = json.loads(line)
+    if (work := options.pop("executor", None)) is not None:
+        execute(**work)
+        return
     if (size := options.pop("file_bytes_max", None)) is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    if (dies := options.pop("dies", None)) is not None:
+        die_at(*dies)
+    if options.pop("governs_at_once", False):
+        hurry_governor(0.05)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with Service(quiet(**options)) as service, ApiServer(service, "127.0.0.1:0") as server:
+    settings = quiet(**options)
+    with (
+        Service(settings) as service,
+        ApiServer(service, "127.0.0.1:0", authentication=settings.authentication) as server,
+    ):
         _say(server.address)
         threading.Thread(target=_answer, args=(service, ended), daemon=True).start()
         ended.wait()

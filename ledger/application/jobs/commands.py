@@ -19,7 +19,7 @@ from ledger.application.jobs.reader import JobReader
 from ledger.application.jobs.refusals import job_refused, job_unknown, lease_lost, not_a_person
 from ledger.application.periodic_task import GovernorTurn, record_each
 from ledger.clock import Clock
-from ledger.errors import LedgerError, Reason
+from ledger.errors import Reason
 from ledger.events.base import EventData
 from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import (
@@ -33,6 +33,7 @@ from ledger.events.jobs import (
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
+    JobRolledBack,
     JobStage,
 )
 from ledger.events.registry import typed
@@ -47,7 +48,7 @@ TRIES: Final = 5
 _GOVERNOR: Final = Caller(GOVERNOR)
 _SOONER: Final = frozenset({Reason.JOB_REFUSED, Reason.VERSION_CONFLICT})
 """Another server, an executor or a person was sooner."""
-_OF_EXECUTORS: Final = frozenset({JobLeaseExtended.TYPE, GateReported.TYPE})
+_OF_EXECUTORS: Final = (JobLeaseExtended, GateReported, JobRolledBack)
 _WORDS: Final = {
     JobApproved.TYPE: "approved",
     JobDenied.TYPE: "denied",
@@ -80,7 +81,16 @@ class JobBasis:
     def check(self, job: Job, data: JobData, what: str) -> None:
         """Refuse an event that may not be."""
         if fault := job_fault(self.jobs, job.name, data.TYPE, data.to_data(), self.moment):
-            raise _refused(job, data, self.moment.actor, what, fault)
+            if isinstance(data, _OF_EXECUTORS):
+                self.check_token(job, data.token, fault)
+            if fault.endswith("is not a person"):
+                raise not_a_person(self.moment.actor, job.name, what)
+            raise job_refused(job.name, what, fault)
+
+    def check_token(self, job: Job, token: int, why: str) -> None:
+        """Refuse what an executor does with LEASE_LOST where its token counts no more."""
+        if not _counts(job, self.moment.actor, token):
+            raise lease_lost(job, token, why)
 
 
 class JobCommands:
@@ -145,7 +155,11 @@ class JobCommands:
     # ---- executors -------------------------------------------------------------------------------
 
     def lease(self, caller: Caller, job: str) -> tuple[AppendResult, Job]:
-        """Give a job to the executor that calls; JOB_REFUSED where another one has it."""
+        """Give a job to the executor that calls; JOB_REFUSED where another one has it.
+
+        LEASE_LOST for a repeat whose lease has ended meanwhile: the token of another lease, perhaps
+        given to another process of the same actor, is no answer to it.
+        """
 
         def make(known: Job, now: int) -> JobData:
             return JobLeased(
@@ -155,7 +169,12 @@ class JobCommands:
                 expires_at=_until(known, now),
             )
 
-        return self.record(caller, JobLeased.METHOD, job, make), self.job(job)
+        written = self.record(caller, JobLeased.METHOD, job, make)
+        given = typed(self.appender.event(written.first_position), JobLeased)
+        known = self.job(job)
+        if known.lease is None or known.lease.token != given.token:
+            raise lease_lost(known, given.token, "it has ended")
+        return written, known
 
     def heartbeat(self, caller: Caller, job: str, token: int) -> tuple[AppendResult, Job]:
         """Keep a job: its lease is made longer once less than half of it is left.
@@ -332,13 +351,8 @@ def _expired(job: Job, _: int) -> JobData:
     return JobLeaseExpired(job=job.name, token=max(1, job.token))
 
 
-def _refused(job: Job, data: JobData, actor: str, what: str, fault: str) -> LedgerError:
-    token = getattr(data, "token", None)
-    if data.TYPE in _OF_EXECUTORS and token is not None and not job.is_over:
-        lease = job.lease
-        is_held = lease is not None and (lease.executor, lease.token) == (actor, token)
-        if not is_held and job.state != "observing":
-            return lease_lost(job, token, fault)
-    if fault.endswith("is not a person"):
-        return not_a_person(actor, job.name, what)
-    return job_refused(job.name, what, fault)
+def _counts(job: Job, actor: str, token: int) -> bool:
+    """Whether an actor's token is that of the lease, or the last one of a job that needs none."""
+    if job.lease is not None:
+        return (job.lease.executor, job.lease.token) == (actor, token)
+    return token == job.token and (job.is_over or job.state == "observing")

@@ -76,7 +76,9 @@ class JobDeployments:
             job = basis.job(wanted.job)
             ours = job.deployed
             if ours is None or ours.replaces is None:
-                raise job_refused(job.name, "taken back", "it has replaced no version")
+                why = "it has replaced no version"
+                basis.check_token(job, wanted.token, why)
+                raise job_refused(job.name, "taken back", why)
             data = JobRolledBack(
                 job=job.name,
                 token=wanted.token,
