@@ -33,6 +33,7 @@ from ledger.events.jobs import (
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import budget_name, counted, money, percent, shown_time
 from ledger.events.plans import PLAN_TYPES
+from ledger.events.reuse import ReuseProposed
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.governance.case_words import told_case
 from ledger.jobs.machine import Job
@@ -120,6 +121,10 @@ def _planned(told: Told) -> str:
         return f"Plan {data['plan']} has no row for it"
     outcome = budget_name(row["outcome"]).replace("_", " ")
     return f"Plan {data['plan']}, rank {row['rank']}, {outcome}: {budget_name(row['reason'])}"
+
+
+def _reuse(told: Told) -> str:
+    return f"{told.data['put_back']} is to serve again: {told.data['reason']}"
 
 
 # ---- the job -------------------------------------------------------------------------------------
@@ -256,6 +261,7 @@ _SENTENCES: Final[dict[str, Callable[[Told], str]]] = {
     **dict.fromkeys(DECISION_TYPES, _decided),
     **dict.fromkeys(OVERRIDDEN_TYPES, _overridden),
     **dict.fromkeys(PLAN_TYPES, _planned),
+    ReuseProposed.TYPE: _reuse,
     JobProposed.TYPE: _proposed,
     JobApproved.TYPE: _approved,
     JobDenied.TYPE: _denied,

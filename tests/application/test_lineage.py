@@ -11,6 +11,8 @@ import pytest
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import JobLeaseExpired
+from ledger.events.reuse import ReuseProposed
+from ledger.events.values import format_time
 from ledger.jobs.lineage import GONE, Lineage, LineageEntry
 from ledger.limits import RUN_EVENTS_MAX
 from tests.support.governed import governed
@@ -131,6 +133,30 @@ def test_a_plan_that_admitted_the_job_stands_above_it(working: Working) -> None:
     above = entry(found, "plan.made")
     assert proposed.parent == above.event.position
     assert above.text.startswith(f"Plan {plan.plan}, rank {admitted.rank}, admitted: ")
+
+
+def test_a_version_that_is_to_serve_again_is_told_within_the_run(working: Working) -> None:
+    world, digest = working.world, "ab" * 32
+    proposed = ReuseProposed.from_data(
+        {
+            "model": "alpha", "as_of": 3, "made_at": format_time(world.clock.now_micros()),
+            "policy": "main", "policy_version": 1, "policy_digest": digest,
+            "inputs_digest": digest, "now_period": 7, "in_service": "v1", "put_back": "v0",
+            "compared": [
+                {"model_version": "v0", "n": "1", "den": "1", "adv": "1", "advantage_ppm": None}
+            ],
+            "reason": "It lost less.",
+        }
+    )  # fmt: skip
+    world.forge("reuse/alpha", proposed)
+    assert "reuse.proposed.v1" not in [one.event.type for one in lineage(working).entries]
+    working.propose()
+    told = entry(lineage(working), "reuse.proposed")
+    assert (told.text, told.parent, told.is_of_run) == (
+        "v0 is to serve again: It lost less.",
+        0,
+        False,
+    )
 
 
 def test_an_override_and_answers_of_people_are_of_the_run(working: Working) -> None:
