@@ -17,6 +17,7 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.recipe_document import CriterionPart, GatePart, MetricPart
+from ledger.jobs.forecast import forecast
 from ledger.jobs.machine import Jobs
 from ledger.jobs.steps import closing, verdict
 from tools.golden_proving import Appender
@@ -98,6 +99,10 @@ def _proposed() -> JobProposed:
             },
             "gates": [gate.model_dump()],
             "approvals": 1,
+            "roles": [],
+            "policy": None,
+            "policy_version": None,
+            "forecast": forecast([], _MODEL, 40_000_000, None).model_dump(),
             "reason": "Labels were late for a week, and are complete again.",
         }
     )

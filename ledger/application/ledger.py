@@ -129,7 +129,13 @@ class LedgerApplication:
             store, info, self.authority, self.job_reader, self.budgets, self._clock
         )
         self.job_proposals = JobProposals(
-            self.jobs, self.commands, self.plans, self.recipes, self.budgets, self._clock
+            self.jobs,
+            self.commands,
+            self.histories,
+            self.plans,
+            self.recipes,
+            self.budgets,
+            self._clock,
         )
         self.job_deployments = JobDeployments(self.jobs, self.commands)
         self.lineages = LineageReader(store, info, self.grounds)

@@ -34,8 +34,8 @@ class AuditedJobs:
         self.known = Jobs()
         self.deployed: AuditedEvent | None = None
         """The event before, where it is a model's deployment."""
-        self.plans: dict[int, frozenset[str]] = {}
-        """By position of a plan, the models that it admitted."""
+        self.plans: dict[int, dict[str, int]] = {}
+        """By position of a plan, the models that it admitted, each with its benefit."""
         self._terms: dict[tuple[str, int], dict[str, Any]] = {}
         self._owing: OwedByJob | None = None
         self._missing: list[tuple[int, str]] = []
@@ -66,8 +66,11 @@ class AuditedJobs:
             self._terms.setdefault(named, {name: document[name] for name in _COPIED})
         if event.type in PLAN_TYPES and event.data is not None:
             rows = event.data["backlog"]
-            admitted = frozenset(row["model"] for row in rows if row["outcome"] == "admitted")
-            self.plans[event.position] = admitted
+            self.plans[event.position] = {
+                row["model"]: int(row["benefit_micros"])
+                for row in rows
+                if row["outcome"] == "admitted"
+            }
         if event.type not in JOB_TYPES:
             return
         job = self.known.apply(

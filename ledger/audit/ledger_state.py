@@ -74,6 +74,7 @@ class LedgerState:
         self.clock = ""
         self.skew_micros = 0
         self.leap_micros = 0
+        self.unit_of_cost = ""
         self.signals: set[str] = set()
         self.definitions: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
         """Of each signal (position, what policies rest on) of every definition."""
@@ -191,6 +192,7 @@ class LedgerState:
 
     def _configured(self, _event: AuditedEvent, data: dict[str, Any]) -> None:
         self.clock, self.skew_micros = data["clock"], data["skew_seconds"] * SECOND
+        self.unit_of_cost = data.get("unit_of_cost") or ""
         self.leap_micros = (data.get("leap_seconds") or LEAP_SECONDS_DEFAULT) * SECOND
 
     def _defined(self, event: AuditedEvent, data: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from ledger.compliance.decisions import deployments_table
 from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.fleet_answers import plan_budgets
+from ledger.compliance.forecasts import forecasts_table
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.jobs import (
     RecordedJob,
@@ -120,9 +121,26 @@ def gains(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         "that stayed.",
         *_cost_sentences(over),
     )
+    answer.say(*_calibration(source, inquiry))
+    answer.tables.append(forecasts_table(source, _scope(inquiry)))
     answer.tables.append(jobs_table(source, _scope(inquiry)))
     answer.tables.append(verdicts_table(source, _scope(inquiry), *_COMPARISONS))
     answer.how = [_COMMAND]
+
+
+def _calibration(source: FactSource, inquiry: Inquiry) -> Iterator[str]:
+    """Yield how often costs lay in the interval of their forecast, and versions stayed."""
+    rows = as_records(forecasts_table(source, _scope(inquiry)))
+    if not rows:
+        return
+    within = sum(row["is_within"] is True for row in rows)
+    stayed = sum(row["is_success"] is True for row in rows)
+    likely = sum(int(str(row["success_ppm"])) for row in rows) // len(rows)
+    yield (
+        f"The cost lay in the interval of its forecast for {within} of {len(rows)}; versions "
+        f"stayed in service for {stayed} of {len(rows)}, where {notation.percent(likely)} were "
+        "forecast to."
+    )
 
 
 def _cost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:

@@ -115,7 +115,6 @@ QUESTIONS: Final[dict[str, Question]] = {
     "realised-gain": Question(
         "Did the retraining deliver what was forecast?",
         outcomes.gains,
-        "The gain that was forecast is not part of an event.",
     ),
     "policy-history": Question(
         "All policy versions with differences, effective periods and the decisions under each.",

@@ -18,6 +18,7 @@ from ledger.compliance.decisions import (
 )
 from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
+from ledger.compliance.forecasts import forecasts_table
 from ledger.compliance.governance_answers import approvals_table
 from ledger.compliance.jobs import job_approvals_table, jobs_table, verdicts_table
 from ledger.compliance.policies import changes_table
@@ -34,6 +35,7 @@ TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "tasks": tasks_table,
     "plan_places": plan_rows_table,
     "jobs": jobs_table,
+    "forecasts": forecasts_table,
     "gates": verdicts_table,
     "job_approvals": job_approvals_table,
     "spending": spending_table,

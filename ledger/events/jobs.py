@@ -12,10 +12,12 @@ from pydantic import Field
 
 from ledger.events.base import (
     BigInt,
+    Count,
     EventData,
     Hex32,
     Part,
     Position,
+    Ppm,
     SafeInt,
     Segment,
     ShortText,
@@ -23,12 +25,9 @@ from ledger.events.base import (
     Time,
 )
 from ledger.events.cases import GOVERNOR
-from ledger.events.recipe_document import (
-    ExpectedPart,
-    GateName,
-    GatePart,
-    RecipeLimitsPart,
-)
+from ledger.events.gate_names import GateName
+from ledger.events.policy_document import ApprovalPart
+from ledger.events.recipe_document import ExpectedPart, GatePart, RecipeLimitsPart
 from ledger.limits import (
     APPROVALS_MAX,
     CRITERIA_MAX,
@@ -59,6 +58,23 @@ class JobData(EventData):
     job: Segment
 
 
+class ForecastPart(Part):
+    """The forecast cost and benefit of a job, by the jobs that were over then."""
+
+    jobs: Count
+    """How many jobs it rests on, and how many of the same model."""
+    jobs_of_model: Count
+    cost_micros: BigInt
+    cost_low_micros: BigInt
+    cost_high_micros: BigInt
+    success_ppm: Ppm
+    """How likely its version stays in service."""
+    benefit_micros: BigInt | None
+    """The benefit in its plan, so far as it is likely; null: no plan says it in this unit."""
+    benefit_low_micros: BigInt | None
+    benefit_high_micros: BigInt | None
+
+
 class JobProposed(JobData):
     """A model is to be retrained by a recipe; its gates and limits are what they are here."""
 
@@ -76,14 +92,20 @@ class JobProposed(JobData):
     """The decision in force for the model; null where there is none."""
     serving: Segment | None
     """The version in service, which it would replace; null where none serves."""
+    policy: Segment | None
+    """The policy in force for the model; null where there is none."""
+    policy_version: int | None = Field(ge=1, le=1_000_000)
     budget: Segment | None
     reserved_micros: BigInt
     """The amount that is kept for it in its budget."""
     expected: ExpectedPart
+    forecast: ForecastPart
     limits: RecipeLimitsPart
     gates: list[GatePart] = Field(min_length=1, max_length=8)
     approvals: int = Field(ge=0, le=APPROVALS_MAX)
-    """Persons who are to approve it before it may be leased."""
+    """Persons other than its proposer who are to approve it before it may be leased."""
+    roles: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
+    """The persons in roles whom the policy wants beside them."""
     reason: Text
 
 
@@ -245,6 +267,10 @@ class JobClosed(JobData):
     cost_micros: BigInt
     """The cost as it was reported last."""
     expected_micros: BigInt
+    forecast_error_micros: BigInt
+    """The cost, less what was forecast."""
+    is_within_forecast: bool
+    """Whether the cost lies in the interval of the forecast."""
     reason: Annotated[str, Field(max_length=4 * TEXT_CHARS_MAX)]
 
 

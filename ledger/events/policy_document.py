@@ -9,10 +9,12 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from ledger.events.base import Decimal, Part, Ppm, Segment, ShortText, Text
+from ledger.events.gate_names import GateName
 from ledger.events.values import PPM
 from ledger.limits import (
     APPROVALS_MAX,
     APPROVERS_MAX,
+    CRITERIA_MAX,
     EXPRESSION_CHARS_MAX,
     RULES_MAX,
     SIGNALS_PER_POLICY_MAX,
@@ -178,6 +180,25 @@ class GovernancePart(Part):
     """How often the policy is reviewed; 0 if it never is."""
 
 
+class PolicyCriterionPart(Part):
+    """A condition that every recipe's gate of that name must meet too, in `gates/1`."""
+
+    gate: GateName
+    name: Segment
+    when: Expression
+    rationale: Text
+
+
+class JobsPart(Part):
+    """The policy's terms for the jobs of its models, beside those of their recipes."""
+
+    approvals: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
+    """The approvals that a job needs before it begins, also where a plan admitted it."""
+    criteria: list[PolicyCriterionPart] = Field(max_length=CRITERIA_MAX)
+    margin_ppm: GainPpm | None
+    """How far a forecast benefit must exceed its forecast cost; null: no bound."""
+
+
 class PlanningPart(Part):
     """The fleet's planner; names and ranges are those of planner `excess/1`."""
 
@@ -264,6 +285,7 @@ class PolicyDocumentV3(PolicyDocument):
     planning: PlanningPart | ReusingPlanningPart | None
     tiers: list[EscalatingTierPart] = Field(max_length=TIERS_MAX)  # type: ignore[assignment]  # frozen: read only
     governance: GovernancePart
+    jobs: JobsPart | None
 
 
 DOCUMENTS: Final[dict[tuple[Format, Procedure], type[PolicyDocument]]] = {

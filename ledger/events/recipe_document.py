@@ -4,11 +4,12 @@ People write recipes in YAML or JSON with human units; `ledger.application.recip
 this form. An auditor reads this form alone. Every number is a whole one.
 """
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ledger.events.base import BigInt, Hex32, Part, Segment, ShortText, Text, UnitOfCost
+from ledger.events.gate_names import GATES, GateName
 from ledger.events.policy_document import ApprovalPart, Expression, Seconds
 from ledger.limits import (
     APPROVALS_MAX,
@@ -22,18 +23,6 @@ from ledger.limits import (
 )
 
 RecipeFormat = Literal["recipe/1"]
-GateName = Literal[
-    "data_integrity",
-    "representativeness",
-    "candidate",
-    "training",
-    "holdout",
-    "approval",
-    "deployment",
-    "observation",
-]
-GATES: Final[tuple[GateName, ...]] = get_args(GateName)
-"""Every gate, in the one order in which a job passes them. A recipe has some of them."""
 Subject = Literal["run", "versions"]
 Argument = Annotated[str, Field(max_length=TEXT_CHARS_MAX, pattern=r"^[^\x00]*\z")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}\z")]

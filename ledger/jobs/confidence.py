@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.events.canonical import encode
 from ledger.events.facts import Fact, fact_of, readable
+from ledger.events.gate_names import GATES
 from ledger.events.jobs import (
     JOB_TYPES,
     GateJudged,
@@ -25,7 +26,6 @@ from ledger.events.jobs import (
     JobProposed,
     JobRolledBack,
 )
-from ledger.events.recipe_document import GATES
 from ledger.events.values import PPM, SECOND, format_time
 from ledger.jobs.intervals import Interval, mean_difference, share_difference
 from ledger.jobs.lineage import Lineage

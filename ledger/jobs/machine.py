@@ -25,6 +25,7 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.values import parse_time
+from ledger.jobs.forecast import PastJob
 
 JobState = Literal[
     "proposed",
@@ -183,6 +184,19 @@ class Jobs:
             name = gate["holdout"]["name"]
             self.holdouts[name] = self.holdouts.get(name, 0) + 1
 
+    def worked(self) -> list[PastJob]:
+        """Return the jobs that are over and were worked on, in order of their proposals."""
+        return [
+            PastJob(
+                one.model,
+                int(one.proposed["expected"]["cost_micros"]),
+                one.cost_micros,
+                one.outcome == "succeeded",
+            )
+            for one in self.jobs.values()
+            if one.state == "closed" and one.token
+        ]
+
     def open_of(self, model: str) -> Job | None:
         """Return the job of a model that is not over."""
         return next(
@@ -194,7 +208,7 @@ class Jobs:
 
 
 def _proposed(name: str, position: int, actor: str, data: Data) -> Job:
-    waits = data["approvals"] > 0
+    waits = data["approvals"] > 0 or bool(data["roles"])
     return Job(name, position, actor, data, "proposed" if waits else "ready", position)
 
 
@@ -315,10 +329,14 @@ _CHANGES: Final[dict[str, _Change]] = {
 
 def missing_approvals(job: Job, given: tuple[JobApproval, ...]) -> list[tuple[str, int]]:
     """Return how many approvals a job still takes at its stage, by role; "" is any person."""
-    asked: list[tuple[str, int]] = [("", job.proposed["approvals"])]
+    asked = [("", job.proposed["approvals"]), *_asked(job.proposed["roles"])]
     if job.state == "awaiting_approval":
         gate = job.gate
         assert gate is not None, "it waits at its gate"
-        asked = [(one["role"], one["count"]) for one in gate["approvals"]] or [("", 1)]
+        asked = _asked(gate["approvals"]) or [("", 1)]
     lacking = [(role, count - sum(one.role == role for one in given)) for role, count in asked]
     return [(role, count) for role, count in lacking if count > 0]
+
+
+def _asked(approvals: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(one["role"], one["count"]) for one in approvals]

@@ -11,6 +11,7 @@ from ledger.authority.state import AuthorityState
 from ledger.events.base import EventData
 from ledger.events.budgets import MICROS_MAX
 from ledger.events.cases import GOVERNOR
+from ledger.events.gate_names import GATES
 from ledger.events.jobs import (
     GateJudged,
     GateReported,
@@ -26,7 +27,7 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.models import ModelDeployed
-from ledger.events.recipe_document import GATES, GatePart
+from ledger.events.recipe_document import GatePart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
 from ledger.jobs.machine import Data, Job, Jobs, missing_approvals
@@ -339,12 +340,17 @@ def _closing_fault(_: Jobs, job: Job, data: Data, __: JobMoment) -> str:
 
 def closing(job: Job) -> JobClosed:
     """Return the end of a job that is over."""
+    made = job.proposed["forecast"]
     return JobClosed.from_data(
         {
             "job": job.name,
             "outcome": job.outcome,
             "cost_micros": str(job.cost_micros),
             "expected_micros": job.proposed["expected"]["cost_micros"],
+            "forecast_error_micros": str(job.cost_micros - int(made["cost_micros"])),
+            "is_within_forecast": (
+                int(made["cost_low_micros"]) <= job.cost_micros <= int(made["cost_high_micros"])
+            ),
             "reason": job.why,
         }
     )

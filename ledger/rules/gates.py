@@ -164,10 +164,17 @@ def compile_criterion(text: str, declared: Declared) -> CompiledExpression:
     return _compile(text, names)
 
 
+def check_criterion(text: str) -> CompiledExpression:
+    """Return a checked criterion over any names: its gate is not known; raises ExpressionError."""
+    return _compile(text, None)
+
+
 @lru_cache(maxsize=1_024)
-def _compile(text: str, names: tuple[tuple[str, tuple[str, ...]], ...]) -> CompiledExpression:
+def _compile(
+    text: str, names: tuple[tuple[str, tuple[str, ...]], ...] | None
+) -> CompiledExpression:
     compiled = compile_in(_environment(), text, "criteria")
-    known = dict(names)
+    known = None if names is None else dict(names)
 
     def refuse(node: ExpressionNode, message: str) -> Never:
         raise ExpressionError(message, *place_of(text, node.offset))
@@ -198,7 +205,7 @@ def _is_lookup(node: ExpressionNode) -> bool:
 
 
 def _problem(
-    node: ExpressionNode, known: Mapping[str, Sequence[str]], *, is_operand: bool
+    node: ExpressionNode, known: Mapping[str, Sequence[str]] | None, *, is_operand: bool
 ) -> str | None:
     """Say what is wrong with one node, if anything is."""
     if node.kind == "refused":
@@ -210,7 +217,7 @@ def _problem(
         if node.parts[0].kind != "ident" or not isinstance(key, str) or node.is_test:
             return 'a number is read as metrics["name"] with its name written out'
         map_ = node.parts[0].name
-        if key not in known[map_]:
+        if known is not None and key not in known[map_]:
             listed = ", ".join(known[map_]) or "none"
             return f'the gate declares nothing named {map_}["{key}"]; it has {listed}'
     if node.type in {"int", "bool"}:

@@ -6,8 +6,9 @@ The linter says all of it with places, and the auditor holds recorded recipes to
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
+from ledger.events.gate_names import GATES, GateName
 from ledger.events.notation import duration, listed
-from ledger.events.recipe_document import GATES, GateName, GatePart, RecipeDocument
+from ledger.events.recipe_document import GatePart, RecipeDocument
 from ledger.rules.expressions import ExpressionError
 from ledger.rules.gates import compile_criterion, declared_by, reads_of
 

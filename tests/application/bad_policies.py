@@ -8,6 +8,7 @@ format policy/2, where all but `ADVICE` is refused, and as they are written, mos
 
 from typing import Final
 
+from tests.application.bad_jobs_part import OF_JOBS
 from tests.application.bad_policy import Bad
 from tests.application.policy_texts import DEFAULT
 
@@ -356,14 +357,14 @@ BAD: Final = (
         GOVERNED + "  approval_valid: 0s\n"),
     Bad("a review without its unit", "SPAN_INVALID", 16, 17, "",
         GOVERNED + "  review_every: 90\n"),
-    Bad("excess/2 under policy/1", "FORMAT_LACKS", 15, 21, "",
+    Bad("excess/2 under policy/1", "FORMAT_LACKS", 13, 21, "",
         GOVERNED[: GOVERNED.index("governance")].replace("y/2", "y/1").replace(", next: two", "")
         + "planning: {planner: excess/2, loss_signal: log-loss}\n"),
-    Bad("a candidate test under excess/1", "PLANNER_LACKS", 19, 62, "",
+    Bad("a candidate test under excess/1", "PLANNER_LACKS", 16, 68, "",
         GOVERNED + "planning: {planner: excess/1, loss_signal: log-loss, rest_periods: 2}\n"),
-    Bad("a year of one period", "SEASON_TOO_SHORT", 19, 54, "",
+    Bad("a year of one period", "SEASON_TOO_SHORT", 16, 51, "",
         GOVERNED + "planning: {loss_signal: log-loss, season_periods: 1}\n"),
-    Bad("half a percent point more than all", "VALUE_OUT_OF_RANGE", 19, 52, "",
+    Bad("half a percent point more than all", "VALUE_OUT_OF_RANGE", 16, 49, "",
         GOVERNED + "planning: {loss_signal: log-loss, reuse_margin: 100.5%}\n"),
     Bad("a quota under a kernel that has none", "SOURCE_CAP_UNUSED", 6, 68, "",
         GOVERNED.replace(LAST, "source_cap: 9, rationale: x}\ndecision")),
@@ -372,5 +373,6 @@ BAD: Final = (
         QUOTAS.replace(LAST, "source_cap: 9, rationale: x}\ndecision")),
     Bad("a quota that one source overcomes", "SOURCE_ALONE_SUSTAINS", 7, 87, "",
         QUOTAS.replace(LAST, "source_cap: 9, sources_needed: 2, rationale: x}\ndecision")),
+    *OF_JOBS,
 )
 # fmt: on

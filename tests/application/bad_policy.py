@@ -8,6 +8,7 @@ KNOWN: Final = ("input-stability", "latency", "log-loss")
 APPROVERS: Final = {
     "auditor": frozenset({"eve"}),
     "policy-approver": frozenset({"bo", "eve"}),
+    "model-owner": frozenset({"bo"}),
     "policy-author": frozenset[str](),
 }
 SOURCES: Final = {"input-stability": 1, "log-loss": 2}

@@ -24,6 +24,7 @@ from ledger.events.policy_document import (
 from ledger.events.values import NANO_LIMIT, format_decimal
 from ledger.limits import WINDOW_BUCKETS_MAX
 from tests.application.policy_texts import DEFAULT, MINIMAL, refused, with_signal
+from tests.support.drawn_jobs_parts import jobs_parts
 
 PPM = 1_000_000
 
@@ -243,6 +244,12 @@ def governances(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def governed_parts(draw: st.DrawFn) -> dict[str, Any]:
+    jobs = draw(st.none() | jobs_parts(segments, prose))
+    return {"governance": draw(governances()), "jobs": jobs}
+
+
+@st.composite
 def tiers(draw: st.DrawFn, *, is_governed: bool) -> list[dict[str, Any]]:
     return [
         {"name": name, "route": draw(prose), "acknowledge_hours": draw(hours)}
@@ -293,7 +300,7 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
     is_governed = form == "policy/2"
     kernel = draw(st.sampled_from(get_args(Kernel))) if is_governed else None
     return DOCUMENTS[form, procedure].model_validate(
-        ({"governance": draw(governances())} if is_governed else {})
+        (draw(governed_parts()) if is_governed else {})
         | {
             "format": form,
             "title": draw(short),

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from ledger.events.jobs import JOB_TYPES
 from ledger.events.values import DAY, format_time, parse_time
+from ledger.jobs.forecast import forecast
+from ledger.jobs.machine import Jobs
 from tests.audit.paper import Paper
 
 SET: Final = "budget.set.v1"
@@ -113,7 +116,13 @@ def go_back_in_time(paper: Paper) -> int:
 def propose(paper: Paper, **changes: object) -> int:
     """Propose a job of a model whose other jobs are over."""
     data = paper.at(paper.find(PROPOSED, job="good")[0]).data
-    changed = data | {"job": "late", "serving": "v1"} | changes
+    jobs = Jobs()
+    for position, event in enumerate(paper.events, 1):
+        if event.type in JOB_TYPES:
+            jobs.apply(position, event.stream, event.type, "", event.data)
+    expected = int(data["expected"]["cost_micros"])
+    made = forecast(jobs.worked(), data["model"], expected, None).model_dump()
+    changed = data | {"job": "late", "serving": "v1", "forecast": made} | changes
     return paper.append("jobs/late", PROPOSED, changed, run_id="runs/late")
 
 

@@ -19,6 +19,13 @@ def allow_an_attempt_more(paper: Paper) -> int:
     return found
 
 
+def foretell_less(paper: Paper) -> int:
+    """State a lower forecast than the jobs before it give, and the error that follows from it."""
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["forecast"]["cost_micros"] = "1"
+    return found
+
+
 def approve_ones_own(paper: Paper) -> int:
     found = paper.find("job.approved.v1", job="open")[0]
     body_of(paper, found)["actor"] = "users/ana"
@@ -93,6 +100,7 @@ def follow(
 
 UNJUDGED: Final[dict[str, Callable[[Paper], int]]] = {
     "jobs.proposed": allow_an_attempt_more,
+    "jobs.forecast": foretell_less,
     "jobs.steps": approve_ones_own,
     "jobs.leases": lease_twice,
     "gates.reported": report_under_a_stale_token,

@@ -19,6 +19,7 @@ from tests.support.facts import FactList
 MODEL = "fraud-eu"
 DECISION = 10
 WHOLE = {
+    "realised-gain",
     "gates",
     "approval",
     "roll-back",
@@ -39,7 +40,6 @@ WHOLE = {
 PARTLY = {
     "holdout",
     "candidate-and-champion",
-    "realised-gain",
     "estimates",
     "whole-history",
     "authorship",

@@ -134,6 +134,10 @@ def test_gains_and_waste_are_told_with_what_they_cost(story: FactList) -> None:
     assert told(story, "realised-gain").said == [
         "Jobs that are over: 2; 0 of them brought a version into service that stayed.",
         "They cost 2.00 EUR, where 10.00 EUR were expected; 0 cost more than expected.",
+        (
+            "The cost lay in the interval of its forecast for 2 of 2; versions stayed in service "
+            "for 0 of 2, where 45.0% were forecast to."
+        ),
     ]
     given = told(story, "false-alerts")
     assert given.said[-2:] == [

@@ -22,6 +22,7 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.values import SECOND, format_time
+from ledger.jobs.forecast import forecast
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.steps import JobMoment, closing, job_fault, owed_types, verdict
 
@@ -76,6 +77,10 @@ def proposal(job: str = "j1", model: str = "fares", **changes: Any) -> JobPropos
             },
             "gates": list(GATES),
             "approvals": 1,
+            "roles": [],
+            "policy": None,
+            "policy_version": None,
+            "forecast": forecast([], model, 5_000_000, None).model_dump(),
             "reason": "x",
         }
         | changes

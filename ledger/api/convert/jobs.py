@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import inverse, message_of, numbers, timestamp
+from ledger.events.gate_names import GateName
 from ledger.events.jobs import ArtifactPart, GateJudged, GateReported, JobOutcome
-from ledger.events.recipe_document import GateName
 from ledger.jobs.machine import Job, missing_approvals
 from ledger.v1 import job_pb2
 

@@ -113,6 +113,7 @@ class JobCommands:
         self._clock = clock
         self._watch = LeaseWatch(clock)
         self._turn = threading.Lock()
+        self.unit_of_cost = info.unit_of_cost
         self.appender = Appender(store, info.origin)
 
     # ---- people ----------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 A plan that admitted the model is the ground, or a person with a reason. The budget that covers the
 model reserves the cost that the recipe expects, in the same append. The gates and limits of the
-recipe are copied into the proposal, so that no later version of it changes what the job must pass.
+recipe are copied into the proposal, with what the policy in force adds to them, so that no later
+version of either changes what the job must pass.
 """
 
 from dataclasses import dataclass
@@ -13,18 +14,25 @@ from ledger.application.authority.authority import unchanged
 from ledger.application.budgets.budgets import Budgets
 from ledger.application.commands import Caller, fields_named, none_after, plan_stream
 from ledger.application.fleet.commands import FleetCommands
+from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.jobs.commands import JobBasis, JobCommands
 from ledger.application.jobs.payments import paying, reservation
 from ledger.application.jobs.refusals import job_refused
 from ledger.application.planning.commands import PlanCommands
-from ledger.application.recipes.shelf import Recipes
+from ledger.application.policies.compiled import CompiledPolicy
+from ledger.application.recipes.shelf import ApprovedRecipe, Recipes
 from ledger.clock import Clock, uuid7
 from ledger.errors import invalid_field
 from ledger.events.decisions import DECISION_TYPES
-from ledger.events.jobs import JobProposed
+from ledger.events.jobs import ForecastPart, JobClosed, JobProposed
+from ledger.events.policies import ACTIVATED_TYPES
+from ledger.events.policy_document import JobsPart
+from ledger.events.recipe_document import GatePart
 from ledger.events.values import format_time
+from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.machine import Job
+from ledger.jobs.policy_terms import PolicyTermsError, gates_under, jobs_part
 from ledger.jobs.steps import job_fault
 from ledger.storage.records import AppendResult, Guard
 
@@ -50,6 +58,7 @@ class JobProposals:
         self,
         jobs: JobCommands,
         fleet: FleetCommands,
+        histories: HistoryReader,
         plans: PlanCommands,
         recipes: Recipes,
         budgets: Budgets,
@@ -57,6 +66,7 @@ class JobProposals:
     ) -> None:
         self._jobs = jobs
         self._fleet = fleet
+        self._histories = histories
         self._plans = plans
         self._recipes = recipes
         self._budgets = budgets
@@ -86,11 +96,14 @@ class JobProposals:
         model = self._fleet.live_model(spec.model)
         recipe, kept = self._recipes.approved(spec.recipe, spec.recipe_version)
         document = recipe.document
-        plan = self._admitting(name, spec) if spec.plan else None
+        plan, benefit = self._admitting(name, spec) if spec.plan else (None, None)
         run, decision = self._fleet.run_in_force(spec.model)
         serving = model.in_service_at(format_time(basis.moment.now))
         book = self._budgets.book()
         budget = paying(book, spec.model, document.expected)
+        policy = self._policy(spec.model, basis.head.position)
+        asked = jobs_part(None if policy is None else policy.document)
+        gates, made = self._terms(basis, name, spec, recipe, asked, benefit)
         with fields_named():
             data = JobProposed(
                 job=name,
@@ -103,10 +116,14 @@ class JobProposals:
                 serving=None if serving is None else serving.model_version,
                 budget=budget,
                 reserved_micros="0" if budget is None else document.expected.cost_micros,
+                policy=None if policy is None else policy.policy,
+                policy_version=None if policy is None else policy.version,
                 expected=document.expected,
+                forecast=made,
                 limits=document.limits,
-                gates=document.gates,
+                gates=gates,
                 approvals=0 if plan else APPROVALS_OF_A_PERSON_S_JOB,
+                roles=[] if asked is None else asked.approvals,
                 reason=spec.reason,
             )
         if fault := job_fault(basis.jobs, name, data.TYPE, data.to_data(), basis.moment):
@@ -123,14 +140,51 @@ class JobProposals:
                 *kept,
                 *book.guards,
                 unchanged(basis.moment.authority),
-                none_after(at, None, JobProposed.TYPE),
+                none_after(at, None, JobProposed.TYPE, JobClosed.TYPE, *ACTIVATED_TYPES),
                 none_after(at, f"models/{spec.model}", *DECISION_TYPES),
                 Guard(f"models/{spec.model}", None, after_position=at),
             ],
         )
 
-    def _admitting(self, name: str, spec: JobSpec) -> int:
-        """Return the position of a plan that admitted the model; JOB_REFUSED where it did not."""
+    def _terms(
+        self,
+        basis: JobBasis,
+        name: str,
+        spec: JobSpec,
+        recipe: ApprovedRecipe,
+        asked: JobsPart | None,
+        benefit: int | None,
+    ) -> tuple[list[GatePart], ForecastPart]:
+        """Return the gates and the forecast of a job; JOB_REFUSED where the policy forbids it."""
+        try:
+            gates = gates_under(recipe.document.gates, asked)
+        except PolicyTermsError as error:
+            remedy = f"Draft a version that fits: `decision-ledger recipe show {spec.recipe}`."
+            raise job_refused(name, "proposed", str(error), remedy) from error
+        expected = recipe.document.expected
+        made = forecast(
+            basis.jobs.worked(),
+            spec.model,
+            int(expected.cost_micros),
+            benefit if expected.unit == self._jobs.unit_of_cost else None,
+        )
+        if fault := margin_fault(made, None if asked is None else asked.margin_ppm):
+            remedy = "See the policy in force for it: `decision-ledger policy list`."
+            raise job_refused(name, "proposed", fault, remedy)
+        return gates, made
+
+    def _policy(self, model: str, as_of: int) -> CompiledPolicy | None:
+        """Return the policy in force for a model at a position; None where there is none."""
+        history = self._histories.history(model, as_of)
+        if history is None:
+            return None
+        return self._histories.policy_in_force(history.described, as_of)
+
+    def _admitting(self, name: str, spec: JobSpec) -> tuple[int, int]:
+        """Return the position of a plan and the benefit for which it admitted the model.
+
+        JOB_REFUSED where it did not.
+        """
         made, event = self._plans.get(spec.plan)
         row = next((one for one in made.backlog if one.model == spec.model), None)
         if row is None or row.outcome != "admitted":
@@ -141,4 +195,4 @@ class JobProposals:
                 f"{plan_stream(spec.plan)} did not admit {spec.model}: {why}",
                 f"See its backlog: `decision-ledger plan show {spec.plan}`.",
             )
-        return event.position
+        return event.position, int(row.benefit_micros)

@@ -23,6 +23,7 @@ from ledger.application.documents.units import (
 from ledger.application.policies.authored_planning import AuthoredPlanning
 from ledger.application.policies.units import Expression, SignalValue
 from ledger.events.base import Ppm
+from ledger.events.gate_names import GateName
 from ledger.events.policy_document import (
     DOCUMENTS,
     NO_TIER,
@@ -45,6 +46,7 @@ from ledger.events.policy_document import (
 from ledger.events.values import PPM
 from ledger.limits import (
     APPROVALS_MAX,
+    CRITERIA_MAX,
     EXPRESSION_CHARS_MAX,
     LABEL_CHARS_MAX,
     RULES_MAX,
@@ -232,6 +234,39 @@ class AuthoredGovernance(Authored):
     """How often the policy is reviewed; `0h` for never."""
 
 
+class AuthoredPolicyCriterion(Authored):
+    """A condition that the jobs of the policy's models must meet at a gate."""
+
+    gate: Annotated[GateName, Choice(GateName)]
+    """The gate, which every recipe for these models then needs."""
+    name: _Segment
+    """The name of the criterion, for verdicts."""
+    when: Annotated[str, FreeText(EXPRESSION_CHARS_MAX, minimum=1)]
+    """CEL expression over whole numbers: metrics, samples, champion, candidate, cost_micros and
+    attempt. The gate of each recipe must ask for the numbers that it reads."""
+    rationale: _Text = ""
+    """Why this limit."""
+
+
+class AuthoredJobs(Authored):
+    """Approvals, criteria and a margin for jobs, beside what their recipes ask for."""
+
+    approvals: Annotated[list[AuthoredApproval], Entries("role", 0, APPROVALS_MAX)] = Field(
+        default_factory=list
+    )
+    """The approvals that a job needs before it begins, also where a plan admitted it."""
+    criteria: Annotated[list[AuthoredPolicyCriterion], Entries("name", 0, CRITERIA_MAX)] = Field(
+        default_factory=list
+    )
+    """Conditions at gates; the ledger judges them beside those of the recipe."""
+    margin: Annotated[int | None, Share(*bounds(GainPpm))] = Field(
+        None,
+        serialization_alias="margin_ppm",
+        description="How far the forecast benefit of a job must exceed its forecast cost, where a "
+        "plan admits it; left out: no bound.",
+    )
+
+
 class AuthoredPolicy(Authored):
     """A retraining policy."""
 
@@ -255,6 +290,8 @@ class AuthoredPolicy(Authored):
     """The people that decisions reach."""
     governance: AuthoredGovernance | None = None
     """The people whom changes and decisions need. Format policy/2 only."""
+    jobs: AuthoredJobs | None = None
+    """Approvals and criteria for jobs; left out: what recipes ask for. Format policy/2 only."""
 
     def document(self) -> PolicyDocument:
         """Return the stored form; pydantic's ValidationError where it cannot hold a value."""
@@ -268,7 +305,7 @@ class AuthoredPolicy(Authored):
         if self.planning is not None:
             stored["planning"] = self.planning.stored(self.format)
         if self.format == POLICY_1:
-            del stored["governance"]
+            del stored["governance"], stored["jobs"]
             for tier in stored["tiers"]:
                 del tier["next"]
             for signal in stored["scoring"]["signals"]:

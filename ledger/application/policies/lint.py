@@ -14,6 +14,7 @@ from ledger.application.documents.problems import Problem
 from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.compiled import scoring_of
 from ledger.application.policies.fleet_lint import LintFleet, lint_fleet
+from ledger.application.policies.lint_jobs import lint_jobs
 from ledger.application.policies.lint_rules import lint_rules
 from ledger.application.policies.problems import REFUSED_SINCE_2, Code
 from ledger.application.policies.source_bounds import bound_warnings
@@ -71,6 +72,7 @@ def lint(text: str, fleet: LintFleet = _NO_LEDGER) -> LintResult:
     if document is not None:
         lint_rules(reading, document, text)
         _lint_scoring(reading, document)
+        lint_jobs(reading, document, text)
         lint_fleet(reading, document, fleet)
         _lint_decision(reading, document)
         _lint_spans(reading, document)

@@ -5,6 +5,8 @@ from typing import Final, Literal, get_args
 from ledger.application.documents.problems import SHARED_MEANING, SharedCode
 
 WholeCode = Literal[
+    "CRITERION_CONSTANT",
+    "CRITERION_MISPLACED",
     "CRITICAL_EQUALS_BASELINE",
     "FORMAT_LACKS",
     "FORMAT_PROCEDURE",
@@ -57,6 +59,8 @@ Code = SharedCode | WholeCode | AdviceCode
 MEANING: Final[dict[str, str]] = {
     **SHARED_MEANING,
     # Values together.
+    "CRITERION_CONSTANT": "a criterion for jobs that reads no number",
+    "CRITERION_MISPLACED": "a criterion for jobs at a gate that is judged by none",
     "CRITICAL_EQUALS_BASELINE": "no value lies between healthy and as bad as can be",
     "FORMAT_LACKS": "a part that the document's format does not have",
     "FORMAT_PROCEDURE": "a procedure by which the document's format does not decide",

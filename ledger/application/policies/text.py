@@ -124,6 +124,9 @@ def _check_format(reading: PolicyReading, policy: AuthoredPolicy) -> None:
     if policy.governance is not None:
         message = f"{POLICY_1} has no governance"
         reading.report("governance", "FORMAT_LACKS", message, remedy)
+    if policy.jobs is not None:
+        message = f"{POLICY_1} asks nothing of jobs"
+        reading.report("jobs", "FORMAT_LACKS", message, remedy)
     for index, tier in enumerate(policy.tiers):
         if tier.next is not None:
             message = f"{POLICY_1} has no tier after a tier"

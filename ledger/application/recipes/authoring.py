@@ -25,11 +25,10 @@ from ledger.application.recipes.units import (
     Money,
     VariableName,
 )
+from ledger.events.gate_names import GATES, GateName
 from ledger.events.policy_document import Approvers, Seconds
 from ledger.events.recipe_document import (
-    GATES,
     Attempts,
-    GateName,
     HoldoutUses,
     Mebibytes,
     RecipeDocument,

@@ -6,6 +6,7 @@ A version goes into service by a job only through its gates, and goes back only 
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ledger.audit.assessor import policy_in_force
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
@@ -29,6 +30,11 @@ from ledger.events.jobs import (
 )
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PLAN_TYPES
+from ledger.events.policies import ACTIVATED_TYPES
+from ledger.events.policy_document import JobsPart
+from ledger.events.recipe_document import GatePart
+from ledger.jobs.forecast import forecast, margin_fault
+from ledger.jobs.policy_terms import PolicyTermsError, gates_under
 from ledger.jobs.recipes import use_fault
 from ledger.jobs.steps import JobMoment, job_fault
 
@@ -65,16 +71,54 @@ def jobs_proposed(event: AuditedEvent, fold: LedgerState) -> Verdict:
     terms = fold.jobs.terms(recipe, version)
     if terms is None:
         return Unchecked("the document of its recipe is not there")
-    for name, stated in terms.items():
+    asked = _asked_by_policy(event, fold)
+    if isinstance(asked, str | Unchecked):
+        return asked
+    return _terms_fault(data, terms, *asked) or _ground_fault(event, fold)
+
+
+def _asked_by_policy(
+    event: AuditedEvent, fold: LedgerState
+) -> tuple[JobsPart | None] | str | Unchecked:
+    """Return what the policy in force asks of a job, or what is wrong with the one it names."""
+    data, facts = event.known, fold.models.get(f"models/{event.known['model']}")
+    if facts is None or facts.description(event.position - 1) is None:
+        return Unchecked("the model is not described there")
+    expected = policy_in_force(fold, facts, event.position - 1)
+    named = data["policy"], data["policy_version"]
+    if named != ((None, None) if expected is None else expected[:2]):
+        if fold.gone.lacks(ACTIVATED_TYPES):
+            return Unchecked("a body is not there that may bring a policy into force")
+        shown = "none" if expected is None else f"{expected[0]} version {expected[1]}"
+        return f"it names policy {named[0]} version {named[1]}, and in force was {shown}"
+    if expected is None:
+        return (None,)
+    parameters = fold.parameters(*expected)
+    if parameters is None:
+        return Unchecked("the document of its policy is not there")
+    part = parameters.document.get("jobs")
+    return (None if part is None else JobsPart.model_validate(part),)
+
+
+def _terms_fault(data: dict[str, Any], terms: dict[str, Any], asked: JobsPart | None) -> str:
+    """Return which terms of a job are not those of its recipe under the policy in force."""
+    version = f"version {data['recipe_version']} of {data['recipe']}"
+    try:
+        gates = gates_under([GatePart.model_validate(one) for one in terms["gates"]], asked)
+    except PolicyTermsError as error:
+        return str(error)
+    expected = terms | {"gates": [one.model_dump(mode="json") for one in gates]}
+    for name, stated in expected.items():
         if data[name] != stated:
-            return f"its {name} are not those of version {version} of {recipe}"
-    return _ground_fault(event, fold)
+            return f"its {name} are not those of {version} under the policy in force"
+    roles = [] if asked is None else [one.model_dump(mode="json") for one in asked.approvals]
+    return "" if data["roles"] == roles else "its roles are not those that the policy asks for"
 
 
 def _ground_fault(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Return what is wrong with the plan and the decision that a job names."""
     data = event.known
-    admitted = fold.jobs.plans.get(data["plan"] or 0, frozenset())
+    admitted = fold.jobs.plans.get(data["plan"] or 0, {})
     if data["plan"] is not None and data["model"] not in admitted:
         if fold.gone.lacks(PLAN_TYPES):
             return Unchecked("the body of a plan is not there")
@@ -96,6 +140,32 @@ def _ground_fault(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if data["serving"] is not None and data["serving"] not in served:
         return f"version {data['serving']} never served"
     return None
+
+
+@rule("jobs.forecast", JobProposed.TYPE)
+def jobs_forecast(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A job states the forecast that the jobs before it give, and is worth it by its policy."""
+    data = event.known
+    if any(one.state == "unreadable" for one in fold.jobs.known.jobs.values()):
+        return Unchecked("the body of an event of a job is not there")
+    plan = data["plan"]
+    if plan is not None and plan not in fold.jobs.plans:
+        return Unchecked("the body of its plan is not there")
+    benefit = fold.jobs.plans.get(plan or 0, {}).get(data["model"])
+    expected = data["expected"]
+    made = forecast(
+        fold.jobs.known.worked(),
+        data["model"],
+        int(expected["cost_micros"]),
+        benefit if expected["unit"] == fold.unit_of_cost else None,
+    )
+    if data["forecast"] != made.model_dump(mode="json"):
+        return "its forecast is not what the jobs that were over give"
+    asked = _asked_by_policy(event, fold)
+    if isinstance(asked, str | Unchecked):
+        return None  # another rule's finding
+    part = asked[0]
+    return margin_fault(made, None if part is None else part.margin_ppm) or None
 
 
 @rule("jobs.steps", *_OF_PEOPLE)

@@ -1,0 +1,40 @@
+"""Findings on what a policy asks of jobs: criteria that no gate can be judged by."""
+
+from ledger.application.documents.source import place_within
+from ledger.application.policies.text import PolicyReading
+from ledger.events.notation import listed
+from ledger.events.policy_document import PolicyDocument
+from ledger.jobs.policy_terms import jobs_part
+from ledger.rules.expressions import ExpressionError
+from ledger.rules.gates import check_criterion, reads_of
+from ledger.rules.recipe_soundness import JUDGED
+
+_FORM = (
+    'A criterion compares whole numbers that executors report: metrics["missing"] <= 20000 && '
+    'samples["rows"] >= 500; also champion, candidate, cost_micros and attempt.'
+)
+
+
+def lint_jobs(reading: PolicyReading, document: PolicyDocument, text: str) -> None:
+    """Report criteria at a gate that is not judged by any, and what does not compile."""
+    asked = jobs_part(document)
+    for index, one in enumerate(() if asked is None else asked.criteria):
+        path = f"jobs.criteria[{index}]"
+        if one.gate not in JUDGED:
+            message = f"nothing is measured at the gate {one.gate}"
+            remedy = f"Move it to one of {listed(sorted(JUDGED))}."
+            reading.report(f"{path}.gate", "CRITERION_MISPLACED", message, remedy)
+        path = f"{path}.when"
+        try:
+            compiled = check_criterion(one.when)
+        except ExpressionError as error:
+            lines = one.when.split("\n")
+            before = sum(len(line) + 1 for line in lines[: error.line - 1])
+            scalar = reading.scalars[path]
+            reading.places[path] = place_within(text, scalar, before + error.column - 1)
+            reading.report(path, "EXPRESSION_INVALID", error.message, _FORM)
+            continue
+        if not reads_of(compiled.tree):
+            message = "reads no number, so every report has the same answer"
+            remedy = "Compare a metric or a sample size with its limit."
+            reading.report(path, "CRITERION_CONSTANT", message, remedy)

@@ -1,0 +1,62 @@
+"""Forecasts of jobs that are over, beside what came of each: how well they held."""
+
+from typing import Any
+
+from ledger.compliance.facts import FactFilter, FactSource
+from ledger.compliance.jobs import RecordedJob, jobs_in, money
+from ledger.compliance.tables import Table, table_of
+
+
+def forecasts_table(source: FactSource, scope: FactFilter) -> Table:
+    """Return what each job that is over was forecast to cost and bring, and what came of it."""
+    over = [one for one in jobs_in(source, scope) if one.closed is not None and one.job.token]
+    return table_of(
+        "forecasts",
+        "Forecasts of jobs",
+        (
+            ("position", "integer", "where the forecast is recorded"),
+            ("job", "text", "which job"),
+            ("model", "text", "of which model"),
+            ("jobs", "integer", "how many jobs the forecast rests on"),
+            ("jobs_of_model", "integer", "how many of the same model"),
+            ("forecast", "text", "the forecast cost"),
+            ("low", "text", "the interval of the forecast, from"),
+            ("high", "text", "to"),
+            ("cost", "text", "the cost"),
+            ("error", "text", "the cost, less what was forecast"),
+            ("is_within", "boolean", "whether the cost lies in the interval"),
+            ("success_ppm", "share", "how likely its version was to stay in service"),
+            ("is_success", "boolean", "whether it stayed"),
+            ("benefit", "text", "the forecast benefit, where a plan named one"),
+        ),
+        [_forecast_row(one) for one in over],
+        page=(
+            ("Job", ("job", "model", "position")),
+            ("Rests on", ("jobs", "jobs_of_model")),
+            ("Forecast", ("forecast", "low", "high")),
+            ("Cost", ("cost", "error", "is_within")),
+            ("In service", ("success_ppm", "is_success", "benefit")),
+        ),
+    )
+
+
+def _forecast_row(one: RecordedJob) -> dict[str, Any]:
+    made = one.data["forecast"]
+    end = (one.closed.data if one.closed is not None else None) or {}
+    error, benefit = end.get("forecast_error_micros"), made["benefit_micros"]
+    return {
+        "position": one.proposed.position,
+        "job": one.data["job"],
+        "model": one.data["model"],
+        "jobs": made["jobs"],
+        "jobs_of_model": made["jobs_of_model"],
+        "forecast": money(one, int(made["cost_micros"])),
+        "low": money(one, int(made["cost_low_micros"])),
+        "high": money(one, int(made["cost_high_micros"])),
+        "cost": money(one, one.cost_micros),
+        "error": None if error is None else money(one, int(error)),
+        "is_within": end.get("is_within_forecast"),
+        "success_ppm": made["success_ppm"],
+        "is_success": one.job.outcome == "succeeded",
+        "benefit": None if benefit is None else money(one, int(benefit)),
+    }

@@ -1,0 +1,134 @@
+"""A policy adds criteria and approvals to the jobs of its models, and the auditor holds jobs to it.
+
+Method: a ledger in one process under a policy of format policy/2; then proposals that leave out
+what it asks for are forced into the log.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.errors import LedgerError, Reason
+from ledger.events.jobs import JobProposed
+from tests.support.audits import audited
+from tests.support.job_worlds import Working
+from tests.support.world import World, policy_text, reason_of
+
+BETTER = {
+    "gate": "holdout",
+    "name": "well-below",
+    "when": 'metrics["loss"] < 50',
+    "rationale": "The business pays for half of it.",
+}
+
+
+def text_with(*criteria: dict[str, str], roles: tuple[str, ...] = ()) -> str:
+    asked = {"criteria": list(criteria), "approvals": [{"role": role} for role in roles]}
+    return json.dumps(json.loads(policy_text()) | {"format": "policy/2", "jobs": asked})
+
+
+def working_under(tmp_path: Path, text: str) -> Working:
+    world = World(tmp_path / "ledger.db", clock="wall")
+    return Working.of(world.begin("alpha", "beta", policy=text))
+
+
+def proposed(working: Working, job: str) -> dict[str, Any]:
+    return dict(working.job(job).proposed)
+
+
+def test_a_criterion_of_the_policy_is_judged_beside_those_of_the_recipe(tmp_path: Path) -> None:
+    working = working_under(tmp_path, text_with(BETTER))
+    data = working.propose().proposed
+    assert (data["policy"], data["policy_version"], data["roles"]) == ("main", 1, [])
+    holdout = next(one for one in data["gates"] if one["gate"] == "holdout")
+    assert [one["name"] for one in holdout["criteria"]] == ["holds", "well-below"]
+    working.approve()
+    token = working.lease()
+    for gate in ("data_integrity", "candidate"):
+        working.report(gate, token)
+    verdict = working.world.ledger.jobs.verdict(working.report("holdout", token, loss=60))
+    assert verdict is not None
+    assert [(one.name, one.is_met) for one in verdict.criteria] == [
+        ("holds", True), ("well-below", False),
+    ]  # fmt: skip
+    assert working.job().outcome == "failed"
+    working.world.close()
+    report = audited(Path(working.world.path))
+    assert report.passed, report.text()
+
+
+def test_a_job_keeps_the_criteria_that_it_was_proposed_with(tmp_path: Path) -> None:
+    working = working_under(tmp_path, text_with())
+    working.propose()
+    working.world.activate(text_with(BETTER))
+    assert [len(one["criteria"]) for one in proposed(working, "j1")["gates"]] == [1, 1, 1, 0, 1]
+    working.propose("j2", "beta")
+    assert [len(one["criteria"]) for one in proposed(working, "j2")["gates"]] == [1, 1, 2, 0, 1]
+    assert proposed(working, "j2")["policy_version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("criterion", "said"),
+    [
+        (BETTER | {"gate": "training"}, "for the gate training, and the recipe has no such gate"),
+        (BETTER | {"when": 'metrics["auc"] > 1'}, "does not fit the recipe's gate holdout"),
+        (BETTER | {"name": "holds"}, "both have a criterion holds at holdout"),
+    ],
+    ids=["no gate", "no number", "one name"],
+)
+def test_a_recipe_that_cannot_be_judged_so_is_refused_with_a_reason(
+    tmp_path: Path, criterion: dict[str, str], said: str
+) -> None:
+    working = working_under(tmp_path, text_with(criterion))
+    head = working.world.head
+    with pytest.raises(LedgerError, match=said) as refused:
+        working.propose()
+    assert reason_of(refused) is Reason.JOB_REFUSED
+    assert "decision-ledger recipe show monthly" in refused.value.remedy
+    assert working.world.head == head
+
+
+def test_a_job_waits_for_persons_in_the_roles_that_the_policy_names(tmp_path: Path) -> None:
+    working = working_under(tmp_path, text_with(roles=("model-owner",)))
+    assert working.propose().proposed["roles"] == [{"role": "model-owner", "count": 1}]
+    working.approve()
+    assert working.job().state == "proposed"
+
+
+def _left_out(data: dict[str, Any]) -> None:
+    for gate in data["gates"]:
+        gate["criteria"] = [one for one in gate["criteria"] if one["name"] != "well-below"]
+
+
+FORGED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "criteria left out": (_left_out, "its gates are not those of version 1 of monthly"),
+    "roles left out": (lambda data: data.update(roles=[]), "its roles are not those"),
+    "another policy": (
+        lambda data: data.update(policy_version=9),
+        "it names policy main version 9, and in force was main version 1",
+    ),
+    "no policy": (
+        lambda data: data.update(policy=None, policy_version=None),
+        "it names policy None version None, and in force was main version 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_job_that_leaves_out_what_the_policy_asks_is_found(tmp_path: Path, name: str) -> None:
+    forge, said = FORGED[name]
+    working = working_under(tmp_path, text_with(BETTER, roles=("model-owner",)))
+    working.propose()
+    data = json.loads(json.dumps(proposed(working, "j1"))) | {"job": "j2", "model": "beta"}
+    forge(data)
+    written = working.world.forge("jobs/j2", JobProposed.from_data(data))
+    working.world.close()
+    report = audited(Path(working.world.path))
+    found = [(one.rule, one.position, one.sentence) for one in report.findings]
+    assert [one for one in found if one[0] == "jobs.proposed"], found
+    [(_, position, sentence)] = [one for one in found if one[0] == "jobs.proposed"]
+    assert position == written.first_position
+    assert said in sentence
