@@ -4,12 +4,14 @@ from typing import Final
 
 from ledger.events.base import EventData
 from ledger.events.cases import GOVERNOR
+from ledger.events.environment import EnvironmentPart, SnapshotPart
 from ledger.events.jobs import (
     GateReported,
     JobApproved,
     JobCancelled,
     JobDenied,
     JobDeployed,
+    JobEnvironmentRecorded,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -59,6 +61,7 @@ def run(ledger: Appender) -> None:
     note(closing(jobs.jobs[_JOB]), _WORKER)
     note(JobDenied(job=_JOB, stage="start", reason="One at a time."), "users/bo")
     note(JobLeaseExpired(job=_JOB, token=1), GOVERNOR)
+    note(_environment(), _WORKER)
 
 
 def _proposed() -> JobProposed:
@@ -105,6 +108,31 @@ def _proposed() -> JobProposed:
             "forecast": forecast([], _MODEL, 40_000_000, None).model_dump(),
             "reason": "Labels were late for a week, and are complete again.",
         }
+    )
+
+
+def _environment() -> JobEnvironmentRecorded:
+    return JobEnvironmentRecorded(
+        job=_JOB,
+        attempt=1,
+        token=1,
+        gate="data_integrity",
+        environment=EnvironmentPart(
+            code_commit="5a" * 20,
+            code_changed=False,
+            code_sha256="ab" * 32,
+            image=None,
+            interpreter="CPython 3.11.7",
+            platform="Linux-6.1-x86_64-with-glibc2.36",
+            packages=41,
+            packages_sha256="cd" * 32,
+            snapshots=[SnapshotPart(name="recent", sha256="ef" * 32, rows=48_000)],
+            schema_version="3",
+            features_version="12",
+            architecture="gbdt-200",
+            seed="7",
+            shuffle_sha256="12" * 32,
+        ),
     )
 
 

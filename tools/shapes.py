@@ -35,6 +35,7 @@ from ledger.operations.examination import Check
 from ledger.operations.master_key import AdoptedHead
 from ledger.operations.provenance import VerifiedProvenance
 from ledger.operations.signals import Definition
+from ledger.worker.reproducing import Reproduction
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
 """A result type, or the fields of a document that a command puts together itself."""
@@ -131,6 +132,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "job approve": jobs.ChangedJob,
     "job deny": records.Appended,
     "job cancel": jobs.ChangedJob,
+    "job reproduce": Reproduction,
     "run show": runs.RunLineage,
     "run verify": VerifiedProvenance,
     "task list": cases.ModelTasks,

@@ -133,6 +133,27 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
             job=convert.job(ledger.jobs.job(name)),
         )
 
+    def RecordEnvironment(
+        self, request: pb.RecordEnvironmentRequest, context: grpc.ServicerContext
+    ) -> pb.RecordEnvironmentResponse:
+        """Record in which environment the step of the next gate has run."""
+        checks = Checks()
+        model, name = _named(checks, request.name)
+        _token(checks, request.token)
+        if request.gate not in convert.GATES:
+            checks.refuse("gate", "is required")
+        if not request.HasField("environment"):
+            checks.refuse("environment", "is required")
+        ledger, caller = self._server.append(request, context, checks)
+        known = _of_model(ledger, model, name)
+        recorded = convert.environment(checks, request, known)
+        checks.done()
+        assert recorded is not None, "the checks have refused that"
+        written = ledger.jobs.record_environment(caller, recorded)
+        return pb.RecordEnvironmentResponse(
+            appended=appended(written), job=convert.job(ledger.jobs.job(name))
+        )
+
     def DeployJobVersion(
         self, request: pb.DeployJobVersionRequest, context: grpc.ServicerContext
     ) -> pb.DeployJobVersionResponse:
@@ -197,7 +218,8 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         ledger = self._server.read(request, context, checks)
         known = _of_model(ledger, model, name)
         verdicts = [convert.verdict(one) for one in ledger.job_reader.verdicts(name)]
-        return pb.GetJobResponse(job=convert.job(known), verdicts=verdicts)
+        reports = [convert.report(one) for one in ledger.job_reader.reports(name)]
+        return pb.GetJobResponse(job=convert.job(known), verdicts=verdicts, reports=reports)
 
     def ListJobs(
         self, request: pb.ListJobsRequest, context: grpc.ServicerContext

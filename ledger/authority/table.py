@@ -172,6 +172,7 @@ METHODS: Final[dict[str, str]] = {
     "RebuildProjection": "projections.rebuild",
     "RecordAudit": "audits.record",
     "RecordDeployment": "models.deploy",
+    "RecordEnvironment": "jobs.execute",
     "RecordDrill": "drills.record",
     "RegisterActor": "actors.register",
     "RegisterBenchmark": "recipes.draft",

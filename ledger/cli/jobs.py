@@ -1,16 +1,18 @@
 """`decision-ledger job …`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli import output
+from ledger.cli.exits import Exit
 from ledger.cli.session import session
 from ledger.events.notation import counted, money
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client.jobs import GateJudgement, RetrainingJob
+    from ledger.client.jobs import GateJudgement, JobEnvironment, RetrainingJob
 
 _Job = Annotated[
     str, typer.Argument(metavar="JOB", help="Id of the job, or models/MODEL/jobs/JOB.")
@@ -87,6 +89,11 @@ def show(job: _Job) -> None:
         replaced = one.deployment.replaces or "no version"
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
+    facts += [
+        ("ran in", f"{report.gate.lower()}: {_environment(report.environment)}")
+        for report in found.reports
+        if report.environment is not None
+    ]
     left = [gate.lower() for gate in one.gates[one.gates_passed :]]
     if left and one.outcome is None:
         facts.append(("left", ", ".join(left)))
@@ -125,6 +132,45 @@ def cancel(job: _Job, reason: Annotated[str, typer.Option(help="Why; recorded fo
     )
     if not chosen.as_json and changed.job.outcome is None:
         output.say(f"It {_waits(changed.job)}.")
+
+
+def reproduce(
+    job: _Job,
+    recipes: Annotated[
+        Path, typer.Option(help="Folder with a folder for each recipe, under its id.")
+    ],
+    work: Annotated[
+        Path, typer.Option(help="Folder in which it runs; of this job it is new.")
+    ] = Path("reproduced"),
+) -> None:
+    """Run a job's steps again in a new folder, and compare artifacts and metrics with the record.
+
+    Nothing is reported to the ledger, and nothing is deployed. The exit is 4 where a result is
+    another one; an environment that differs is told, and is no difference of results.
+    """
+    from ledger.worker.reproducing import reproduce as run_again
+    from ledger.worker.state import WorkerError
+    from ledger.worker.steps import StepError
+    from ledger.worker.stopping import StopSignal
+
+    chosen = session()
+    stop = StopSignal()
+    stop.take_signals()
+    named = _named(job)
+    try:
+        found = run_again(chosen.client, chosen.clock, stop, named.name, recipes, work)
+    except WorkerError as error:
+        raise MisuseError(error.message, error.remedy) from error
+    except StepError as error:
+        output.say(str(error))
+        raise typer.Exit(Exit.REFUSED) from error
+    said = f"Ran {', '.join(found.gates)} of job {found.job} again: "
+    what = "each artifact and metric is as recorded." if found.is_same else "results differ."
+    rows = [(one.field, one.recorded, one.now) for one in found.differences]
+    table = output.table(("FIELD", "RECORDED", "NOW"), rows)
+    chosen.show(found, "\n".join([said + what, *([table] if rows else [])]))
+    if not found.is_same:
+        raise typer.Exit(Exit.INTEGRITY)
 
 
 def _named(text: str) -> "RetrainingJob":
@@ -175,6 +221,30 @@ def _paid(one: "RetrainingJob") -> str:
     if one.outcome is not None:
         return f"budget {one.budget} paid {money(one.cost_micros, one.unit)} for it"
     return f"budget {one.budget} keeps {money(one.reserved_micros, one.unit)} for it"
+
+
+def _environment(one: "JobEnvironment") -> str:
+    """Return an environment in one line."""
+    commit = f"commit {one.code_commit[:12]}" if one.code_commit else "no commit"
+    where = one.image or f"{one.interpreter} on {one.platform}"
+    parts = [
+        where,
+        f"{commit}{', changed since' if one.code_changed else ''}, files {one.code_sha256[:12]}",
+        *([f"{one.packages} packages {one.packages_sha256[:12]}"] if one.packages_sha256 else []),
+        *(f"{data.name} {data.sha256[:12]} of {data.rows} rows" for data in one.snapshots),
+        *(
+            f"{name} {value}"
+            for name, value in (
+                ("schema", one.schema_version),
+                ("features", one.features_version),
+                ("architecture", one.architecture),
+                ("seed", "" if one.seed is None else one.seed),
+                ("order", one.shuffle_sha256[:12]),
+            )
+            if value != ""
+        ),
+    ]
+    return "; ".join(parts)
 
 
 def _verdict(one: "GateJudgement") -> str:

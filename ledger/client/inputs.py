@@ -21,7 +21,7 @@ from ledger.client.authority import Administrator, AuthorityScope, CallerIdentit
 from ledger.client.decode import prefix_of
 from ledger.client.enums import AuditSource, SignalDirection, SignalKind
 from ledger.client.errors import invalid
-from ledger.client.jobs import ReportedEvidence
+from ledger.client.jobs import JobEnvironment, ReportedEvidence
 from ledger.client.policy_scopes import PolicyScope
 from ledger.client.proofs import AuditReport
 from ledger.client.records import Model, Signal
@@ -287,6 +287,14 @@ def audit_message(report: AuditReport) -> audit_pb2.AuditReport:
     sources = audit_pb2.AuditSource
     source = number_of(report.source, AuditSource, sources, "report.source")
     return audit_pb2.AuditReport(**asdict(report) | {"source": source})
+
+
+def environment_message(environment: JobEnvironment) -> job_pb2.JobEnvironment:
+    """Return the environment to send."""
+    stated = asdict(environment)
+    stated["snapshots"] = [job_pb2.DataSnapshot(**one) for one in stated["snapshots"]]
+    stated["seed"] = "" if environment.seed is None else str(environment.seed)
+    return job_pb2.JobEnvironment(**stated)
 
 
 def evidence_message(evidence: ReportedEvidence | None) -> job_pb2.GateEvidence | None:

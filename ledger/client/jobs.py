@@ -92,11 +92,64 @@ class GateJudgement:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSnapshot:
+    """Data as they were read: SHA-256 in hex, and how many rows."""
+
+    name: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnvironment:
+    """The environment in which a step ran; `ledger.environment` collects it.
+
+    Empty texts and None are for what there is not. All digests are SHA-256 in hex.
+    """
+
+    code_sha256: str
+    code_commit: str = ""
+    code_changed: bool = False
+    image: str = ""
+    interpreter: str = ""
+    platform: str = ""
+    packages: int = 0
+    packages_sha256: str = ""
+    snapshots: tuple[DataSnapshot, ...] = ()
+    schema_version: str = ""
+    features_version: str = ""
+    architecture: str = ""
+    seed: int | None = None
+    shuffle_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """A report of an executor on a gate, and in which environment its step ran."""
+
+    gate: JobGate
+    attempt: int
+    executor: str
+    position: int
+    metrics: Mapping[str, int]
+    samples: Mapping[str, int]
+    champion: Mapping[str, int]
+    candidate: Mapping[str, int]
+    cost_micros: int
+    artifacts: Mapping[str, str]
+    """SHA-256 in hex by name."""
+    links: tuple[str, ...]
+    log_sha256: str
+    environment: JobEnvironment | None
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedJob:
-    """A job with the verdicts on its gates so far."""
+    """A job with the reports and the verdicts on its gates so far."""
 
     job: RetrainingJob
     verdicts: tuple[GateJudgement, ...]
+    reports: tuple[JobReport, ...]
 
 
 @dataclass(frozen=True, slots=True)

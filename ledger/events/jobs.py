@@ -25,6 +25,7 @@ from ledger.events.base import (
     Time,
 )
 from ledger.events.cases import GOVERNOR
+from ledger.events.environment import EnvironmentPart
 from ledger.events.gate_names import GateName
 from ledger.events.policy_document import ApprovalPart
 from ledger.events.recipe_document import ExpectedPart, GatePart, RecipeLimitsPart
@@ -182,6 +183,19 @@ class ArtifactPart(Part):
     sha256: Hex32
 
 
+class JobEnvironmentRecorded(JobData):
+    """An executor recorded in which environment the step of the next gate has run."""
+
+    TYPE: ClassVar[str] = "job.environment_recorded.v1"
+    CAUSE: ClassVar[str] = "the caller of RecordEnvironment, the executor"
+    METHOD: ClassVar[str] = "RecordEnvironment"
+
+    attempt: int = Field(ge=1, le=1_000_000)
+    token: Token
+    gate: GateName
+    environment: EnvironmentPart
+
+
 class GateReported(JobData):
     """An executor's evidence for one gate: numbers, never a verdict."""
 
@@ -282,6 +296,7 @@ JOB_CLASSES: Final[tuple[type[JobData], ...]] = (
     JobLeased,
     JobLeaseExtended,
     JobLeaseExpired,
+    JobEnvironmentRecorded,
     GateReported,
     GateJudged,
     JobDeployed,

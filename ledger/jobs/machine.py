@@ -18,6 +18,7 @@ from ledger.events.jobs import (
     JobClosed,
     JobDenied,
     JobDeployed,
+    JobEnvironmentRecorded,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -100,6 +101,8 @@ class Job:
     """The position of the evidence that waits for its verdict."""
     evidence: Data = field(default_factory=dict)
     """That evidence, as it was reported."""
+    environment_of: str = ""
+    """The next gate, once this attempt has recorded in which environment its step ran."""
     deployed: JobVersion | None = None
     is_rolling_back: bool = False
     cost_micros: int = 0
@@ -264,7 +267,7 @@ def _extended(job: Job, _: int, __: str, data: Data) -> Job:
 
 
 def _expired(job: Job, _: int, __: str, ___: Data) -> Job:
-    left = replace(job, lease=None, lost=job.lost + 1)
+    left = replace(job, lease=None, lost=job.lost + 1, environment_of="")
     if job.is_rolling_back:
         return replace(left, state="rolling_back")
     allowed = job.proposed["limits"]["attempts"]
@@ -272,6 +275,10 @@ def _expired(job: Job, _: int, __: str, ___: Data) -> Job:
         why = f"Its lease expired in attempt {left.lost}, and its recipe allows {allowed}."
         return _ends(left, "failed", why)
     return replace(left, state="ready")
+
+
+def _environment(job: Job, _: int, __: str, data: Data) -> Job:
+    return replace(job, environment_of=data["gate"])
 
 
 def _reported(job: Job, position: int, _: str, data: Data) -> Job:
@@ -284,7 +291,7 @@ def _judged(job: Job, _: int, __: str, data: Data) -> Job:
     if not data["is_passed"]:
         why = f"The gate {gate} was not passed."
         return _goes_back(job, why) if job.state == "observing" else _ends(job, "failed", why)
-    on = replace(job, passed=job.passed + 1, report=None, evidence={})
+    on = replace(job, passed=job.passed + 1, report=None, evidence={}, environment_of="")
     return replace(on, state="deploying") if gate == "deployment" else _goes_on(on)
 
 
@@ -319,6 +326,7 @@ _CHANGES: Final[dict[str, _Change]] = {
     JobLeased.TYPE: _leased,
     JobLeaseExtended.TYPE: _extended,
     JobLeaseExpired.TYPE: _expired,
+    JobEnvironmentRecorded.TYPE: _environment,
     GateReported.TYPE: _reported,
     GateJudged.TYPE: _judged,
     JobDeployed.TYPE: _deployed,

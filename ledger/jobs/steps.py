@@ -11,6 +11,7 @@ from ledger.authority.state import AuthorityState
 from ledger.events.base import EventData
 from ledger.events.budgets import MICROS_MAX
 from ledger.events.cases import GOVERNOR
+from ledger.events.environment import EnvironmentPart, environment_fault
 from ledger.events.gate_names import GATES
 from ledger.events.jobs import (
     GateJudged,
@@ -20,6 +21,7 @@ from ledger.events.jobs import (
     JobClosed,
     JobDenied,
     JobDeployed,
+    JobEnvironmentRecorded,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -33,6 +35,7 @@ from ledger.governance.requirements import holds, person_of
 from ledger.jobs.machine import Data, Job, Jobs, missing_approvals
 from ledger.rules.gates import GateEvidence, judge, report_fault
 
+TRAINING: Final = "training"
 COST_MICROS_MAX: Final = 9 * 10**18  # criteria compute with 64 bits
 _WORDS: Final = {
     "proposed": "waits for approvals before it may begin",
@@ -91,9 +94,10 @@ def job_fault(jobs: Jobs, name: str, type_: str, data: Data, moment: JobMoment) 
         return _proposal_fault(jobs, name, data, moment)
     if job is None:
         return f"no job {name} was proposed"
-    if job.state not in _STATES[type_]:
+    states, judge_step = _STEPS[type_]
+    if job.state not in states:
         return f"the job {_WORDS[job.state]}{'' if not job.why else ': ' + job.why.rstrip('.')}"
-    return _JUDGES[type_](jobs, job, data, moment)
+    return judge_step(jobs, job, data, moment)
 
 
 # ---- people --------------------------------------------------------------------------------------
@@ -214,18 +218,37 @@ def _holder_fault(job: Job, data: Data, actor: str) -> str:
 # ---- gates ---------------------------------------------------------------------------------------
 
 
-def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    if job.state == "observing":
-        if data["token"] != job.token:
-            return f"the token {data['token']} is not that of the deployment, {job.token}"
-    elif fault := _holder_fault(job, data, moment.actor):
+def _environment_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if fault := _holder_fault(job, data, moment.actor) or _turn_fault(job, data):
         return fault
+    if job.environment_of == data["gate"]:
+        return f"attempt {job.attempt} has recorded the environment of {data['gate']} already"
+    return environment_fault(EnvironmentPart.model_validate(data["environment"]))
+
+
+def _turn_fault(job: Job, data: Data) -> str:
+    """Return why the gate of an event is not the next one of the attempt that runs."""
     gate = job.gate
     if gate is None or job.is_rolling_back or data["gate"] != gate["gate"]:
         what = "to be taken back" if gate is None or job.is_rolling_back else gate["gate"]
         return f"it reports the gate {data['gate']}, and what is next is {what}"
     if data["attempt"] != job.attempt:
         return f"it is said to be of attempt {data['attempt']}, and attempt {job.attempt} runs"
+    return ""
+
+
+def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if job.state == "observing":
+        if data["token"] != job.token:
+            return f"the token {data['token']} is not that of the deployment, {job.token}"
+    elif fault := _holder_fault(job, data, moment.actor):
+        return fault
+    if fault := _turn_fault(job, data):
+        return fault
+    gate = job.gate
+    assert gate is not None, "one is next"
+    if gate["gate"] == TRAINING and job.environment_of != TRAINING:
+        return f"attempt {job.attempt} has recorded no environment of its training"
     most = COST_MICROS_MAX if job.proposed["budget"] is None else MICROS_MAX
     if not job.cost_micros <= int(data["cost_micros"]) <= most:
         return f"the cost so far was {job.cost_micros} micros, and cannot be {data['cost_micros']}"
@@ -356,32 +379,22 @@ def closing(job: Job) -> JobClosed:
     )
 
 
-_STATES: Final[Mapping[str, frozenset[str]]] = {
-    JobApproved.TYPE: frozenset({"proposed", "awaiting_approval"}),
-    JobDenied.TYPE: frozenset({"proposed", "awaiting_approval"}),
-    JobCancelled.TYPE: frozenset(
-        {"proposed", "ready", "leased", "awaiting_approval", "observing", "rolling_back"}
-    ),
-    JobLeased.TYPE: frozenset({"ready", "rolling_back"}),
-    JobLeaseExtended.TYPE: frozenset({"leased"}),
-    JobLeaseExpired.TYPE: frozenset({"leased"}),
-    GateReported.TYPE: frozenset({"leased", "observing"}),
-    GateJudged.TYPE: frozenset({"judging", "observing"}),
-    JobDeployed.TYPE: frozenset({"deploying"}),
-    JobRolledBack.TYPE: frozenset({"leased"}),
-    JobClosed.TYPE: frozenset({"closing"}),
-}
 _Judge = Callable[[Jobs, Job, Data, JobMoment], str]
-_JUDGES: Final[Mapping[str, _Judge]] = {
-    JobApproved.TYPE: _approval_fault,
-    JobDenied.TYPE: _denial_fault,
-    JobCancelled.TYPE: _nothing,
-    JobLeased.TYPE: _lease_fault,
-    JobLeaseExtended.TYPE: _extension_fault,
-    JobLeaseExpired.TYPE: _expiry_fault,
-    GateReported.TYPE: _report_fault,
-    GateJudged.TYPE: _verdict_fault,
-    JobDeployed.TYPE: _deployment_fault,
-    JobRolledBack.TYPE: _return_fault,
-    JobClosed.TYPE: _closing_fault,
+_FOR_PEOPLE: Final = frozenset({"proposed", "awaiting_approval"})
+_FOR_EXECUTORS: Final = frozenset({"ready", "rolling_back"})
+_LEASED: Final = frozenset({"leased"})
+_STEPS: Final[Mapping[str, tuple[frozenset[str], _Judge]]] = {
+    JobApproved.TYPE: (_FOR_PEOPLE, _approval_fault),
+    JobDenied.TYPE: (_FOR_PEOPLE, _denial_fault),
+    JobCancelled.TYPE: (_FOR_PEOPLE | _FOR_EXECUTORS | _LEASED | {"observing"}, _nothing),
+    JobLeased.TYPE: (_FOR_EXECUTORS, _lease_fault),
+    JobLeaseExtended.TYPE: (_LEASED, _extension_fault),
+    JobLeaseExpired.TYPE: (_LEASED, _expiry_fault),
+    JobEnvironmentRecorded.TYPE: (_LEASED, _environment_fault),
+    GateReported.TYPE: (_LEASED | {"observing"}, _report_fault),
+    GateJudged.TYPE: (frozenset({"judging", "observing"}), _verdict_fault),
+    JobDeployed.TYPE: (frozenset({"deploying"}), _deployment_fault),
+    JobRolledBack.TYPE: (_LEASED, _return_fault),
+    JobClosed.TYPE: (frozenset({"closing"}), _closing_fault),
 }
+"""The states in which an event of each type may be, and what judges it there."""

@@ -522,6 +522,290 @@ class GateEvidence(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class DataSnapshot(message.Message):
+    """Data as they were read."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Their name."""
+    sha256: builtins.str
+    """Required. SHA-256 of their bytes, 64 hexadecimal digits."""
+    rows: builtins.int
+    """Required. How many rows they have."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        sha256: builtins.str = ...,
+        rows: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "rows", b"rows", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class JobEnvironment(message.Message):
+    """The environment in which a step ran."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CODE_COMMIT_FIELD_NUMBER: builtins.int
+    CODE_CHANGED_FIELD_NUMBER: builtins.int
+    CODE_SHA256_FIELD_NUMBER: builtins.int
+    IMAGE_FIELD_NUMBER: builtins.int
+    INTERPRETER_FIELD_NUMBER: builtins.int
+    PLATFORM_FIELD_NUMBER: builtins.int
+    PACKAGES_FIELD_NUMBER: builtins.int
+    PACKAGES_SHA256_FIELD_NUMBER: builtins.int
+    SNAPSHOTS_FIELD_NUMBER: builtins.int
+    SCHEMA_VERSION_FIELD_NUMBER: builtins.int
+    FEATURES_VERSION_FIELD_NUMBER: builtins.int
+    ARCHITECTURE_FIELD_NUMBER: builtins.int
+    SEED_FIELD_NUMBER: builtins.int
+    SHUFFLE_SHA256_FIELD_NUMBER: builtins.int
+    code_commit: builtins.str
+    """Optional. The commit of its code, in hex; empty where it has none."""
+    code_changed: builtins.bool
+    """Optional. True if files differed from that commit."""
+    code_sha256: builtins.str
+    """Required. SHA-256 of the program's files, 64 hexadecimal digits."""
+    image: builtins.str
+    """Optional. The container image by its digest; without one, interpreter and platform are needed."""
+    interpreter: builtins.str
+    """Optional. The interpreter with its version."""
+    platform: builtins.str
+    """Optional. The platform."""
+    packages: builtins.int
+    """Optional. How many packages were installed."""
+    packages_sha256: builtins.str
+    """Optional. SHA-256 of those packages with their versions, 64 hexadecimal digits."""
+    schema_version: builtins.str
+    """Optional. The version of the schema."""
+    features_version: builtins.str
+    """Optional. The version of the features."""
+    architecture: builtins.str
+    """Optional. The architecture."""
+    seed: builtins.str
+    """Optional. The seed, a whole number; empty for none."""
+    shuffle_sha256: builtins.str
+    """Optional. SHA-256 of the order in which rows were taken, 64 hexadecimal digits; empty for none."""
+    @builtins.property
+    def snapshots(self) -> containers.RepeatedCompositeFieldContainer[DataSnapshot]:
+        """Optional. The data that were read, in the order of their names."""
+
+    def __init__(
+        self,
+        *,
+        code_commit: builtins.str = ...,
+        code_changed: builtins.bool = ...,
+        code_sha256: builtins.str = ...,
+        image: builtins.str = ...,
+        interpreter: builtins.str = ...,
+        platform: builtins.str = ...,
+        packages: builtins.int = ...,
+        packages_sha256: builtins.str = ...,
+        snapshots: abc.Iterable[DataSnapshot] | None = ...,
+        schema_version: builtins.str = ...,
+        features_version: builtins.str = ...,
+        architecture: builtins.str = ...,
+        seed: builtins.str = ...,
+        shuffle_sha256: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["architecture", b"architecture", "code_changed", b"code_changed", "code_commit", b"code_commit", "code_sha256", b"code_sha256", "features_version", b"features_version", "image", b"image", "interpreter", b"interpreter", "packages", b"packages", "packages_sha256", b"packages_sha256", "platform", b"platform", "schema_version", b"schema_version", "seed", b"seed", "shuffle_sha256", b"shuffle_sha256", "snapshots", b"snapshots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class JobReport(message.Message):
+    """A report on a gate, as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class MetricsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class SamplesEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class ChampionEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class CandidateEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class ArtifactsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    GATE_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    EXECUTOR_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
+    SAMPLES_FIELD_NUMBER: builtins.int
+    CHAMPION_FIELD_NUMBER: builtins.int
+    CANDIDATE_FIELD_NUMBER: builtins.int
+    COST_MICROS_FIELD_NUMBER: builtins.int
+    ARTIFACTS_FIELD_NUMBER: builtins.int
+    LINKS_FIELD_NUMBER: builtins.int
+    LOG_SHA256_FIELD_NUMBER: builtins.int
+    ENVIRONMENT_FIELD_NUMBER: builtins.int
+    gate: JobGate.ValueType
+    """Output only. The gate."""
+    attempt: builtins.int
+    """Output only. The attempt."""
+    executor: builtins.str
+    """Output only. The executor that reported."""
+    position: builtins.int
+    """Output only. Where the event is."""
+    cost_micros: builtins.str
+    """Output only. The cost of the job so far, in millionths of its unit."""
+    log_sha256: builtins.str
+    """Output only. SHA-256 of the whole log, 64 hexadecimal digits; empty where there is none."""
+    @builtins.property
+    def metrics(self) -> containers.ScalarMap[builtins.str, builtins.int]:
+        """Output only. Numbers of the run, by name."""
+
+    @builtins.property
+    def samples(self) -> containers.ScalarMap[builtins.str, builtins.int]:
+        """Output only. Sample sizes, by name."""
+
+    @builtins.property
+    def champion(self) -> containers.ScalarMap[builtins.str, builtins.int]:
+        """Output only. Numbers about the version in service, by name."""
+
+    @builtins.property
+    def candidate(self) -> containers.ScalarMap[builtins.str, builtins.int]:
+        """Output only. Numbers about the candidate, by name."""
+
+    @builtins.property
+    def artifacts(self) -> containers.ScalarMap[builtins.str, builtins.str]:
+        """Output only. SHA-256 of each file that was left, by its name, 64 hexadecimal digits."""
+
+    @builtins.property
+    def links(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. Links to logs and reports elsewhere."""
+
+    @builtins.property
+    def environment(self) -> JobEnvironment:
+        """Output only. The environment in which its step ran; absent where none was recorded."""
+
+    def __init__(
+        self,
+        *,
+        gate: JobGate.ValueType = ...,
+        attempt: builtins.int = ...,
+        executor: builtins.str = ...,
+        position: builtins.int = ...,
+        metrics: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        samples: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        champion: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        candidate: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        cost_micros: builtins.str = ...,
+        artifacts: abc.Mapping[builtins.str, builtins.str] | None = ...,
+        links: abc.Iterable[builtins.str] | None = ...,
+        log_sha256: builtins.str = ...,
+        environment: JobEnvironment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["environment", b"environment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "candidate", b"candidate", "champion", b"champion", "cost_micros", b"cost_micros", "environment", b"environment", "executor", b"executor", "gate", b"gate", "links", b"links", "log_sha256", b"log_sha256", "metrics", b"metrics", "position", b"position", "samples", b"samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class JudgedCriterion(message.Message):
     """One criterion, judged."""
 

@@ -406,6 +406,78 @@ class HeartbeatJobResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class RecordEnvironmentRequest(message.Message):
+    """An environment to record."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    TOKEN_FIELD_NUMBER: builtins.int
+    GATE_FIELD_NUMBER: builtins.int
+    ENVIRONMENT_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Its resource name. Format: `models/{model}/jobs/{job}`."""
+    token: builtins.int
+    """Required. The token of the lease."""
+    gate: job_pb2.JobGate.ValueType
+    """Required. The gate, which must be the next one."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    @builtins.property
+    def environment(self) -> job_pb2.JobEnvironment:
+        """Required. The environment."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        token: builtins.int = ...,
+        gate: job_pb2.JobGate.ValueType = ...,
+        environment: job_pb2.JobEnvironment | None = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["environment", b"environment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["environment", b"environment", "gate", b"gate", "ledger", b"ledger", "name", b"name", "request_id", b"request_id", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordEnvironmentResponse(message.Message):
+    """The environment as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    JOB_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    @builtins.property
+    def job(self) -> job_pb2.Job:
+        """Output only. The job as it is now."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+        job: job_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class ReportGateRequest(message.Message):
     """A report on a gate."""
 
@@ -681,6 +753,7 @@ class GetJobResponse(message.Message):
 
     JOB_FIELD_NUMBER: builtins.int
     VERDICTS_FIELD_NUMBER: builtins.int
+    REPORTS_FIELD_NUMBER: builtins.int
     @builtins.property
     def job(self) -> job_pb2.Job:
         """Output only. The job as it is now."""
@@ -689,15 +762,20 @@ class GetJobResponse(message.Message):
     def verdicts(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.JudgedGate]:
         """Output only. The verdicts on its gates so far, in order."""
 
+    @builtins.property
+    def reports(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.JobReport]:
+        """Output only. The reports of executors, in order."""
+
     def __init__(
         self,
         *,
         job: job_pb2.Job | None = ...,
         verdicts: abc.Iterable[job_pb2.JudgedGate] | None = ...,
+        reports: abc.Iterable[job_pb2.JobReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job", "reports", b"reports", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,6 +67,11 @@ class JobServiceStub:
                 request_serializer=ledger_dot_v1_dot_job__service__pb2.HeartbeatJobRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_job__service__pb2.HeartbeatJobResponse.FromString,
                 _registered_method=True)
+        self.RecordEnvironment = channel.unary_unary(
+                '/ledger.v1.JobService/RecordEnvironment',
+                request_serializer=ledger_dot_v1_dot_job__service__pb2.RecordEnvironmentRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_job__service__pb2.RecordEnvironmentResponse.FromString,
+                _registered_method=True)
         self.ReportGate = channel.unary_unary(
                 '/ledger.v1.JobService/ReportGate',
                 request_serializer=ledger_dot_v1_dot_job__service__pb2.ReportGateRequest.SerializeToString,
@@ -171,6 +176,20 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordEnvironment(self, request, context):
+        """Records in which environment the step of the next gate has run; once for a gate in an attempt. A
+        report on the gate of the training is taken only after it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next, or it is recorded already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportGate(self, request, context):
         """Reports the evidence for a gate; the ledger records its verdict with it, and answers with it.
 
@@ -264,6 +283,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.HeartbeatJob,
                     request_deserializer=ledger_dot_v1_dot_job__service__pb2.HeartbeatJobRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_job__service__pb2.HeartbeatJobResponse.SerializeToString,
+            ),
+            'RecordEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordEnvironment,
+                    request_deserializer=ledger_dot_v1_dot_job__service__pb2.RecordEnvironmentRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_job__service__pb2.RecordEnvironmentResponse.SerializeToString,
             ),
             'ReportGate': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportGate,
@@ -456,6 +480,33 @@ class JobService:
             '/ledger.v1.JobService/HeartbeatJob',
             ledger_dot_v1_dot_job__service__pb2.HeartbeatJobRequest.SerializeToString,
             ledger_dot_v1_dot_job__service__pb2.HeartbeatJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.JobService/RecordEnvironment',
+            ledger_dot_v1_dot_job__service__pb2.RecordEnvironmentRequest.SerializeToString,
+            ledger_dot_v1_dot_job__service__pb2.RecordEnvironmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

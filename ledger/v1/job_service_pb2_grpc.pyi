@@ -83,6 +83,16 @@ class JobServiceStub:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
     """
+    RecordEnvironment: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.RecordEnvironmentRequest, _job_service_pb2.RecordEnvironmentResponse]
+    """Records in which environment the step of the next gate has run; once for a gate in an attempt. A
+    report on the gate of the training is taken only after it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next, or it is recorded already.
+    """
     ReportGate: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ReportGateRequest, _job_service_pb2.ReportGateResponse]
     """Reports the evidence for a gate; the ledger records its verdict with it, and answers with it.
 
@@ -179,6 +189,16 @@ class JobServiceAsyncStub(JobServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+    """
+    RecordEnvironment: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RecordEnvironmentRequest, _job_service_pb2.RecordEnvironmentResponse]  # type: ignore[assignment]
+    """Records in which environment the step of the next gate has run; once for a gate in an attempt. A
+    report on the gate of the training is taken only after it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next, or it is recorded already.
     """
     ReportGate: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ReportGateRequest, _job_service_pb2.ReportGateResponse]  # type: ignore[assignment]
     """Reports the evidence for a gate; the ledger records its verdict with it, and answers with it.
@@ -309,6 +329,22 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordEnvironment(
+        self,
+        request: _job_service_pb2.RecordEnvironmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.RecordEnvironmentResponse, _abc.Awaitable[_job_service_pb2.RecordEnvironmentResponse]]:
+        """Records in which environment the step of the next gate has run; once for a gate in an attempt. A
+        report on the gate of the training is taken only after it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next, or it is recorded already.
         """
 
     @_abc_1.abstractmethod

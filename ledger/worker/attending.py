@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ledger.client.jobs import Artifact, RetrainingJob
+from ledger.environment import code_record
 from ledger.events.recipe_document import RecipeDocument
 from ledger.worker.calls import PatientCalls, StoppedError
 from ledger.worker.recipes import RecipeFolders
@@ -12,6 +13,7 @@ from ledger.worker.running import LOG_BYTES_MAX, RunningStep, StepEnd, StepPlace
 from ledger.worker.state import WorkerError
 from ledger.worker.steps import (
     StepError,
+    StepGrounds,
     StepReport,
     artifacts_of,
     read_report,
@@ -52,17 +54,21 @@ class StepRunner:
         place: StepPlace,
         seconds: float,
         each_tick: Callable[[], None],
+        serving: str | None = None,
     ) -> StepResult:
         """Run a step to its end, at most so many seconds; StepError where it has no result.
 
-        `each_tick` is called every second or so; what it raises ends the step.
+        `each_tick` is called every second or so; what it raises ends the step. `serving` is the
+        version that the step is told to be in service; that which is, if left out.
         """
-        serving = self._calls.ask(lambda: self._calls.client.get_model(job.model))
-        task = place.task
+        task, folder = place.task, self._recipes.folder(job)
+        if serving is None:
+            model = self._calls.ask(lambda: self._calls.client.get_model(job.model))
+            serving = model.version_in_service
         try:
-            place.prepare(self._recipes.folder(job))
-            facts = told(job, recipe, task, serving.version_in_service, self._ledger)
-            write_told(place.told, facts)
+            place.prepare(folder)
+            grounds = StepGrounds(serving, self._ledger, code_record(folder))
+            write_told(place.told, told(job, recipe, task, grounds))
         except OSError as error:
             raise WorkerError(
                 f"{error.filename} cannot be used: {error.strerror}.", "See --work and --recipes."

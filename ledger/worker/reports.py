@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ledger.client import LedgerClient
-from ledger.client.jobs import Artifact, ReportedEvidence, ReportedGate, RetrainingJob
+from ledger.client.jobs import (
+    Artifact,
+    DataSnapshot,
+    JobEnvironment,
+    ReportedEvidence,
+    ReportedGate,
+    RetrainingJob,
+)
 from ledger.worker.attending import StepResult
 from ledger.worker.state import PendingReport
 from ledger.worker.steps import RETURN, StepError
@@ -25,6 +32,8 @@ def facts_of(job: RetrainingJob, task: str, result: StepResult, now_text: str) -
         "artifacts": {one.name: one.sha256 for one in result.artifacts},
         "log_sha256": result.place.log_sha256(),
     }
+    if report.environment is not None and task != OBSERVATION:
+        facts["environment"] = report.environment.model_dump()
     if task != DEPLOYMENT:
         return facts
     if report.version is None:
@@ -42,6 +51,14 @@ def send(
         at = facts["in_service_at"]
         changed = client.roll_back_job(job.name, token, in_service_at=at, request_id=request_id)
         return changed.job, None
+    if "environment" in facts:
+        client.record_environment(
+            job.name,
+            token,
+            pending.task,
+            environment_of(facts["environment"]),
+            request_id=f"{request_id}-environment",
+        )
     evidence = _evidence(facts)
     if pending.task == DEPLOYMENT:
         reported = client.deploy_job_version(
@@ -59,6 +76,14 @@ def send(
             job.name, token, pending.task, evidence, request_id=request_id
         )
     return reported.job, reported
+
+
+def environment_of(facts: Mapping[str, Any]) -> JobEnvironment:
+    """Return the environment of a step as calls take it: empty for what there is not."""
+    stated: dict[str, Any] = {name: "" if value is None else value for name, value in facts.items()}
+    stated["snapshots"] = tuple(DataSnapshot(**one) for one in facts["snapshots"])
+    stated["seed"] = None if facts["seed"] is None else int(facts["seed"])
+    return JobEnvironment(**stated)
 
 
 def _evidence(facts: Mapping[str, Any]) -> ReportedEvidence:

@@ -8,18 +8,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, Literal
+from typing import Annotated, Any, BinaryIO, Final, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
 from ledger.client.jobs import Artifact, RetrainingJob
 from ledger.events.base import Decimal, Part, Segment
+from ledger.events.environment import EnvironmentPart
 from ledger.events.jobs import Link, Numbers
 from ledger.events.recipe_document import RecipeDocument
 from ledger.limits import JOB_LINKS_MAX, LABEL_CHARS_MAX, RECIPE_NAMES_MAX
 from ledger.reading import open_plain, parse_json, read_text
 
-STEP_VARIABLE: Final = "DECISION_LEDGER_STEP"
 REPORT_VARIABLE: Final = "DECISION_LEDGER_REPORT"
 RETURN: Final = "roll_back"
 """The task of putting the version back that a job had replaced; every other one is a gate."""
@@ -56,14 +56,26 @@ class StepReport(Part):
     artifacts: dict[_FileName, str] = Field(default_factory=dict, max_length=RECIPE_NAMES_MAX)
     """Files that it leaves, by name: each a path in its folder. The worker reckons the digests."""
     links: list[Link] = Field(default_factory=list, max_length=JOB_LINKS_MAX)
+    environment: EnvironmentPart | None = None
+    """In which environment it ran, as `ledger.environment` collects it."""
     version: VersionPart | None = None
     """Of the gate `deployment` alone."""
     in_service_at: str = ""
     """Of a return alone: when the version before served again; empty for the ledger's now."""
 
 
+class StepGrounds(NamedTuple):
+    """All that a step is told beside its job and its recipe."""
+
+    serving: str
+    """The version of the model that serves; empty for none."""
+    ledger: str
+    code: Mapping[str, Any]
+    """The record of the code in the recipe's folder."""
+
+
 def told(
-    job: RetrainingJob, recipe: RecipeDocument, task: str, serving: str, ledger: str
+    job: RetrainingJob, recipe: RecipeDocument, task: str, grounds: StepGrounds
 ) -> dict[str, Any]:
     """Return what a step is told of its task."""
     gate = next((one for one in recipe.gates if one.gate == task), None)
@@ -77,12 +89,13 @@ def told(
     return {
         "format": "step/1",
         "task": task,
-        "ledger": ledger,
+        "ledger": grounds.ledger,
         "job": job.job,
         "run": job.run_id,
         "attempt": job.attempt,
         "model": job.model,
-        "serving": serving or None,
+        "serving": grounds.serving or None,
+        "code": dict(grounds.code),
         "recipe": {
             "name": job.recipe, "version": job.recipe_version, "digest": job.recipe_digest,
         },

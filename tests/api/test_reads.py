@@ -50,7 +50,7 @@ CHANGES = {
     "ExportService": {"CreateExport", "DeleteExport"},
     "JobService": {
         "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "HeartbeatJob", "LeaseJob",
-        "ProposeJob", "ReportGate", "RollBackJob",
+        "ProposeJob", "RecordEnvironment", "ReportGate", "RollBackJob",
     },
     "LedgerService": {
         "AddCosignature", "ConfirmClock", "CreateLedger", "EraseBodies", "RecordAudit",

@@ -146,6 +146,7 @@ def work(world: World) -> None:
     working.propose("open", "ell")
     working.approve("open")
     token = working.lease("open")
+    working.record_environment("data_integrity", token, "open")
     working.report("data_integrity", token, "open")
 
 

@@ -38,6 +38,12 @@ def lease_twice(paper: Paper) -> int:
     return follow(paper, LEASED, data | {"token": data["token"] + 1}, actor=TWO)
 
 
+def name_no_interpreter(paper: Paper) -> int:
+    found = paper.find("job.environment_recorded.v1", job="open")[0]
+    paper.at(found).data["environment"]["interpreter"] = ""
+    return found
+
+
 def report_under_a_stale_token(paper: Paper) -> int:
     """Report and judge a gate as an executor whose lease is another one's by now."""
     alike = paper.find(REPORTED, job="good", gate="candidate")[0]
@@ -103,6 +109,7 @@ UNJUDGED: Final[dict[str, Callable[[Paper], int]]] = {
     "jobs.forecast": foretell_less,
     "jobs.steps": approve_ones_own,
     "jobs.leases": lease_twice,
+    "jobs.environments": name_no_interpreter,
     "gates.reported": report_under_a_stale_token,
     "gates.judged": worsen_the_evidence,
     "jobs.due": leave_a_verdict_out,

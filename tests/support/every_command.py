@@ -120,6 +120,7 @@ ELSEWHERE = {
     "job approve",
     "job deny",
     "job cancel",
+    "job reproduce",
     "task take",
     "task close",
     "budget show",

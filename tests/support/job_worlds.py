@@ -11,7 +11,9 @@ from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.jobs.deployments import ReturnSpec
 from ledger.application.jobs.proposals import JobSpec
 from ledger.application.recipes.shelf import ChosenRecipe
-from ledger.events.jobs import GateReported
+from ledger.events.environment import EnvironmentPart
+from ledger.events.gate_names import GateName
+from ledger.events.jobs import GateReported, JobEnvironmentRecorded
 from ledger.jobs.machine import Job
 from ledger.storage.records import AppendResult
 from tests.support.world import ANA, START, World
@@ -57,6 +59,17 @@ gates:
       - {name: holds, when: 'metrics["loss"] < 100', rationale: It has to hold in service.}
     window: 2h
 """
+
+
+def environment(**stated: Any) -> EnvironmentPart:  # noqa: ANN401 - members
+    """Return an environment as a step records it, with what is stated otherwise."""
+    usual = {
+        "code_commit": "5a" * 20, "code_changed": False, "code_sha256": "ab" * 32, "image": None,
+        "interpreter": "CPython 3.11.7", "platform": "Linux", "packages": 3,
+        "packages_sha256": "cd" * 32, "snapshots": [], "schema_version": "3",
+        "features_version": "12", "architecture": "gbdt-200", "seed": "7", "shuffle_sha256": None,
+    }  # fmt: skip
+    return EnvironmentPart.model_validate(usual | stated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,25 @@ class Working:
     ) -> AppendResult:  # fmt: skip
         reported = self.reported(gate, token, name, loss=loss, cost=cost)
         return self.world.ledger.jobs.report(by, reported)
+
+    def record_environment(
+        self,
+        gate: GateName,
+        token: int,
+        name: str = "j1",
+        *,
+        by: Caller = ONE,
+        **stated: Any,  # noqa: ANN401
+    ) -> AppendResult:
+        """Record in which environment the step of a gate has run."""
+        recorded = JobEnvironmentRecorded(
+            job=name,
+            attempt=self.job(name).attempt,
+            token=token,
+            gate=gate,
+            environment=environment(**stated),
+        )
+        return self.world.ledger.jobs.record_environment(by, recorded)
 
     def deploy(
         self, token: int, version: str, name: str = "j1", *, by: Caller = ONE, at: int = START

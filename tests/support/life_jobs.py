@@ -82,6 +82,8 @@ def report(life: Life, job: Job, *, cost: int = 0, loss: int = 1, hours: int = 0
         asked, max(1, job.token), job.name, loss=loss, cost=micros
     )
     caller = life.caller(holder(job))
+    if asked == "candidate" and not job.environment_of:
+        Working(life.world).record_environment(asked, max(1, job.token), job.name, by=caller)
     if asked != "deployment":
         life.world.ledger.jobs.report(caller, reported)
         return

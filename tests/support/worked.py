@@ -77,6 +77,9 @@ for where, number in (("metrics", 1), ("samples", 50), ("champion", 90), ("candi
 if task == "training":
     pathlib.Path("model.bin").write_bytes(b"weights of " + told["model"].encode())
     report["artifacts"] = {"model": "model.bin"}
+    from ledger.environment import environment_record, snapshot
+    report["environment"] = environment_record(
+        data=[snapshot("rows", "step.py", 100)], seed=7, shuffle=range(5), schema="3")
 if task == "deployment":
     assert pathlib.Path("model.bin").exists()
     report["version"] = {"model_version": "v2-" + told["job"],

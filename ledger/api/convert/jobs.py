@@ -7,10 +7,18 @@ from pydantic import ValidationError
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import inverse, message_of, numbers, timestamp
+from ledger.application.jobs.reader import RecordedReport
+from ledger.events.environment import EnvironmentPart
 from ledger.events.gate_names import GateName
-from ledger.events.jobs import ArtifactPart, GateJudged, GateReported, JobOutcome
+from ledger.events.jobs import (
+    ArtifactPart,
+    GateJudged,
+    GateReported,
+    JobEnvironmentRecorded,
+    JobOutcome,
+)
 from ledger.jobs.machine import Job, missing_approvals
-from ledger.v1 import job_pb2
+from ledger.v1 import job_pb2, job_service_pb2
 
 GATE_NUMBERS: Final = numbers(job_pb2.JobGate, GateName)
 GATES: Final[dict[int, GateName]] = inverse(GATE_NUMBERS)
@@ -77,6 +85,46 @@ def state_of(known: Job) -> Any:  # noqa: ANN401 - a number of the enumeration
 def verdict(judged: GateJudged) -> job_pb2.JudgedGate:
     """Return the verdict on a gate."""
     return message_of(job_pb2.JudgedGate, judged)
+
+
+def report(recorded: RecordedReport) -> job_pb2.JobReport:
+    """Return a report as recorded, with the environment of its step."""
+    data, environment = recorded.data, recorded.environment
+    return message_of(
+        job_pb2.JobReport,
+        data,
+        executor=recorded.executor,
+        position=recorded.position,
+        artifacts={one.name: one.sha256 for one in data.artifacts},
+        environment=None
+        if environment is None
+        else message_of(job_pb2.JobEnvironment, environment),
+    )
+
+
+def environment(
+    checks: Checks, request: job_service_pb2.RecordEnvironmentRequest, known: Job
+) -> JobEnvironmentRecorded | None:
+    """Return the environment that an executor records; None where it is refused."""
+    sent = request.environment
+    names = [field.name for field in sent.DESCRIPTOR.fields]
+    stated: dict[str, Any] = {name: getattr(sent, name) for name in names}
+    for name in ("code_commit", "image", "packages_sha256", "seed", "shuffle_sha256"):
+        stated[name] = stated[name] or None
+    stated["snapshots"] = [
+        {"name": one.name, "sha256": one.sha256, "rows": one.rows} for one in sent.snapshots
+    ]
+    try:
+        return JobEnvironmentRecorded(
+            job=known.name,
+            attempt=known.attempt,
+            token=request.token,
+            gate=GATES[request.gate],
+            environment=EnvironmentPart.model_validate(stated),
+        )
+    except ValidationError as error:
+        checks.model_errors("environment", error)
+        return None
 
 
 def reported(

@@ -30,6 +30,7 @@ from ledger.events.jobs import (
     JobCancelled,
     JobData,
     JobDenied,
+    JobEnvironmentRecorded,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -48,13 +49,14 @@ TRIES: Final = 5
 _GOVERNOR: Final = Caller(GOVERNOR)
 _SOONER: Final = frozenset({Reason.JOB_REFUSED, Reason.VERSION_CONFLICT})
 """Another server, an executor or a person was sooner."""
-_OF_EXECUTORS: Final = (JobLeaseExtended, GateReported, JobRolledBack)
+_OF_EXECUTORS: Final = (JobLeaseExtended, JobEnvironmentRecorded, GateReported, JobRolledBack)
 _WORDS: Final = {
     JobApproved.TYPE: "approved",
     JobDenied.TYPE: "denied",
     JobCancelled.TYPE: "cancelled",
     JobLeased.TYPE: "leased",
     JobLeaseExtended.TYPE: "kept",
+    JobEnvironmentRecorded.TYPE: "reported on",
     GateReported.TYPE: "reported on",
 }
 Step = Callable[[Job, int], JobData]
@@ -197,6 +199,10 @@ class JobCommands:
             return self.proposal(basis, known, lambda _: [data])
 
         return self.append(caller, JobLeaseExtended.METHOD, decide), self.job(job)
+
+    def record_environment(self, caller: Caller, recorded: JobEnvironmentRecorded) -> AppendResult:
+        """Record in which environment the step of the next gate has run; LEASE_LOST as `report`."""
+        return self.record(caller, JobEnvironmentRecorded.METHOD, recorded.job, lambda *_: recorded)
 
     def report(self, caller: Caller, reported: GateReported) -> AppendResult:
         """Record an executor's evidence for a gate, with the ledger's verdict right behind it.

@@ -2,17 +2,27 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
-from ledger.events.jobs import JOB_TYPES, GateJudged
+from ledger.events.environment import EnvironmentPart
+from ledger.events.jobs import JOB_TYPES, GateJudged, GateReported, JobEnvironmentRecorded
 from ledger.events.registry import decode_data, typed
 from ledger.jobs.machine import Job, Jobs
 from ledger.storage.records import Head, LedgerInfo
 from ledger.storage.store import Store
 
 T = TypeVar("T")
+
+
+class RecordedReport(NamedTuple):
+    """A report on a gate as recorded, and in which environment its step ran."""
+
+    position: int
+    executor: str
+    data: GateReported
+    environment: EnvironmentPart | None
 
 
 class JobReader:
@@ -49,6 +59,25 @@ class JobReader:
         """Return the verdicts on a job's gates, in order."""
         events = self._store.events.of_types(self._origin, (GateJudged.TYPE,), stream=f"jobs/{job}")
         return [typed(one, GateJudged) for one in events if one.body_bytes is not None]
+
+    def reports(self, job: str) -> list[RecordedReport]:
+        """Return what executors reported of a job, in order, each with its environment if known."""
+        types = (JobEnvironmentRecorded.TYPE, GateReported.TYPE)
+        found: list[RecordedReport] = []
+        environment: JobEnvironmentRecorded | None = None
+        for event in self._store.events.of_types(self._origin, types, stream=f"jobs/{job}"):
+            if event.body_bytes is None:
+                continue
+            if event.type == JobEnvironmentRecorded.TYPE:
+                environment = typed(event, JobEnvironmentRecorded)
+                continue
+            data = typed(event, GateReported)
+            is_its_own = environment is not None and (
+                (environment.gate, environment.attempt) == (data.gate, data.attempt)
+            )
+            of_it = environment.environment if environment is not None and is_its_own else None
+            found.append(RecordedReport(event.position, event.body.actor, data, of_it))
+        return found
 
     def _read(self, after: int, until: int) -> Iterable[RecordedEvent]:
         return self._store.events.of_types(self._origin, JOB_TYPES, after=after, at_or_before=until)

@@ -22,6 +22,7 @@ from ledger.events.jobs import (
     JobClosed,
     JobDenied,
     JobDeployed,
+    JobEnvironmentRecorded,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -177,6 +178,12 @@ def jobs_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("jobs.leases", *_OF_LEASES)
 def jobs_leases(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A job is leased to one executor at a time, with the next token, until its time is over."""
+    return _fault(event, fold) or None
+
+
+@rule("jobs.environments", JobEnvironmentRecorded.TYPE)
+def jobs_environments(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """An environment is recorded whole, once, by the holder of the lease, for the next gate."""
     return _fault(event, fold) or None
 
 

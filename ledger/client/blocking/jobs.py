@@ -9,12 +9,20 @@ from ledger.client.inputs import (
     Time,
     Value,
     decimal_text,
+    environment_message,
     evidence_message,
     in_collection,
     number_of,
     timestamp_of,
 )
-from ledger.client.jobs import ChangedJob, JudgedJob, ReportedEvidence, ReportedGate, RetrainingJob
+from ledger.client.jobs import (
+    ChangedJob,
+    JobEnvironment,
+    JudgedJob,
+    ReportedEvidence,
+    ReportedGate,
+    RetrainingJob,
+)
 from ledger.client.records import Appended
 from ledger.v1 import job_pb2
 from ledger.v1 import job_service_pb2 as pb
@@ -73,6 +81,24 @@ class JobCalls(ServiceCalls):
     def heartbeat_job(self, name: str, token: int, *, request_id: str | None = None) -> ChangedJob:
         """Keep `models/{model}/jobs/{job}`; LEASE_LOST means that the work is to stop."""
         request = pb.HeartbeatJobRequest(name=name, token=token)
+        return self._connection.run(Call(request, whole(ChangedJob), request_id))
+
+    def record_environment(
+        self,
+        name: str,
+        token: int,
+        gate: JobGate | str,
+        environment: JobEnvironment,
+        *,
+        request_id: str | None = None,
+    ) -> ChangedJob:
+        """Record in which environment the step of the next gate has run."""
+        request = pb.RecordEnvironmentRequest(
+            name=name,
+            token=token,
+            gate=number_of(gate, JobGate, job_pb2.JobGate, "gate"),
+            environment=environment_message(environment),
+        )
         return self._connection.run(Call(request, whole(ChangedJob), request_id))
 
     def report_gate(
