@@ -1,0 +1,1 @@
+"""The decision-quality benchmark, decided by a running ledger: `python -m tools.quality`."""
