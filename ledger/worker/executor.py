@@ -209,12 +209,20 @@ class Worker:
             if gate != "approval" and not place.done.exists():
                 said = f"{gate} was passed elsewhere; its step runs here again."
                 self._runner.say(job, "step.again", said, task=gate)
-                self._step(job, recipe, gate)
+                self._hold_against_record(job, gate, self._step(job, recipe, gate))
                 place.done.touch()
         result = self._step(job, recipe, task)
         facts = facts_of(job, task, result, self._calls.now_text())
         request_id = uuid7(self._calls.clock)
         self._state.keep_held(pending=PendingReport(task=task, request_id=request_id, facts=facts))
+
+    def _hold_against_record(self, job: RetrainingJob, gate: str, result: StepResult) -> None:
+        """Refuse artifacts that are not those which passed a gate: StepError where one differs."""
+        reports = self._calls.ask(lambda: self._client.get_job(job.name)).reports
+        for report in reports:
+            made = {one.name: one.sha256 for one in result.artifacts}
+            if report.gate.lower() == gate and dict(report.artifacts) != made:
+                raise StepError(f"Made again, the files of {gate} are not those that passed it.")
 
     def _step(self, job: RetrainingJob, recipe: RecipeDocument, task: str) -> StepResult:
         """Run a step under the lease, within what is left of the time of the attempt."""

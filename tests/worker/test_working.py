@@ -250,6 +250,23 @@ def test_a_state_that_is_none_is_named(shop: Workshop) -> None:
         shop.work()
 
 
+def test_a_worker_that_takes_over_deploys_no_file_but_that_which_passed(
+    served: Served, shop: Workshop
+) -> None:
+    shop.propose("j1")
+    shop.behave(deployment={"python": "sys.exit(1)"})
+    assert [one.end for one in shop.work()] == ["step_failed"]
+    other = "pathlib.Path('other.bin').write_text('x')"
+    shop.behave(training={"python": other, "report": {"artifacts": {"model": "other.bin"}}})
+    with shop.client() as client:
+        client.submit([("fares", "log-loss", 0.5, START + timedelta(days=1), "v1", 10)])
+    assert served.service.ledger().jobs.run_due().recorded  # its lease is over
+    [worked] = shop.work("other", "services/worker-2")
+    assert worked.end == "step_failed"
+    assert "the files of training are not those that passed it" in worked.reason
+    assert shop.ran[-1] == "j1 training"
+
+
 def test_a_worker_that_takes_over_makes_the_files_of_passed_gates_again(
     served: Served, shop: Workshop
 ) -> None:
