@@ -175,9 +175,8 @@ class Worker:
             if error.reason not in GONE:
                 raise
             return None  # another worker was sooner
-        lease, appended = given.job.lease, given.appended
-        is_past = appended.repeated_request and given.job.changed_position != appended.position
-        if lease is None or is_past:
+        lease = given.job.lease
+        if lease is None:
             return None
         attempt = given.job.attempt
         self._state.keep_held(token=lease.token, attempt=attempt)

@@ -182,8 +182,12 @@ class JobCommands:
     def heartbeat(self, caller: Caller, job: str, token: int) -> tuple[AppendResult, Job]:
         """Keep a job: its lease is made longer once less than half of it is left.
 
-        LEASE_LOST where another lease followed, or this one has run out.
+        LEASE_LOST where another lease followed, or this one has run out. It counts as heard also
+        where it cannot be recorded: the executor is alive.
         """
+        found = self.job(job)
+        if found.lease is not None and (found.lease.executor, found.token) == (caller.actor, token):
+            self._watch.heard(found)
 
         def decide(basis: JobBasis) -> Proposal:
             known, now = basis.job(job), basis.moment.now
