@@ -1,5 +1,6 @@
 """`decision-ledger job …`."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +9,18 @@ import typer
 from ledger.cli import output
 from ledger.cli.exits import Exit
 from ledger.cli.session import session
-from ledger.events.notation import counted, money
+from ledger.events.notation import counted, listed, money
+from ledger.jobs.forecast_words import error_words, forecast_words
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client.jobs import GateJudgement, JobEnvironment, RetrainingJob
+    from ledger.client.jobs import (
+        GateJudgement,
+        JobEnvironment,
+        JobForecastError,
+        MissingApprovals,
+        RetrainingJob,
+    )
 
 _Job = Annotated[
     str, typer.Argument(metavar="JOB", help="Id of the job, or models/MODEL/jobs/JOB.")
@@ -44,6 +52,7 @@ def propose(
     if not chosen.as_json:
         paid = _paid(job)
         output.say(f"{paid[:1].upper()}{paid[1:]}.")
+        output.say(f"Its forecast is {_forecast(job)}.")
         output.say(f"It {_waits(job)}.")
 
 
@@ -79,12 +88,16 @@ def show(job: _Job) -> None:
         ("job", f"{one.job} of {one.model}, by {one.proposer}, at position {one.position}"),
         ("recipe", f"{one.recipe} version {one.recipe_version}, digest {one.recipe_digest}"),
         ("ground", f"plan at position {one.plan_position}" if one.plan_position else "a person"),
+        ("policy", f"{one.policy} version {one.policy_version}" if one.policy else "none"),
         ("run", one.run_id),
         ("state", _state(one)),
         ("attempt", f"{one.attempt} of {one.attempts}"),
         ("cost", f"{money(one.cost_micros, one.unit)} of {_expected(one)} expected"),
+        ("forecast", _forecast(one)),
         ("budget", _paid(one)),
     ]  # fmt: skip
+    if one.forecast_error is not None:
+        facts.append(("error", f"the cost is {_error(one.forecast_error, one.unit)}"))
     if one.deployment is not None:
         replaced = one.deployment.replaces or "no version"
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
@@ -195,12 +208,7 @@ def _state(one: "RetrainingJob") -> str:
 def _waits(one: "RetrainingJob") -> str:
     """Return what a job waits for, as a sentence goes on with it."""
     if one.missing_approvals:
-        asked = ", ".join(
-            f"{counted(missing.count, 'approval')} {f'as {missing.role}' if missing.role else ''}"
-            .rstrip()
-            for missing in one.missing_approvals
-        )  # fmt: skip
-        return f"waits for {asked}: `decision-ledger job approve {one.job}`"
+        return f"waits for {listed([_approvals(one.job, each) for each in one.missing_approvals])}"
     if one.deployment is not None and one.deployment.observed_until is not None:
         until = output.when(one.deployment.observed_until)
         if one.state == "OBSERVING":
@@ -210,8 +218,24 @@ def _waits(one: "RetrainingJob") -> str:
     return "waits for an executor"
 
 
+def _approvals(job: str, missing: "MissingApprovals") -> str:
+    """Return approvals that a job still takes, with the command that gives one."""
+    said, command = counted(missing.count, "approval"), f"decision-ledger job approve {job}"
+    if not missing.role:
+        return f"{said}: `{command}`"
+    return f"{said} as {missing.role}: `{command} --role {missing.role}`"
+
+
 def _expected(one: "RetrainingJob") -> str:
     return money(one.expected_micros, one.unit)
+
+
+def _forecast(one: "RetrainingJob") -> str:
+    return forecast_words(dataclasses.asdict(one.forecast), one.unit)
+
+
+def _error(error: "JobForecastError", unit: str) -> str:
+    return error_words(error.error_micros, unit, is_within=error.is_within)
 
 
 def _paid(one: "RetrainingJob") -> str:

@@ -38,6 +38,36 @@ class MissingApprovals:
 
 
 @dataclass(frozen=True, slots=True)
+class JobForecast:
+    """The forecast cost and benefit of a job, by the jobs that were over at its proposal.
+
+    Amounts are in millionths of the job's unit; the benefit is None where no plan says it so.
+    """
+
+    jobs: int
+    """How many jobs it rests on, and how many of the same model."""
+    jobs_of_model: int
+    cost_micros: int
+    cost_low_micros: int
+    cost_high_micros: int
+    success_ppm: int
+    """How likely its version stays in service."""
+    benefit_micros: int | None
+    benefit_low_micros: int | None
+    benefit_high_micros: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobForecastError:
+    """How the cost of a job that is over compares with its forecast."""
+
+    error_micros: int
+    """The cost, less what was forecast."""
+    is_within: bool
+    """Whether the cost lies in the interval of the forecast."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetrainingJob:
     """A job: a model is retrained by a recipe, through gates that the ledger judges."""
 
@@ -70,6 +100,12 @@ class RetrainingJob:
     """The budget that pays for it; empty where none covers its model."""
     reserved_micros: int
     """How much the budget keeps for it; 0 once it is over."""
+    policy: str
+    """The policy in force for the model when it was proposed; empty for none."""
+    policy_version: int
+    forecast: JobForecast
+    forecast_error: JobForecastError | None
+    """None until it is over, and where no executor worked on it."""
 
 
 @dataclass(frozen=True, slots=True)

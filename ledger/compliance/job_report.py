@@ -6,6 +6,7 @@ from typing import Any
 from ledger.compliance.files import html_page
 from ledger.compliance.tables import Table, table_of
 from ledger.events.notation import counted, duration, money, percent, shown_time
+from ledger.jobs.forecast_words import error_words, forecast_words
 
 Report = Mapping[str, Any]
 
@@ -32,6 +33,9 @@ def report_facts(report: Report, digest: str) -> Iterator[tuple[str, str]]:
     for gain in report["gains"]:
         yield f"gain at {_gate(gain)}", gain_text(gain)
     yield "cost", _cost(cost)
+    yield "forecast", forecast_words(report["forecast"], cost["unit"])
+    if cost["is_final"] and time["attempts"]:
+        yield "error", f"the cost is {_error(cost)}"
     if time["seconds"] is not None:
         taken, expected = duration(time["seconds"]), duration(time["expected_seconds"])
         yield "time", f"{taken} of {expected} expected"
@@ -60,6 +64,11 @@ def _cost(cost: Report) -> str:
     by = "" if off is None else f", {_signed(off)}"
     so_far = "" if cost["is_final"] else " so far"
     return f"{money(actual, cost['unit'])}{so_far} of {money(expected, cost['unit'])} expected{by}"
+
+
+def _error(cost: Report) -> str:
+    error = int(cost["forecast_error_micros"])
+    return error_words(error, cost["unit"], is_within=cost["is_within_forecast"])
 
 
 def _signed(ppm: int) -> str:

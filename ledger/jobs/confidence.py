@@ -1,8 +1,8 @@
 """The confidence report of a job: a pure function of the events of its run.
 
 It says what was gained with its interval, on which samples, how each gate was judged, what it cost
-against what was expected, and what was not tested. Equal events give equal bytes, whose digest
-names the report.
+against what was expected and forecast, and what was not tested. Equal events give equal bytes,
+whose digest names the report.
 Amounts and times are as events have them, changes are of the candidate against the version in
 service: whether less is better is for the criteria, which are here with their verdicts.
 """
@@ -123,6 +123,7 @@ class _Report:
             "gates": gates,
             "not_tested": list(self._not_tested(gates, gains)),
             "cost": self._cost(),
+            "forecast": proposed["forecast"],
             "time": self._time(),
             "approvals": [self._approval(one) for one in self._of(JobApproved.TYPE)],
             "artifacts": [
@@ -252,12 +253,15 @@ class _Report:
     def _cost(self) -> Json:
         expected = int(self._job.proposed["expected"]["cost_micros"])
         actual = self._job.cost_micros
+        end = next(self._of(JobClosed.TYPE), None)
         return {
             "unit": self._job.proposed["expected"]["unit"],
             "expected_micros": str(expected),
             "actual_micros": str(actual),
             "difference_ppm": _ratio(actual - expected, expected),
-            "is_final": any(self._of(JobClosed.TYPE)),
+            "is_final": end is not None,
+            "forecast_error_micros": None if end is None else end.data["forecast_error_micros"],
+            "is_within_forecast": None if end is None else end.data["is_within_forecast"],
             "by_gate": [
                 {"gate": one.data["gate"], "cost_micros": one.data["cost_micros"]}
                 for one in self._reports.values()

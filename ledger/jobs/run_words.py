@@ -36,6 +36,7 @@ from ledger.events.plans import PLAN_TYPES
 from ledger.events.reuse import ReuseProposed
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.governance.case_words import told_case
+from ledger.jobs.forecast_words import error_words, forecast_words
 from ledger.jobs.machine import Job
 
 DIGEST_DIGITS: Final = 12
@@ -133,9 +134,11 @@ def _reuse(told: Told) -> str:
 def _proposed(told: Told) -> str:
     data = told.data
     why = f": {data['reason']}" if data["reason"] else ""
+    under = f" under {data['policy']} version {data['policy_version']}" if data["policy"] else ""
+    made = forecast_words(data["forecast"], data["expected"]["unit"])
     return (
         f"{told.actor} proposed job {data['job']} by {data['recipe']} version "
-        f"{data['recipe_version']}{why}"
+        f"{data['recipe_version']}{under}, forecast at {made}{why}"
     )
 
 
@@ -224,7 +227,18 @@ def _closed(told: Told) -> str:
     data = told.data
     outcome = data["outcome"].replace("_", " ")
     cost, expected = told.money(data["cost_micros"]), told.money(data["expected_micros"])
-    return f"The job ended, {outcome}, at {cost} of {expected} expected: {data['reason']}"
+    return (
+        f"The job ended, {outcome}, at {cost} of {expected} expected{_off(told)}: {data['reason']}"
+    )
+
+
+def _off(told: Told) -> str:
+    """Return how far the cost is from its forecast; empty where no executor worked on the job."""
+    if told.job is None or not told.job.token:
+        return ""
+    unit, error = told.job.proposed["expected"]["unit"], int(told.data["forecast_error_micros"])
+    words = error_words(error, unit, is_within=told.data["is_within_forecast"])
+    return f", {words}"
 
 
 # ---- its budget ----------------------------------------------------------------------------------

@@ -230,6 +230,84 @@ class MissingApprovals(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class JobForecast(message.Message):
+    """The forecast cost and benefit of a job when it was proposed, by the jobs that were over then."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: builtins.int
+    JOBS_OF_MODEL_FIELD_NUMBER: builtins.int
+    COST_MICROS_FIELD_NUMBER: builtins.int
+    COST_LOW_MICROS_FIELD_NUMBER: builtins.int
+    COST_HIGH_MICROS_FIELD_NUMBER: builtins.int
+    SUCCESS_PPM_FIELD_NUMBER: builtins.int
+    BENEFIT_MICROS_FIELD_NUMBER: builtins.int
+    BENEFIT_LOW_MICROS_FIELD_NUMBER: builtins.int
+    BENEFIT_HIGH_MICROS_FIELD_NUMBER: builtins.int
+    jobs: builtins.int
+    """Output only. How many jobs it rests on: those that an executor worked on and that were over."""
+    jobs_of_model: builtins.int
+    """Output only. How many of them were of the same model."""
+    cost_micros: builtins.str
+    """Output only. The forecast cost, in millionths of the job's unit."""
+    cost_low_micros: builtins.str
+    """Output only. The interval of the cost, from, in millionths of the unit."""
+    cost_high_micros: builtins.str
+    """Output only. The interval of the cost, to, in millionths of the unit."""
+    success_ppm: builtins.int
+    """Output only. How likely its version stays in service, in parts per million."""
+    benefit_micros: builtins.str
+    """Output only. The benefit in its plan, so far as it is likely, in millionths of the unit; empty
+    where no plan says it in this unit.
+    """
+    benefit_low_micros: builtins.str
+    """Output only. The interval of the benefit, from, in millionths of the unit; empty with it."""
+    benefit_high_micros: builtins.str
+    """Output only. The interval of the benefit, to, in millionths of the unit; empty with it."""
+    def __init__(
+        self,
+        *,
+        jobs: builtins.int = ...,
+        jobs_of_model: builtins.int = ...,
+        cost_micros: builtins.str = ...,
+        cost_low_micros: builtins.str = ...,
+        cost_high_micros: builtins.str = ...,
+        success_ppm: builtins.int = ...,
+        benefit_micros: builtins.str = ...,
+        benefit_low_micros: builtins.str = ...,
+        benefit_high_micros: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["benefit_high_micros", b"benefit_high_micros", "benefit_low_micros", b"benefit_low_micros", "benefit_micros", b"benefit_micros", "cost_high_micros", b"cost_high_micros", "cost_low_micros", b"cost_low_micros", "cost_micros", b"cost_micros", "jobs", b"jobs", "jobs_of_model", b"jobs_of_model", "success_ppm", b"success_ppm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class JobForecastError(message.Message):
+    """How the cost of a job that is over compares with its forecast."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ERROR_MICROS_FIELD_NUMBER: builtins.int
+    IS_WITHIN_FIELD_NUMBER: builtins.int
+    error_micros: builtins.str
+    """Output only. The cost, less what was forecast, in millionths of the unit; below 0 where it cost less."""
+    is_within: builtins.bool
+    """Output only. True if the cost lies in the interval of the forecast."""
+    def __init__(
+        self,
+        *,
+        error_micros: builtins.str = ...,
+        is_within: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["error_micros", b"error_micros", "is_within", b"is_within"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Job(message.Message):
     """A job: a model is retrained by a recipe, through gates that the ledger judges."""
 
@@ -261,6 +339,10 @@ class Job(message.Message):
     UNIT_FIELD_NUMBER: builtins.int
     BUDGET_FIELD_NUMBER: builtins.int
     RESERVED_MICROS_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
+    POLICY_VERSION_FIELD_NUMBER: builtins.int
+    FORECAST_FIELD_NUMBER: builtins.int
+    FORECAST_ERROR_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name. Format: `models/{model}/jobs/{job}`."""
     job: builtins.str
@@ -305,6 +387,10 @@ class Job(message.Message):
     """Output only. Id of the budget that pays for it; empty where none covers its model."""
     reserved_micros: builtins.str
     """Output only. How much its budget keeps for it, in millionths of the unit; 0 once it is over."""
+    policy: builtins.str
+    """Output only. Id of the policy in force for the model when it was proposed; empty for none."""
+    policy_version: builtins.int
+    """Output only. Version of that policy, whose approvals, criteria and margin it has; 0 for none."""
     @builtins.property
     def gates(self) -> containers.RepeatedScalarFieldContainer[JobGate.ValueType]:
         """Output only. The gates in their order."""
@@ -320,6 +406,14 @@ class Job(message.Message):
     @builtins.property
     def missing_approvals(self) -> containers.RepeatedCompositeFieldContainer[MissingApprovals]:
         """Output only. Approvals that it waits for."""
+
+    @builtins.property
+    def forecast(self) -> JobForecast:
+        """Output only. The forecast of its cost and benefit when it was proposed."""
+
+    @builtins.property
+    def forecast_error(self) -> JobForecastError:
+        """Output only. The error of that; absent until it is over, and where no executor worked on it."""
 
     def __init__(
         self,
@@ -350,10 +444,14 @@ class Job(message.Message):
         unit: builtins.str = ...,
         budget: builtins.str = ...,
         reserved_micros: builtins.str = ...,
+        policy: builtins.str = ...,
+        policy_version: builtins.int = ...,
+        forecast: JobForecast | None = ...,
+        forecast_error: JobForecastError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "lease", b"lease"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "expected_micros", b"expected_micros", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "expected_micros", b"expected_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.client import AsyncLedgerClient, LedgerClient, LedgerRefusedError
-from ledger.client.jobs import Artifact, ReportedEvidence
+from ledger.client.jobs import Artifact, JobForecast, JobForecastError, ReportedEvidence
 from ledger.v1 import job_pb2
 from ledger.v1 import job_service_pb2 as pb
 from ledger.v1.job_service_pb2_grpc import JobServiceStub as Stub
@@ -94,6 +94,7 @@ def test_an_executor_takes_a_job_through_its_gates(served: Served, worker: Ledge
     token = token_of(worker)
     over = worker.roll_back_job(FARES, token, in_service_at=START)
     assert (over.job.state, over.job.outcome) == ("CLOSED", "ROLLED_BACK")
+    assert over.job.forecast_error == JobForecastError(error_micros=-3_000_000, is_within=True)
     assert worker.get_model("fares").version_in_service == "v1"
 
 
@@ -121,6 +122,37 @@ def test_a_job_is_denied_by_a_person_and_listed_with_its_end(served: Served) -> 
         [one] = client.list_jobs("hotels")
         assert (one.outcome, one.reason) == ("DENIED", "users/bob denied it.")
         assert client.list_jobs("fares") == []
+
+
+def test_a_job_states_the_policy_and_the_forecast_that_it_was_proposed_with(
+    served: Served,
+) -> None:
+    proposed(served)
+    with served.client(actor="users/ana") as client:
+        job = client.get_job(FARES).job
+        assert (job.policy, job.policy_version) == ("fleet", 1)
+        assert job.forecast == JobForecast(
+            jobs=0, jobs_of_model=0, cost_micros=5_000_000, cost_low_micros=0,
+            cost_high_micros=10_000_000, success_ppm=500_000, benefit_micros=None,
+            benefit_low_micros=None, benefit_high_micros=None,
+        )  # fmt: skip
+        assert job.forecast_error is None
+        cancelled = client.cancel_job(FARES, "no machine is free").job
+        assert (cancelled.outcome, cancelled.forecast_error) == ("CANCELLED", None)
+        later = client.propose_job("hotels", "weekly", reason="it got worse").job
+        assert later.forecast == job.forecast, "what no executor worked on teaches nothing"
+
+
+def test_a_job_rests_its_forecast_on_those_that_were_worked_on(
+    served: Served, worker: LedgerClient
+) -> None:
+    failed = worker.report_gate(FARES, token_of(worker), "data-integrity", missing(99)).job
+    assert failed.forecast_error == JobForecastError(error_micros=-5_000_000, is_within=True)
+    with served.client(actor="users/ana") as client:
+        later = client.propose_job("hotels", "weekly", reason="it got worse").job.forecast
+    assert (later.jobs, later.jobs_of_model) == (1, 0)
+    assert later.cost_micros == 4_000_000
+    assert later.success_ppm == 400_000
 
 
 def test_a_job_is_named_with_its_model(served: Served, worker: LedgerClient) -> None:

@@ -94,8 +94,8 @@ def test_each_event_stands_under_the_one_that_it_follows_from(working: Working) 
     closed = entry(found, "job.closed")
     assert path(found, closed) == ["job.closed", *job]
     assert closed.text == (
-        "The job ended, rolled back, at 1.00 EUR of 5.00 EUR expected: The gate observation was "
-        "not passed. v1 serves again."
+        "The job ended, rolled back, at 1.00 EUR of 5.00 EUR expected, 4.00 EUR below the forecast,"
+        " within its interval: The gate observation was not passed. v1 serves again."
     )
 
 
@@ -115,7 +115,10 @@ def test_a_job_without_a_decision_has_a_run_of_its_own(working: Working) -> None
     assert job.run_id not in {None, run_of(working)}
     found = lineage(working, job.run_id or "")
     assert [one.text for one in found.entries] == [
-        "users/ana proposed job j2 by monthly version 1: it got worse.",
+        (
+            "users/ana proposed job j2 by monthly version 1 under main version 1, forecast at "
+            "5.00 EUR (0.00 to 10.00), 50.0% likely to stay, by the recipe alone: it got worse."
+        ),
         "users/bob denied it: too dear.",
         "The job ended, denied, at 0.00 EUR of 5.00 EUR expected: users/bob denied it.",
     ]

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.client.jobs import ReportedEvidence
 from tests.cli.conftest import Run, against
 from tests.support.job_worlds import RECIPE
-from tests.support.live_fleet import furnish
+from tests.support.live_fleet import POLICY, furnish
 from tests.support.served import Served, serving
 
 ANA, BOB = ("--actor", "users/ana"), ("--actor", "users/bob")
@@ -34,11 +35,11 @@ def test_a_job_is_proposed_approved_shown_and_cancelled(cli: Run) -> None:
     misused = cli("job", "propose", "fares", "--recipe", "weekly", *ANA)
     assert misused.code != 0
     assert "Name the plan that admitted the model, or say why" in misused.err
-    done = cli(
+    proposed = cli(
         "job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA
     )
-    assert done.out.startswith("Proposed job j1 of fares at position ")
-    assert "It waits for 1 approval: `decision-ledger job approve j1`." in done.err
+    assert proposed.out.startswith("Proposed job j1 of fares at position ")
+    assert "It waits for 1 approval: `decision-ledger job approve j1`." in proposed.err
     refused = cli("job", "approve", "j1", *ANA)
     assert "is the person who proposed it" in refused.err
     assert refused.code == 1
@@ -47,6 +48,12 @@ def test_a_job_is_proposed_approved_shown_and_cancelled(cli: Run) -> None:
     assert "waits for an executor" in done.err
     shown = cli("job", "show", "models/fares/jobs/j1")
     assert "0.00 EUR of 5.00 EUR expected" in shown.out
+    rows = dict(line.split(maxsplit=1) for line in shown.out.splitlines())
+    assert rows["policy"] == "fleet version 1"
+    forecast = "5.00 EUR (0.00 to 10.00), 50.0% likely to stay, by the recipe alone"
+    assert rows["forecast"] == forecast
+    assert f"Its forecast is {forecast}." in proposed.err
+    assert "error" not in rows
     assert "data_integrity, candidate, holdout, deployment, observation" in shown.out
     head, row = cli("job", "list", "--state", "ready").out.splitlines()
     assert head.split() == ["JOB", "MODEL", "RECIPE", "GATES", "ATTEMPT", "STATE", "COST"]
@@ -88,3 +95,43 @@ def test_a_job_is_denied_and_one_in_progress_names_its_executor(served: Served, 
     shown = cli("job", "show", "j2")
     assert "leased to services/worker-1 until " in shown.out
     assert "is worked on by services/worker-1" in shown.err
+
+
+def test_a_proposal_says_which_roles_are_to_approve_and_how_to(tmp_path: Path) -> None:
+    asking = POLICY.replace("policy/1", "policy/2") + (
+        "jobs: {approvals: [{role: model-owner, count: 2}]}\n"
+    )
+    with serving(tmp_path) as served:
+        served.create()
+        with served.client(actor="users/ana") as client:
+            furnish(client, ("fares",), document=asking)
+            made = client.draft_recipe("weekly", RECIPE, "because")
+        with served.client(actor="users/bob") as client:
+            client.approve_recipe("weekly", 1, made.version.digest)
+        cli = against(served)
+        done = cli(
+            "job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA
+        )
+        assert (
+            "It waits for 1 approval: `decision-ledger job approve j1` and 2 approvals as "
+            "model-owner: `decision-ledger job approve j1 --role model-owner`."
+        ) in done.err
+        done = cli("job", "approve", "j1", *BOB)
+        assert "It waits for 2 approvals as model-owner: " in done.err
+        refused = cli("job", "approve", "j1", "--role", "model-owner", "--actor", "users/cleo")
+        assert "users/cleo does not hold the role model-owner" in refused.err
+
+
+def test_a_job_that_is_over_says_how_far_its_cost_is_from_the_forecast(
+    served: Served, cli: Run
+) -> None:
+    cli("job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA)
+    cli("job", "approve", "j1", *BOB)
+    name = "models/fares/jobs/j1"
+    with served.client(actor="services/worker-1") as worker:
+        lease = worker.lease_job(name).job.lease
+        assert lease is not None
+        dear = ReportedEvidence(metrics={"missing": 99}, cost_micros=12_500_000)
+        worker.report_gate(name, lease.token, "data-integrity", dear)
+    shown = cli("job", "show", "j1").out
+    assert "the cost is 7.50 EUR above the forecast, outside its interval" in shown

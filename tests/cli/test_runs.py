@@ -43,7 +43,8 @@ def test_a_run_is_shown_as_a_tree_by_its_id_or_by_a_job(served: Served, tmp_path
     title, proposed, approved = shown.out.splitlines()
     run_id = title.partition(" ")[0]
     assert title == f"{run_id} of fares"
-    assert proposed.startswith("└─ users/ana proposed job j1 by weekly version 1: <b>it</b> got ")
+    assert proposed.startswith("└─ users/ana proposed job j1 by weekly version 1 under ")
+    assert " by the recipe alone: <b>it</b> got worse. (position " in proposed
     assert approved.startswith("   └─ users/bob approved that it begins: fine. (position ")
     assert "2 events up to position " in shown.err
     page = tmp_path / "pages" / "run.html"

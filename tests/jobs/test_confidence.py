@@ -117,7 +117,14 @@ def test_a_job_that_was_taken_back_says_so_with_every_verdict(working: Working) 
     assert report["cost"] | {"by_gate": []} == {
         "unit": "EUR", "expected_micros": "5000000", "actual_micros": "1000000",
         "difference_ppm": -800_000, "is_final": True, "by_gate": [],
+        "forecast_error_micros": "-4000000", "is_within_forecast": True,
     }  # fmt: skip
+    assert report["forecast"] == working.job().proposed["forecast"]
+    facts = dict(report_facts(report, "0" * 64))
+    assert facts["forecast"] == (
+        "5.00 EUR (0.00 to 10.00), 50.0% likely to stay, by the recipe alone"
+    )
+    assert facts["error"] == "the cost is 4.00 EUR below the forecast, within its interval"
     [gain] = report["gains"]
     assert (gain["champion"], gain["candidate"], gain["size"]) == (100, 1, None)
     assert report["artifacts"][0]["name"] == "model.bin"
@@ -190,3 +197,18 @@ def test_a_person_who_cancels_it_ends_the_report(working: Working) -> None:
     working.world.ledger.jobs.cancel(ANA, "j1", "too early")
     report = made(working)
     assert (report["outcome"], report["why"]) == ("cancelled", "users/ana cancelled it.")
+
+
+def test_the_error_of_the_forecast_is_told_of_a_job_that_is_over_and_was_worked_on(
+    working: Working,
+) -> None:
+    working.propose()
+    report = made(working)
+    assert (report["cost"]["forecast_error_micros"], report["cost"]["is_within_forecast"]) == (
+        None, None,
+    )  # fmt: skip
+    assert "error" not in dict(report_facts(report, "0" * 64))
+    working.world.ledger.jobs.deny(BOB, "j1", "too dear")
+    denied = made(working)
+    assert denied["cost"]["forecast_error_micros"] == "-5000000"
+    assert "error" not in dict(report_facts(denied, "0" * 64))

@@ -18,6 +18,7 @@ from ledger.events.jobs import (
     JobOutcome,
 )
 from ledger.jobs.machine import Job, missing_approvals
+from ledger.jobs.steps import closing
 from ledger.v1 import job_pb2, job_service_pb2
 
 GATE_NUMBERS: Final = numbers(job_pb2.JobGate, GateName)
@@ -74,6 +75,17 @@ def job(known: Job) -> job_pb2.Job:
         unit=data["expected"]["unit"],
         budget=data["budget"] or "",
         reserved_micros=str(0 if known.is_over else known.set_aside_micros),
+        forecast_error=_forecast_error(known),
+    )
+
+
+def _forecast_error(known: Job) -> job_pb2.JobForecastError | None:
+    """Return how far the cost of a job is from its forecast; None while that says nothing."""
+    if not known.is_over or not known.token:
+        return None
+    end = closing(known)
+    return job_pb2.JobForecastError(
+        error_micros=end.forecast_error_micros, is_within=end.is_within_forecast
     )
 
 
