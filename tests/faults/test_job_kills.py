@@ -46,6 +46,7 @@ from tests.support.job_calls import (
     furnish_jobs,
     let_pass,
     named,
+    record_environment,
     report,
     staff,
     take_back,
@@ -228,6 +229,7 @@ def all_lost(client: LedgerClient, token: int) -> None:
     lost(lambda: client.heartbeat_job(JOB, token))
     for gate in (*GATES, "observation"):
         lost(lambda: report(client, JOB, token, gate))  # noqa: B023
+    lost(lambda: record_environment(client, JOB, token))
     lost(lambda: deploy(client, JOB, token))
     lost(lambda: take_back(client, JOB, token))
 
@@ -263,6 +265,8 @@ def test_the_job_of_a_killed_executor_is_finished_by_another_and_the_first_is_re
                 for gate in GATES[known.gates_passed :]:
                     if first:
                         all_lost(one, first)
+                    if gate == "training":
+                        record_environment(two, JOB, token)
                     report(two, JOB, token, gate)
                 deploy(two, JOB, token)
             report(two, JOB, ana.get_job(JOB).job.attempt, "observation", loss=500)

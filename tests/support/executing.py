@@ -12,9 +12,9 @@ from typing import Final, Self
 
 from ledger.client import LedgerClient
 from tests.support.forked import ROOT, Forked
-from tests.support.job_calls import GATES, deploy, report, token_of
+from tests.support.job_calls import GATES, deploy, record_environment, report, token_of
 
-CALLS: Final = ("lease", "heartbeat", *GATES, "deploy")
+CALLS: Final = ("lease", "heartbeat", *GATES[:3], "environment", *GATES[3:], "deploy")
 """The calls of an executor, in their order; a recipe without approvals between."""
 
 
@@ -30,6 +30,7 @@ def execute(address: str, actor: str, job: str, deadline: float) -> None:
         calls: dict[str, Callable[[], object]] = {
             "lease": lease,
             "heartbeat": lambda: client.heartbeat_job(job, token),
+            "environment": lambda: record_environment(client, job, token),
             "deploy": lambda: deploy(client, job, token),
         }
         for name in CALLS:

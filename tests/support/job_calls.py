@@ -11,7 +11,7 @@ from ledger.application.authority.authority import CredentialUse
 from ledger.application.commands import Caller
 from ledger.application.ledger import LedgerApplication
 from ledger.client import LedgerClient
-from ledger.client.jobs import ChangedJob, ReportedEvidence, ReportedGate
+from ledger.client.jobs import ChangedJob, JobEnvironment, ReportedEvidence, ReportedGate
 from ledger.events.authority import (
     ACTIONS,
     ActorRegistered,
@@ -123,6 +123,19 @@ def report(
     return client.report_gate(job, token, gate, evidence, request_id=request_id or None)
 
 
+def record_environment(
+    client: LedgerClient, job: str, token: int, *, request_id: str = ""
+) -> ChangedJob:
+    """Record in which environment the training ran: its report is not taken before."""
+    environment = JobEnvironment(
+        code_sha256="ab" * 32, interpreter="CPython 3.11.7", platform="Linux", packages=3,
+        packages_sha256="cd" * 32, schema_version="3", seed=7,
+    )  # fmt: skip
+    return client.record_environment(
+        job, token, "training", environment, request_id=request_id or None
+    )
+
+
 def deploy(client: LedgerClient, job: str, token: int, *, request_id: str = "") -> ReportedGate:
     """Deploy a version that is named after the job."""
     return client.deploy_job_version(
@@ -203,6 +216,8 @@ class Life:
 
     def reported(self, *gates: str, actor: str = ONE, loss: int = 1) -> "Life":
         for one in gates:
+            if one == "training":
+                self._add(actor, lambda c, t, r: record_environment(c, self.name, t, request_id=r))
             self._add(
                 actor,
                 lambda c, t, r, g=one: report(c, self.name, t, g, loss=loss, request_id=r),  # type: ignore[misc]
