@@ -13,6 +13,7 @@ from math import isqrt
 from typing import Final
 
 from ledger.events.jobs import ForecastPart
+from ledger.events.notation import money, share
 from ledger.events.values import PPM
 
 PRIOR_JOBS: Final = 4
@@ -101,6 +102,6 @@ def margin_fault(made: ForecastPart, margin_ppm: int | None) -> str:
     if int(made.benefit_micros) * PPM >= int(made.cost_micros) * (PPM + margin_ppm):
         return ""
     return (
-        f"its forecast benefit of {made.benefit_micros} micros is below its forecast cost of "
-        f"{made.cost_micros} micros and the margin of {margin_ppm} parts per million"
+        f"its forecast benefit of {money(int(made.benefit_micros))} is below its forecast cost of "
+        f"{money(int(made.cost_micros))} and the margin of {share(margin_ppm)} that its policy asks"
     )

@@ -74,5 +74,8 @@ def test_a_benefit_below_the_cost_by_the_margin_is_a_fault_and_at_the_border_it_
     made = forecast([], "a", 10 * EUR, 24 * EUR)  # 12 for 10
     assert margin_fault(made, None) == ""
     assert margin_fault(made, 200_000) == ""
-    assert "12000000 micros is below" in margin_fault(made, 200_001)
+    assert margin_fault(made, 200_001) == (
+        "its forecast benefit of 12.00 is below its forecast cost of 10.00 and the margin of "
+        "20.0001% that its policy asks"
+    )
     assert margin_fault(forecast([], "a", 10 * EUR, None), 200_001) == ""
