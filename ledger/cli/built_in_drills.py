@@ -30,7 +30,7 @@ def run(
         bool, typer.Option("--record/--no-record", help="Whether the server records the results.")
     ] = True,
 ) -> None:
-    """Attack a copy of the ledger in ten ways, and say what noticed each and how fast.
+    """Attack a copy of the ledger in each built-in way, and say what noticed each and how fast.
 
     The ledger itself is only read: a SQLite file is copied as a backup is, for PostgreSQL and
     where there is no file a small ledger is made. Exits with 4 if an attack was not detected.

@@ -21,11 +21,11 @@ ratified an emergency did."""
 _BACK: Final = frozenset({"roll_back", "reverted"})
 _BASES: Final = {
     "direct": "no policy asked for approvals",
-    "approved": "by its approvals",
+    "approved": "with the approvals asked for",
     "roll_back": "as a roll-back",
     "emergency": "in an emergency",
     "reverted": "as an emergency was over",
-    "scheduled": "by its approvals, at the time that was set for it",
+    "scheduled": "with the approvals asked for, at the time that was set for it",
 }
 
 _APPROVAL_BASES: Final = {

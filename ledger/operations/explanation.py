@@ -84,11 +84,17 @@ def told_standing(standing: PolicyStanding) -> str:
     said = (
         f"{standing.policy} version {standing.version} ({standing.title}). {standing.drafted_by} "
         f"drafted it {shown(standing.drafted_at)}, at position {standing.drafted_position}: "
-        f"{standing.drafted_because}. {standing.activated_by} brought it into force for "
+        f"{_ended(standing.drafted_because)} {standing.activated_by} brought it into force for "
         f"{scope_text(standing.scope)} {shown(standing.activated_at)}, at position "
-        f"{standing.activated_position}{basis_of(standing.answer)}: {standing.activated_because}."
+        f"{standing.activated_position}{basis_of(standing.answer)}: "
+        f"{_ended(standing.activated_because)}"
     )
     return " ".join([said, *(standing.answer.sentences if standing.answer else ())])
+
+
+def _ended(text: str) -> str:
+    """Return what a person wrote with one full stop, whether it has one or not."""
+    return f"{text.rstrip('.')}."
 
 
 def basis_of(answer: PolicyAnswer | None) -> str:

@@ -141,11 +141,13 @@ def test_a_roll_back_rests_on_the_approvals_of_what_it_returned_to(world: Govern
     assert (found.basis, found.returned_to.position) == ("roll_back", first)
     assert (found.activation.actor, found.activation.rationale) == ("users/pat", "worse")
     back, *approvals = in_words(world)
-    assert f"It had come into force at position {first} before, by its approvals" in back
+    assert (
+        f"It had come into force at position {first} before, with the approvals asked for" in back
+    )
     assert [one.split(",")[0] for one in approvals] == ["users/sam", "users/kim"]
     facts = dict(pack_facts(packed(world), "", "EUR"))
     assert "as a roll-back: worse" in facts["in force"]
-    assert f"at position {first}, by its approvals" in facts["returned to"]
+    assert f"at position {first}, with the approvals asked for" in facts["returned to"]
     assert {one[2] for one in approvals_shown(world)} == {"the activation returned to"}
 
 
@@ -205,7 +207,7 @@ def test_what_comes_back_after_an_emergency_names_that_and_its_own_approvals(
     over, back, *_ = in_words(world)
     assert f"the emergency of position {called} was over: users/pat" in over
     assert "no person ratified it in time" in over
-    assert "by its approvals" in back
+    assert "with the approvals asked for" in back
     facts = dict(pack_facts(packed(world), "", "EUR"))
     assert f"at position {called}; no person ratified it in time" in facts["ended emergency"]
 

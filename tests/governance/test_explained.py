@@ -5,6 +5,7 @@ decision is read, as data and in words, also after another version has replaced 
 and a task are answered, and told.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from ledger.api.convert.grounds import standing
@@ -44,9 +45,11 @@ def test_a_decision_names_who_approved_its_policy_in_which_role_and_when(tmp_pat
     assert all(events[one.position].body.actor == one.actor for one in told.answer.approvals)
     words = told_standing(told)
     assert "users/pat brought it into force for the whole ledger" in words
-    assert ", by its approvals: go." in words
+    assert ", with the approvals asked for: go." in words
     assert f"users/sam, as {APPROVER}, approved it " in words
     assert "(reviewed and approved): fine." in words
+    assert ": Agreed. users/" in told_standing(replace(told, drafted_because="Agreed."))
+    assert "Agreed.." not in told_standing(replace(told, activated_because="Agreed."))
     world.close()
 
 
