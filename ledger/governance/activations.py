@@ -23,7 +23,14 @@ from ledger.governance.requirements import (
     requirements,
     unreachable,
 )
-from ledger.governance.steps import Data, Judge, StepTimes, approver_fault, scope_fault
+from ledger.governance.steps import (
+    Data,
+    Judge,
+    StepTimes,
+    approver_fault,
+    reason_fault,
+    scope_fault,
+)
 
 
 def activation_fault(
@@ -42,7 +49,8 @@ def activation_fault(
         return f"nothing could follow it, as its own approvals could not be given: {why}"
     if basis is None:
         return _direct_fault(state, scope)
-    if fault := scope_fault(state, scope) or _form_fault(state, actor, scope, data):
+    form = scope_fault(state, scope) or reason_fault(data)
+    if fault := form or _form_fault(state, actor, scope, data):
         return fault
     if basis == "approved":
         return _approved_fault(state, authority, data, moment)

@@ -140,6 +140,12 @@ def _submitted_fault(
     return ""
 
 
+def reason_fault(data: Data) -> str:
+    """Return that a step gives no reason where it is to give one; empty where it does."""
+    said = data.get("reason", data.get("rationale"))
+    return "it gives no reason" if said is not None and not said.strip() else ""
+
+
 def scope_fault(state: LifecycleState, scope: ScopeKey) -> str:
     """Return what is wrong with a scope by itself, or with the model that it names."""
     if (scope.kind == "model") != (scope.model is not None) or (scope.kind == "labels") != bool(

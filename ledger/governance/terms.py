@@ -15,7 +15,15 @@ from ledger.events.policies import (
 from ledger.events.values import parse_time
 from ledger.governance.activations import quorum_fault
 from ledger.governance.lifecycle import LifecycleState, scope_key
-from ledger.governance.steps import Data, Judge, StepTimes, scope_fault, step_fault, version_fault
+from ledger.governance.steps import (
+    Data,
+    Judge,
+    StepTimes,
+    reason_fault,
+    scope_fault,
+    step_fault,
+    version_fault,
+)
 
 
 def taken_fault(
@@ -27,6 +35,8 @@ def taken_fault(
     moment: StepTimes,
 ) -> str:
     """Return why a step of any type may not be taken; empty where it may."""
+    if fault := reason_fault(data):
+        return fault
     judge = _JUDGES.get(type_)
     if judge is None:
         return step_fault(state, authority, type_, actor, data, moment)

@@ -187,6 +187,11 @@ def withdraw_what_came_into_force(paper: Paper) -> int:
     return step(paper, PAT, "approval_withdrawn", approval=first)
 
 
+def reject_without_a_reason(paper: Paper) -> int:
+    submission = submit(paper, AUTHOR, version_of(paper, version=2))
+    return step(paper, KIM, "rejected", submission=submission, reason=" ")
+
+
 def retire_what_is_in_force(paper: Paper) -> int:
     return step(paper, PAT, "retired", version=1)
 
@@ -201,6 +206,7 @@ STEPS: Final = (
     approve_what_was_rejected,
     withdraw_anothers_approval,
     withdraw_what_came_into_force,
+    reject_without_a_reason,
     retire_what_is_in_force,
 )
 
@@ -281,6 +287,11 @@ def enforce_what_was_retired(paper: Paper) -> int:
     return enforce(paper, *cited)
 
 
+def roll_back_without_a_reason(paper: Paper) -> int:
+    come_into_force(paper)
+    return enforce(paper, version=1, basis="roll_back", rationale=" ")
+
+
 def enforce_by_the_service(paper: Paper) -> int:
     named, cited = version_of(paper, version=2), list(approved_by_two(paper))
     return activate(paper, "system/governor", named, in_force(paper), approvals=cited)
@@ -331,6 +342,7 @@ ACTIVATIONS: Final = (
     cite_approvals_for_another_scope,
     cite_approvals_twice_for_two_activations,
     roll_back_to_what_never_was,
+    roll_back_without_a_reason,
     escape_by_a_roll_back,
     enforce_what_was_retired,
     enforce_by_the_service,
