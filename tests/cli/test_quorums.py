@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.jobs.proposals import JobSpec
+from ledger.application.recipes.shelf import ChosenRecipe
 from ledger.chain.cosignature import CosigningKey
 from ledger.cli.exits import Exit
 from tests.cli.conftest import Run
+from tests.support.job_worlds import BOB, RECIPE
 from tests.support.served import ORIGIN, Served
+from tests.support.world import ANA
 from tools import reference
 
 HERE = CosigningKey("here.example", bytes(32))
@@ -26,6 +30,7 @@ ASKED_HERE = {
     "compliance export",
     "decision receipt",
     "export create",
+    "job report",
     "ledger adopt",
     "log publish",
     "verify",
@@ -35,6 +40,8 @@ ASKED_ELSEWHERE = {
     "log consistency",
     "log prove",
 }
+BY_A_KEY_ALONE = {"run verify"}
+"""A statement has no cosignatures with it: a key says whose it is, and nothing else does."""
 OF_LOGS_ONLY = {"witness serve"}
 """Takes one for its `log` lines: no quorum is asked of it."""
 
@@ -51,7 +58,7 @@ def test_every_command_that_takes_a_key_takes_a_policy_and_is_asked() -> None:
     taking = {name for name, found in options().items() if "--witness-policy" in found}
     assert taking == ASKED_HERE | ASKED_ELSEWHERE | OF_LOGS_ONLY
     assert {name for name, found in options().items() if "--vkey" in found} == (
-        ASKED_HERE | ASKED_ELSEWHERE
+        ASKED_HERE | ASKED_ELSEWHERE | BY_A_KEY_ALONE
     )
 
 
@@ -62,6 +69,14 @@ def policy(path: Path, key: str, *witnesses: CosigningKey) -> str:
     lines += [f"group all all {' '.join(f'w{at}' for at in range(len(witnesses)))}", "quorum all"]
     path.write_text("\n".join(lines) + "\n")
     return str(path)
+
+
+def propose(served: Served) -> None:
+    """Propose a job in the ledger that is served."""
+    ledger = served.service.ledger()
+    drafted = ledger.recipes.draft(ANA, "monthly", RECIPE, "because")
+    ledger.recipes.approve(BOB, ChosenRecipe("monthly", drafted.version), "fine")
+    ledger.job_proposals.propose(ANA, JobSpec("fares", "monthly", 0, "it got worse", "j1"))
 
 
 @pytest.fixture
@@ -82,8 +97,9 @@ def cosigned(told: Run, served: Served, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_what_is_verified_has_the_quorum_that_is_asked_for(
-    told: Run, run: Run, cosigned: str, folder: Path, tmp_path: Path
+    told: Run, run: Run, served: Served, cosigned: str, folder: Path, tmp_path: Path
 ) -> None:
+    propose(served)
     good = policy(tmp_path / "good", cosigned, HERE)
     bad = policy(tmp_path / "bad", cosigned, HERE, ABSENT)
     bundle, receipt = str(tmp_path / "bundle"), str(tmp_path / "receipt.json")
@@ -104,6 +120,7 @@ def test_what_is_verified_has_the_quorum_that_is_asked_for(
         (told, ("verify",)),
         (run, ("compliance", "export", out, "--bundle", bundle)),
         (run, ("audit", "answer", "refusals-and-silence", "--model", "fares", "--bundle", bundle)),
+        (run, ("job", "report", "j1", "--bundle", bundle)),
         (run, ("audit", "run", database)),
         (run, ("audit", "run", bundle)),
         (told, ("audit", "run")),
