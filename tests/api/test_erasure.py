@@ -85,13 +85,14 @@ def tell(served: Served) -> None:
             monitor.submit(rows, **told())
     with client(served, f"users/{SECRET}") as ann:
         ann.evaluate(["fares", "hotels"], **told())
-        ann.override_decision("fares", "INVESTIGATE", reason=SECRET, expires_after=60, **told())
         [escalation] = ann.list_escalations("fares").escalations
         [task] = ann.list_tasks("fares").tasks
         ann.acknowledge_escalation(escalation.name, note=SECRET, **told())
         ann.take_task(task.name, **told())
         ann.resolve_escalation(escalation.name, SECRET, **told())
         ann.close_task(task.name, "false_alarm", note=SECRET, **told())
+        # After the answers: what it decides may end an escalation while it is answered.
+        ann.override_decision("fares", "INVESTIGATE", reason=SECRET, expires_after=60, **told())
         ann.make_plan(budget_micros=5_000_000, budget_cap_micros=5_000_000, plan=f"p-{7}", **told())
         update(ann, "fares", **told())
         ann.retire_model("hotels", SECRET, **told())
