@@ -106,6 +106,11 @@ def boxes_of(tree: ExpressionNode) -> tuple[Box, ...] | None:
     return _boxes(tree, is_true=True)
 
 
+def is_never_false(tree: ExpressionNode) -> bool:
+    """Whether a condition is certainly true wherever no part of it fails."""
+    return _boxes(tree, is_true=False) == ()
+
+
 def implies(box: Box, other: Box) -> bool:
     """Whether all that one box allows is allowed by the other."""
     return all(name in box and _is_within(box[name], of) for name, of in other.items())

@@ -42,6 +42,8 @@ OF_JOBS: Final = (
         JOBS.replace('metrics["log-loss"] <= 500000', "priority < 5")),
     Bad("a criterion that reads nothing", "CRITERION_CONSTANT", 16, 13, "",
         JOBS.replace('metrics["log-loss"] <= 500000', "1 < 2")),
+    Bad("a criterion that divides by 0", "CONDITION_FAILS", 16, 34, "",
+        JOBS.replace("<= 500000", "/ 0 > 1")),
     Bad("two criteria of one name", "NAME_TWICE", 19, 13, "",
         JOBS + JOBS[JOBS.index("    - gate"):]),
 )

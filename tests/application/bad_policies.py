@@ -10,9 +10,9 @@ from typing import Final
 
 from tests.application.bad_jobs_part import OF_JOBS
 from tests.application.bad_policy import Bad
+from tests.application.bad_rules import OF_RULES
 from tests.application.policy_texts import DEFAULT
 
-WHEN: Final = 'when: priority >= 400000 && signals["log-loss"].sustained'
 GOVERNED: Final = """\
 format: policy/2
 title: Governed
@@ -32,8 +32,6 @@ governance:
 """
 LAST: Final = "rationale: x}\ndecision"
 QUOTAS: Final = GOVERNED.replace("scoring:\n", "scoring:\n  kernel: bucketed/2\n")
-HOLD: Final = "      hold: priority >= 300000\n"
-BOTH: Final = f"{WHEN}\n{HOLD}"
 RULES: Final = DEFAULT[DEFAULT.index("  rules:\n") : DEFAULT.index("  otherwise:")]
 
 # fmt: off
@@ -229,87 +227,6 @@ BAD: Final = (
         "acknowledge: 24h}", "acknowledge: 24h}\n  - {name: data-science}"),
     Bad("an answer within half an hour", "SPAN_INVALID", 55, 67,
         "acknowledge: 24h", "acknowledge: 30m"),
-    Bad("an empty condition", "TEXT_LENGTH", 37, 13, WHEN, "when: ''"),
-    Bad("a huge condition", "TEXT_LENGTH", 37, 13,
-        WHEN, "when: " + "priority >= 1 && " * 130 + "risk > 1"),
-    Bad("a condition of too many parts", "EXPRESSION_INVALID", 37, 447,
-        WHEN, "when: " + " || ".join(f"priority == {n}" for n in range(40))),
-    Bad("an unknown variable", "EXPRESSION_INVALID", 37, 13, WHEN, "when: prioritty >= 40%"),
-    Bad("an unknown field of a signal", "EXPRESSION_INVALID", 37, 32,
-        WHEN, 'when: signals["log-loss"].sustaned'),
-    Bad("an unknown signal in a rule", "EXPRESSION_INVALID", 37, 20,
-        WHEN, 'when: signals["log-los"].sustained'),
-    Bad("a signal after a dot", "EXPRESSION_INVALID", 37, 29,
-        WHEN, "when: signals.log-loss.sustained"),
-    Bad("a signal by a variable name", "EXPRESSION_INVALID", 37, 20,
-        WHEN, "when: signals[in_force].sustained"),
-    Bad("a float in a rule", "EXPRESSION_INVALID", 37, 22, WHEN, "when: priority >= 0.4"),
-    Bad("a number for a condition", "EXPRESSION_INVALID", 37, 13, WHEN, "when: priority"),
-    Bad("a word beside a number", "EXPRESSION_INVALID", 37, 23, WHEN, "when: \"priority >= 'a'\""),
-    Bad("half a condition", "EXPRESSION_INVALID", 37, 24, WHEN, "when: priority >="),
-    Bad("one equals sign", "EXPRESSION_INVALID", 37, 22, WHEN, "when: priority = 40%"),
-    Bad("a condition in words", "EXPRESSION_INVALID", 37, 33,
-        WHEN, "when: priority >= 40% and risk >= 10%"),
-    Bad("a regular expression", "EXPRESSION_INVALID", 37, 32,
-        WHEN, 'when: model.owner.matches("a+")'),
-    Bad("the time of day", "EXPRESSION_INVALID", 37, 23,
-        WHEN, "when: \"timestamp('2026-01-01T00:00:00Z') < now\""),
-    Bad("a comprehension", "EXPRESSION_INVALID", 37, 28,
-        WHEN, "when: '[1, 2].exists(x, x > priority)'"),
-    Bad("a percentage beside a count", "SHARE_MISPLACED", 37, 30,
-        WHEN, "when: hours_in_force > 20%"),
-    Bad("a percentage that could be a remainder", "EXPRESSION_INVALID", 37, 13,
-        WHEN, "when: priority > 20%-1"),
-    Bad("a limit in parts per million that was meant as per cent", "LIMIT_IS_PPM", 37, 22,
-        WHEN, "when: priority >= 40"),
-    Bad("a misspelt variable in hold", "EXPRESSION_INVALID", 38, 13,
-        HOLD, "      hold: prioriti >= 1\n"),
-    Bad("a priority beyond 100%", "RULE_NEVER_TRUE", 37, 13, WHEN, "when: priority > 100%"),
-    Bad("a range that is empty", "RULE_NEVER_TRUE", 37, 13,
-        WHEN, "when: priority >= 60% && priority < 50%"),
-    Bad("a range that is empty in every case", "RULE_NEVER_TRUE", 37, 13,
-        WHEN, "when: risk > 50% && (risk < 20% || risk == 30%)"),
-    Bad("a count below 0", "RULE_NEVER_TRUE", 37, 13,
-        WHEN, 'when: signals["log-loss"].buckets < 0'),
-    Bad("a part and its opposite", "RULE_NEVER_TRUE", 37, 13,
-        WHEN, 'when: signals["log-loss"].sustained && !signals["log-loss"].sustained'),
-    Bad("two actions in force at once", "RULE_NEVER_TRUE", 37, 13,
-        WHEN, 'when: in_force == "INVESTIGATE" && in_force == "NO_ACTION"'),
-    Bad("a condition that is false", "RULE_NEVER_TRUE", 37, 13, WHEN, 'when: "false"'),
-    Bad("a hold that is never true", "HOLD_NEVER_TRUE", 38, 13,
-        HOLD, "      hold: priority > 100%\n"),
-    Bad("a hold that is always true", "HOLD_ALWAYS_TRUE", 38, 13,
-        HOLD, "      hold: priority >= 0%\n"),
-    Bad("a hold that asks for more", "HOLD_NARROWER", 38, 13,
-        BOTH, "when: priority >= 40%\n      hold: priority >= 50%\n"),
-    Bad("a rule behind one that is always true", "RULE_UNREACHABLE", 41, 7,
-        BOTH, "when: priority >= 0%\n"),
-    Bad("a rule behind a wider one", "RULE_UNREACHABLE", 41, 7,
-        BOTH, 'when: signals["input-stability"].sustained\n'),
-    Bad("a rule behind two that share what it is for", "RULE_UNREACHABLE", 46, 7,
-        BOTH,
-        ('when: "!signals[\\"input-stability\\"].present"\n'
-         "      action: INVESTIGATE\n"
-         "      tier: none\n"
-         "      rationale: First.\n"
-         "    - id: other\n"
-         '      when: signals["input-stability"].breaches > 2 || '
-         'signals["input-stability"].present\n')),
-    Bad("the same condition twice", "RULE_TWICE", 42, 13,
-        ('when: priority >= 400000 && signals["log-loss"].sustained\n'
-         "      hold: priority >= 300000\n"
-         "      action: SCHEDULE_RETRAINING\n"
-         "      tier: data-science\n"
-         "      rationale: Sustained loss on a model that matters.\n"
-         "    - id: drift-alone\n"
-         "      when: |\n"
-         '        signals["input-stability"].present\n'
-         '          && signals["input-stability"].sustained\n'), ("when: risk > 5%\n"
-         "      action: SCHEDULE_RETRAINING\n"
-         "      tier: data-science\n"
-         "      rationale: Sustained loss on a model that matters.\n"
-         "    - id: drift-alone\n"
-         "      when: risk > 5%\n")),
     Bad("no rules at all", "RULES_MISSING", 35, 10, RULES, "  rules: []\n"),
     Bad("planned by a signal that is not scored", "LOSS_NOT_SCORED", 52, 16,
         "loss_signal: log-loss", "loss_signal: latency"),
@@ -373,6 +290,7 @@ BAD: Final = (
         QUOTAS.replace(LAST, "source_cap: 9, rationale: x}\ndecision")),
     Bad("a quota that one source overcomes", "SOURCE_ALONE_SUSTAINS", 7, 87, "",
         QUOTAS.replace(LAST, "source_cap: 9, sources_needed: 2, rationale: x}\ndecision")),
+    *OF_RULES,
     *OF_JOBS,
 )
 # fmt: on

@@ -15,7 +15,7 @@ from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.compiled import scoring_of
 from ledger.application.policies.fleet_lint import LintFleet, lint_fleet
 from ledger.application.policies.lint_jobs import lint_jobs
-from ledger.application.policies.lint_rules import lint_rules
+from ledger.application.policies.lint_rules import lint_rules, report_always
 from ledger.application.policies.problems import REFUSED_SINCE_2, Code
 from ledger.application.policies.source_bounds import bound_warnings
 from ledger.application.policies.text import PolicyReading, digest, read_policy, refusal, to_text
@@ -191,6 +191,8 @@ def _lint_decision(reading: PolicyReading, document: PolicyDocument) -> None:
                 message,
                 "Say what the rule is for.",
             )
+    what = "decides wherever no rule does"
+    report_always(reading, "decision.otherwise.action", decision.otherwise_action, what)
     lint_tiers(reading, document)
 
 

@@ -6,6 +6,7 @@ from ledger.events.notation import listed
 from ledger.events.policy_document import PolicyDocument
 from ledger.jobs.policy_terms import jobs_part
 from ledger.rules.expressions import ExpressionError
+from ledger.rules.failing import failing_part
 from ledger.rules.gates import check_criterion, reads_of
 from ledger.rules.recipe_soundness import JUDGED
 
@@ -38,3 +39,8 @@ def lint_jobs(reading: PolicyReading, document: PolicyDocument, text: str) -> No
             message = "reads no number, so every report has the same answer"
             remedy = "Compare a metric or a sample size with its limit."
             reading.report(path, "CRITERION_CONSTANT", message, remedy)
+        elif failing := failing_part(compiled.tree):
+            scalar = reading.scalars[path]
+            reading.places[path] = place_within(text, scalar, failing[0].offset)
+            remedy = "Compare the numbers with limits: a criterion that fails is never met."
+            reading.report(path, "CONDITION_FAILS", failing[1], remedy)

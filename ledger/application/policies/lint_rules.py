@@ -14,13 +14,21 @@ from ledger.application.names import did_you_mean
 from ledger.application.policies.text import PolicyReading
 from ledger.events.notation import share
 from ledger.events.policy_document import PolicyDocument, RulePart
-from ledger.rules.conditions import Box, boxes_of, comparison_of, implies, is_covered
+from ledger.rules.conditions import (
+    Box,
+    boxes_of,
+    comparison_of,
+    implies,
+    is_covered,
+    is_never_false,
+)
 from ledger.rules.expressions import (
     CompiledExpression,
     ExpressionError,
     activation_of,
     compile_expression,
 )
+from ledger.rules.failing import failing_part
 from ledger.rules.shares import is_share, to_stored
 from ledger.rules.vocabulary import VOCABULARIES, Vocabulary
 
@@ -80,8 +88,13 @@ def lint_rules(reading: PolicyReading, document: PolicyDocument, text: str) -> N
         }
         found = {part: _boxes(each, language) for part, each in compiled.items()}
         condition = _Condition(rule, found["when"], found.get("hold"))
+        for part, expression in compiled.items():
+            if expression is not None:
+                _lint_failing(reading, f"{path}.{part}", expression, text)
         if compiled["when"] is not None and not _report_late(reading, path, condition, before):
             _lint_condition(reading, path, condition)
+            if {} in (condition.when or ()) or is_never_false(compiled["when"].tree):
+                report_always(reading, f"{path}.when", rule.action, "is always true")
             for part, expression in compiled.items():
                 if expression is not None:
                     _lint_limits(reading, f"{path}.{part}", expression, text)
@@ -149,6 +162,14 @@ def _lint_condition(reading: PolicyReading, path: str, condition: _Condition) ->
             "Ask for less in `hold` than in `when`: that is what keeps a decision from flapping."
         )
         reading.report(f"{path}.hold", "HOLD_NARROWER", message, remedy, "warning")
+
+
+def report_always(reading: PolicyReading, path: str, action: str, why: str) -> None:
+    """Report what would retrain every model, in need or not."""
+    if action == "SCHEDULE_RETRAINING":
+        message = f"{why}, so every model is retrained as often as the cool-down lets it"
+        remedy = "State in a rule when a model needs it, such as `priority >= 40%`."
+        reading.report(path, "RETRAINS_ALWAYS", message, remedy, "warning")
 
 
 def _boxes(compiled: CompiledExpression | None, language: _Language) -> Boxes:
@@ -232,6 +253,19 @@ def _expression_remedy(message: str, vocabulary: Vocabulary) -> str:
     known = vocabulary.signal_fields if "field" in message else vocabulary.variables
     close = get_close_matches(found[1], known, 1)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+
+
+def _lint_failing(
+    reading: PolicyReading, path: str, compiled: CompiledExpression, text: str
+) -> None:
+    """Report a part that has no value: the rule would fail instead of matching or not."""
+    found = failing_part(compiled.tree)
+    if found is not None:
+        scalar = reading.scalars[path]
+        offset = to_stored(scalar.text).written_offset(found[0].offset)
+        reading.places[path] = place_within(text, scalar, offset)
+        remedy = "Compare the variables with limits; a rule whose condition fails decides nothing."
+        reading.report(path, "CONDITION_FAILS", found[1], remedy, "warning")
 
 
 def _lint_limits(
