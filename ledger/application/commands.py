@@ -90,6 +90,11 @@ def none_after(position: int, stream: str | None, *types: str) -> Guard:
     return Guard(stream, frozenset(types), after_position=position)
 
 
+def decided_before(time: int) -> Guard:
+    """Return the guard that the time of a ledger of data does not reach one while it decides."""
+    return Guard(None, None, before=time)
+
+
 def no_erasure_after(position: int) -> Guard:
     """Return the guard of what was made of bodies read as of a position."""
     return none_after(position, BodyErased.STREAM, BodyErased.TYPE)

@@ -45,6 +45,19 @@ def taken_fault(
     return judge(state, authority, actor, data, moment)
 
 
+def lapses_at(state: LifecycleState, type_: str, data: Data) -> int | None:
+    """Return from which time on what may be now may not be any more; None where it stays so.
+
+    Of an activation, or of a step of any type, that no judge finds a fault with.
+    """
+    if type_ == PolicyScheduled.TYPE:  # the approvals that it cites hold for longer
+        return parse_time(data["effective_time"])
+    until = [state.approvals[position].expires_at for position in data.get("approvals", ())]
+    if type_ == PolicyRatified.TYPE:
+        until.append(state.activations[data["activation"]].ratify_until + 1)
+    return min(until, default=None)
+
+
 def _ratified_fault(
     state: LifecycleState, authority: AuthorityState, _actor: str, data: Data, moment: StepTimes
 ) -> str:

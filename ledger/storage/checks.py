@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, select
 
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.signals import OBSERVED_TYPES
-from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE
+from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE, format_time
 from ledger.storage.records import (
     AppendRequest,
     Guard,
@@ -128,6 +128,14 @@ def bodies_of(new: Sequence[NewEvent], place: Place) -> list[bytes]:
     return bodies
 
 
+def check_before(guard: Guard, clock: str, newest: int | None) -> None:
+    """Refuse where a guard is of a time, and a ledger of data has come to it by its newest."""
+    if guard.before is None or clock != "data":
+        return
+    if newest is not None and newest >= guard.before:
+        raise conflict(guard, f"one of {format_time(newest)}", newest)
+
+
 def conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:
     """Return the refusal by a guard."""
     if guard.is_passing:
@@ -140,6 +148,8 @@ def conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:
             metadata={"stream": guard.stream or ""},
         )
     what = "any event" if guard.types is None else " or ".join(sorted(guard.types))
+    if guard.before is not None:
+        what = f"an observation of {format_time(guard.before)} or later"
     where = "The ledger" if guard.stream is None else f"Stream {guard.stream}"
     return LedgerError(
         Reason.VERSION_CONFLICT,

@@ -22,6 +22,7 @@ from ledger.storage.chains import Chain, load_chain
 from ledger.storage.checks import (
     RequestKey,
     bodies_of,
+    check_before,
     check_tracking,
     conflict,
     read_tracking,
@@ -232,6 +233,7 @@ class CommitGroup:
     def _check_guard(self, chain: Chain, guard: Guard) -> None:
         """Refuse unless the guard holds, counting what this group has placed already."""
         ledger_id = chain.info.ledger_id
+        check_before(guard, chain.info.clock, chain.newest_observed_at)
         if guard.observed_at is not None and guard.stream is not None:
             newest = self._repeats.newest_of_time(ledger_id, guard.stream, guard.observed_at)
             if newest > (guard.after_position or 0):

@@ -44,6 +44,8 @@ class Guard(NamedTuple):
     `is_passing`: the same request may well succeed when it is sent again; then the refusal is
     STORE_UNAVAILABLE, which clients do by themselves.
     `observed_at`: no observation of that time came after `after_position`.
+    `before`: on a `data` ledger nothing of that time or later was observed. A `wall` ledger's time
+    is not looked at: an event may be recorded a little later than it was decided on.
     """
 
     stream: str | None
@@ -52,6 +54,7 @@ class Guard(NamedTuple):
     expected_count: int | None = None
     is_passing: bool = False
     observed_at: int | None = None
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import structlog
 
 from ledger.application.authority.authority import Authority, unchanged
 from ledger.application.commands import (
+    decided_before,
     ledger_time,
     model_stream,
     no_erasure_after,
@@ -37,6 +38,7 @@ from ledger.events.policies import (
     PolicyActivated,
     PolicyDrafted,
     PolicyScheduled,
+    PolicyStep,
     ScopePart,
 )
 from ledger.events.proving import BodyErased
@@ -60,7 +62,7 @@ from ledger.governance.requirements import (
 )
 from ledger.governance.status import VersionStatus, status_of
 from ledger.governance.steps import StepTimes
-from ledger.governance.terms import scheduled_quorum_fault, taken_fault
+from ledger.governance.terms import lapses_at, scheduled_quorum_fault, taken_fault
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -90,6 +92,13 @@ class Judged:
             stream = model_stream(scope.model)
             found.append(Guard(stream, frozenset(DESCRIBING), after_position=at))
         return found
+
+    def guards_of(
+        self, made: PolicyActivated | PolicyStep, scope: ScopePart | None = None
+    ) -> list[Guard]:
+        """Return the same, and the guard that the time of what was made is not over by then."""
+        lapses = lapses_at(self.state, made.TYPE, made.to_data())
+        return self.guards(scope) + ([] if lapses is None else [decided_before(lapses)])
 
 
 class PolicyGovernance:
@@ -194,7 +203,7 @@ class PolicyGovernance:
             made = wanted.governed(state, "approved", approvals=positions)
         if fault := _activation_fault(judged, actor, made):
             raise not_activated(wanted.named, fault)
-        return made, judged.guards(wanted.scope)
+        return made, judged.guards_of(made, wanted.scope)
 
     def rolled_back(
         self, actor: str, wanted: ActivationSpec
@@ -207,7 +216,7 @@ class PolicyGovernance:
         made = wanted.governed(judged.state, "roll_back")
         if fault := _activation_fault(judged, actor, made):
             raise refused(fault)
-        return made, judged.guards(wanted.scope)
+        return made, judged.guards_of(made, wanted.scope)
 
     def in_emergency(
         self, actor: str, wanted: ActivationSpec
@@ -224,7 +233,7 @@ class PolicyGovernance:
         made = wanted.governed(judged.state, "emergency", ratify_until=until)
         if fault := _activation_fault(judged, actor, made):
             raise refused(fault)
-        return made, judged.guards(wanted.scope)
+        return made, judged.guards_of(made, wanted.scope)
 
     def scheduled(
         self, actor: str, wanted: ActivationSpec, effective_time: int
@@ -256,7 +265,7 @@ class PolicyGovernance:
         if fault := taken_fault(judged.state, judged.authority, made.TYPE, actor, data, moment):
             is_short = fault == scheduled_quorum_fault(judged.state, judged.authority, data, moment)
             raise not_activated(wanted.named, fault) if is_short else refused(fault)
-        return made, judged.guards(wanted.scope)
+        return made, judged.guards_of(made, wanted.scope)
 
     def come_due(
         self, wanted: ActivationSpec, schedule: Schedule
@@ -268,7 +277,7 @@ class PolicyGovernance:
         )
         if fault := _activation_fault(judged, GOVERNOR, made):
             raise not_activated(wanted.named, fault)
-        return made, judged.guards(wanted.scope)
+        return made, judged.guards_of(made, wanted.scope)
 
     def reverted(self, actor: str, wanted: ActivationSpec) -> tuple[PolicyActivated, list[Guard]]:
         """Return the activation that ends an emergency; GOVERNANCE_REFUSED where it may stay."""
@@ -276,7 +285,7 @@ class PolicyGovernance:
         made = wanted.governed(judged.state, "reverted")
         if fault := _activation_fault(judged, actor, made):
             raise refused(fault)
-        return made, judged.guards(wanted.scope)
+        return made, judged.guards_of(made, wanted.scope)
 
     def keeps_activations(self) -> tuple[bool, Guard]:
         """Return whether activations are not erased any more, and the guard of the answer."""

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, fields_named
+from ledger.application.commands import Caller, decided_before, fields_named
 from ledger.application.periodic_task import GovernorTurn, record_each
 from ledger.application.policies.governance import Judged, PolicyGovernance
 from ledger.application.policies.refusals import refused, unknown
@@ -17,6 +17,7 @@ from ledger.events.reviews import PolicyReviewDue, PolicyReviewed, SuccessorPart
 from ledger.governance.lifecycle import ReviewTurn, ScopeKey
 from ledger.governance.requirements import holds
 from ledger.governance.reviews import (
+    PACK_MICROS,
     due_fault,
     next_due,
     pack_fault,
@@ -93,8 +94,9 @@ class PolicyReviews:
             state, authority, moment = judged.state, judged.authority, judged.moment
             if fault := reviewed_fault(state, authority, caller.actor, made.to_data(), moment):
                 raise refused(fault)
-            self._check_pack(wanted, moment.at)
-            return Proposal([Addition.of(made, cause=turn.due or None)], judged.guards())
+            too_old = decided_before(self._check_pack(wanted, moment.at))
+            guards = [*judged.guards(), too_old]
+            return Proposal([Addition.of(made, cause=turn.due or None)], guards)
 
         return self._appender.append(caller, PolicyReviewed.METHOD, decide, tries=_TRIES)
 
@@ -127,8 +129,11 @@ class PolicyReviews:
             reason=wanted.reason,
         )
 
-    def _check_pack(self, wanted: SignOff, now: int) -> None:
-        """Refuse a pack that is too old, or is not what the ledger gives as of its position."""
+    def _check_pack(self, wanted: SignOff, now: int) -> int:
+        """Return from which time on a pack is too old to be signed.
+
+        GOVERNANCE_REFUSED where it is, or is not what the ledger gives as of its position.
+        """
         period = PackPeriod(as_of=wanted.as_of)
         until = self.packs.subject(wanted.named, wanted.scope, period).until
         if fault := pack_fault(until, now):
@@ -138,6 +143,7 @@ class PolicyReviews:
             raise refused(
                 f"the pack as of position {wanted.as_of} has the digest {found}: read it again"
             )
+        return until + PACK_MICROS + 1
 
     def _due(self, scope: ScopeKey) -> Proposal:
         """Return the event that is due for a scope; GOVERNANCE_REFUSED where none is."""

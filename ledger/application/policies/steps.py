@@ -240,7 +240,7 @@ class PolicySteps:
             made = make(judged)
         if fault := _fault(judged, caller, made):
             raise refused(fault)
-        return Proposal([Addition.of(made, cause=cause)], judged.guards(scope))
+        return Proposal([Addition.of(made, cause=cause)], judged.guards_of(made, scope))
 
 
 def _fault(judged: Judged, caller: Caller, made: PolicyStep) -> str:

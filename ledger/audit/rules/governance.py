@@ -30,8 +30,13 @@ _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
 def moment_of(event: AuditedEvent, fold: LedgerState) -> StepTimes:
-    """Return the times by which a step was judged; a `data` ledger's tell nothing of an expiry."""
-    at = event.recorded_at - _LATE_MICROS if fold.clock == "wall" else 0
+    """Return the times by which a step was judged; when is not known of a ledger of data.
+
+    There it is recorded only while what was observed up to it does not bring its time to an end.
+    """
+    if fold.clock != "wall":
+        return StepTimes(fold.newest_observed_at, 0, event.recorded_at)
+    at = event.recorded_at - _LATE_MICROS
     return StepTimes(at, at, event.recorded_at)
 
 
