@@ -32,6 +32,8 @@ Candidates = Literal["decided", "all"]
 NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
 SecondsOrNone = Annotated[int, Field(ge=0, le=10**10)]
+ApprovalSeconds = Annotated[int, Field(ge=1, le=366 * 86_400)]
+RatifySeconds = Annotated[int, Field(ge=1, le=90 * 86_400)]
 Hours = Annotated[int, Field(ge=0, le=1_000_000)]
 WeightPpm = Annotated[int, Field(ge=1, le=PPM)]
 GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
@@ -168,10 +170,10 @@ class GovernancePart(Part):
 
     approvals: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
     """The approvals that a version needs before it replaces this one."""
-    approval_seconds: Seconds
-    """How long an approval counts."""
-    ratify_seconds: Seconds
-    """How soon an activation in an emergency is ratified; it ends otherwise."""
+    approval_seconds: ApprovalSeconds
+    """How long an approval counts; a year at most."""
+    ratify_seconds: RatifySeconds
+    """How soon an activation in an emergency is ratified, within 90 days; it ends otherwise."""
     investigate_seconds: Seconds
     """How long the task of an INVESTIGATE may take."""
     adjust_seconds: Seconds

@@ -377,3 +377,8 @@ def test_format_2_refuses_tiers_that_lead_nowhere_or_back() -> None:
         "tiers[0].next: leads back to itself: data-science to head-of-risk to data-science",
         "tiers[1].next: leads back to itself: head-of-risk to data-science to head-of-risk",
     ]
+
+
+def test_approvals_of_a_year_and_emergencies_of_90_days_are_the_longest() -> None:
+    longest = "governance: {approval_valid: 366d, ratify_within: 90d}\n"
+    assert lint(DEFAULT.replace("policy/1", "policy/2") + longest).problems == ()

@@ -235,8 +235,10 @@ def signal_rules(
 @st.composite
 def governances(draw: st.DrawFn) -> dict[str, Any]:
     roles = draw(st.lists(segments, max_size=3, unique=True))
-    fields = ("approval", "ratify", "investigate", "adjust")
+    fields = ("investigate", "adjust")
     return {
+        "approval_seconds": draw(st.integers(1, 366 * 86_400)),
+        "ratify_seconds": draw(st.integers(1, 90 * 86_400)),
         "approvals": [{"role": role, "count": draw(st.integers(1, 10))} for role in roles],
         "review_seconds": draw(st.just(0) | spans),
         **{f"{name}_seconds": draw(spans) for name in fields},

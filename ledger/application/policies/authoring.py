@@ -28,6 +28,7 @@ from ledger.events.policy_document import (
     DOCUMENTS,
     NO_TIER,
     Action,
+    ApprovalSeconds,
     Approvers,
     Buckets,
     Combination,
@@ -38,6 +39,7 @@ from ledger.events.policy_document import (
     PolicyDocument,
     Procedure,
     Quantity,
+    RatifySeconds,
     Seconds,
     SecondsOrNone,
     Sources,
@@ -220,10 +222,14 @@ class AuthoredGovernance(Authored):
         default_factory=list
     )
     """The approvals that a version needs before it replaces this one; none if left out."""
-    approval_valid: _Span = Field(30 * DAY, serialization_alias="approval_seconds")
-    """How long an approval counts."""
-    ratify_within: _Span = Field(3 * DAY, serialization_alias="ratify_seconds")
-    """How soon an activation in an emergency is ratified; it ends otherwise."""
+    approval_valid: Annotated[int, Duration(1, *bounds(ApprovalSeconds))] = Field(
+        30 * DAY, serialization_alias="approval_seconds"
+    )
+    """How long an approval counts; at most `366d`."""
+    ratify_within: Annotated[int, Duration(1, *bounds(RatifySeconds))] = Field(
+        3 * DAY, serialization_alias="ratify_seconds"
+    )
+    """How soon an activation in an emergency is ratified, at most `90d`; it ends otherwise."""
     investigate_within: _Span = Field(7 * DAY, serialization_alias="investigate_seconds")
     """How long the task of an INVESTIGATE may take."""
     adjust_within: _Span = Field(14 * DAY, serialization_alias="adjust_seconds")
