@@ -26,9 +26,15 @@ from ledger.audit.verified_prefix import Node, push, root_of
 from ledger.chain.link import PERMANENT
 from ledger.chain.merkle import leaf_hash
 from ledger.chain.seal import seal_record
-from ledger.events.decisions import ScoreComputed
+from ledger.events.decisions import DecisionOverriddenV2, ScoreComputed
 from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, Horizons, part_of
-from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
+from ledger.events.policies import (
+    ACTIVATED_TYPES,
+    DRAFTED_TYPES,
+    PolicyActivatedV2,
+    PolicyDraftedV3,
+)
+from ledger.events.proving import ServiceAccountedV3
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import DEFINED_TYPES
 from ledger.events.system import CONFIGURED
@@ -44,6 +50,9 @@ if TYPE_CHECKING:
 
 class LedgerState:
     """The ledger as of the events applied so far."""
+
+    roles_since = 0
+    """The first event of a release that records overrides with their role; 0 before any."""
 
     def __init__(
         self,
@@ -145,9 +154,7 @@ class LedgerState:
         self.moments.take(event.position, event.recorded_at, seen.observed_at if seen else 0)
         self._streams[event.stream] = (event.stream_version, event.event_hash)
         self.scored = None
-        if event.type in CONCERNED_TYPES:
-            part = part_of(event.type, event.data)
-            self.horizons.add(HorizonFacts(event.position, event.stream, event.type, 0, part))
+        self._take_type(event)
         if event.type.rpartition(".")[0] in PERMANENT:
             self.permanent.add(event.position)
         if event.position <= self._root_until:
@@ -169,6 +176,14 @@ class LedgerState:
             apply(self, event, event.data)
         if event.position in self._seal_points:
             self.seals[event.position] = self._sealed()
+
+    def _take_type(self, event: AuditedEvent) -> None:
+        """Take in what follows from the type of an event, its body there or not."""
+        if not self.roles_since and event.type in _WITH_ROLES:
+            self.roles_since = event.position
+        if event.type in CONCERNED_TYPES:
+            part = part_of(event.type, event.data)
+            self.horizons.add(HorizonFacts(event.position, event.stream, event.type, 0, part))
 
     def _apply_to_model(self, event: AuditedEvent) -> None:
         facts = self.models.setdefault(event.stream, AuditedModel(event.name))
@@ -223,6 +238,12 @@ def meaning_of(data: dict[str, Any]) -> tuple[str, ...]:
     return data["kind"], data["unit"], data["direction"]
 
 
+_WITH_ROLES: Final = frozenset({
+    DecisionOverriddenV2.TYPE, PolicyActivatedV2.TYPE, PolicyDraftedV3.TYPE,
+    ServiceAccountedV3.TYPE,
+})  # fmt: skip
+"""Types that only a release writes that records overrides with their role: an earlier one does not
+open a database in which it has written."""
 _APPLY: Final = {
     **dict.fromkeys(CONFIGURED, LedgerState._configured),  # noqa: SLF001 - the table of its own methods
     **dict.fromkeys(DEFINED_TYPES, LedgerState._defined),  # noqa: SLF001

@@ -12,6 +12,8 @@ from tests.audit.unauthorised import ANA, EVE, begin, grant
 from tests.audit.unauthorised import AUTHORITY as AUTHORITY_STREAM
 
 OVERRIDDEN: Final = "decision.overridden.v2"
+EARLIER: Final = "decision.overridden.v1"
+"""An override of a release that recorded no roles."""
 DECISION: Final = "decision.made.v2"
 MODEL: Final = "beta"
 Forge = Callable[[Paper], int]
@@ -55,8 +57,17 @@ def give_no_reason(paper: Paper) -> int:
     return overrule(paper, rationale="   ")
 
 
+def as_an_earlier_release(paper: Paper) -> None:
+    """Have every override stated without its role, as before there was one to state."""
+    for position in paper.find(OVERRIDDEN):
+        event = paper.at(position)
+        event.type = EARLIER
+        del event.data["role"]
+
+
 def give_no_reason_as_an_earlier_release(paper: Paper) -> int:
-    return overrule(paper, type_="decision.overridden.v1", rationale="")
+    as_an_earlier_release(paper)
+    return overrule(paper, type_=EARLIER, rationale="")
 
 
 def name_a_tier_that_is_none(paper: Paper) -> int:
@@ -159,7 +170,13 @@ def overrule_in_a_role_before_there_are_any(paper: Paper) -> int:
     return overrule(paper, role="model-owner")
 
 
+def leave_the_role_out(paper: Paper) -> int:
+    own(paper)
+    return overrule(paper, actor=EVE, type_=EARLIER)
+
+
 ROLES: Final[dict[str, Forge]] = {
+    "left out, as by an earlier release": leave_the_role_out,
     "one that may not": overrule_in_a_role_that_may_not,
     "none": overrule_in_no_role,
     "one that is not there": overrule_in_a_role_that_is_none,

@@ -12,8 +12,16 @@ import pytest
 
 from ledger.audit.report import Report
 from ledger.events.values import SECOND, format_time, parse_time
-from tests.audit.left_out import account
-from tests.audit.overruled import BOUNDS, DECISION, OVERRIDDEN, ROLES, overrule
+from tests.audit.left_out import account, say_that_all_was_governed
+from tests.audit.overruled import (
+    BOUNDS,
+    DECISION,
+    EARLIER,
+    OVERRIDDEN,
+    ROLES,
+    as_an_earlier_release,
+    overrule,
+)
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.audit.unauthorised import EVE, begin, grant
@@ -41,14 +49,35 @@ def test_a_role_that_was_not_held_is_refused_by_its_rule_alone(
 
 
 def test_the_same_overrides_hold_where_all_is_as_it_must_be(paper: Paper, tmp_path: Path) -> None:
-    overrule(paper)
-    overrule(paper, type_="decision.overridden.v1")
+    as_an_earlier_release(paper)
+    overrule(paper, type_=EARLIER)
     begin(paper)
     grant(paper, EVE, "model-owner")
+    overrule(paper, actor=EVE, type_=EARLIER)
     overrule(paper, actor=EVE, role="model-owner")
-    overrule(paper, actor=EVE, type_="decision.overridden.v1")
     report = audit_of(paper, tmp_path)
     assert report.passed, report.text()
+
+
+def test_before_roles_are_held_they_are_stated_as_none(paper: Paper, tmp_path: Path) -> None:
+    overrule(paper)
+    report = audit_of(paper, tmp_path)
+    assert report.passed, report.text()
+
+
+@pytest.mark.parametrize("shown", ["an override", "an account"])
+def test_no_earlier_release_writes_after_one_that_records_roles(
+    paper: Paper, tmp_path: Path, shown: str
+) -> None:
+    as_an_earlier_release(paper)
+    overrule(paper, type_=EARLIER)
+    if shown == "an account":
+        say_that_all_was_governed(paper)
+    else:
+        overrule(paper)
+    position = overrule(paper, type_=EARLIER)
+    found = seen(audit_of(paper, tmp_path))
+    assert [one for one in found if one[0] == "overrides.role"] == [("overrides.role", position)]
 
 
 def test_where_no_policy_is_in_force_there_is_nothing_to_override(tmp_path: Path) -> None:

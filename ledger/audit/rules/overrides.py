@@ -10,7 +10,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.authority import judged_at, subjects
 from ledger.audit.rules.horizons import missed_observation
-from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES, DecisionOverriddenV2
+from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES, DecisionOverriddenV1
 from ledger.events.models import DESCRIBING
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.values import SECOND, format_time, parse_time
@@ -78,19 +78,31 @@ def _why_not_judged(event: AuditedEvent, fold: LedgerState, facts: AuditedModel)
     return ""
 
 
-@rule("overrides.role", DecisionOverriddenV2.TYPE)
+@rule("overrides.role", *OVERRIDDEN_TYPES)
 def overrides_role(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """An override is in a role that its person held there for the model, and that allows it."""
     facts = fold.models.get(event.stream)
     subject = next(subjects(event, fold), None)
     if facts is None or subject is None:
         return None  # another rule's business
+    if event.type == DecisionOverriddenV1.TYPE:
+        return _role_left_out(fold) or None
     role, at = event.known["role"], judged_at(event, fold)
     fault = role_fault(fold.authority.state, event.actor, role, subject, at)
     if fault is None:
         return None
     missed = fold.absences.missed_of(facts.gone_by_type, DESCRIBING, event.position - 1)
     return Unchecked(missed) if missed else fault.why
+
+
+def _role_left_out(fold: LedgerState) -> str:
+    """Say so where an override states no role, as it did before the ledger had a later release."""
+    if not fold.roles_since:
+        return ""
+    return (
+        f"it is of the first version, which states no role, and position {fold.roles_since} is of "
+        "a release that states it"
+    )
 
 
 @rule("overrides.follow", *OVERRIDDEN_TYPES)
