@@ -149,13 +149,9 @@ def draft(
 
 
 def _next_step(version: "PolicyVersion") -> str:
-    """Return the command by which a draft goes on: another version may ask for approvals of it."""
+    """Return the command by which a draft goes on: versions in force may ask for approvals."""
     named = (version.policy, version.version)
-    asking = [
-        one
-        for one in session().client.get_policy_status(*named).needs
-        if (one.policy, one.version) != named
-    ]
+    asking = session().client.get_policy_status(*named).needs
     policy, number = named
     if asking:
         step = f"decision-ledger policy submit {policy} {number} --rationale …"

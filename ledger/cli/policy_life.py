@@ -48,8 +48,8 @@ def submit(
     appended = chosen.client.submit_policy(policy, version, rationale, scope=scope, shadow=shadow)
     chosen.show(
         appended,
-        f"{policy} version {version} waits for approvals, since position {appended.position}. "
-        f"`decision-ledger policy status {policy}` says which.",
+        f"{policy} version {version} is submitted for approval, at position {appended.position}. "
+        f"`decision-ledger policy status {policy}` says what it takes.",
     )
 
 

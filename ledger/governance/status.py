@@ -7,9 +7,9 @@ from ledger.authority.state import AuthorityState
 from ledger.governance.activations import approval_fault, missing
 from ledger.governance.approvals import Approval
 from ledger.governance.lifecycle import LifecycleState, OpenSubmission, Schedule, ScopeKey
-from ledger.governance.requirements import Requirement, holders, person_of
+from ledger.governance.requirements import Requirement, holders, person_of, requirements
 from ledger.governance.reviews import due_at
-from ledger.governance.steps import StepTimes, asked_of, barred
+from ledger.governance.steps import StepTimes, barred
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def status_of(
     counting = [one.approval for one in judged if not one.fault]
     out = barred(state, authority, named)
     out |= {person_of(authority, one.actor) for one in counting}
-    asked = asked_of(state, named, scope)
+    asked = _asked(state, named, scope)
     return VersionStatus(
         *named,
         _state(state, named, is_approved=bool(counting) and not missing(asked, counting)),
@@ -117,6 +117,17 @@ def status_of(
         tuple(_reviews(state, named)),
         tuple(one for one in state.schedules.values() if one.named == named),
     )
+
+
+def _asked(state: LifecycleState, named: tuple[str, int], scope: ScopeKey) -> list[Requirement]:
+    """Return what approvals a version takes for a scope: those that versions in force ask for.
+
+    One that is in force there takes none any more, unless it was submitted again or an emergency.
+    """
+    own = state.in_force.get(scope)
+    if state.submission_for(named, scope) is None and own is not None and own.named == named:
+        return []
+    return requirements(state, scope)
 
 
 def _reviews(state: LifecycleState, named: tuple[str, int]) -> Iterator[ReviewStatus]:

@@ -60,9 +60,9 @@ def step_fault(
 
 
 def asked_of(state: LifecycleState, named: tuple[str, int], scope: ScopeKey) -> list[Requirement]:
-    """Return what approvals a version takes for a scope.
+    """Return in what roles a version is approved for a scope, and how long that counts.
 
-    Where nothing in force asks for any, that is what the version itself will ask of the next one.
+    Where nothing in force asks for any, it takes none, but may be approved as it asks of the next.
     """
     own = requirement_of(state, named)
     return requirements(state, scope) or ([] if own is None else [own])

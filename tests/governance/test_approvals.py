@@ -336,6 +336,33 @@ def test_the_auditor_accuses_no_one_for_a_model_whose_registration_was_erased(
     assert [one for one in found if one.rule.startswith("policies.")] == []
 
 
+def test_a_first_version_takes_no_approvals_nor_does_one_in_force(tmp_path: Path) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world.ledger.definitions.define(AUTHOR, defined("loss"))
+    first = world.drafted(governed_text((APPROVER, 2)))
+    world.submit(first)
+    status = world.ledger.governance.status
+    waiting = status("main", 1, EVERYWHERE)
+    assert (waiting.state, waiting.roles, waiting.missing) == ("submitted", (), ())
+    world.enforce(first)  # as the status said
+    active = status("main", 1, EVERYWHERE)
+    assert (active.state, active.roles) == ("active", ())
+    submitted(world)
+    (role,) = status("main", 2, EVERYWHERE).missing
+    assert (role.requirement.version, role.count, role.given) == (1, 2, 0)
+    check_audit(world)
+    world.close()
+
+
+def test_a_version_in_force_that_is_submitted_again_takes_approvals_again(world: Governed) -> None:
+    first = ChosenVersion("main", 1)
+    status = world.ledger.governance.status
+    assert status("main", 1, EVERYWHERE).missing == ()
+    world.submit(first)
+    assert [one.count for one in status("main", 1, EVERYWHERE).missing] == [2]
+    assert "it has 0 in the role" in refusal(lambda: world.enforce(first))
+
+
 def test_the_status_says_which_of_two_overlapping_scopes_decides(world: Governed) -> None:
     version = world.drafted(governed_text((APPROVER, 2), title="High"), "high")
     world.submit(version, HIGH)
