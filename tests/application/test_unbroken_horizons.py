@@ -176,7 +176,8 @@ def test_a_decision_comes_with_its_own_score_and_no_other(lived: World) -> None:
 def test_the_guards_of_an_append_are_what_is_looked_for() -> None:
     scored = {type_ for guard in unbroken(SCORE, "models/m", 7) for type_ in guard.types or ()}
     planned = {type_ for guard in unbroken(PLAN, "plans/p", 7) for type_ in guard.types or ()}
-    assert scored | planned == CONCERNED_TYPES
+    has_one_and_bears_on_none = {"reuse.proposed.v1"}
+    assert scored | planned | has_one_and_bears_on_none == CONCERNED_TYPES
     of_models = {name for name, cls in BY_TYPE.items() if cls.STREAM.startswith("models/")}
     assert of_models - scored == {"signal.observed.v1", "signal.observed.v2"}
     assert {guard.after_position for guard in unbroken(SCORE, "models/m", 7)} == {7}
