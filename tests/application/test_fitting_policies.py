@@ -98,7 +98,7 @@ def test_a_signal_that_is_not_defined_is_missed_wherever_the_version_is_from(
     fault = refused(lambda: world.submit(old))
     assert "version 2 of main does not fit the ledger as it is now" in fault.message.lower()
     assert "Did you mean 'loss'?" in (fault.remedy or "")
-    monkeypatch.setattr(Definitions, "check_fit", lambda *_: None)
+    monkeypatch.setattr(Definitions, "check_fit", lambda *_: [])
     world.submit(old)
     world.approve(old, PAT)
     world.enforce(old, by=SAM)

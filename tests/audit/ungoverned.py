@@ -80,9 +80,30 @@ def sign_ones_own_review(paper: Paper) -> int:
     return paper.append("policies/main", "policy.reviewed.v1", data, actor="users/ana")
 
 
+def cross_the_labels_in_force(paper: Paper) -> int:
+    """Put a version in force for two labels of one model, each by itself."""
+    labels = {"region": "east", "tier": "gold"}
+    described = paper.at(paper.find("model.registered.v1")[0]).data
+    data = described | {"model": "crossed", "labels": labels}
+    paper.append("models/crossed", "model.registered.v1", data)
+    (drafted, *_) = (
+        event.data
+        for event in paper.events
+        if event.type.startswith("policy.drafted")
+        and event.data["document"]["format"] != "policy/1"
+    )
+    named = {one: drafted[one] for one in ("policy", "version", "digest")}
+    for name, value in labels.items():
+        scope = {"kind": "labels", "model": None, "labels": {name: value}}
+        data = named | {"scope": scope, "rationale": "x"}
+        paper.append(f"policies/{named['policy']}", "policy.activated.v1", data)
+    return len(paper.events)
+
+
 UNGOVERNED: Final[dict[str, Callable[[Paper], int]]] = {
     "policies.steps": submit_where_no_role_is_held,
     "policies.approved": replace_what_was_not_in_force,
+    "policies.overlaps": cross_the_labels_in_force,
     "policies.terms": let_a_time_pass,
     "reviews.due": remind_of_no_review,
     "reviews.signed": sign_ones_own_review,

@@ -272,7 +272,7 @@ class FleetCommands:
             known, draft = self._draft(asked.policy, asked.version, asked.digest)
             guards = self._check_meaning(asked.policy, asked.version, draft.digest)
             if not is_back:
-                self._definitions.check_fit(*asked.named, draft.document, asked.scope)
+                guards += self._definitions.check_fit(*asked.named, draft.document, asked.scope)
             data, judged = make(caller.actor, replace(asked, digest=draft.digest))
             return next_event(known.version, data, cause=asked.shadow, guards=[*guards, *judged])
 
@@ -286,8 +286,7 @@ class FleetCommands:
         """
         _, draft = self._draft(policy, version, "")
         guards = self._check_meaning(policy, version, draft.digest)
-        self._definitions.check_fit(policy, version, draft.document, scope)
-        return guards
+        return guards + self._definitions.check_fit(policy, version, draft.document, scope)
 
     def checked_draft(
         self, policy: str, version: int, digest: str, scope: ScopePart

@@ -45,6 +45,7 @@ from ledger.application.policies.history import PolicyHistory
 from ledger.application.policies.lint import LintResult, fleet_faults, lint
 from ledger.application.policies.refusals import does_not_fit
 from ledger.errors import invalid_field
+from ledger.events.models import DESCRIBING
 from ledger.events.policies import (
     ACTIVATED_TYPES,
     PolicyActivated,
@@ -141,14 +142,19 @@ class Definitions:
 
     def check_fit(
         self, policy: str, version: int, document: PolicyDocument, scope: ScopePart
-    ) -> None:
+    ) -> list[Guard]:
         """Refuse a drafted version whose signals, sources or scope the ledger as it is excludes.
 
-        Whether its approvals could be given is judged with the step itself. Under format policy/1
-        nothing is refused.
+        Returns the guards that its scope comes to hold no model of another one. Whether its
+        approvals could be given is judged with the step itself. Under format policy/1 nothing is
+        refused.
         """
         self._fleet.refresh()
+        guards: list[Guard] = []
         if document.format != POLICY_1:
+            if scope.kind == "labels":
+                bearing = (*DESCRIBING, *ACTIVATED_TYPES)
+                guards.append(none_after(self._fleet.position, None, *bearing))
             key, state = scope_key(scope.model_dump()), self._governance.as_of(None)
             fault = overlap_refused(state, self._fleet.models(), (policy, version), key)
             if fault is not None:
@@ -156,6 +162,7 @@ class Definitions:
         fleet = LintFleet(self._defined(), sources=self._sources)
         if faults := fleet_faults(document, fleet):
             raise does_not_fit((policy, version), faults)
+        return guards
 
     def _defined(self) -> dict[str, SignalDefined]:
         return {view.name: view.defined for view in self._fleet.signals() if view.defined}

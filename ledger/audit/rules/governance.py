@@ -1,6 +1,6 @@
 """Rules about the life of policies: who approved what, and what came into force by it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ledger.audit.event import AuditedEvent
@@ -18,7 +18,8 @@ from ledger.events.policies import (
 )
 from ledger.events.values import SECOND
 from ledger.governance.activations import activation_fault
-from ledger.governance.lifecycle import LIFECYCLE_TYPES
+from ledger.governance.lifecycle import LIFECYCLE_TYPES, scope_key
+from ledger.governance.overlaps import overlap_of
 from ledger.governance.steps import StepTimes
 from ledger.governance.terms import taken_fault
 
@@ -26,6 +27,8 @@ ACTIVATE: Final = METHODS[PolicyActivated.METHOD]
 _TIMED: Final = (PolicyActivatedV2.TYPE, PolicyScheduled.TYPE)
 _LATE_MICROS: Final = 300 * SECOND
 """How much later than it was judged a step may be recorded."""
+_BACK: Final = frozenset({"reverted", "roll_back"})
+"""The bases of what was in force before: its scope was looked at then."""
 _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
@@ -68,6 +71,33 @@ def policies_approved(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if not fault and event.known.get("basis") != "emergency":
         fault = _only_in_emergencies(authority, event.actor, moment.grants_at)
     return _GAP if fault and _is_gap(event, fold) else fault or None
+
+
+@rule("policies.overlaps", *ACTIVATED_TYPES)
+def policies_overlaps(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """No version came into force for labels of a model that another scope has by other labels."""
+    data, scope = event.known, scope_key(event.known["scope"])
+    found = fold.parameters(data["policy"], data["version"], data["digest"])
+    if data.get("basis") in _BACK or found is None or found.document["format"] == "policy/1":
+        return None  # put back, or another rule's business, or it may be
+    crossed = overlap_of(fold.lifecycle, _in_service(fold), scope)
+    if crossed is None:
+        return None
+    if fold.gone.lacks(LIFECYCLE_TYPES):
+        return _GAP
+    other, model = crossed
+    return (
+        f"{model} is one of {scope} and of {other.scope}, for which {other} was in force since "
+        f"position {other.position}, and neither scope is within the other"
+    )
+
+
+def _in_service(fold: LedgerState) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the models that are not retired, with their labels, where those are known."""
+    for name, labels in fold.lifecycle.labels.items():
+        facts = fold.models.get(f"models/{name}")
+        if labels is not None and facts is not None and not facts.retired_at:
+            yield name, labels
 
 
 def _only_in_emergencies(authority: AuthorityState, actor: str, at: int) -> str:
