@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from ledger.events.values import format_time
+from ledger.events.values import format_time, parse_time
 from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 from tests.support.world import HOUR, START
@@ -46,12 +46,14 @@ def replace_what_was_not_in_force(paper: Paper) -> int:
 
 
 def let_a_time_pass(paper: Paper) -> int:
-    named = version_of(paper)
+    named, at = version_of(paper), format_time(paper.events[-1].recorded_at + HOUR // 60)
     data = named | {
-        "scope": EVERYWHERE, "rationale": "x", "approvals": [],
-        "effective_time": format_time(START + HOUR),
+        "scope": EVERYWHERE, "rationale": "x", "approvals": [], "effective_time": at,
     }  # fmt: skip
     position = paper.append("policies/main", "policy.scheduled.v1", data, actor="users/ana")
+    seen = paper.at(paper.find("signal.observed.v1")[-1])
+    data = seen.data | {"observed_at": at}
+    paper.append(seen.stream, seen.type, data, actor="services/monitor", at=parse_time(at))
     say_that_all_was_governed(paper)
     return position
 
