@@ -7,10 +7,13 @@ or they would be a way around it.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ledger.authority.state import AuthorityState
+from ledger.authority.table import METHODS
 from ledger.governance.lifecycle import ActivationFact, LifecycleState, ScopeKey
+
+_DRAFTING: Final = METHODS["DraftPolicy"]
 
 
 class Requirement(NamedTuple):
@@ -144,15 +147,41 @@ def holders(authority: AuthorityState, role: str, at: int) -> dict[str, str]:
     }
 
 
+def possible_authors(authority: AuthorityState, at: int) -> frozenset[str]:
+    """Return the persons who may draft the next version of a policy."""
+    return frozenset(
+        person_of(authority, actor)
+        for actor in authority.grants_of
+        if authority.scopes(actor, _DRAFTING, at)
+    )
+
+
 def unreachable(authority: AuthorityState, requirement: Requirement, at: int) -> str:
-    """Return why the approvals of a requirement could not be given; empty where they could."""
+    """Return why the approvals of a requirement could not be given; empty where they could.
+
+    The author of the version that follows is none of those who give them: they could be given if
+    that is so for one of the persons who may draft it.
+    """
     if not authority.began_at:
         return "no administrator of the ledger is named, so no role is held"
+    if fault := _short(authority, requirement, at):
+        return fault
+    authors = sorted(possible_authors(authority, at))
+    faults = [_short(authority, requirement, at, author) for author in authors]
+    if not faults or not all(faults):
+        return ""
+    return f"{faults[0]}, the author of what follows not counted"
+
+
+def _short(
+    authority: AuthorityState, requirement: Requirement, at: int, author: str | None = None
+) -> str:
+    """Return which persons are too few without an author; empty where they are enough."""
     everyone: set[str] = set()
     for role, count in requirement.approvals:
         if role not in authority.roles:
             return f"there is no role {role}"
-        held = set(holders(authority, role, at))
+        held = set(holders(authority, role, at)) - {author}
         everyone |= held
         if len(held) < count:
             return f"{count} persons in the role {role} are asked for, and {len(held)} hold it"

@@ -268,6 +268,8 @@ BAD: Final = (
         GOVERNED.replace("policy-approver, count: 2", "board")),
     Bad("approvals in two roles of one person", "APPROVERS_TOO_FEW", 16, 7, "",
         GOVERNED + "    - {role: auditor}\n"),
+    Bad("approvals that take the only author", "APPROVERS_TOO_FEW", 15, 27, "",
+        GOVERNED.replace("policy-approver", "risk")),
     Bad("no approvals at all", "VALUE_OUT_OF_RANGE", 15, 38, "",
         GOVERNED.replace("count: 2", "count: 0")),
     Bad("an approval that never counts", "VALUE_OUT_OF_RANGE", 16, 19, "",

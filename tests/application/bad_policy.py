@@ -10,7 +10,9 @@ APPROVERS: Final = {
     "policy-approver": frozenset({"bo", "eve"}),
     "model-owner": frozenset({"bo"}),
     "policy-author": frozenset[str](),
+    "risk": frozenset({"bo", "cy"}),
 }
+AUTHORS: Final = frozenset({"cy"})
 SOURCES: Final = {"input-stability": 1, "log-loss": 2}
 
 

@@ -57,6 +57,21 @@ def test_approvals_that_could_not_be_given_are_refused_before_they_are_in_force(
     world.close()
 
 
+def test_approvals_that_take_every_possible_author_are_refused(world: Governed) -> None:
+    for five in ((APPROVER, 5),), ((APPROVER, 4), ("policy-author", 1)):
+        with pytest.raises(LedgerError) as caught:
+            world.drafted(governed_text(*five, title="Fifth"))
+        assert reason_of(caught) is Reason.POLICY_INVALID
+        assert "the author of the next version not at all" in caught.value.message
+        unseen = world.drafted_unseen(governed_text(*five, title="Fifth unseen"))
+        with pytest.raises(LedgerError) as caught:
+            world.submit(unseen)
+        assert "the author of what follows not counted" in caught.value.message
+    world.grant("users/dpo", "policy-author")  # who approves nothing, and so may be the author
+    world.submit(world.drafted(governed_text((APPROVER, 5), title="Sixth")))
+    check_audit(world)
+
+
 def test_a_definition_brings_no_version_into_force_whose_approvals_could_not_be_given(
     tmp_path: Path,
 ) -> None:

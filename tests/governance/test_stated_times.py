@@ -71,6 +71,7 @@ def test_a_time_whose_approvals_are_gone_is_dropped_with_the_reason(world: Gover
 
 
 def test_a_time_is_dropped_if_nothing_could_follow_its_version_by_then(world: Governed) -> None:
+    third = world.grant(SAM.actor, "operator")  # beside the two who may draft
     version = world.drafted(governed_text(("operator", 2), title="Second"))
     world.submit(version)
     world.approve(version, PAT, SAM)
@@ -78,6 +79,7 @@ def test_a_time_is_dropped_if_nothing_could_follow_its_version_by_then(world: Go
     grants = world.ledger.authority.state.grants_of["users/ana"]
     (operator,) = [one.position for one in grants if one.role == "operator"]
     world.ungrant(operator)
+    world.ungrant(third)
     world.clock.advance(DAY)
     assert world.ledger.due_policies.run().recorded == 1
     (dropped,) = world.all_of(PolicyScheduleWithdrawn)

@@ -137,7 +137,8 @@ class Definitions:
             (change.signal, f"its {change.said} changed at position {change.position} under {use}")
             for use, change in self.usage.changes_in_force(self._fleet.position)
         ]
-        fleet = LintFleet(defined, touched, self._sources, self._governance.approvers)
+        governance = self._governance
+        fleet = LintFleet(defined, touched, self._sources, governance.approvers, governance.authors)
         return lint(text, fleet)
 
     def check_fit(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ledger.application.names import did_you_mean
-from ledger.application.policies.approvals import Approvers, lint_approvals
+from ledger.application.policies.approvals import Approvers, Authors, lint_approvals
 from ledger.application.policies.definition_usage import runs_against
 from ledger.application.policies.text import PolicyReading
 from ledger.events.notation import counted
@@ -46,6 +46,7 @@ class LintFleet:
     """Signals that policies in force read by definitions that changed since, each with how."""
     sources: Sources | None = None
     approvers: Approvers | None = None
+    authors: Authors = frozenset
 
 
 def lint_fleet(reading: PolicyReading, document: PolicyDocument, fleet: LintFleet) -> None:
@@ -56,7 +57,7 @@ def lint_fleet(reading: PolicyReading, document: PolicyDocument, fleet: LintFlee
     if fleet.sources is not None:
         _lint_sources(reading, document, fleet.sources)
     if fleet.approvers is not None:
-        lint_approvals(reading, document, fleet.approvers)
+        lint_approvals(reading, document, fleet.approvers, fleet.authors)
 
 
 def _lint_taxonomy(

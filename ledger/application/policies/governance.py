@@ -55,6 +55,7 @@ from ledger.governance.requirements import (
     Requirement,
     holders,
     keeps_activations,
+    possible_authors,
     requirement_of,
     requirements,
     stated,
@@ -123,6 +124,11 @@ class PolicyGovernance:
         if not state.began_at:
             return None
         return {role: frozenset(holders(state, role, now)) for role in state.roles}
+
+    def authors(self) -> frozenset[str]:
+        """Return the persons who may draft a policy now."""
+        self._authority.refresh()
+        return possible_authors(self._authority.state, self._clock.now_micros())
 
     def judged(self) -> Judged:
         """Return all by which a step is judged, at the head."""
