@@ -71,14 +71,20 @@ def stated_policy(
 
 
 def has_approver(client: "LedgerClient") -> bool:
-    """Whether a person holds the role in which policies are approved, for the whole ledger."""
-    from ledger.application.policies.starting_policy import APPROVER
+    """Whether a person other than an author could approve the next version of a policy.
 
-    return any(
-        one.role == APPROVER and one.actor.startswith("users/") and not one.expired
-        for one in client.get_authority().grants
-        if not (one.scope.models or one.scope.labels or one.scope.signals)
-    )
+    Approvers hold their role for the whole ledger; without an author, any of them could.
+    """
+    from ledger.application.policies.starting_policy import APPROVER, AUTHOR
+
+    held: dict[str, set[str]] = {APPROVER: set(), AUTHOR: set()}
+    for one in client.get_authority().grants:
+        is_whole = not (one.scope.models or one.scope.labels or one.scope.signals)
+        counts = one.role == AUTHOR or (one.role == APPROVER and is_whole)
+        if counts and one.actor.startswith("users/") and not one.expired:
+            held[one.role].add(one.actor)
+    approvers, authors = held[APPROVER], held[AUTHOR]
+    return any(approvers - {one} for one in authors) if authors else bool(approvers)
 
 
 def _definitions(client: "LedgerClient") -> dict[str, SignalDefined]:

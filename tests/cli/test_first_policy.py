@@ -95,3 +95,21 @@ def test_a_first_policy_asks_for_approvals_where_a_person_could_give_one(
     authority = SimpleNamespace(grants=(RecordedGrant(**(grant | changes)),))
     client: Any = SimpleNamespace(get_authority=lambda: authority)
     assert has_approver(client) is expected
+
+
+@pytest.mark.parametrize(
+    ("authors", "expected"),
+    [(("users/ben",), False), (("users/ana",), True), (("users/ben", "users/ana"), True)],
+)
+def test_a_first_policy_asks_for_no_approval_that_would_take_its_only_author(
+    authors: tuple[str, ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    grant: dict[str, Any] = {
+        "position": 7, "scope": AuthorityScope(), "expires_at": None, "granted_by": "users/root",
+        "expired": False,
+    }  # fmt: skip
+    held = [("users/ben", "policy-approver"), *((one, "policy-author") for one in authors)]
+    grants = [RecordedGrant(**grant, actor=actor, role=role) for actor, role in held]
+    client: Any = SimpleNamespace(get_authority=lambda: SimpleNamespace(grants=grants))
+    assert has_approver(client) is expected

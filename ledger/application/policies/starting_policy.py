@@ -79,6 +79,7 @@ NO_APPROVALS: Final = (
     "`governance`: approvals: [{role: policy-approver, count: 1}]",
 )
 APPROVER: Final = "policy-approver"
+AUTHOR: Final = "policy-author"
 
 
 def first_policy(
