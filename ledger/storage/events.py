@@ -146,15 +146,19 @@ class Events:
             statement = statement.where(events.c.stream == stream)
         if at_or_before is not None:
             statement = statement.where(events.c.position <= at_or_before)
-        order = events.c.position.desc() if descending else events.c.position
-        statement = statement.order_by(order).limit(limit)
-        # Type by type, because only within one type is the index in order of position.
-        found = [
-            event
-            for type_ in sorted(set(types))
-            for event in self._events(statement.where(events.c.type == type_))
-        ]
-        if len(types) > 1:
+        wanted = sorted(set(types))
+        if limit is None and len(wanted) > 1:
+            found = self._events(statement.where(events.c.type.in_(wanted)))
+        else:
+            # Type by type: only within one is the index in order, so that a limit ends the walk.
+            order = events.c.position.desc() if descending else events.c.position
+            statement = statement.order_by(order).limit(limit)
+            found = [
+                event
+                for type_ in wanted
+                for event in self._events(statement.where(events.c.type == type_))
+            ]
+        if len(wanted) > 1:
             found.sort(reverse=descending)
         return found[:limit]
 
