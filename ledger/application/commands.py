@@ -113,8 +113,13 @@ def unbroken(type_: str, stream: str, as_of: int) -> list[Guard]:
 
 
 def record_time(info: LedgerInfo, store: Store, head: Head) -> int:
-    """Return the time at which an event behind the head is recorded, or a moment before."""
-    return head.recorded_at if info.clock == "data" else store.clocks.now_micros(info.origin)
+    """Return the time at which an event behind the head is recorded, or a moment before.
+
+    Never before the head's: a `wall` clock may be behind it, and time does not run backwards.
+    """
+    if info.clock == "data":
+        return head.recorded_at
+    return max(head.recorded_at, store.clocks.now_micros(info.origin))
 
 
 def ledger_time(info: LedgerInfo, store: Store, head: Head) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.budgets.book import BudgetBook, book_guards, refused, unknown
-from ledger.application.commands import Caller, fields_named, none_after
+from ledger.application.commands import Caller, fields_named, none_after, record_time
 from ledger.application.erasure import Erasures
 from ledger.application.fleet.fleet import Fleet
 from ledger.errors import LedgerError, Reason
@@ -72,7 +72,7 @@ class Budgets:
         """Return the budgets as of the head, for reservations of one request and their ends."""
         head, known = self.known()
         self._fleet.refresh(head.position)
-        return BudgetBook(known, self._fleet, head, self._now(head))
+        return BudgetBook(known, self._fleet, head, record_time(self._info, self._store, head))
 
     def forget(self) -> None:
         """Fold all of it again, since bodies were erased."""
@@ -110,12 +110,6 @@ class Budgets:
             raise refused(found, "the body of one of its events was erased; set it again")
         return found
 
-    def _now(self, head: Head) -> int:
-        """Return the time by which the next event is reckoned: the ledger's."""
-        if self._info.clock == "data":
-            return head.recorded_at
-        return max(head.recorded_at, self._store.clocks.now_micros(self._info.origin))
-
     # ---- commands --------------------------------------------------------------------------------
 
     def set(self, caller: Caller, terms: Mapping[str, Any]) -> AppendResult:
@@ -130,7 +124,7 @@ class Budgets:
             before = known.get(terms["budget"])
             try:
                 with fields_named():
-                    data, _ = set_event(before, self._now(head), terms)
+                    data, _ = set_event(before, record_time(self._info, self._store, head), terms)
             except BudgetError as error:
                 raise refused(before, error.fault, terms["budget"]) from error
             scope = data.scope.model_dump()
@@ -159,7 +153,7 @@ class Budgets:
                     data, _ = made(
                         budget,
                         BudgetOverspendingApproved,
-                        self._now(head),
+                        record_time(self._info, self._store, head),
                         job=wanted.job,
                         envelope=wanted.envelope,
                         amount_micros=str(wanted.amount_micros),

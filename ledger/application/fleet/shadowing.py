@@ -152,8 +152,7 @@ class Shadowing:
         def proposed() -> Proposal:
             head = self._store.events.head(self._info.origin)
             made = decide(
-                self._reader.running(head.position),
-                max(head.recorded_at, record_time(self._info, self._store, head)),
+                self._reader.running(head.position), record_time(self._info, self._store, head)
             )
             guards: list[Guard] = [none_after(head.position, None, *SHADOW_TYPES), *made.guards]
             return Proposal(made.additions, guards)
