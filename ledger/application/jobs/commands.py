@@ -7,6 +7,7 @@ governor records by `run_due` that a lease ran out, and that an observation is o
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, MakeData, Proposal
@@ -307,6 +308,7 @@ class JobCommands:
         """
         actor, at = basis.moment.actor, basis.head.position
 
+        @cache  # each addition asks for its own part of it, behind the lock of the head
         def whole(first: int) -> list[EventData]:
             found = make(first)
             known = _after(job, found, first, actor)
