@@ -1,11 +1,11 @@
 """The closed list of event types. A type that is not here is refused at read and never imported."""
 
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from ledger.errors import event_unreadable
+from ledger.errors import LedgerError, Reason, event_unreadable
 from ledger.events.access import AccessRecorded, ReadsCounted
 from ledger.events.authority import AUTHORITY_CLASSES, CallRepresented, CredentialUsed
 from ledger.events.base import EventData
@@ -180,6 +180,18 @@ def decode_data(event: RecordedEvent) -> EventData:
         raise event_unreadable(
             event.position, f"its data does not fit {event.type}: {where}: {first['msg']}"
         ) from error
+
+
+def known_data(event: RecordedEvent) -> dict[str, Any] | None:
+    """Return the event's members; None where its body is gone, or is none that can be read."""
+    if event.body_bytes is None:
+        return None
+    try:
+        return decode_data(event).to_data()
+    except LedgerError as error:
+        if error.reason is not Reason.EVENT_UNREADABLE:
+            raise
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ answers of people and the moves of a budget. A parent is always earlier, so the 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ledger.errors import LedgerError, Reason
 from ledger.events.budgets import BUDGET_TYPES
 from ledger.events.cases import CASE_TYPES
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
@@ -26,7 +25,7 @@ from ledger.events.jobs import (
 )
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PLAN_TYPES
-from ledger.events.registry import decode_data
+from ledger.events.registry import known_data
 from ledger.events.reuse import ReuseProposed
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.jobs.machine import Job, Jobs
@@ -87,7 +86,7 @@ class RunFold:
 
     def take(self, event: RecordedEvent) -> None:
         """Take in the next event."""
-        data = _data(event)
+        data = known_data(event)
         run_id = None if event.body_bytes is None else event.body.run_id
         if data is None:
             parent, text = 0, GONE
@@ -174,14 +173,3 @@ def _job_of(event: RecordedEvent, data: Data) -> str:
     """Return the job that an event is about; empty where it is about none."""
     is_about = event.type in JOB_TYPES or event.type in BUDGET_TYPES
     return str(data.get("job", "")) if is_about else ""
-
-
-def _data(event: RecordedEvent) -> Data | None:
-    if event.body_bytes is None:
-        return None
-    try:
-        return decode_data(event).to_data()
-    except LedgerError as error:
-        if error.reason is not Reason.EVENT_UNREADABLE:
-            raise
-        return None

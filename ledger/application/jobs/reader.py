@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.environment import EnvironmentPart
 from ledger.events.jobs import JOB_TYPES, GateJudged, GateReported, JobEnvironmentRecorded
-from ledger.events.registry import decode_data, typed
+from ledger.events.registry import known_data, typed
 from ledger.jobs.machine import Job, Jobs
 from ledger.storage.records import Head, LedgerInfo
 from ledger.storage.store import Store
@@ -85,19 +84,7 @@ class JobReader:
     @staticmethod
     def _fold(jobs: Jobs, events: Iterable[RecordedEvent]) -> None:
         for event in events:
-            data = _data(event)
+            data = known_data(event)
             actor = "" if data is None else event.body.actor
             run_id = None if data is None else event.body.run_id
             jobs.apply(event.position, event.stream, event.type, actor, data, run_id)
-
-
-def _data(event: RecordedEvent) -> dict[str, Any] | None:
-    """Return the data of an event; None where its body is gone, or is none that can be read."""
-    if event.body_bytes is None:
-        return None
-    try:
-        return decode_data(event).to_data()
-    except LedgerError as error:
-        if error.reason is not Reason.EVENT_UNREADABLE:
-            raise
-        return None
