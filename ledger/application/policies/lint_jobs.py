@@ -1,6 +1,6 @@
 """Findings on what a policy asks of jobs: criteria that no gate can be judged by."""
 
-from ledger.application.documents.source import place_within
+from ledger.application.documents.source import offset_of, place_within
 from ledger.application.policies.text import PolicyReading
 from ledger.events.notation import listed
 from ledger.events.policy_document import PolicyDocument
@@ -29,10 +29,8 @@ def lint_jobs(reading: PolicyReading, document: PolicyDocument, text: str) -> No
         try:
             compiled = check_criterion(one.when)
         except ExpressionError as error:
-            lines = one.when.split("\n")
-            before = sum(len(line) + 1 for line in lines[: error.line - 1])
-            scalar = reading.scalars[path]
-            reading.places[path] = place_within(text, scalar, before + error.column - 1)
+            offset = offset_of(one.when, error.line, error.column)
+            reading.places[path] = place_within(text, reading.scalars[path], offset)
             reading.report(path, "EXPRESSION_INVALID", error.message, _FORM)
             continue
         if not reads_of(compiled.tree):

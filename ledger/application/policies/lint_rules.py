@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from ledger.application.documents.source import place_within
+from ledger.application.documents.source import offset_of, place_within
 from ledger.application.names import did_you_mean
 from ledger.application.policies.text import PolicyReading
 from ledger.events.notation import share
@@ -196,9 +196,7 @@ def _compiled(
     try:
         compiled = compile_expression(expression, language.signals, language.procedure)
     except ExpressionError as error:
-        lines = expression.split("\n")
-        before = sum(len(line) + 1 for line in lines[: error.line - 1])
-        offset = stored.written_offset(min(before + error.column - 1, len(expression)))
+        offset = stored.written_offset(offset_of(expression, error.line, error.column))
         reading.places[path] = place_within(text, scalar, offset)
         message, remedy = _advice(error.message, scalar.text, language)
         reading.report(path, "EXPRESSION_INVALID", message, remedy or _FORM)

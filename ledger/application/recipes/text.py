@@ -15,7 +15,7 @@ from ledger.application.documents.problems import Problem
 from ledger.application.documents.reading import DocumentReading, path_of, read_into
 from ledger.application.documents.render import written
 from ledger.application.documents.schema import json_schema_of
-from ledger.application.documents.source import place_within
+from ledger.application.documents.source import offset_of, place_within
 from ledger.application.recipes.authoring import AuthoredRecipe
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
@@ -83,10 +83,7 @@ def _report(reading: RecipeReading, found: Unsound, text: str) -> None:
     if found.code != "EXPRESSION_INVALID" or scalar is None:
         reading.report(found.path, found.code, found.message, found.remedy)
         return
-    lines = scalar.text.split("\n")
-    line, column = found.offset
-    offset = min(sum(len(one) + 1 for one in lines[: line - 1]) + column - 1, len(scalar.text))
-    place = place_within(text, scalar, offset)
+    place = place_within(text, scalar, offset_of(scalar.text, *found.offset))
     reading.problems.append(
         Problem(found.path, *place, "error", found.code, found.message, found.remedy)
     )
