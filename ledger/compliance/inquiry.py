@@ -7,6 +7,7 @@ what is not on record.
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, get_args
 
+from ledger.compliance.facts import FactFilter
 from ledger.compliance.tables import Described, Records, Table, table_of
 
 State = Literal["answered", "partly", "not answered"]
@@ -46,6 +47,11 @@ class Inquiry:
     checkpoint: bytes = b""
     """A signed note kept from earlier."""
     live: LiveQueries | None = None
+
+    @property
+    def scope(self) -> FactFilter:
+        """The facts that are asked about: of the model, up to the time."""
+        return FactFilter(model=self.model, until=self.at)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ Each is told of one model, where the question names one, else of all.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ledger.compliance.facts import FactFilter, FactSource
+from ledger.compliance.facts import FactSource
 from ledger.compliance.governance_answers import say_approvals
 from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.jobs import (
@@ -27,20 +27,14 @@ _COMPARISONS: Final = ("candidate", "training", "holdout")
 _COMMAND: Final = "decision-ledger job list"
 
 
-def _scope(inquiry: Inquiry) -> FactFilter:
-    return FactFilter(model=inquiry.model, until=inquiry.at)
-
-
 def gates(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say which gates of data were passed, and whether by criteria from before the run."""
-    table = verdicts_table(source, _scope(inquiry), *_DATA_GATES)
+    table = verdicts_table(source, inquiry.scope, *_DATA_GATES)
     rows = as_records(table)
     passed = sum(row["is_passed"] is True for row in rows)
     fixed = sum(row["is_by_them"] is True for row in rows)
-    asked = {
-        name: sum(one.gate(name) is not None for one in jobs_in(source, _scope(inquiry)))
-        for name in _DATA_GATES
-    }
+    jobs = jobs_in(source, inquiry.scope)
+    asked = {name: sum(one.gate(name) is not None for one in jobs) for name in _DATA_GATES}
     answer.say(
         f"Gates of data on record: {counted(len(rows), 'verdict')}, {passed} of them passed.",
         f"By exactly the criteria that the job was proposed with, before any lease: {fixed} of "
@@ -112,7 +106,7 @@ def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
 
 def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Compare each candidate with the version in service, and say who let it go live."""
-    jobs = jobs_in(source, _scope(inquiry))
+    jobs = jobs_in(source, inquiry.scope)
     records = [
         record
         for one in jobs
@@ -156,7 +150,7 @@ def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         records,
         "A change above 0 is more of the metric, which is better or worse as the metric has it.",
     )
-    answer.tables.append(job_approvals_table(source, _scope(inquiry)))
+    answer.tables.append(job_approvals_table(source, inquiry.scope))
     answer.how = [_COMMAND]
 
 
@@ -195,7 +189,7 @@ def _accepting(one: RecordedJob) -> str:
 
 def approvals(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say of each approval, of a job or a policy, what was approved and beside whom."""
-    table = job_approvals_table(source, _scope(inquiry))
+    table = job_approvals_table(source, inquiry.scope)
     rows = as_records(table)
     others = sum(row["is_other"] is True for row in rows)
     answer.say(

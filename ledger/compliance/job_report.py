@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ledger.compliance.files import html_page
+from ledger.compliance.jobs import numbers
 from ledger.compliance.tables import Table, table_of
 from ledger.events.notation import counted, duration, money, percent, shown_time
 from ledger.jobs.forecast_words import error_words, forecast_words
@@ -105,8 +106,8 @@ def _gates(report: Report) -> Table:
         | {
             "gate": _gate(one),
             "said": " ".join(each["sentence"] for each in one["criteria"]),
-            "samples": _numbers(one["samples"]),
-            "metrics": _numbers(one["metrics"]),
+            "samples": numbers(one["samples"]),
+            "metrics": numbers(one["metrics"]),
         }
         for one in report["gates"]
     ]
@@ -131,10 +132,6 @@ def _gates(report: Report) -> Table:
             ("Recorded", ("verdict", "evidence")),
         ),
     )
-
-
-def _numbers(found: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in sorted(found.items()))
 
 
 def _not_tested(report: Report) -> Table:

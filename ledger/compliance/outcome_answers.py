@@ -22,7 +22,7 @@ from ledger.compliance.jobs import (
     verdicts_table,
 )
 from ledger.compliance.management_answers import say_false_alarms, say_followed
-from ledger.compliance.tables import as_records
+from ledger.compliance.tables import Table, as_records
 from ledger.errors import Reason
 from ledger.events import notation
 from ledger.events.budgets import BudgetOverspendingApproved
@@ -36,10 +36,6 @@ _COMPARISONS: Final = ("candidate", "training", "holdout", "observation")
 _COMMAND: Final = "decision-ledger job list"
 
 
-def _scope(inquiry: Inquiry) -> FactFilter:
-    return FactFilter(model=inquiry.model, until=inquiry.at)
-
-
 def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say which version could be put back, when that was last done, and how long it took."""
     model = need_model(inquiry)
@@ -50,7 +46,7 @@ def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         answer.say(f"{rows[-1]['model_version']} serves; before it: {before}.")
     else:
         answer.say("Nothing was ever deployed.")
-    records = [_return(one) for one in jobs_in(source, _scope(inquiry)) if one.went_back]
+    records = [_return(one) for one in jobs_in(source, inquiry.scope) if one.went_back]
     done = [row for row in records if row["seconds"] is not None]
     if done:
         newest = done[-1]
@@ -114,23 +110,24 @@ def _return(one: RecordedJob) -> dict[str, Any]:
 
 def gains(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say of each job that is over what was expected of it and what came of it."""
-    over = [one for one in jobs_in(source, _scope(inquiry)) if one.closed is not None]
+    over = [one for one in jobs_in(source, inquiry.scope) if one.closed is not None]
     live = [one for one in over if one.job.outcome == "succeeded"]
     answer.say(
         f"Jobs that are over: {len(over)}; {len(live)} of them brought a version into service "
         "that stayed.",
         *_cost_sentences(over),
     )
-    answer.say(*_calibration(source, inquiry))
-    answer.tables.append(forecasts_table(source, _scope(inquiry)))
-    answer.tables.append(jobs_table(source, _scope(inquiry)))
-    answer.tables.append(verdicts_table(source, _scope(inquiry), *_COMPARISONS))
+    forecasts = forecasts_table(source, inquiry.scope)
+    answer.say(*_calibration(forecasts))
+    answer.tables.append(forecasts)
+    answer.tables.append(jobs_table(source, inquiry.scope))
+    answer.tables.append(verdicts_table(source, inquiry.scope, *_COMPARISONS))
     answer.how = [_COMMAND]
 
 
-def _calibration(source: FactSource, inquiry: Inquiry) -> Iterator[str]:
+def _calibration(forecasts: Table) -> Iterator[str]:
     """Yield how often costs lay in the interval of their forecast, and versions stayed."""
-    rows = as_records(forecasts_table(source, _scope(inquiry)))
+    rows = as_records(forecasts)
     if not rows:
         return
     within = sum(row["is_within"] is True for row in rows)
@@ -161,7 +158,7 @@ def _cost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:
 def wasted(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say which alerts were false, and which retraining work was for nothing, at what cost."""
     say_false_alarms(source, inquiry, answer)
-    over = [one for one in jobs_in(source, _scope(inquiry)) if one.closed is not None]
+    over = [one for one in jobs_in(source, inquiry.scope) if one.closed is not None]
     lost = [one for one in over if one.job.outcome != "succeeded"]
     answer.say(
         f"Of {counted(len(over), 'job')} that are over, {len(lost)} left no version in service.",
@@ -204,7 +201,7 @@ def _lost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:
 
 def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say what budgets paid, who approved more, what was refused, and which bounds were hit."""
-    spent = spending_table(source, _scope(inquiry))
+    spent = spending_table(source, inquiry.scope)
     approved = [
         (fact, data)
         for fact, data in readable(source.facts((BudgetOverspendingApproved.TYPE,)))
@@ -220,7 +217,7 @@ def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     at = [column.name for column in refused.columns].index("reason")
     short = [row for row in refused.rows if row[at] == Reason.BUDGET_EXHAUSTED]
     answer.say(f"Callers who were told that a budget is exhausted: {counted(len(short), 'row')}.")
-    jobs = jobs_in(source, _scope(inquiry))
+    jobs = jobs_in(source, inquiry.scope)
     hit = [one for one in jobs if one.job.outcome == "failed" and one.job.lost]
     answer.say(
         f"Jobs that ended because the last of their attempts was lost: {len(hit)} of {len(jobs)}."
