@@ -18,6 +18,8 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.postgres import Purpose, connect_args, prepare_session
 
 TABLE: Final = "table"
+# The words of an error come from the file, where they name something in it that is damaged.
+_SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 _VALUE_BYTES_MAX: Final = 64 << 20  # of a column; no event comes near it
 _BUSY_TIMEOUT_MS: Final = 5_000
 _POSTGRES: Final = ("postgresql://", "postgresql+psycopg://", "postgres://")
@@ -76,7 +78,7 @@ def _sqlite(path: Path, *, is_held: bool) -> Connection:
     return Connection(
         file.query,
         file.close,
-        (sqlite3.Error,),
+        _SQLITE_ERRORS,
         file.kind_of,
         _is_damage,
         "PRAGMA integrity_check(1)",
@@ -118,7 +120,7 @@ class _SqliteFile:
         """Return the rows of a statement."""
         try:
             rows = self._raw.execute(sql, parameters).fetchall()
-        except sqlite3.Error:
+        except _SQLITE_ERRORS:
             if not (self._is_still and self._log.exists()):
                 raise
         else:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.storage import CreateLedger, NewEvent, Store, open_store
 from ledger.storage.schema import (
@@ -134,6 +134,18 @@ def test_no_changed_byte_of_a_sample_goes_unnoticed(small: Path, tmp_path: Path)
 def test_no_changed_byte_of_the_whole_file_goes_unnoticed(small: Path, tmp_path: Path) -> None:
     silent, _ = unnoticed(small, tmp_path / "copy.db", list(range(small.stat().st_size)))
     assert silent == []
+
+
+def test_a_changed_name_of_a_function_in_the_tables_words_is_told_as_damage(
+    small: Path, tmp_path: Path
+) -> None:
+    data = bytearray(small.read_bytes())
+    data[data.index(b"length(body)")] ^= 0xFF  # SQLite's error holds the name as it stands
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(data)
+    with pytest.raises(LedgerError) as raised:
+        damage(str(copy))
+    assert raised.value.reason is Reason.CHAIN_BROKEN
 
 
 def test_damage_in_an_event_is_located(small: Path, tmp_path: Path) -> None:

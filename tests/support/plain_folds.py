@@ -217,7 +217,7 @@ class Approvals:
                 given[one["role"]],
                 self._could(one["role"], at, out),
             )
-            for asking in self._asked(version, scope)
+            for asking in self._asked(scope)
             for one in self._drafts[asking][1]
         }
 
@@ -229,15 +229,14 @@ class Approvals:
                 persons.setdefault(self._roles.person(actor), actor)
         return tuple(sorted(persons.values()))
 
-    def _asked(self, version: Named, scope: Scope) -> list[Named]:
-        asking = [
+    def _asked(self, scope: Scope) -> list[Named]:
+        return [
             one
             for other, versions in self._asking.items()
             if _RANK.index(other[0]) <= _RANK.index(scope[0]) and _may_share(other, scope)
             for one in versions
             if self._drafts[one][1]
         ]
-        return asking or [version]
 
 
 def _may_share(one: Scope, other: Scope) -> bool:
