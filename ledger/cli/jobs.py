@@ -10,13 +10,13 @@ from ledger.cli import output
 from ledger.cli.exits import Exit
 from ledger.cli.session import session
 from ledger.events.notation import counted, listed, money
+from ledger.jobs.environments import environment_words
 from ledger.jobs.forecast_words import error_words, forecast_words
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client.jobs import (
         GateJudgement,
-        JobEnvironment,
         JobForecastError,
         MissingApprovals,
         RetrainingJob,
@@ -103,7 +103,10 @@ def show(job: _Job) -> None:
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
     facts += [
-        ("ran in", f"{report.gate.lower()}: {_environment(report.environment)}")
+        (
+            "ran in",
+            f"{report.gate.lower()}: {environment_words(dataclasses.asdict(report.environment))}",
+        )
         for report in found.reports
         if report.environment is not None
     ]
@@ -245,30 +248,6 @@ def _paid(one: "RetrainingJob") -> str:
     if one.outcome is not None:
         return f"budget {one.budget} paid {money(one.cost_micros, one.unit)} for it"
     return f"budget {one.budget} keeps {money(one.reserved_micros, one.unit)} for it"
-
-
-def _environment(one: "JobEnvironment") -> str:
-    """Return an environment in one line."""
-    commit = f"commit {one.code_commit[:12]}" if one.code_commit else "no commit"
-    where = one.image or f"{one.interpreter} on {one.platform}"
-    parts = [
-        where,
-        f"{commit}{', changed since' if one.code_changed else ''}, files {one.code_sha256[:12]}",
-        *([f"{one.packages} packages {one.packages_sha256[:12]}"] if one.packages_sha256 else []),
-        *(f"{data.name} {data.sha256[:12]} of {data.rows} rows" for data in one.snapshots),
-        *(
-            f"{name} {value}"
-            for name, value in (
-                ("schema", one.schema_version),
-                ("features", one.features_version),
-                ("architecture", one.architecture),
-                ("seed", "" if one.seed is None else one.seed),
-                ("order", one.shuffle_sha256[:12]),
-            )
-            if value != ""
-        ),
-    ]
-    return "; ".join(parts)
 
 
 def _verdict(one: "GateJudgement") -> str:

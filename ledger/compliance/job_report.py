@@ -7,6 +7,7 @@ from ledger.compliance.files import html_page
 from ledger.compliance.jobs import numbers
 from ledger.compliance.tables import Table, table_of
 from ledger.events.notation import counted, duration, money, percent, shown_time
+from ledger.jobs.environments import code_words, packages_words, version_words, where_words
 from ledger.jobs.forecast_words import error_words, forecast_words
 
 Report = Mapping[str, Any]
@@ -97,7 +98,15 @@ def gain_text(gain: Report) -> str:
 
 def report_tables(report: Report) -> list[Table]:
     """Return its tables."""
-    return [_gates(report), _not_tested(report), _gains(report), _approvals(report), _files(report)]
+    return [
+        _gates(report),
+        _not_tested(report),
+        _gains(report),
+        _environments(report),
+        _data(report),
+        _approvals(report),
+        _files(report),
+    ]
 
 
 def _gates(report: Report) -> Table:
@@ -162,6 +171,60 @@ def _gains(report: Report) -> Table:
             ("meaning", "prose", "what the recipe says that it is"),
         ),
         [one | {"gate": _gate(one), "change_share": one["change_ppm"]} for one in report["gains"]],
+    )
+
+
+def _environments(report: Report) -> Table:
+    rows = [
+        {
+            "gate": _gate(one),
+            "attempt": one["attempt"],
+            "ran_in": where_words(one),
+            "code": code_words(one),
+            "packages": ", ".join(packages_words(one)),
+            "versions": ", ".join(version_words(one)),
+            "position": one["position"],
+        }
+        for one in report["environments"]
+    ]
+    return table_of(
+        "environments",
+        "Environments",
+        (
+            ("gate", "text", "the step of which gate"),
+            ("attempt", "integer", "in which attempt"),
+            ("ran_in", "prose", "the container image, or interpreter and platform"),
+            ("code", "prose", "commit of the code, and digest of its files"),
+            ("packages", "text", "how many were installed, and their digest"),
+            ("versions", "prose", "schema, features, architecture, seed, order of the rows"),
+            ("position", "integer", "where that is recorded"),
+        ),
+        rows,
+        page=(
+            ("Gate", ("gate", "attempt")),
+            ("Ran in", ("ran_in", "packages")),
+            ("Code", ("code", "versions")),
+            ("Recorded", ("position",)),
+        ),
+    )
+
+
+def _data(report: Report) -> Table:
+    return table_of(
+        "data",
+        "Data",
+        (
+            ("name", "text", "the data as they were read"),
+            ("rows", "integer", "how many rows they have"),
+            ("sha256", "text", "their SHA-256"),
+            ("gate", "text", "by the step of which gate"),
+            ("position", "integer", "where that is recorded"),
+        ),
+        [
+            snapshot | {"gate": _gate(one), "position": one["position"]}
+            for one in report["environments"]
+            for snapshot in one["snapshots"]
+        ],
     )
 
 

@@ -1,8 +1,8 @@
 """The confidence report of a job: a pure function of the events of its run.
 
 It says what was gained with its interval, on which samples, how each gate was judged, what it cost
-against what was expected and forecast, and what was not tested. Equal events give equal bytes,
-whose digest names the report.
+against what was expected and forecast, in which environments its steps ran, and what was not
+tested. Equal events give equal bytes, whose digest names the report.
 Amounts and times are as events have them, changes are of the candidate against the version in
 service: whether less is better is for the criteria, which are here with their verdicts.
 """
@@ -27,6 +27,7 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.values import PPM, SECOND, format_time
+from ledger.jobs.environments import EnvironmentsOfReports
 from ledger.jobs.intervals import Interval, mean_difference, share_difference
 from ledger.jobs.lineage import Lineage
 from ledger.jobs.machine import Jobs
@@ -89,6 +90,9 @@ class _Report:
         [self._job] = folded.jobs.values()
         self._reports = {one.position: one for one in self._of(GateReported.TYPE)}
         self._verdicts = {one.data["gate"]: one for one in self._of(GateJudged.TYPE)}
+        taken = EnvironmentsOfReports()
+        environments = ((one, taken.take(one.position, one.type, one.data)) for one in self._events)
+        self._environments = {one.position: ran for one, ran in environments if ran is not None}
 
     def _of(self, *types: str) -> Iterator[JobStep]:
         return (one for one in self._events if one.type in types)
@@ -126,6 +130,7 @@ class _Report:
             "forecast": proposed["forecast"],
             "time": self._time(),
             "approvals": [self._approval(one) for one in self._of(JobApproved.TYPE)],
+            "environments": list(self._ran_in(gates)),
             "artifacts": [
                 {"gate": one.data["gate"], "position": one.position, **artifact}
                 for one in self._reports.values()
@@ -175,6 +180,14 @@ class _Report:
     def _is_past(self, gate: str) -> bool:
         names = [one["gate"] for one in self._job.proposed["gates"]]
         return names.index(gate) < self._job.passed
+
+    def _ran_in(self, gates: list[Json]) -> Iterator[Json]:
+        """Yield the environment in which the evidence of each gate was made, if it is recorded."""
+        for gate in gates:
+            ran = self._environments.get(gate["evidence"] or 0)
+            if ran is not None:
+                about = {"gate": gate["gate"], "attempt": ran.data["attempt"]}
+                yield about | {"position": ran.position, **ran.environment}
 
     # ---- gain ------------------------------------------------------------------------------------
 
@@ -226,6 +239,8 @@ class _Report:
             yield from self._unread(asked[gate["gate"]])
         if not self._is_whole:
             yield "Events of it may be left out of what this report is made of."
+        if not self._environments:
+            yield "Environment: none was recorded, so no step can be run again from the record."
         if not gains:
             yield "Gain: no metric of both versions was reported."
         for gain in gains:

@@ -17,6 +17,7 @@ from ledger.events.jobs import (
     GateJudged,
     GateReported,
     JobDeployed,
+    JobEnvironmentRecorded,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -40,6 +41,7 @@ _OF_LEASES: Final = frozenset(
     {
         GateReported.TYPE,
         JobDeployed.TYPE,
+        JobEnvironmentRecorded.TYPE,
         JobLeaseExpired.TYPE,
         JobLeaseExtended.TYPE,
         JobRolledBack.TYPE,

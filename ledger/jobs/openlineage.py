@@ -17,6 +17,7 @@ from ledger.events.jobs import (
     GateReported,
     JobClosed,
     JobDeployed,
+    JobEnvironmentRecorded,
     JobProposed,
 )
 from ledger.events.signals import OBSERVED_TYPES
@@ -27,8 +28,14 @@ PRODUCER: Final = "urn:decision-ledger:openlineage:1"
 _SPEC: Final = "https://openlineage.io/spec"
 EVENT_SCHEMA: Final = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 FACET_SCHEMAS: Final = {
+    "executionParameters": f"{_SPEC}/facets/1-0-0/ExecutionParametersRunFacet.json"
+    "#/$defs/ExecutionParametersRunFacet",
+    "inputStatistics": f"{_SPEC}/facets/1-0-0/InputStatisticsInputDatasetFacet.json"
+    "#/$defs/InputStatisticsInputDatasetFacet",
     "jobType": f"{_SPEC}/facets/2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet",
     "parent": f"{_SPEC}/facets/1-2-0/ParentRunFacet.json#/$defs/ParentRunFacet",
+    "processing_engine": f"{_SPEC}/facets/1-1-1/ProcessingEngineRunFacet.json"
+    "#/$defs/ProcessingEngineRunFacet",
     "test": f"{_SPEC}/facets/1-0-1/TestRunFacet.json#/$defs/TestRunFacet",
     "version": f"{_SPEC}/facets/1-0-1/DatasetVersionDatasetFacet.json"
     "#/$defs/DatasetVersionDatasetFacet",
@@ -69,7 +76,7 @@ def run_uuid(origin: str, run_id: str, job: str = "") -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-def _facet(name: str, **members: object) -> Json:
+def _facet(name: str, /, **members: object) -> Json:
     return {name: {"_producer": PRODUCER, "_schemaURL": FACET_SCHEMAS[name], **members}}
 
 
@@ -127,8 +134,12 @@ class _Events:
                 found = {one["name"]: one["sha256"] for one in data["artifacts"]}
                 self._artifacts.setdefault(job, {}).update(found)
             facets = _facet("test", tests=_tests(data)) if type_ == GateJudged.TYPE else {}
+            read: list[Json] = []
+            if type_ == JobEnvironmentRecorded.TYPE:
+                facets = _environment_facets(data)
+                read = [self._snapshot(one) for one in data["environment"]["snapshots"]]
             made = self._made(job, data) if type_ == JobDeployed.TYPE else []
-            yield self._of_job(entry, job, "RUNNING", outputs=made, facets=facets)
+            yield self._of_job(entry, job, "RUNNING", inputs=read, outputs=made, facets=facets)
 
     # ---- parts -----------------------------------------------------------------------------------
 
@@ -200,6 +211,11 @@ class _Events:
         }
         return [self._dataset(f"/signals/{name}") for name in sorted(names)]
 
+    def _snapshot(self, one: Mapping[str, Any]) -> Json:
+        """Return data that a step read, by their digest, with how many rows they have."""
+        found = self._dataset(f"/data/{one['name']}", f"sha256:{one['sha256']}")
+        return found | {"inputFacets": _facet("inputStatistics", rowCount=one["rows"])}
+
     def _version(self, version: str) -> Json:
         return self._dataset("", version)
 
@@ -210,6 +226,23 @@ class _Events:
             self._dataset(f"/artifacts/{name}", f"sha256:{digest}") for name, digest in found
         ]
         return [self._version(data["model_version"]), *artifacts]
+
+
+def _environment_facets(data: Mapping[str, Any]) -> Json:
+    """Return the interpreter as the engine of a run, and all else that was recorded of a step."""
+    environment = data["environment"]
+    said = {"gate": data["gate"], "attempt": data["attempt"], **environment}
+    parameters = [
+        {"key": name, "value": value if isinstance(value, str) else encode(value).decode()}
+        for name, value in sorted(said.items())
+        if name != "snapshots" and value not in (None, "")
+    ]
+    facets = _facet("executionParameters", parameters=parameters)
+    name, _, version = environment["interpreter"].rpartition(" ")
+    if version:
+        engine = {"name": name} if name else {}
+        facets |= _facet("processing_engine", version=version, **engine)
+    return facets
 
 
 def _tests(data: Mapping[str, Any]) -> list[Json]:

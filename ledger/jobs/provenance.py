@@ -1,13 +1,15 @@
 """The provenance of what a job deployed: an in-toto statement with SLSA's predicate, version 1.
 
 Made of the events of a run alone. Its subjects are the artifacts that the job's executor
-reported, by the newest digest of each name; the recipe, the version that served and the decision
-are what it was built from, the verdicts of its gates what else came of it.
+reported, by the newest digest of each name; the recipe, the version that served, the decision, and
+the code, packages and data that the executor recorded are what it was built from, the verdicts of
+its gates what else came of it.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import (
@@ -20,12 +22,23 @@ from ledger.events.jobs import (
 )
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.values import format_time
+from ledger.jobs.environments import EnvironmentsOfReports, Ran
 from ledger.jobs.lineage import Lineage
 
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 PREDICATE: Final = "https://slsa.dev/provenance/v1"
 BUILD_TYPE: Final = "urn:decision-ledger:build:retraining:1"
 _CITED: Final = frozenset({*DECISION_TYPES, *PLAN_TYPES})
+_STATED: Final = (
+    ("interpreter", "interpreter"),
+    ("platform", "platform"),
+    ("schema_version", "schemaVersion"),
+    ("features_version", "featuresVersion"),
+    ("architecture", "architecture"),
+    ("seed", "seed"),
+    ("shuffle_sha256", "shuffleSha256"),
+)
+"""Members of an environment that name no file, and their names in a statement."""
 Json = dict[str, Any]
 
 
@@ -70,7 +83,7 @@ class _JobEvents:
             "subject": subjects,
             "predicateType": PREDICATE,
             "predicate": {
-                "buildDefinition": self._definition(next(self._of(JobProposed.TYPE)).data),
+                "buildDefinition": self._definition(deployed.position),
                 "runDetails": self._details(deployed, head),
             },
         }
@@ -86,7 +99,18 @@ class _JobEvents:
         for name, digest in sorted(newest.items()):
             yield {"name": name, "digest": {"sha256": digest}}
 
-    def _definition(self, proposed: Mapping[str, Any]) -> Json:
+    def _environments(self, before: int) -> list[Ran]:
+        """Return the environment of the newest report on each gate that has one, by position."""
+        taken, found = EnvironmentsOfReports(), dict[str, Ran | None]()
+        for one in self._own:
+            ran = taken.take(one.position, one.type, one.data)
+            if one.type == GateReported.TYPE and one.position < before:
+                found[one.data["gate"]] = ran
+        return sorted(ran for ran in found.values() if ran is not None)
+
+    def _definition(self, before: int) -> Json:
+        proposed = next(self._of(JobProposed.TYPE)).data
+        environments = self._environments(before)
         recipe = f"recipes/{proposed['recipe']}/versions/{proposed['recipe_version']}"
         sources = [
             {
@@ -117,8 +141,9 @@ class _JobEvents:
                 "gates": [one["gate"] for one in proposed["gates"]],
                 "limits": dict(proposed["limits"]),
                 "expected": dict(proposed["expected"]),
+                "environments": [_stated(one) for one in environments],
             },
-            "resolvedDependencies": sources,
+            "resolvedDependencies": [*sources, *_dependencies(environments)],
         }
 
     def _details(self, deployed: RecordedEvent, head: SignedHead) -> Json:
@@ -132,6 +157,7 @@ class _JobEvents:
             },
             "byproducts": [
                 *self._logs(),
+                *(self._event(one, gate=one.data["gate"]) for one in self._recorded(deployed)),
                 *(self._verdict(one) for one in self._of(GateJudged.TYPE)),
                 self._event(deployed, modelVersion=deployed.data["model_version"]),
                 {
@@ -142,6 +168,11 @@ class _JobEvents:
                 },
             ],
         }
+
+    def _recorded(self, deployed: RecordedEvent) -> list[RecordedEvent]:
+        """Return the events that record the environments."""
+        places = {one.position for one in self._environments(deployed.position)}
+        return [one for one in self._own if one.position in places]
 
     def _logs(self) -> Iterator[Json]:
         for one in self._of(GateReported.TYPE):
@@ -162,3 +193,45 @@ class _JobEvents:
             "digest": {"sha256": event.event_hash.hex()},
             "annotations": {"type": event.type, **annotations},
         }
+
+
+def _stated(ran: Ran) -> Json:
+    """Return what an environment states beside files: where it is recorded, versions, chance."""
+    environment = ran.environment
+    said = {name: environment[member] for member, name in _STATED}
+    about = {"gate": ran.data["gate"], "attempt": ran.data["attempt"]}
+    return {
+        **about,
+        "event": f"events/{ran.position}",
+        "codeChanged": environment["code_changed"],
+        **{name: value for name, value in said.items() if value not in (None, "")},
+    }
+
+
+def _dependencies(environments: list[Ran]) -> list[Json]:
+    """Return code, image, packages and data of environments, each with the gates that used it."""
+    found: dict[bytes, Json] = {}
+    for ran in environments:
+        for one in _dependencies_of(ran.environment):
+            fresh = one | {"annotations": one["annotations"] | {"gates": []}}
+            kept = found.setdefault(encode(one), fresh)
+            kept["annotations"]["gates"].append(ran.data["gate"])
+    return list(found.values())
+
+
+def _dependencies_of(environment: Mapping[str, Any]) -> Iterator[Json]:
+    """Yield what an environment names by a digest, each with annotations of its own."""
+
+    def named(name: str, digest: str, form: str = "sha256", **annotations: object) -> Json:
+        return {"name": name, "digest": {form: digest}, "annotations": annotations}
+
+    yield named("code", environment["code_sha256"])
+    if environment["code_commit"]:
+        yield named("code/commit", environment["code_commit"], "gitCommit")
+    if environment["image"]:
+        name, _, digest = environment["image"].rpartition("@sha256:")
+        yield named(name, digest)
+    if environment["packages_sha256"]:
+        yield named("packages", environment["packages_sha256"], count=environment["packages"])
+    for one in environment["snapshots"]:
+        yield named(f"data/{one['name']}", one["sha256"], rows=one["rows"])

@@ -24,6 +24,7 @@ from ledger.events.jobs import (
     JobClosed,
     JobDenied,
     JobDeployed,
+    JobEnvironmentRecorded,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -36,10 +37,10 @@ from ledger.events.plans import PLAN_TYPES
 from ledger.events.reuse import ReuseProposed
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.governance.case_words import told_case
+from ledger.jobs.environments import DIGEST_DIGITS, environment_words
 from ledger.jobs.forecast_words import error_words, forecast_words
 from ledger.jobs.machine import Job
 
-DIGEST_DIGITS: Final = 12
 Data = Mapping[str, Any]
 
 
@@ -172,6 +173,11 @@ def _expired(told: Told) -> str:
     return f"The lease {'' if lease is None else f'of {lease.executor} '}ran out"
 
 
+def _ran_in(told: Told) -> str:
+    data = told.data
+    return f"The step of {_gate(data)} ran in {environment_words(data['environment'])}"
+
+
 def _reported(told: Told) -> str:
     data = told.data
     gate = None if told.job is None else told.job.gate_of(data["gate"])
@@ -283,6 +289,7 @@ _SENTENCES: Final[dict[str, Callable[[Told], str]]] = {
     JobLeased.TYPE: _leased,
     JobLeaseExtended.TYPE: _extended,
     JobLeaseExpired.TYPE: _expired,
+    JobEnvironmentRecorded.TYPE: _ran_in,
     GateReported.TYPE: _reported,
     GateJudged.TYPE: _judged,
     ModelDeployed.TYPE: _in_service,

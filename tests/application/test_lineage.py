@@ -78,6 +78,13 @@ def test_each_event_stands_under_the_one_that_it_follows_from(working: Working) 
     assert path(found, verdict) == ["gate.judged", "gate.reported", "job.leased", *job]
     leased = entry(found, "job.leased", 1)
     assert leased.text.startswith("Attempt 2: services/worker-2 took it until ")
+    environment = entry(found, "job.environment_recorded")
+    assert path(found, environment) == ["job.environment_recorded", "job.leased", *job]
+    assert environment.text == (
+        "The step of data integrity ran in CPython 3.11.7 on Linux; commit 5a5a5a5a5a5a, files "
+        "abababababab; 3 packages cdcdcdcdcdcd; spring 5d5d5d5d5d5d of 40000 rows; schema 3; "
+        "features 12; architecture gbdt-200."
+    )
     in_service = entry(found, "model.deployed")
     assert path(found, in_service)[:3] == ["model.deployed", "gate.judged", "gate.reported"]
     observed = entry(found, "gate.judged", -1)

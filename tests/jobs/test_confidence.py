@@ -15,7 +15,7 @@ from ledger.events.jobs import GateReported
 from ledger.events.values import SECOND
 from ledger.jobs.confidence import job_facts, report_bytes, report_digest
 from tests.support.job_worlds import BOB, TWO, WINDOW_SECONDS, Working
-from tests.support.run_stories import decided, run_of, whole_life
+from tests.support.run_stories import ROWS, decided, run_of, whole_life
 from tests.support.world import ANA, ORIGIN, World
 
 COMPARING = """\
@@ -137,6 +137,8 @@ def test_what_was_not_tested_is_named(working: Working) -> None:
     assert "Representativeness: the recipe asks for no such gate." in before
     assert "Candidate: the job did not come so far." in before
     assert "Gain: no metric of both versions was reported." in before
+    unrecorded = "Environment: none was recorded, so no step can be run again from the record."
+    assert unrecorded in before
     working.approve()
     token = working.lease(by=TWO)
     working.pass_gates(token, by=TWO)
@@ -160,6 +162,30 @@ def test_a_report_can_be_made_at_every_position_of_a_job(working: Working) -> No
         assert dict(report_facts(report, "0" * 64))["digest"] == "0" * 64
         assert {table.name for table in report_tables(report)} >= {"gates", "not_tested"}
     assert len(digests) == job.events
+
+
+def test_a_report_says_in_which_environments_its_evidence_was_made(working: Working) -> None:
+    whole_life(working)
+    report = made(working)
+    first, second = report["environments"]
+    assert (first["gate"], first["attempt"], first["seed"], first["snapshots"]) == (
+        "data_integrity", 2, None, ROWS,
+    )  # fmt: skip
+    assert (second["gate"], second["image"]) == ("candidate", "train@sha256:" + "1a" * 32)
+    tables = {table.name: table for table in report_tables(report)}
+    assert tables["environments"].rows[0] == (
+        "data integrity", 2, "CPython 3.11.7 on Linux", "commit 5a5a5a5a5a5a, files abababababab",
+        "3 packages cdcdcdcdcdcd", "schema 3, features 12, architecture gbdt-200",
+        first["position"],
+    )  # fmt: skip
+    assert [row[:4] for row in tables["data"].rows] == [
+        ("spring", 40_000, "5d" * 32, "data integrity"),
+        ("spring", 40_000, "5d" * 32, "candidate"),
+    ]
+    page = report_page(report, "0" * 64).decode()
+    assert "train@sha256:" + "1a" * 32 in page
+    assert "5d" * 32 in page
+    assert not [one for one in report["not_tested"] if one.startswith("Environment")]
 
 
 def test_a_denied_job_has_a_report_too(working: Working) -> None:

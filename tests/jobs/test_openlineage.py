@@ -36,7 +36,10 @@ REGISTRY: Registry[Any] = Registry().with_resources(
     [(one["$id"], Resource.from_contents(one)) for one in SCHEMAS]
 )
 FACETS = {
+    "executionParameters": facet_v2.execution_parameters_run.ExecutionParametersRunFacet,
+    "inputStatistics": facet_v2.input_statistics_input_dataset.InputStatisticsInputDatasetFacet,
     "parent": facet_v2.parent_run.ParentRunFacet,
+    "processing_engine": facet_v2.processing_engine_run.ProcessingEngineRunFacet,
     "test": facet_v2.test_run.TestRunFacet,
     "jobType": facet_v2.job_type_job.JobTypeJobFacet,
     "version": facet_v2.dataset_version_dataset.DatasetVersionDatasetFacet,
@@ -70,7 +73,7 @@ def validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
 def facets_of(event: dict[str, Any]) -> dict[str, Any]:
     found = dict(event["run"]["facets"])
     for part in (event["job"], *event["inputs"], *event.get("outputs", ())):
-        found |= part["facets"]
+        found |= part["facets"] | part.get("inputFacets", {})
     return found
 
 
@@ -142,6 +145,34 @@ def test_a_run_and_its_job_begin_and_end_once_with_what_went_in_and_came_out(
         ("deployment", "pass"),
         ("observation.holds", "fail"),
     ]
+
+
+def test_an_environment_is_told_as_engine_parameters_and_data_with_their_rows(
+    working: Working,
+) -> None:
+    whole_life(working)
+    events = told(working)
+    first, second = [one for one in events if "executionParameters" in one["run"]["facets"]]
+    engine = first["run"]["facets"]["processing_engine"]
+    assert (engine["name"], engine["version"]) == ("CPython", "3.11.7")
+    assert "processing_engine" not in second["run"]["facets"], "an image says it"
+    assert parameters(first) == {
+        "gate": "data_integrity", "attempt": "2", "code_commit": "5a" * 20,
+        "code_changed": "false", "code_sha256": "ab" * 32, "interpreter": "CPython 3.11.7",
+        "platform": "Linux", "packages": "3", "packages_sha256": "cd" * 32, "schema_version": "3",
+        "features_version": "12", "architecture": "gbdt-200",
+    }  # fmt: skip
+    assert parameters(second)["seed"] == "7"
+    assert parameters(second)["image"] == "train@sha256:" + "1a" * 32
+    [read] = first["inputs"]
+    assert read["name"] == "models/alpha/data/spring"
+    assert read["facets"]["version"]["datasetVersion"] == "sha256:" + "5d" * 32
+    assert read["inputFacets"]["inputStatistics"]["rowCount"] == 40_000
+
+
+def parameters(event: dict[str, Any]) -> dict[str, str]:
+    listed = event["run"]["facets"]["executionParameters"]["parameters"]
+    return {one["key"]: one["value"] for one in listed}
 
 
 def test_a_run_ends_with_no_action_and_later_events_are_other(working: Working) -> None:

@@ -21,12 +21,13 @@ from securesystemslib.signer._key import SSlibKey
 from ledger.chain.dsse import STATEMENT_TYPE, EnvelopeError, opened
 from ledger.chain.keys import VerifierKey
 from ledger.errors import LedgerError, Reason
+from ledger.events.values import SECOND
 from ledger.jobs.provenance import STATEMENT
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.provenance import verified_provenance
 from ledger.operations.trust import TrustAnchors
-from tests.support.job_worlds import TWO, Working
-from tests.support.run_stories import ARTIFACT, decided, deployed, run_of, whole_life
+from tests.support.job_worlds import LEASE_SECONDS, TWO, Working
+from tests.support.run_stories import ARTIFACT, ROWS, decided, deployed, run_of, whole_life
 from tests.support.stores import VAULT
 from tests.support.world import ANA, ORIGIN, reason_of
 
@@ -92,11 +93,75 @@ def test_a_statement_is_what_the_published_messages_are(working: Working) -> Non
     assert "models/alpha/versions/v1" in {one.name for one in built.resolved_dependencies}
     assert ran.builder.id == f"ledger://{ORIGIN}/services/worker-2"
     assert ran.metadata.started_on.ToMicroseconds() < ran.metadata.finished_on.ToMicroseconds()
-    verdicts = [dict(one.annotations) for one in ran.byproducts if "gate" in one.annotations]
+    verdicts = [dict(one.annotations) for one in ran.byproducts if "isPassed" in one.annotations]
     assert [(one["gate"], one["isPassed"]) for one in verdicts] == [
         ("data_integrity", True), ("candidate", True), ("holdout", True), ("deployment", True),
         ("observation", False),
     ]  # fmt: skip
+
+
+def test_a_statement_names_code_packages_and_data_as_the_executor_recorded_them(
+    working: Working,
+) -> None:
+    deployed(working)
+    built = validate(stated(envelope_of(working))).build_definition
+    found = [
+        (one.name, dict(one.digest), json_format.MessageToDict(one.annotations))
+        for one in built.resolved_dependencies
+        if "gates" in one.annotations
+    ]
+    both, first = ["data_integrity", "candidate"], ["data_integrity"]
+    assert found == [
+        ("code", {"sha256": "ab" * 32}, {"gates": both}),
+        ("code/commit", {"gitCommit": "5a" * 20}, {"gates": first}),
+        ("packages", {"sha256": "cd" * 32}, {"gates": both, "count": 3}),
+        ("data/spring", {"sha256": "5d" * 32}, {"gates": both, "rows": 40_000}),
+        ("train", {"sha256": "1a" * 32}, {"gates": ["candidate"]}),
+    ]
+    events = working.world.events("job.environment_recorded.v1")
+    usual = {
+        "attempt": 2, "codeChanged": False, "schemaVersion": "3", "featuresVersion": "12",
+        "architecture": "gbdt-200",
+    }  # fmt: skip
+    parameters = json_format.MessageToDict(built.internal_parameters)
+    assert parameters["environments"] == [
+        {"gate": "data_integrity", "interpreter": "CPython 3.11.7", "platform": "Linux"}
+        | {"event": f"events/{events[0].position}"}
+        | usual,
+        {"gate": "candidate", "seed": "7", "event": f"events/{events[1].position}"} | usual,
+    ]
+    named = {one["name"]: one for one in byproducts(working)}
+    for event in events:
+        assert named[f"events/{event.position}"]["digest"]["sha256"] == event.event_hash.hex()
+
+
+def byproducts(working: Working) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stated(envelope_of(working))["predicate"]["runDetails"][
+        "byproducts"
+    ]
+    return found
+
+
+def test_an_environment_that_no_report_was_made_in_is_not_that_of_what_was_deployed(
+    working: Working,
+) -> None:
+    working.propose()
+    working.approve()
+    lost = working.lease()
+    working.record_environment("data_integrity", lost, snapshots=ROWS)
+    for _ in range(2):
+        working.world.clock.advance((LEASE_SECONDS + 1) * SECOND)
+        working.world.govern()
+    token = working.lease(by=TWO)
+    evidence = working.reported("data_integrity", token)
+    left = evidence.model_copy(update={"artifacts": [ARTIFACT]})
+    working.world.ledger.jobs.report(TWO, left)
+    for gate in ("candidate", "holdout"):
+        working.report(gate, token, by=TWO)
+    working.deploy(token, "v2", by=TWO, at=working.world.clock.now_micros())
+    built = stated(envelope_of(working))["predicate"]["buildDefinition"]
+    assert built["internalParameters"]["environments"] == []
+    assert not [one for one in built["resolvedDependencies"] if one["name"].startswith("code")]
 
 
 def test_the_envelope_is_signed_as_others_verify_it(working: Working, tmp_path: Path) -> None:

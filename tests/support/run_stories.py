@@ -10,6 +10,7 @@ from tests.support.job_worlds import LEASE_SECONDS, TWO, WINDOW_SECONDS, Working
 from tests.support.world import HOUR, World, rule
 
 GOOD, BAD = 0.4, 1.4
+ROWS: Final = [{"name": "spring", "sha256": "5d" * 32, "rows": 40_000}]
 ARTIFACT: Final = ArtifactPart(name="model.bin", sha256="5e" * 32)
 
 
@@ -32,7 +33,10 @@ def run_of(working: Working) -> str:
 
 
 def deployed(working: Working, job: str = "j1") -> int:
-    """Take a job through a lost lease and its gates into service; return its token."""
+    """Take a job through a lost lease and its gates into service; return its token.
+
+    The steps of its first two gates ran on the same data, each in an environment of its own.
+    """
     world = working.world
     working.propose(job)
     working.approve(job)
@@ -42,8 +46,14 @@ def deployed(working: Working, job: str = "j1") -> int:
     world.clock.advance((LEASE_SECONDS + 1) * SECOND)
     world.govern()
     token = working.lease(job, by=TWO)
+    working.record_environment("data_integrity", token, job, by=TWO, snapshots=ROWS, seed=None)
     evidence = working.reported("data_integrity", token, job)
     world.ledger.jobs.report(TWO, evidence.model_copy(update={"artifacts": [ARTIFACT]}))
+    image = "train@sha256:" + "1a" * 32
+    working.record_environment(
+        "candidate", token, job, by=TWO, snapshots=ROWS, image=image, interpreter="", platform="",
+        code_commit=None,
+    )  # fmt: skip
     for gate in ("candidate", "holdout"):
         working.report(gate, token, job, by=TWO)
     working.deploy(token, "v2", job, by=TWO, at=world.clock.now_micros())

@@ -8,6 +8,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.environment import EnvironmentPart
 from ledger.events.jobs import JOB_TYPES, GateJudged, GateReported, JobEnvironmentRecorded
 from ledger.events.registry import known_data, typed
+from ledger.jobs.environments import EnvironmentsOfReports
 from ledger.jobs.machine import Job, Jobs
 from ledger.storage.records import Head, LedgerInfo
 from ledger.storage.store import Store
@@ -63,19 +64,15 @@ class JobReader:
         """Return what executors reported of a job, in order, each with its environment if known."""
         types = (JobEnvironmentRecorded.TYPE, GateReported.TYPE)
         found: list[RecordedReport] = []
-        environment: JobEnvironmentRecorded | None = None
+        environments = EnvironmentsOfReports()
         for event in self._store.events.of_types(self._origin, types, stream=f"jobs/{job}"):
             if event.body_bytes is None:
                 continue
-            if event.type == JobEnvironmentRecorded.TYPE:
-                environment = typed(event, JobEnvironmentRecorded)
-                continue
-            data = typed(event, GateReported)
-            is_its_own = environment is not None and (
-                (environment.gate, environment.attempt) == (data.gate, data.attempt)
-            )
-            of_it = environment.environment if environment is not None and is_its_own else None
-            found.append(RecordedReport(event.position, event.body.actor, data, of_it))
+            ran = environments.take(event.position, event.type, event.data)
+            if event.type == GateReported.TYPE:
+                of_it = None if ran is None else EnvironmentPart.model_validate(ran.environment)
+                data = typed(event, GateReported)
+                found.append(RecordedReport(event.position, event.body.actor, data, of_it))
         return found
 
     def _read(self, after: int, until: int) -> Iterable[RecordedEvent]:
