@@ -7,6 +7,7 @@ request id. In the end every event of the job, its money and its model is what i
 and the audit finds nothing.
 """
 
+import itertools
 import shutil
 import threading
 from collections import Counter
@@ -14,10 +15,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 
+from ledger.audit.database import DatabaseSource
 from ledger.client import LedgerClient, LedgerRefusedError, UnreachableError
 from ledger.clock import SystemClock
 from ledger.errors import Reason
@@ -52,6 +54,7 @@ from tests.support.job_calls import (
     take_back,
     token_of,
 )
+from tests.support.own_postgres import run
 from tests.support.served import ORIGIN, serving
 from tests.support.server_process import ServerProcess, client, until
 
@@ -61,36 +64,63 @@ MOMENTS: Final = (WITHIN, BEHIND, ANSWERED)
 _ALWAYS: Final = {("a lease is lost, a gate failed", BEHIND), ("it is cancelled", WITHIN)}
 """These are killed in every run of the tests, all others in the slow ones."""
 
-Copy = Callable[[], Path]
-"""Makes a folder with a ledger of its own, furnished for jobs."""
+
+class Ground(NamedTuple):
+    """A ledger of its own: its database, and the folder for what is beside it."""
+
+    folder: Path
+    database: str
+
+
+Copy = Callable[[], Ground]
+"""Makes a ledger of its own, furnished for jobs."""
+
+
+def furnish(folder: Path, **settings: Any) -> None:  # noqa: ANN401 - as `quiet` takes them
+    with serving(folder, **settings) as server:
+        server.create()
+        with server.client(actor=ANA) as one, server.client(actor=BOB) as other:
+            furnish_jobs(one, other, MODELS)
+        staff(server.service.ledger())
 
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("furnished")
-    with serving(folder) as server:
-        server.create()
-        with server.client(actor=ANA) as one, server.client(actor=BOB) as other:
-            furnish_jobs(one, other, MODELS)
-        staff(server.service.ledger())
+    furnish(folder)
     return folder
 
 
 @pytest.fixture
 def copy(furnished: Path, tmp_path: Path) -> Copy:
-    def fresh() -> Path:
+    def fresh() -> Ground:
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
         shutil.copytree(furnished, folder)
-        return folder
+        return Ground(folder, str(folder / "ledger.sqlite"))
 
     return fresh
+
+
+@pytest.fixture
+def postgres_copy(tmp_path: Path) -> Iterator[Copy]:
+    """Makes the same on PostgreSQL."""
+    numbers = itertools.count(1)
+    with run() as postgres:
+        url = postgres.create("furnished")
+        furnish(tmp_path, storage__database=url, keys__secret="00" * 32)
+
+        def fresh() -> Ground:
+            name = f"copy_{next(numbers)}"
+            return Ground(tmp_path, postgres.create(name, "TEMPLATE furnished"))
+
+        yield fresh
 
 
 class Killed:
     """A ledger whose server is killed at one kind of moment, again and again, while a job lives."""
 
-    def __init__(self, folder: Path, moment: str) -> None:
-        self._folder = folder
+    def __init__(self, ground: Ground, moment: str) -> None:
+        self._ground = ground
         self._moment = moment
         self._server: ServerProcess | None = None
         self.kills = 0
@@ -127,16 +157,15 @@ class Killed:
         self._start()
 
     def _start(self) -> None:
-        self._server = ServerProcess(self._folder / "server.log")
+        self._server = ServerProcess(self._ground.folder / "server.log")
         dies = None
         if self._moment == BEHIND:
             dies = (BEHIND, 1)
         elif self._moment == WITHIN:  # the append that was lost comes again first
             dies = (WITHIN, 1 if not self.kills else 2)
         options = {} if dies is None else {"dies": dies}
-        database = str(self._folder / "ledger.sqlite")
         self._server.serve(
-            database, authentication__development=True, governs_at_once=True, **options
+            self._ground.database, authentication__development=True, governs_at_once=True, **options
         )
 
 
@@ -144,13 +173,12 @@ Told = tuple[str, str, str, dict[str, Any]]
 """Stream, type, actor and data of an event."""
 
 
-def told(folder: Path) -> list[Told]:
+def told(ground: Ground) -> list[Told]:
     """Return what a ledger says of jobs, money and models, once chain and audit are whole."""
-    database = folder / "ledger.sqlite"
-    store = open_store(str(database), SystemClock(), read_only=True)
+    store = open_store(ground.database, SystemClock(), read_only=True)
     events = check_ledger(store, ORIGIN)
     store.close()
-    verdict = audited(database)
+    verdict = audited(DatabaseSource(ground.database))
     assert verdict.passed, verdict.text()
     found: list[Told] = []
     for one in events:
@@ -191,6 +219,20 @@ def moments() -> Iterator[Any]:
 def test_a_server_killed_at_every_event_of_a_job_loses_and_doubles_nothing(
     name: str, moment: str, copy: Copy
 ) -> None:
+    check_killed(name, moment, copy)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_on_postgres_a_killed_server_loses_and_doubles_nothing_of_a_job_either(
+    moment: str, postgres_copy: Copy
+) -> None:
+    check_killed("a lease is lost, a gate failed", moment, postgres_copy)
+
+
+def check_killed(name: str, moment: str, copy: Copy) -> None:
+    """Fail unless a life with kills leaves what the same life leaves without any."""
     whole, torn = copy(), copy()
     Killed(whole, "never").live(LIVES[name]())
     expected = told(whole)
@@ -208,13 +250,11 @@ JOB: Final = "models/fares/jobs/j1"
 
 
 @pytest.fixture
-def served(copy: Copy) -> Iterator[tuple[ServerProcess, Path]]:
-    folder = copy()
-    with ServerProcess(folder / "server.log") as server:
-        server.serve(
-            str(folder / "ledger.sqlite"), authentication__development=True, governs_at_once=True
-        )
-        yield server, folder
+def served(copy: Copy) -> Iterator[tuple[ServerProcess, Ground]]:
+    ground = copy()
+    with ServerProcess(ground.folder / "server.log") as server:
+        server.serve(ground.database, authentication__development=True, governs_at_once=True)
+        yield server, ground
 
 
 def lost(call: Callable[[], object]) -> None:
@@ -243,9 +283,9 @@ def killed_at() -> Iterator[Any]:
 
 @pytest.mark.parametrize("line", [*killed_at()])
 def test_the_job_of_a_killed_executor_is_finished_by_another_and_the_first_is_refused(
-    line: str, served: tuple[ServerProcess, Path], tmp_path: Path
+    line: str, served: tuple[ServerProcess, Ground], tmp_path: Path
 ) -> None:
-    server, folder = served
+    server, ground = served
     address = server.address()
     with client(address, ANA) as ana, client(address, BOB) as bob:
         ana.propose_job("fares", "plain", reason="it got worse", job_id="j1")
@@ -283,7 +323,7 @@ def test_the_job_of_a_killed_executor_is_finished_by_another_and_the_first_is_re
             all_lost(two, token)
         assert ana.get_job(JOB).job.outcome == "ROLLED_BACK"
     server.stop()
-    events = told(folder)
+    events = told(ground)
     check_money(events)
     kinds = Counter((type_, data.get("gate")) for _, type_, _, data in events)
     for gate in (*GATES, "deployment", "observation"):
@@ -292,7 +332,7 @@ def test_the_job_of_a_killed_executor_is_finished_by_another_and_the_first_is_re
 
 
 def test_a_repeated_lease_is_not_answered_with_the_token_of_another_process(
-    served: tuple[ServerProcess, Path],
+    served: tuple[ServerProcess, Ground],
 ) -> None:
     address = served[0].address()
     with client(address, ANA) as ana, client(address, BOB) as bob, client(address, ONE) as one:
@@ -309,9 +349,9 @@ def test_a_repeated_lease_is_not_answered_with_the_token_of_another_process(
 
 @pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_of_many_executors_that_lease_a_job_at_one_moment_one_is_accepted(
-    rounds: int, served: tuple[ServerProcess, Path]
+    rounds: int, served: tuple[ServerProcess, Ground]
 ) -> None:
-    server, folder = served
+    server, ground = served
     address = server.address()
     actors = (ONE, ONE, ONE, ONE, TWO, TWO, TWO, TWO)
     begin, reasons = threading.Barrier(len(actors)), set[Reason]()
@@ -337,6 +377,6 @@ def test_of_many_executors_that_lease_a_job_at_one_moment_one_is_accepted(
             bob.cancel_job(name, "only its lease counted")
     server.stop()
     assert reasons == {Reason.JOB_REFUSED}
-    events = told(folder)
+    events = told(ground)
     check_money(events, rounds)
     assert sum(type_ == "job.leased.v1" for _, type_, _, _ in events) == rounds
