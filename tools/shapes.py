@@ -42,6 +42,11 @@ Shape: TypeAlias = type[Any] | tuple[str, ...]
 
 EVENT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(records.Event))
 
+_JSON_SCHEMA: Final = (
+    "$schema", "$defs", "additionalProperties", "description", "properties", "required", "title",
+    "type",
+)  # fmt: skip
+
 SHAPES: Final[dict[str, Shape]] = {
     "serve": ("address", "port", "bearer_address", "socket"),
     "worker": ("jobs",),
@@ -75,6 +80,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "model show": records.Model,
     "model list": ("models",),
     "policy init": ("document",),
+    "policy schema": _JSON_SCHEMA,
     "policy lint": records.PolicyLint,
     "policy draft": records.DraftedPolicy,
     "policy submit": records.Appended,
@@ -94,6 +100,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "policy status": policy_status.PolicyStatus,
     "policy show": records.PolicyView,
     "policy list": ("policies",),
+    "recipe schema": _JSON_SCHEMA,
     "recipe lint": recipes.RecipeFindings,
     "recipe draft": recipes.DraftedRecipe,
     "recipe approve": records.Appended,

@@ -73,6 +73,17 @@ def init(
         output.write(text.rstrip("\n"))
 
 
+def schema() -> None:
+    """Print the JSON Schema of policies, by which editors complete and check their texts.
+
+    Save it beside them, and let each begin with the line
+    `# yaml-language-server: $schema=policy-schema.json`. It needs no server.
+    """
+    from ledger.operations.document_schemas import document_schema
+
+    output.write(document_schema("policy"))
+
+
 def _limits(
     signals: list[str], baselines: list[str], criticals: list[str]
 ) -> dict[str, tuple[int, int] | None]:

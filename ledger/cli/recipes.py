@@ -16,6 +16,17 @@ _Reason = Annotated[str, typer.Option(help="Why; recorded for good.")]
 _DIGITS_MIN = 12
 
 
+def schema() -> None:
+    """Print the JSON Schema of recipes, by which editors complete and check their texts.
+
+    Save it beside them, and let each begin with the line
+    `# yaml-language-server: $schema=recipe-schema.json`. It needs no server.
+    """
+    from ledger.operations.document_schemas import document_schema
+
+    output.write(document_schema("recipe"))
+
+
 def lint(
     file: _File,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse warnings too.")] = False,

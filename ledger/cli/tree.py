@@ -16,7 +16,7 @@ class Group(NamedTuple):
 
 # A command by itself is in the module that is named; its function has the command's own name.
 _OF_POLICIES: Final = (
-    "init", "lint", "diff", "try", "draft", "submit", "approve", "withdraw", "reject", "shadow",
+    "init", "schema", "lint", "diff", "try", "draft", "submit", "approve", "withdraw", "reject", "shadow",
     "unshadow", "shadows", "compare", "activate", "ratify", "rollback", "retire", "review",
     "sign-off", "status", "show", "list",
 )  # fmt: skip
@@ -56,7 +56,7 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "recipe": Group(
         "How models are retrained, every version of it.",
-        ("lint", "draft", "approve", "reject", "retire", "show", "list"),
+        ("schema", "lint", "draft", "approve", "reject", "retire", "show", "list"),
         "recipes",
     ),
     "benchmark": Group(

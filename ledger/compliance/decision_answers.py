@@ -7,7 +7,7 @@ from typing import Any, Final
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
 from ledger.compliance.facts import FactFilter, FactSource, unit_of_cost
-from ledger.compliance.governance_answers import answered, approvals_of
+from ledger.compliance.governance_answers import activation_answer, approvals_of
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
@@ -18,7 +18,7 @@ from ledger.events.notation import counted
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import parse_time
-from ledger.governance.answers import told_basis
+from ledger.governance.answers import told, told_basis
 
 _NEIGHBOURS: Final = 3
 _OBSERVATIONS_SHOWN: Final = 200
@@ -300,7 +300,13 @@ def which_rule(asked: _Asked, answer: Answer) -> None:
             f"{active.actor} (position {active.position}), {told_basis(active.basis)}: "
             f"{active.rationale}"
         )
-        answer.say(*answered(source, active.position))
+    found = None if active is None else activation_answer(source, active.position)
+    if found is None:
+        answer.missing = "The activation by which that version was in force is not readable here."
+    else:
+        answer.say(*told(found))
+        if found.is_unasked:
+            answer.missing = "No policy asked for its approval: its activation is all there is."
     approved = approvals_of(source, data["policy"], data["policy_version"])
     answer.tables += [approved] if approved.rows else []
     answer.how = [

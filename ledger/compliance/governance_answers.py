@@ -13,7 +13,7 @@ from ledger.events.notation import counted
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyApproved
 from ledger.events.signals import SignalObservedV2
 from ledger.events.values import parse_time
-from ledger.governance.answers import answer_for, told
+from ledger.governance.answers import ActivationAnswer, answer_for
 from ledger.governance.lifecycle import LIFECYCLE_TYPES, LifecycleState
 
 _PERSONS: Final = (ActorRegistered.TYPE, AdministratorNamed.TYPE)
@@ -77,13 +77,13 @@ def approvals_of(source: FactSource, policy: str, version: int) -> Table:
     return replace(table, rows=kept)
 
 
-def answered(source: FactSource, activation: int) -> list[str]:
-    """Return who answers by now for what came into force at a position, in sentences."""
+def activation_answer(source: FactSource, activation: int) -> ActivationAnswer | None:
+    """Return who answers by now for what came into force at a position."""
     state = LifecycleState()
     for fact in source.facts(sorted(LIFECYCLE_TYPES)):
         state.apply(fact.position, fact.stream, fact.type, fact.actor, fact.data, fact.recorded_at)
     found = state.activations.get(activation)
-    return [] if found is None else list(told(answer_for(state, found)))
+    return None if found is None else answer_for(state, found)
 
 
 def _compared(

@@ -72,7 +72,6 @@ QUESTIONS: Final[dict[str, Question]] = {
     "rule-version": Question(
         "Which rule version applied, who wrote it, who approved it, since when, for which reason?",
         decisions.which_rule,
-        "A policy without governance is not approved: its activation is all there is.",
     ),
     "override": Question(
         "Was it an override? By whom, under which authority, for which reason, reviewed by whom?",

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ledger.events import notation
 from ledger.governance.approvals import Approval, Ratification
-from ledger.governance.lifecycle import ActivationFact, LifecycleState
+from ledger.governance.lifecycle import DIRECT, ActivationFact, LifecycleState
 
 ApprovalBasis: TypeAlias = Literal["activation", "returned_to", "ratification"]
 """By what an approval counts: the activation cites it, or that to which one returned, or those who
@@ -59,6 +59,11 @@ class ActivationAnswer:
     def basis(self) -> str:
         """By what it came into force; `direct` where no policy asked for approvals."""
         return self.activation.basis
+
+    @property
+    def is_unasked(self) -> bool:
+        """Whether no policy in force asked for approvals of what it rests on."""
+        return (self.returned_to or self.activation).basis == DIRECT
 
 
 def answer_for(state: LifecycleState, activation: ActivationFact) -> ActivationAnswer:

@@ -19,10 +19,12 @@ from ledger.application.policies.steps import ChosenVersion
 from ledger.client.decode import decode
 from ledger.client.grounds import PolicyStanding
 from ledger.client.records import Policy
-from ledger.compliance.governance_answers import answered
+from ledger.compliance.governance_answers import activation_answer
+from ledger.compliance.inquiry import Inquiry
+from ledger.compliance.questions import answer as answer_to
 from ledger.compliance.review_pack import pack_facts, pack_tables
 from ledger.events.values import DAY
-from ledger.governance.answers import ActivationAnswer, answer_for, answers_in_force
+from ledger.governance.answers import ActivationAnswer, answer_for, answers_in_force, told
 from ledger.governance.lifecycle import ScopeKey
 from ledger.operations.explanation import told_standing
 from tests.support.facts import facts_of
@@ -65,21 +67,28 @@ def answer(world: Governed) -> ActivationAnswer:
     """Return who answers for what is in force, which every reader is told alike."""
     state = world.ledger.governance.as_of(world.head)
     found = answer_for(state, state.in_force[WHOLE])
-    told = in_words(world)
-    assert told == answered(facts_of(world), found.activation.position)
+    words = in_words(world)
+    known = activation_answer(facts_of(world), found.activation.position)
+    assert known is not None
+    assert words == list(told(known))
     world.evaluate("m1")
     stood = world.ledger.grounds.standing(world.scores("m1")[-1])
     assert stood is not None
     explained = decode(PolicyStanding, standing(stood))
     assert explained.answer is not None
-    assert list(explained.answer.sentences) == told
-    assert told_standing(explained).endswith(" ".join(told))
+    assert list(explained.answer.sentences) == words
+    assert told_standing(explained).endswith(" ".join(words))
     life = packed(world)["life"]
     assert [one["position"] for one in life["approvals"]] == [
         one.approval.position for one in found.approvals
     ]
     assert life["basis"] == explained.answer.basis == found.basis
     return found
+
+
+def missing(world: Governed) -> str:
+    """Return what the answer about the rule's version says is missing of the newest decision."""
+    return answer_to("rule-version", facts_of(world), Inquiry(model="m1")).missing
 
 
 def in_words(world: Governed) -> list[str]:
@@ -125,6 +134,7 @@ def test_what_came_into_force_by_approvals_rests_on_those(world: Governed) -> No
     events = {one.position: one for one in world.events("policy.approved.v1")}
     for one in found.approvals:
         assert one.approval.recorded_at == events[one.approval.position].recorded_at
+    assert missing(world) == ""
     assert approvals_shown(world) == [
         ("users/sam", "reviewed and approved", "this activation"),
         ("users/kim", "reviewed and approved", "this activation"),
@@ -169,6 +179,8 @@ def test_a_roll_back_to_what_no_policy_asked_approvals_for_rests_on_none(world: 
     assert found.returned_to is not None
     assert (found.returned_to.basis, found.approvals) == ("direct", ())
     assert "before, no policy asked for approvals: " in in_words(world)[0]
+    assert missing(world) == "No policy asked for its approval: its activation is all there is."
+    assert activation_answer(facts_of(world), 1) is None
 
 
 def test_an_emergency_rests_on_nothing_until_it_is_ratified_and_then_on_that(
@@ -178,6 +190,7 @@ def test_an_emergency_rests_on_nothing_until_it_is_ratified_and_then_on_that(
     found = answer(world)
     assert (found.basis, found.approvals, found.ratification) == ("emergency", (), None)
     assert in_words(world) == ["It is not ratified."]
+    assert missing(world) == ""
     assert dict(pack_facts(packed(world), "", "EUR"))["ratified"] == "not yet"
     world.approve(version, SAM, KIM)
     world.ledger.policy_steps.ratify(SAM, version)
