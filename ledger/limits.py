@@ -31,6 +31,7 @@ APPROVALS_CITED_MAX: Final = 200  # by one activation; ten roles of ten persons 
 SHADOWS_MAX: Final = 4  # policies that run in shadow at once
 SHADOW_SECONDS_MIN: Final = 3_600
 SHADOW_SECONDS_MAX: Final = 366 * 86_400
+SCHEDULE_DAYS_MAX: Final = 366  # up to the time that is set for an activation
 TIERS_MAX: Final = 32
 RECIPE_NAMES_MAX: Final = 100  # of a recipe's parameters, inputs, outputs; of a gate's metrics
 ARGUMENTS_MAX: Final = 1_000  # of a recipe's command

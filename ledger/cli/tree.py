@@ -16,9 +16,9 @@ class Group(NamedTuple):
 
 # A command by itself is in the module that is named; its function has the command's own name.
 _OF_POLICIES: Final = (
-    "init", "schema", "lint", "diff", "try", "draft", "submit", "approve", "withdraw", "reject", "shadow",
-    "unshadow", "shadows", "compare", "activate", "ratify", "rollback", "retire", "review",
-    "sign-off", "status", "show", "list",
+    "init", "schema", "lint", "diff", "try", "draft", "submit", "approve", "withdraw", "reject",
+    "shadow", "unshadow", "shadows", "compare", "activate", "ratify", "rollback", "retire",
+    "review", "sign-off", "status", "show", "list",
 )  # fmt: skip
 TREE: Final[dict[str, str | Group]] = {
     "serve": "server",

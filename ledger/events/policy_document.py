@@ -31,9 +31,10 @@ Planner = Literal["excess/1", "excess/2"]
 Candidates = Literal["decided", "all"]
 NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
-SecondsOrNone = Annotated[int, Field(ge=0, le=10**10)]
 ApprovalSeconds = Annotated[int, Field(ge=1, le=366 * 86_400)]
 RatifySeconds = Annotated[int, Field(ge=1, le=90 * 86_400)]
+TaskSeconds = Annotated[int, Field(ge=1, le=366 * 86_400)]
+ReviewSeconds = Annotated[int, Field(ge=0, le=3 * 366 * 86_400)]
 Hours = Annotated[int, Field(ge=0, le=1_000_000)]
 WeightPpm = Annotated[int, Field(ge=1, le=PPM)]
 GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
@@ -174,12 +175,12 @@ class GovernancePart(Part):
     """How long an approval counts; a year at most."""
     ratify_seconds: RatifySeconds
     """How soon an activation in an emergency is ratified, within 90 days; it ends otherwise."""
-    investigate_seconds: Seconds
-    """How long the task of an INVESTIGATE may take."""
-    adjust_seconds: Seconds
-    """How long the task of an ADJUST_DATA_COLLECTION may take."""
-    review_seconds: SecondsOrNone
-    """How often the policy is reviewed; 0 if it never is."""
+    investigate_seconds: TaskSeconds
+    """How long the task of an INVESTIGATE may take; a year at most."""
+    adjust_seconds: TaskSeconds
+    """How long the task of an ADJUST_DATA_COLLECTION may take; a year at most."""
+    review_seconds: ReviewSeconds
+    """How often the policy is reviewed, every three years at least; 0 if it never is."""
 
 
 class PolicyCriterionPart(Part):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ledger.events.base import BigInt, Hex32, Part, Segment, ShortText, Text, UnitOfCost
 from ledger.events.gate_names import GATES, GateName
-from ledger.events.policy_document import ApprovalPart, Expression, Seconds
+from ledger.events.policy_document import ApprovalPart, Expression
 from ledger.limits import (
     APPROVALS_MAX,
     ARGUMENTS_MAX,
@@ -31,6 +31,8 @@ Image = Annotated[str, Field(max_length=512, pattern=r"^[!-?A-~]{1,440}@sha256:[
 """A container image by its digest, so that the same name always runs the same bytes."""
 Attempts = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
 HoldoutUses = Annotated[int, Field(ge=1, le=HOLDOUT_USES_MAX)]
+AttemptSeconds = Annotated[int, Field(ge=1, le=366 * 86_400)]
+LeaseSeconds = Annotated[int, Field(ge=1, le=7 * 86_400)]
 Mebibytes = Annotated[int, Field(ge=1, le=2**24)]
 
 
@@ -69,18 +71,18 @@ class ExpectedPart(Part):
 
     cost_micros: BigInt
     unit: UnitOfCost
-    duration_seconds: Seconds
+    duration_seconds: AttemptSeconds
 
 
 class RecipeLimitsPart(Part):
     """The bounds of one attempt, and of how many there are."""
 
-    time_seconds: Seconds
+    time_seconds: AttemptSeconds
     memory_mib: Mebibytes
     attempts: Attempts
-    lease_seconds: Seconds
-    """How long an executor holds a job without a heartbeat."""
-    heartbeat_seconds: Seconds
+    lease_seconds: LeaseSeconds
+    """How long an executor holds a job without a heartbeat; a week at most."""
+    heartbeat_seconds: LeaseSeconds
 
 
 class MetricPart(Part):
@@ -126,7 +128,7 @@ class GatePart(Part):
     """Null unless the gate is `holdout`."""
     approvals: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
     """Empty unless the gate is `approval`."""
-    window_seconds: Seconds | None
+    window_seconds: AttemptSeconds | None
     """How long a new version is observed; null unless the gate is `observation`."""
 
 

@@ -12,7 +12,7 @@ from ledger.events.policies import (
     PolicyScheduled,
     PolicyScheduleWithdrawn,
 )
-from ledger.events.values import parse_time
+from ledger.events.values import DAY, parse_time
 from ledger.governance.activations import quorum_fault
 from ledger.governance.lifecycle import LifecycleState, scope_key
 from ledger.governance.steps import (
@@ -24,6 +24,7 @@ from ledger.governance.steps import (
     step_fault,
     version_fault,
 )
+from ledger.limits import SCHEDULE_DAYS_MAX
 
 
 def taken_fault(
@@ -79,6 +80,8 @@ def _scheduled_fault(
         return fault
     if at <= moment.at:
         return "its time has come already: activate it without one"
+    if at > moment.latest + SCHEDULE_DAYS_MAX * DAY:
+        return f"its time is more than {SCHEDULE_DAYS_MAX} days away: set it when it is nearer"
     for one in state.schedules.values():
         if one.scope == scope:
             return f"an activation is set for {scope} at position {one.position}: withdraw it first"

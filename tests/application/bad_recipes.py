@@ -88,6 +88,14 @@ OF_VALUES: Final = (
     BadRecipe("no time at all", "VALUE_OUT_OF_RANGE", "time: 2h", "time: 0s", "0s"),
     BadRecipe("memory without a unit", "NUMBER_INVALID", "8 GiB", "8000", "8000"),
     BadRecipe("memory in decimal units", "NUMBER_INVALID", "8 GiB", "8 GB", "8 GB"),
+    BadRecipe("an attempt of years", "VALUE_OUT_OF_RANGE", "time: 2h", "time: 367d", "367d"),
+    BadRecipe(
+        "a duration of years", "VALUE_OUT_OF_RANGE", "duration: 45m", "duration: 367d", "367d"
+    ),
+    BadRecipe(
+        "a lease of a month", "VALUE_OUT_OF_RANGE", "time: 2h", "time: 2h\n  lease: 30d", "30d"
+    ),
+    BadRecipe("years of observation", "VALUE_OUT_OF_RANGE", "window: 7d", "window: 367d", "367d"),
     BadRecipe("no memory", "VALUE_OUT_OF_RANGE", "8 GiB", "0 MiB", "0 MiB"),
     BadRecipe("no attempt", "VALUE_OUT_OF_RANGE", "attempts: 2", "attempts: 0", "0\ngates"),
     BadRecipe("eleven attempts", "VALUE_OUT_OF_RANGE", "attempts: 2", "attempts: 11", "11"),

@@ -382,3 +382,8 @@ def test_format_2_refuses_tiers_that_lead_nowhere_or_back() -> None:
 def test_approvals_of_a_year_and_emergencies_of_90_days_are_the_longest() -> None:
     longest = "governance: {approval_valid: 366d, ratify_within: 90d}\n"
     assert lint(DEFAULT.replace("policy/1", "policy/2") + longest).problems == ()
+
+
+def test_tasks_of_a_year_and_reviews_every_three_are_the_longest() -> None:
+    longest = "governance: {investigate_within: 366d, adjust_within: 366d, review_every: 1098d}\n"
+    assert lint(DEFAULT.replace("policy/1", "policy/2") + longest).problems == ()

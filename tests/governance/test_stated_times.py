@@ -56,6 +56,13 @@ def test_a_time_is_set_only_if_the_approvals_hold_until_then(world: Governed) ->
     assert "effective_time: has come already" in caught.value.message
 
 
+def test_a_time_is_set_within_a_year(world: Governed) -> None:
+    version = second(world)
+    world.approve(version, PAT, SAM)
+    assert "more than 366 days away" in refusal(lambda: schedule(world, version, 366 * DAY + 1))
+    assert "it has expired" in refusal(lambda: schedule(world, version, 366 * DAY))
+
+
 def test_a_time_whose_approvals_are_gone_is_dropped_with_the_reason(world: Governed) -> None:
     version = second(world)
     world.approve(version, PAT, SAM)

@@ -40,9 +40,10 @@ from ledger.events.policy_document import (
     Procedure,
     Quantity,
     RatifySeconds,
+    ReviewSeconds,
     Seconds,
-    SecondsOrNone,
     Sources,
+    TaskSeconds,
     WeightPpm,
 )
 from ledger.events.values import PPM
@@ -69,6 +70,7 @@ _ShortText = Annotated[str, FreeText(LABEL_CHARS_MAX)]
 _Segment = Annotated[str, Name()]
 _Action = Annotated[Action, Choice(Action)]
 _Span = Annotated[int, _SPAN]
+_TaskSpan = Annotated[int, Duration(1, *bounds(TaskSeconds))]
 _Hours = Annotated[int, Duration(3_600, *bounds(Hours))]
 _Share = Annotated[int, Share(*bounds(Ppm))]
 _Times = Annotated[int, Share(*bounds(GainPpm))]
@@ -230,14 +232,14 @@ class AuthoredGovernance(Authored):
         3 * DAY, serialization_alias="ratify_seconds"
     )
     """How soon an activation in an emergency is ratified, at most `90d`; it ends otherwise."""
-    investigate_within: _Span = Field(7 * DAY, serialization_alias="investigate_seconds")
-    """How long the task of an INVESTIGATE may take."""
-    adjust_within: _Span = Field(14 * DAY, serialization_alias="adjust_seconds")
-    """How long the task of an ADJUST_DATA_COLLECTION may take."""
-    review_every: Annotated[int, Duration(1, *bounds(SecondsOrNone))] = Field(
+    investigate_within: _TaskSpan = Field(7 * DAY, serialization_alias="investigate_seconds")
+    """How long the task of an INVESTIGATE may take; at most `366d`."""
+    adjust_within: _TaskSpan = Field(14 * DAY, serialization_alias="adjust_seconds")
+    """How long the task of an ADJUST_DATA_COLLECTION may take; at most `366d`."""
+    review_every: Annotated[int, Duration(1, *bounds(ReviewSeconds))] = Field(
         0, serialization_alias="review_seconds"
     )
-    """How often the policy is reviewed; `0h` for never."""
+    """How often the policy is reviewed, at most `1098d` apart; `0h` for never."""
 
 
 class AuthoredPolicyCriterion(Authored):

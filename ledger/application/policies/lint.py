@@ -16,12 +16,13 @@ from ledger.application.policies.compiled import scoring_of
 from ledger.application.policies.fleet_lint import LintFleet, lint_fleet
 from ledger.application.policies.lint_jobs import lint_jobs
 from ledger.application.policies.lint_rules import lint_rules, report_always
+from ledger.application.policies.lint_spans import lint_spans
 from ledger.application.policies.problems import REFUSED_SINCE_2, Code
 from ledger.application.policies.source_bounds import bound_warnings
 from ledger.application.policies.text import PolicyReading, digest, read_policy, refusal, to_text
 from ledger.application.policies.tiers import lint_tiers
 from ledger.application.policies.units import SignalValue
-from ledger.events.notation import duration, shown
+from ledger.events.notation import shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 
@@ -75,7 +76,7 @@ def lint(text: str, fleet: LintFleet = _NO_LEDGER) -> LintResult:
         lint_jobs(reading, document, text)
         lint_fleet(reading, document, fleet)
         _lint_decision(reading, document)
-        _lint_spans(reading, document)
+        lint_spans(reading, document)
         _lint_rest(reading, document)
     problems = tuple(sorted(_weighed(reading, document), key=lambda each: each.order))
     if document is None or any(each.severity == "error" for each in problems):
@@ -193,24 +194,11 @@ def _lint_decision(reading: PolicyReading, document: PolicyDocument) -> None:
             )
     what = "decides wherever no rule does"
     report_always(reading, "decision.otherwise.action", decision.otherwise_action, what)
-    lint_tiers(reading, document)
-
-
-def _lint_spans(reading: PolicyReading, document: PolicyDocument) -> None:
-    """Warn of spans that outlast the longest window, which is all that a score can see."""
-    longest = max(rule.window_seconds for rule in document.scoring.signals)
-    if document.decision.cool_down_hours * 3_600 > longest:
-        message = f"is longer than the longest window, {duration(longest)}"
-        remedy = "The reason to retrain is forgotten by then: shorten it, or lengthen a window."
-        _warn(reading, "decision.cool_down", "COOL_DOWN_BEYOND_WINDOW", message, remedy)
-    if document.evaluation.interval_seconds > longest:
-        message = f"is longer than the longest window, {duration(longest)}"
-        remedy = "Observations would leave the window unseen: shorten it."
-        _warn(reading, "evaluation.interval", "INTERVAL_BEYOND_WINDOW", message, remedy)
     if document.decision.max_priority_step == 0:
         message = "at 0% a model keeps its first priority for good"
         remedy = "Use `none` for no bound, or the most that one score may move it."
         _warn(reading, "decision.max_priority_step", "PRIORITY_NEVER_MOVES", message, remedy)
+    lint_tiers(reading, document)
 
 
 def _lint_rest(reading: PolicyReading, document: PolicyDocument) -> None:

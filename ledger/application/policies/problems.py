@@ -51,6 +51,7 @@ AdviceCode = Literal[
     "SOURCES_TOO_FEW",
     "SOURCE_ALONE_SUSTAINS",
     "SOURCE_CAP_IDLE",
+    "SPAN_TOO_LONG",
     "SUSTAIN_ZERO",
     "TIER_UNDECLARED",
     "TIER_UNUSED",
@@ -105,6 +106,7 @@ MEANING: Final[dict[str, str]] = {
     "SOURCES_TOO_FEW": "more sources must agree than report the signal",
     "SOURCE_ALONE_SUSTAINS": "one source alone can make the signal sustained, for all its quota",
     "SOURCE_CAP_IDLE": "a quota for sources that limits nothing",
+    "SPAN_TOO_LONG": "a span longer than is of any use there",
     "SUSTAIN_ZERO": "the signal is sustained without a breach",
     "TIER_UNDECLARED": "a tier that `tiers` does not have",
     "TIER_UNUSED": "a tier that no decision carries",
@@ -134,6 +136,7 @@ REFUSED_SINCE_2: Final[frozenset[Code]] = frozenset(
         "SOURCES_TOO_FEW",
         "SOURCE_ALONE_SUSTAINS",
         "SOURCE_CAP_IDLE",
+        "SPAN_TOO_LONG",
         "SUSTAIN_ZERO",
         "TIER_UNDECLARED",
     }

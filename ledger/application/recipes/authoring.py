@@ -26,10 +26,12 @@ from ledger.application.recipes.units import (
     VariableName,
 )
 from ledger.events.gate_names import GATES, GateName
-from ledger.events.policy_document import Approvers, Seconds
+from ledger.events.policy_document import Approvers
 from ledger.events.recipe_document import (
     Attempts,
+    AttemptSeconds,
     HoldoutUses,
+    LeaseSeconds,
     Mebibytes,
     RecipeDocument,
     RecipeFormat,
@@ -48,7 +50,8 @@ from ledger.limits import (
 _Text = Annotated[str, FreeText(TEXT_CHARS_MAX)]
 _ShortText = Annotated[str, FreeText(LABEL_CHARS_MAX)]
 _Segment = Annotated[str, Name()]
-_Span = Annotated[int, Duration(1, *bounds(Seconds))]
+_Span = Annotated[int, Duration(1, *bounds(AttemptSeconds))]
+_LeaseSpan = Annotated[int, Duration(1, *bounds(LeaseSeconds))]
 _Names = Entries("name", 0, RECIPE_NAMES_MAX)
 
 
@@ -100,23 +103,23 @@ class AuthoredExpected(Authored):
     unit: Annotated[str, CostUnit()]
     """The unit of cost, such as `EUR` or `gpu-hours`; that of the budget it is paid from."""
     duration: _Span = Field(serialization_alias="duration_seconds")
-    """How long one job takes."""
+    """How long one job takes; at most `366d`."""
 
 
 class AuthoredLimits(Authored):
     """The bounds of an attempt."""
 
     time: _Span = Field(serialization_alias="time_seconds")
-    """An attempt that takes longer is stopped."""
+    """An attempt that takes longer is stopped; at most `366d`."""
     memory: Annotated[int, Memory(*bounds(Mebibytes))] = Field(
         4_096, serialization_alias="memory_mib"
     )
     """The most memory that the program may take, such as `8 GiB`."""
     attempts: Annotated[int, Count(*bounds(Attempts))] = 1
     """How often the job is tried."""
-    lease: _Span = Field(600, serialization_alias="lease_seconds")
-    """How long an executor holds the job without a sign of life."""
-    heartbeat: _Span = Field(60, serialization_alias="heartbeat_seconds")
+    lease: _LeaseSpan = Field(600, serialization_alias="lease_seconds")
+    """How long an executor holds the job without a sign of life; at most `7d`."""
+    heartbeat: _LeaseSpan = Field(60, serialization_alias="heartbeat_seconds")
     """How often the executor gives one."""
 
 
@@ -192,10 +195,11 @@ class AuthoredGate(Authored):
         default_factory=list
     )
     """The people who approve; for the gate `approval`, and no other."""
-    window: Annotated[int | None, Duration(1, *bounds(Seconds))] = Field(
+    window: Annotated[int | None, Duration(1, *bounds(AttemptSeconds))] = Field(
         None, serialization_alias="window_seconds"
     )
-    """How long the new version is observed; for the gate `observation`, and no other."""
+    """How long the new version is observed, at most `366d`; for the gate `observation`, and no
+    other."""
 
 
 class AuthoredRecipe(Authored):
