@@ -19,9 +19,9 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.recipe_document import CriterionPart, GatePart, MetricPart
+from ledger.jobs.conclusions import closing, verdict
 from ledger.jobs.forecast import forecast
 from ledger.jobs.machine import Jobs
-from ledger.jobs.steps import closing, verdict
 from tools.golden_proving import Appender
 
 _JOB: Final = "fraud-eu-spring"
@@ -39,8 +39,11 @@ def run(ledger: Appender) -> None:
         jobs.apply(position, data.stream_name, data.TYPE, actor, data.to_data())
         return position
 
-    note(_proposed(), "users/ada")
-    note(JobApproved(job=_JOB, stage="start", role="", note="The feed is mended."), "users/bo")
+    seen = note(_proposed(), "users/ada")
+    note(
+        JobApproved(job=_JOB, stage="start", role="", seen=seen, note="The feed is mended."),
+        "users/bo",
+    )
     note(JobLeased(job=_JOB, attempt=1, token=1, expires_at="2027-02-02T11:02:00.000000Z"), _WORKER)
     note(JobLeaseExtended(job=_JOB, token=1, expires_at="2027-02-02T11:03:00.000000Z"), _WORKER)
     note(_reported(), _WORKER)

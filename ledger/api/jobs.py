@@ -51,9 +51,10 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         model, name = _named(checks, request.name)
         role = _bounded(checks, "role", request.role, LABEL_CHARS_MAX)
         note = _bounded(checks, "note", request.note, TEXT_CHARS_MAX)
+        seen = checks.position("seen_position", request.seen_position, optional=False)
         ledger, caller = self._server.append(request, context, checks)
         _of_model(ledger, model, name)
-        written = ledger.jobs.approve(caller, name, role, note)
+        written = ledger.jobs.approve(caller, name, seen, role, note)
         return pb.ApproveJobResponse(
             appended=appended(written), job=convert.job(ledger.jobs.job(name))
         )

@@ -13,9 +13,9 @@ from ledger.audit.event import AuditedEvent
 from ledger.audit.jobs import AuditedJobs
 from ledger.events.budgets import BudgetReserved
 from ledger.events.jobs import JOB_TYPES
+from ledger.jobs.conclusions import owed_types
 from ledger.jobs.machine import Job
 from ledger.jobs.money import ENVELOPE, Move, owed_move
-from ledger.jobs.steps import owed_types
 
 
 class OwedMove(NamedTuple):

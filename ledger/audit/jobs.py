@@ -13,8 +13,8 @@ from ledger.events.jobs import JOB_TYPES
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.recipes import RecipeDrafted
+from ledger.jobs.conclusions import owed_types
 from ledger.jobs.machine import Job, Jobs
-from ledger.jobs.steps import owed_types
 
 _COPIED: Final = ("expected", "limits", "gates")
 

@@ -91,6 +91,7 @@ def show(job: _Job) -> None:
         ("policy", f"{one.policy} version {one.policy_version}" if one.policy else "none"),
         ("run", one.run_id),
         ("state", _state(one)),
+        ("evidence", f"the newest is at position {one.evidence_position}"),
         ("attempt", f"{one.attempt} of {one.attempts}"),
         ("cost", f"{money(one.cost_micros, one.unit)} of {_expected(one)} expected"),
         ("forecast", _forecast(one)),
@@ -120,12 +121,18 @@ def show(job: _Job) -> None:
 
 def approve(
     job: _Job,
+    seen: Annotated[
+        int, typer.Option(help="Position of the newest evidence that you saw; `job show` says it.")
+    ],
     role: Annotated[str, typer.Option(help="The role as which you approve.")] = "",
     note: Annotated[str, typer.Option(help="A remark; recorded for good.")] = "",
 ) -> None:
-    """Approve a job as one person: that it begins, or that its version is deployed."""
+    """Approve a job as one person: that it begins, or that its version is deployed.
+
+    It counts for the evidence that was seen: where there is newer, it is refused.
+    """
     chosen = session()
-    changed = chosen.client.approve_job(_named(job).name, role=role, note=note)
+    changed = chosen.client.approve_job(_named(job).name, seen, role=role, note=note)
     chosen.show(changed, f"Approved job {changed.job.job} at position {changed.appended.position}.")
     if not chosen.as_json:
         output.say(f"It {_waits(changed.job)}.")
@@ -211,7 +218,7 @@ def _state(one: "RetrainingJob") -> str:
 def _waits(one: "RetrainingJob") -> str:
     """Return what a job waits for, as a sentence goes on with it."""
     if one.missing_approvals:
-        return f"waits for {listed([_approvals(one.job, each) for each in one.missing_approvals])}"
+        return f"waits for {listed([_approvals(one, each) for each in one.missing_approvals])}"
     if one.deployment is not None and one.deployment.observed_until is not None:
         until = output.when(one.deployment.observed_until)
         if one.state == "OBSERVING":
@@ -221,9 +228,10 @@ def _waits(one: "RetrainingJob") -> str:
     return "waits for an executor"
 
 
-def _approvals(job: str, missing: "MissingApprovals") -> str:
+def _approvals(one: "RetrainingJob", missing: "MissingApprovals") -> str:
     """Return approvals that a job still takes, with the command that gives one."""
-    said, command = counted(missing.count, "approval"), f"decision-ledger job approve {job}"
+    said = counted(missing.count, "approval")
+    command = f"decision-ledger job approve {one.job} --seen {one.evidence_position}"
     if not missing.role:
         return f"{said}: `{command}`"
     return f"{said} as {missing.role}: `{command} --role {missing.role}`"

@@ -106,6 +106,8 @@ class RetrainingJob:
     forecast: JobForecast
     forecast_error: JobForecastError | None
     """None until it is over, and where no executor worked on it."""
+    evidence_position: int
+    """The position of what people approve it by: its proposal, or the newest report or verdict."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,8 @@ class JobApproved(JobData):
     stage: JobStage
     role: ShortText
     """The role as which the person approves; empty where none is asked for."""
+    seen: Position
+    """The position of the newest evidence that the person saw; it counts only for that."""
     note: Text
 
 

@@ -101,6 +101,8 @@ class Job:
     """The position of the evidence that waits for its verdict."""
     evidence: Data = field(default_factory=dict)
     """That evidence, as it was reported."""
+    evidence_at: int = 0
+    """The position of what people approve by: the proposal, or the newest report or verdict."""
     environment_of: str = ""
     """The next gate, once this attempt has recorded in which environment its step ran."""
     deployed: JobVersion | None = None
@@ -212,7 +214,8 @@ class Jobs:
 
 def _proposed(name: str, position: int, actor: str, data: Data) -> Job:
     waits = data["approvals"] > 0 or bool(data["roles"])
-    return Job(name, position, actor, data, "proposed" if waits else "ready", position)
+    state: JobState = "proposed" if waits else "ready"
+    return Job(name, position, actor, data, state, position, evidence_at=position)
 
 
 def _approved(job: Job, _: int, actor: str, data: Data) -> Job:
@@ -282,12 +285,18 @@ def _environment(job: Job, _: int, __: str, data: Data) -> Job:
 
 
 def _reported(job: Job, position: int, _: str, data: Data) -> Job:
-    known = replace(job, report=position, evidence=data, cost_micros=int(data["cost_micros"]))
+    known = replace(
+        job,
+        report=position,
+        evidence=data,
+        evidence_at=position,
+        cost_micros=int(data["cost_micros"]),
+    )
     return known if job.state == "observing" else replace(known, state="judging")
 
 
-def _judged(job: Job, _: int, __: str, data: Data) -> Job:
-    gate = data["gate"]
+def _judged(job: Job, position: int, _: str, data: Data) -> Job:
+    gate, job = data["gate"], replace(job, evidence_at=position)
     if not data["is_passed"]:
         why = f"The gate {gate} was not passed."
         return _goes_back(job, why) if job.state == "observing" else _ends(job, "failed", why)

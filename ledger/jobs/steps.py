@@ -1,4 +1,4 @@
-"""Which event of a job may come next, and which must come right behind another.
+"""Which event of a job may come next; `conclusions` says which must come right behind another.
 
 `job_fault` says why an event may not be, with what the job is at: the service asks before it
 appends, the auditor asks again. A fault is a sentence without its full stop.
@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from ledger.authority.state import AuthorityState
-from ledger.events.base import EventData
 from ledger.events.budgets import MICROS_MAX
 from ledger.events.cases import GOVERNOR
 from ledger.events.environment import EnvironmentPart, environment_fault
@@ -28,12 +27,12 @@ from ledger.events.jobs import (
     JobProposed,
     JobRolledBack,
 )
-from ledger.events.models import ModelDeployed
 from ledger.events.recipe_document import GatePart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
+from ledger.jobs.conclusions import closing, evidence_of, verdict
 from ledger.jobs.machine import Data, Job, Jobs, missing_approvals
-from ledger.rules.gates import GateEvidence, judge, report_fault
+from ledger.rules.gates import report_fault
 
 TRAINING: Final = "training"
 COST_MICROS_MAX: Final = 9 * 10**18  # criteria compute with 64 bits
@@ -62,29 +61,6 @@ class JobMoment(NamedTuple):
     now: int
     grants_at: int
     authority: AuthorityState
-
-
-def owed_types(job: Job) -> tuple[str, ...]:
-    """Return the types that must come right behind the newest event of a job, in order."""
-    if job.state == "judging":
-        return (GateJudged.TYPE,)
-    if job.state == "deploying":
-        return (ModelDeployed.TYPE, JobDeployed.TYPE)
-    return (JobClosed.TYPE,) if job.state == "closing" else ()
-
-
-def following(job: Job, position: int, actor: str) -> list[EventData]:
-    """Return the verdict and the end that come right behind a job's newest event, from a position.
-
-    Empty where a deployment has to come first.
-    """
-    found: list[EventData] = []
-    while (owed := owed_types(job)) and owed[0] in {GateJudged.TYPE, JobClosed.TYPE}:
-        data = verdict(job) if owed[0] == GateJudged.TYPE else closing(job)
-        found.append(data)
-        job = job.applied(position, data.TYPE, actor, data.to_data())
-        position += 1
-    return found
 
 
 def job_fault(jobs: Jobs, name: str, type_: str, data: Data, moment: JobMoment) -> str:
@@ -136,7 +112,7 @@ def _order_fault(data: Data) -> str:
 
 
 def _approval_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    if fault := _stage_fault(job, data, moment):
+    if fault := _stage_fault(job, data, moment) or _seen_fault(job, data):
         return fault
     actor, authority = moment.actor, moment.authority
     person = person_of(authority, actor)
@@ -159,6 +135,16 @@ def _stage_fault(job: Job, data: Data, moment: JobMoment) -> str:
         return f"{moment.actor} is not a person"
     stage = "start" if job.state == "proposed" else "deployment"
     return "" if data["stage"] == stage else f"it is at the stage {stage}"
+
+
+def _seen_fault(job: Job, data: Data) -> str:
+    """Return why an approval is not given for the evidence that there is."""
+    if data["seen"] == job.evidence_at:
+        return ""
+    return (
+        f"it is approved as it was at position {data['seen']}, and its newest evidence is at "
+        f"position {job.evidence_at}"
+    )
 
 
 def _denial_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
@@ -259,7 +245,7 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
                 f"the holdout {holdout['name']} was used {used} times, and {holdout['max_uses']} "
                 "are allowed"
             )
-    return report_fault(GatePart.model_validate(gate), _evidence(data))
+    return report_fault(GatePart.model_validate(gate), evidence_of(data))
 
 
 def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
@@ -278,42 +264,6 @@ def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if data != expected.to_data():
         return "its evidence and the criteria of the job give another verdict"
     return ""
-
-
-def verdict(job: Job) -> GateJudged:
-    """Return the verdict on the gate that is next, by the job's own criteria and its evidence."""
-    assert job.gate is not None, "a gate is next"
-    gate = GatePart.model_validate(job.gate)
-    evidence = GateEvidence(cost_micros=job.cost_micros, attempt=job.attempt)
-    if job.report is not None:
-        evidence = _evidence(job.evidence)
-    found = judge(gate, evidence)
-    texts = {one.name: one.when for one in gate.criteria}
-    return GateJudged.from_data(
-        {
-            "job": job.name,
-            "gate": gate.gate,
-            "report": job.report,
-            "is_passed": found.is_passed and not report_fault(gate, evidence),
-            "criteria": [
-                {
-                    "name": one.name,
-                    "when": texts[one.name],
-                    "is_met": one.is_met,
-                    "values": {path: str(value) for path, value in one.values.items()},
-                    "sentence": one.sentence,
-                }
-                for one in found.criteria
-            ],
-        }
-    )
-
-
-def _evidence(data: Data) -> GateEvidence:
-    return GateEvidence(
-        data["metrics"], data["samples"], data["champion"], data["candidate"],
-        int(data["cost_micros"]), data["attempt"],
-    )  # fmt: skip
 
 
 # ---- deployment and end --------------------------------------------------------------------------
@@ -359,24 +309,6 @@ def _closing_fault(_: Jobs, job: Job, data: Data, __: JobMoment) -> str:
     expected = closing(job).to_data()
     differing = sorted(name for name in expected if data[name] != expected[name])
     return f"its {differing[0]} is not what its events say" if differing else ""
-
-
-def closing(job: Job) -> JobClosed:
-    """Return the end of a job that is over."""
-    made = job.proposed["forecast"]
-    return JobClosed.from_data(
-        {
-            "job": job.name,
-            "outcome": job.outcome,
-            "cost_micros": str(job.cost_micros),
-            "expected_micros": job.proposed["expected"]["cost_micros"],
-            "forecast_error_micros": str(job.cost_micros - int(made["cost_micros"])),
-            "is_within_forecast": (
-                int(made["cost_low_micros"]) <= job.cost_micros <= int(made["cost_high_micros"])
-            ),
-            "reason": job.why,
-        }
-    )
 
 
 _Judge = Callable[[Jobs, Job, Data, JobMoment], str]

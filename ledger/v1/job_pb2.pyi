@@ -343,6 +343,7 @@ class Job(message.Message):
     POLICY_VERSION_FIELD_NUMBER: builtins.int
     FORECAST_FIELD_NUMBER: builtins.int
     FORECAST_ERROR_FIELD_NUMBER: builtins.int
+    EVIDENCE_POSITION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name. Format: `models/{model}/jobs/{job}`."""
     job: builtins.str
@@ -391,6 +392,8 @@ class Job(message.Message):
     """Output only. Id of the policy in force for the model when it was proposed; empty for none."""
     policy_version: builtins.int
     """Output only. Version of that policy, whose approvals, criteria and margin it has; 0 for none."""
+    evidence_position: builtins.int
+    """Output only. Position of what people approve it by: its proposal, or the newest report or verdict."""
     @builtins.property
     def gates(self) -> containers.RepeatedScalarFieldContainer[JobGate.ValueType]:
         """Output only. The gates in their order."""
@@ -448,10 +451,11 @@ class Job(message.Message):
         policy_version: builtins.int = ...,
         forecast: JobForecast | None = ...,
         forecast_error: JobForecastError | None = ...,
+        evidence_position: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "expected_micros", b"expected_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from ledger.v1 import append_pb2 as ledger_dot_v1_dot_append__pb2
 from ledger.v1 import job_pb2 as ledger_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/v1/job_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x13ledger/v1/job.proto\"\x9d\x01\n\x11ProposeJobRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x16\n\x0erecipe_version\x18\x03 \x01(\x03\x12\x0c\n\x04plan\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06job_id\x18\x06 \x01(\t\x12\x0e\n\x06ledger\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"X\n\x12ProposeJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"a\n\x11\x41pproveJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"X\n\x12\x41pproveJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"R\n\x0e\x44\x65nyJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"8\n\x0f\x44\x65nyJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"T\n\x10\x43\x61ncelJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"W\n\x11\x43\x61ncelJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"C\n\x0fLeaseJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"V\n\x10LeaseJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"V\n\x13HeartbeatJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"Z\n\x14HeartbeatJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"\xad\x01\n\x18RecordEnvironmentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12 \n\x04gate\x18\x03 \x01(\x0e\x32\x12.ledger.v1.JobGate\x12.\n\x0b\x65nvironment\x18\x04 \x01(\x0b\x32\x19.ledger.v1.JobEnvironment\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"_\n\x19RecordEnvironmentResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"\xa1\x01\n\x11ReportGateRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12 \n\x04gate\x18\x03 \x01(\x0e\x32\x12.ledger.v1.JobGate\x12)\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x17.ledger.v1.GateEvidence\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"\x80\x01\n\x12ReportGateResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12&\n\x07verdict\x18\x02 \x01(\x0b\x32\x15.ledger.v1.JudgedGate\x12\x1b\n\x03job\x18\x03 \x01(\x0b\x32\x0e.ledger.v1.Job\"\x9b\x02\n\x17\x44\x65ployJobVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12)\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x17.ledger.v1.GateEvidence\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x31\n\rin_service_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0ftrained_through\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rbaseline_loss\x18\x07 \x01(\t\x12\x0e\n\x06ledger\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\"\x86\x01\n\x18\x44\x65ployJobVersionResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12&\n\x07verdict\x18\x02 \x01(\x0b\x32\x15.ledger.v1.JudgedGate\x12\x1b\n\x03job\x18\x03 \x01(\x0b\x32\x0e.ledger.v1.Job\"\x88\x01\n\x12RollBackJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12\x31\n\rin_service_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"Y\n\x13RollBackJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"C\n\rGetJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"}\n\x0eGetJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.ledger.v1.Job\x12\'\n\x08verdicts\x18\x02 \x03(\x0b\x32\x15.ledger.v1.JudgedGate\x12%\n\x07reports\x18\x03 \x03(\x0b\x32\x14.ledger.v1.JobReport\"\x92\x01\n\x0fListJobsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.ledger.v1.JobState\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x14\n\x0cmin_position\x18\x04 \x01(\x03\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"I\n\x10ListJobsResponse\x12\x1c\n\x04jobs\x18\x01 \x03(\x0b\x32\x0e.ledger.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9c\x07\n\nJobService\x12I\n\nProposeJob\x12\x1c.ledger.v1.ProposeJobRequest\x1a\x1d.ledger.v1.ProposeJobResponse\x12I\n\nApproveJob\x12\x1c.ledger.v1.ApproveJobRequest\x1a\x1d.ledger.v1.ApproveJobResponse\x12@\n\x07\x44\x65nyJob\x12\x19.ledger.v1.DenyJobRequest\x1a\x1a.ledger.v1.DenyJobResponse\x12\x46\n\tCancelJob\x12\x1b.ledger.v1.CancelJobRequest\x1a\x1c.ledger.v1.CancelJobResponse\x12\x43\n\x08LeaseJob\x12\x1a.ledger.v1.LeaseJobRequest\x1a\x1b.ledger.v1.LeaseJobResponse\x12O\n\x0cHeartbeatJob\x12\x1e.ledger.v1.HeartbeatJobRequest\x1a\x1f.ledger.v1.HeartbeatJobResponse\x12^\n\x11RecordEnvironment\x12#.ledger.v1.RecordEnvironmentRequest\x1a$.ledger.v1.RecordEnvironmentResponse\x12I\n\nReportGate\x12\x1c.ledger.v1.ReportGateRequest\x1a\x1d.ledger.v1.ReportGateResponse\x12[\n\x10\x44\x65ployJobVersion\x12\".ledger.v1.DeployJobVersionRequest\x1a#.ledger.v1.DeployJobVersionResponse\x12L\n\x0bRollBackJob\x12\x1d.ledger.v1.RollBackJobRequest\x1a\x1e.ledger.v1.RollBackJobResponse\x12=\n\x06GetJob\x12\x18.ledger.v1.GetJobRequest\x1a\x19.ledger.v1.GetJobResponse\x12\x43\n\x08ListJobs\x12\x1a.ledger.v1.ListJobsRequest\x1a\x1b.ledger.v1.ListJobsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/v1/job_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x13ledger/v1/job.proto\"\x9d\x01\n\x11ProposeJobRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x16\n\x0erecipe_version\x18\x03 \x01(\x03\x12\x0c\n\x04plan\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06job_id\x18\x06 \x01(\t\x12\x0e\n\x06ledger\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"X\n\x12ProposeJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"x\n\x11\x41pproveJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rseen_position\x18\x06 \x01(\x03\"X\n\x12\x41pproveJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"R\n\x0e\x44\x65nyJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"8\n\x0f\x44\x65nyJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"T\n\x10\x43\x61ncelJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"W\n\x11\x43\x61ncelJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"C\n\x0fLeaseJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"V\n\x10LeaseJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"V\n\x13HeartbeatJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"Z\n\x14HeartbeatJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"\xad\x01\n\x18RecordEnvironmentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12 \n\x04gate\x18\x03 \x01(\x0e\x32\x12.ledger.v1.JobGate\x12.\n\x0b\x65nvironment\x18\x04 \x01(\x0b\x32\x19.ledger.v1.JobEnvironment\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"_\n\x19RecordEnvironmentResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"\xa1\x01\n\x11ReportGateRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12 \n\x04gate\x18\x03 \x01(\x0e\x32\x12.ledger.v1.JobGate\x12)\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x17.ledger.v1.GateEvidence\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"\x80\x01\n\x12ReportGateResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12&\n\x07verdict\x18\x02 \x01(\x0b\x32\x15.ledger.v1.JudgedGate\x12\x1b\n\x03job\x18\x03 \x01(\x0b\x32\x0e.ledger.v1.Job\"\x9b\x02\n\x17\x44\x65ployJobVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12)\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x17.ledger.v1.GateEvidence\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x31\n\rin_service_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0ftrained_through\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rbaseline_loss\x18\x07 \x01(\t\x12\x0e\n\x06ledger\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\"\x86\x01\n\x18\x44\x65ployJobVersionResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12&\n\x07verdict\x18\x02 \x01(\x0b\x32\x15.ledger.v1.JudgedGate\x12\x1b\n\x03job\x18\x03 \x01(\x0b\x32\x0e.ledger.v1.Job\"\x88\x01\n\x12RollBackJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x03\x12\x31\n\rin_service_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"Y\n\x13RollBackJobResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1b\n\x03job\x18\x02 \x01(\x0b\x32\x0e.ledger.v1.Job\"C\n\rGetJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"}\n\x0eGetJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.ledger.v1.Job\x12\'\n\x08verdicts\x18\x02 \x03(\x0b\x32\x15.ledger.v1.JudgedGate\x12%\n\x07reports\x18\x03 \x03(\x0b\x32\x14.ledger.v1.JobReport\"\x92\x01\n\x0fListJobsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.ledger.v1.JobState\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x14\n\x0cmin_position\x18\x04 \x01(\x03\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"I\n\x10ListJobsResponse\x12\x1c\n\x04jobs\x18\x01 \x03(\x0b\x32\x0e.ledger.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9c\x07\n\nJobService\x12I\n\nProposeJob\x12\x1c.ledger.v1.ProposeJobRequest\x1a\x1d.ledger.v1.ProposeJobResponse\x12I\n\nApproveJob\x12\x1c.ledger.v1.ApproveJobRequest\x1a\x1d.ledger.v1.ApproveJobResponse\x12@\n\x07\x44\x65nyJob\x12\x19.ledger.v1.DenyJobRequest\x1a\x1a.ledger.v1.DenyJobResponse\x12\x46\n\tCancelJob\x12\x1b.ledger.v1.CancelJobRequest\x1a\x1c.ledger.v1.CancelJobResponse\x12\x43\n\x08LeaseJob\x12\x1a.ledger.v1.LeaseJobRequest\x1a\x1b.ledger.v1.LeaseJobResponse\x12O\n\x0cHeartbeatJob\x12\x1e.ledger.v1.HeartbeatJobRequest\x1a\x1f.ledger.v1.HeartbeatJobResponse\x12^\n\x11RecordEnvironment\x12#.ledger.v1.RecordEnvironmentRequest\x1a$.ledger.v1.RecordEnvironmentResponse\x12I\n\nReportGate\x12\x1c.ledger.v1.ReportGateRequest\x1a\x1d.ledger.v1.ReportGateResponse\x12[\n\x10\x44\x65ployJobVersion\x12\".ledger.v1.DeployJobVersionRequest\x1a#.ledger.v1.DeployJobVersionResponse\x12L\n\x0bRollBackJob\x12\x1d.ledger.v1.RollBackJobRequest\x1a\x1e.ledger.v1.RollBackJobResponse\x12=\n\x06GetJob\x12\x18.ledger.v1.GetJobRequest\x1a\x19.ledger.v1.GetJobResponse\x12\x43\n\x08ListJobs\x12\x1a.ledger.v1.ListJobsRequest\x1a\x1b.ledger.v1.ListJobsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,49 +39,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROPOSEJOBRESPONSE']._serialized_start=280
   _globals['_PROPOSEJOBRESPONSE']._serialized_end=368
   _globals['_APPROVEJOBREQUEST']._serialized_start=370
-  _globals['_APPROVEJOBREQUEST']._serialized_end=467
-  _globals['_APPROVEJOBRESPONSE']._serialized_start=469
-  _globals['_APPROVEJOBRESPONSE']._serialized_end=557
-  _globals['_DENYJOBREQUEST']._serialized_start=559
-  _globals['_DENYJOBREQUEST']._serialized_end=641
-  _globals['_DENYJOBRESPONSE']._serialized_start=643
-  _globals['_DENYJOBRESPONSE']._serialized_end=699
-  _globals['_CANCELJOBREQUEST']._serialized_start=701
-  _globals['_CANCELJOBREQUEST']._serialized_end=785
-  _globals['_CANCELJOBRESPONSE']._serialized_start=787
-  _globals['_CANCELJOBRESPONSE']._serialized_end=874
-  _globals['_LEASEJOBREQUEST']._serialized_start=876
-  _globals['_LEASEJOBREQUEST']._serialized_end=943
-  _globals['_LEASEJOBRESPONSE']._serialized_start=945
-  _globals['_LEASEJOBRESPONSE']._serialized_end=1031
-  _globals['_HEARTBEATJOBREQUEST']._serialized_start=1033
-  _globals['_HEARTBEATJOBREQUEST']._serialized_end=1119
-  _globals['_HEARTBEATJOBRESPONSE']._serialized_start=1121
-  _globals['_HEARTBEATJOBRESPONSE']._serialized_end=1211
-  _globals['_RECORDENVIRONMENTREQUEST']._serialized_start=1214
-  _globals['_RECORDENVIRONMENTREQUEST']._serialized_end=1387
-  _globals['_RECORDENVIRONMENTRESPONSE']._serialized_start=1389
-  _globals['_RECORDENVIRONMENTRESPONSE']._serialized_end=1484
-  _globals['_REPORTGATEREQUEST']._serialized_start=1487
-  _globals['_REPORTGATEREQUEST']._serialized_end=1648
-  _globals['_REPORTGATERESPONSE']._serialized_start=1651
-  _globals['_REPORTGATERESPONSE']._serialized_end=1779
-  _globals['_DEPLOYJOBVERSIONREQUEST']._serialized_start=1782
-  _globals['_DEPLOYJOBVERSIONREQUEST']._serialized_end=2065
-  _globals['_DEPLOYJOBVERSIONRESPONSE']._serialized_start=2068
-  _globals['_DEPLOYJOBVERSIONRESPONSE']._serialized_end=2202
-  _globals['_ROLLBACKJOBREQUEST']._serialized_start=2205
-  _globals['_ROLLBACKJOBREQUEST']._serialized_end=2341
-  _globals['_ROLLBACKJOBRESPONSE']._serialized_start=2343
-  _globals['_ROLLBACKJOBRESPONSE']._serialized_end=2432
-  _globals['_GETJOBREQUEST']._serialized_start=2434
-  _globals['_GETJOBREQUEST']._serialized_end=2501
-  _globals['_GETJOBRESPONSE']._serialized_start=2503
-  _globals['_GETJOBRESPONSE']._serialized_end=2628
-  _globals['_LISTJOBSREQUEST']._serialized_start=2631
-  _globals['_LISTJOBSREQUEST']._serialized_end=2777
-  _globals['_LISTJOBSRESPONSE']._serialized_start=2779
-  _globals['_LISTJOBSRESPONSE']._serialized_end=2852
-  _globals['_JOBSERVICE']._serialized_start=2855
-  _globals['_JOBSERVICE']._serialized_end=3779
+  _globals['_APPROVEJOBREQUEST']._serialized_end=490
+  _globals['_APPROVEJOBRESPONSE']._serialized_start=492
+  _globals['_APPROVEJOBRESPONSE']._serialized_end=580
+  _globals['_DENYJOBREQUEST']._serialized_start=582
+  _globals['_DENYJOBREQUEST']._serialized_end=664
+  _globals['_DENYJOBRESPONSE']._serialized_start=666
+  _globals['_DENYJOBRESPONSE']._serialized_end=722
+  _globals['_CANCELJOBREQUEST']._serialized_start=724
+  _globals['_CANCELJOBREQUEST']._serialized_end=808
+  _globals['_CANCELJOBRESPONSE']._serialized_start=810
+  _globals['_CANCELJOBRESPONSE']._serialized_end=897
+  _globals['_LEASEJOBREQUEST']._serialized_start=899
+  _globals['_LEASEJOBREQUEST']._serialized_end=966
+  _globals['_LEASEJOBRESPONSE']._serialized_start=968
+  _globals['_LEASEJOBRESPONSE']._serialized_end=1054
+  _globals['_HEARTBEATJOBREQUEST']._serialized_start=1056
+  _globals['_HEARTBEATJOBREQUEST']._serialized_end=1142
+  _globals['_HEARTBEATJOBRESPONSE']._serialized_start=1144
+  _globals['_HEARTBEATJOBRESPONSE']._serialized_end=1234
+  _globals['_RECORDENVIRONMENTREQUEST']._serialized_start=1237
+  _globals['_RECORDENVIRONMENTREQUEST']._serialized_end=1410
+  _globals['_RECORDENVIRONMENTRESPONSE']._serialized_start=1412
+  _globals['_RECORDENVIRONMENTRESPONSE']._serialized_end=1507
+  _globals['_REPORTGATEREQUEST']._serialized_start=1510
+  _globals['_REPORTGATEREQUEST']._serialized_end=1671
+  _globals['_REPORTGATERESPONSE']._serialized_start=1674
+  _globals['_REPORTGATERESPONSE']._serialized_end=1802
+  _globals['_DEPLOYJOBVERSIONREQUEST']._serialized_start=1805
+  _globals['_DEPLOYJOBVERSIONREQUEST']._serialized_end=2088
+  _globals['_DEPLOYJOBVERSIONRESPONSE']._serialized_start=2091
+  _globals['_DEPLOYJOBVERSIONRESPONSE']._serialized_end=2225
+  _globals['_ROLLBACKJOBREQUEST']._serialized_start=2228
+  _globals['_ROLLBACKJOBREQUEST']._serialized_end=2364
+  _globals['_ROLLBACKJOBRESPONSE']._serialized_start=2366
+  _globals['_ROLLBACKJOBRESPONSE']._serialized_end=2455
+  _globals['_GETJOBREQUEST']._serialized_start=2457
+  _globals['_GETJOBREQUEST']._serialized_end=2524
+  _globals['_GETJOBRESPONSE']._serialized_start=2526
+  _globals['_GETJOBRESPONSE']._serialized_end=2651
+  _globals['_LISTJOBSREQUEST']._serialized_start=2654
+  _globals['_LISTJOBSREQUEST']._serialized_end=2800
+  _globals['_LISTJOBSRESPONSE']._serialized_start=2802
+  _globals['_LISTJOBSRESPONSE']._serialized_end=2875
+  _globals['_JOBSERVICE']._serialized_start=2878
+  _globals['_JOBSERVICE']._serialized_end=3802
 # @@protoc_insertion_point(module_scope)

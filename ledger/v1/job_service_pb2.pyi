@@ -103,7 +103,7 @@ class ProposeJobResponse(message.Message):
 
 @typing.final
 class ApproveJobRequest(message.Message):
-    """An approval."""
+    """An approval, for the evidence that its giver saw."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -112,6 +112,7 @@ class ApproveJobRequest(message.Message):
     NOTE_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    SEEN_POSITION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Its resource name. Format: `models/{model}/jobs/{job}`."""
     role: builtins.str
@@ -124,6 +125,8 @@ class ApproveJobRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    seen_position: builtins.int
+    """Required. The job's `evidence_position` as the caller saw it: the approval counts for that alone."""
     def __init__(
         self,
         *,
@@ -132,10 +135,11 @@ class ApproveJobRequest(message.Message):
         note: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        seen_position: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name", "note", b"note", "request_id", b"request_id", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name", "note", b"note", "request_id", b"request_id", "role", b"role", "seen_position", b"seen_position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -124,7 +124,8 @@ class JobServiceServicer:
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller is no person, or has no right to it.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): no approval of this person counts now.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): no approval of this person counts now, or other evidence
+        than what was seen is the newest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,8 @@ class JobServiceStub:
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller is no person, or has no right to it.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): no approval of this person counts now.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): no approval of this person counts now, or other evidence
+      than what was seen is the newest.
     """
     DenyJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.DenyJobRequest, _job_service_pb2.DenyJobResponse]
     """Denies a job, which ends it.
@@ -158,7 +159,8 @@ class JobServiceAsyncStub(JobServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller is no person, or has no right to it.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): no approval of this person counts now.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): no approval of this person counts now, or other evidence
+      than what was seen is the newest.
     """
     DenyJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.DenyJobRequest, _job_service_pb2.DenyJobResponse]  # type: ignore[assignment]
     """Denies a job, which ends it.
@@ -274,7 +276,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller is no person, or has no right to it.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): no approval of this person counts now.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): no approval of this person counts now, or other evidence
+          than what was seen is the newest.
         """
 
     @_abc_1.abstractmethod

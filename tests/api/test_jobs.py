@@ -42,7 +42,7 @@ def proposed(served: Served) -> None:
     with served.client(actor="users/ana") as client:
         client.propose_job("fares", "weekly", reason="it got worse", job_id="j1")
     with served.client(actor="users/bob") as client:
-        client.approve_job(FARES, note="fine")
+        client.approve_job(FARES, client.get_job(FARES).job.evidence_position, note="fine")
 
 
 @pytest.fixture

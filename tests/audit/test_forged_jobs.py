@@ -82,6 +82,12 @@ def expire_before_its_time(paper: Paper) -> Found:
     return {("jobs.leases", follow(paper, "job.lease_expired.v1", data, actor="system/governor"))}
 
 
+def approve_by_older_evidence(paper: Paper) -> Found:
+    found = paper.find("job.approved.v1", job="open")[-1]
+    paper.at(found).data["seen"] -= 1
+    return {("jobs.steps", found)}
+
+
 def close_what_is_not_over(paper: Paper) -> Found:
     data = paper.at(paper.find("job.closed.v1", job="good")[0]).data | {"job": "open"}
     position = follow(paper, "job.closed.v1", data, actor="users/ana")
@@ -113,6 +119,7 @@ def cite_another_event(paper: Paper) -> Found:
         shorten_an_observation,
         go_back_to_what_never_served,
         expire_before_its_time,
+        approve_by_older_evidence,
         close_what_is_not_over,
         cite_another_event,
         leave_a_verdict_out_before_another_event,

@@ -31,6 +31,12 @@ def cli(served: Served) -> Run:
     return against(served)
 
 
+def seen(cli: Run, job: str = "j1") -> tuple[str, str]:
+    """Return the option that names the newest evidence of a job, as `job show` says it."""
+    rows = dict(line.split(maxsplit=1) for line in cli("job", "show", job).out.splitlines())
+    return "--seen", rows["evidence"].rpartition(" ")[2]
+
+
 def test_a_job_is_proposed_approved_shown_and_cancelled(cli: Run) -> None:
     misused = cli("job", "propose", "fares", "--recipe", "weekly", *ANA)
     assert misused.code != 0
@@ -39,11 +45,13 @@ def test_a_job_is_proposed_approved_shown_and_cancelled(cli: Run) -> None:
         "job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA
     )
     assert proposed.out.startswith("Proposed job j1 of fares at position ")
-    assert "It waits for 1 approval: `decision-ledger job approve j1`." in proposed.err
-    refused = cli("job", "approve", "j1", *ANA)
+    assert "It waits for 1 approval: `decision-ledger job approve j1 --seen " in proposed.err
+    refused = cli("job", "approve", "j1", *seen(cli), *ANA)
     assert "is the person who proposed it" in refused.err
     assert refused.code == 1
-    done = cli("job", "approve", "j1", "--note", "fine", *BOB)
+    late = cli("job", "approve", "j1", "--seen", "1", *BOB)
+    assert "it is approved as it was at position 1, and its newest evidence is at" in late.err
+    done = cli("job", "approve", "j1", *seen(cli), "--note", "fine", *BOB)
     assert done.out.startswith("Approved job j1 at position ")
     assert "waits for an executor" in done.err
     shown = cli("job", "show", "models/fares/jobs/j1")
@@ -89,7 +97,7 @@ def test_a_job_is_denied_and_one_in_progress_names_its_executor(served: Served, 
     done = cli("job", "deny", "j1", "--reason", "too dear", *BOB)
     assert done.out.startswith("Denied job j1 at position ")
     cli("job", "propose", "hotels", "--recipe", "weekly", "--reason", "worse", "--id", "j2", *ANA)
-    cli("job", "approve", "j2", *BOB)
+    cli("job", "approve", "j2", *seen(cli, "j2"), *BOB)
     with served.client(actor="services/worker-1") as worker:
         worker.lease_job("models/hotels/jobs/j2")
     shown = cli("job", "show", "j2")
@@ -113,12 +121,15 @@ def test_a_proposal_says_which_roles_are_to_approve_and_how_to(tmp_path: Path) -
             "job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA
         )
         assert (
-            "It waits for 1 approval: `decision-ledger job approve j1` and 2 approvals as "
-            "model-owner: `decision-ledger job approve j1 --role model-owner`."
+            f"It waits for 1 approval: `decision-ledger job approve j1 {' '.join(seen(cli))}` and "
+            "2 approvals as model-owner: `decision-ledger job approve j1 "
+            f"{' '.join(seen(cli))} --role model-owner`."
         ) in done.err
-        done = cli("job", "approve", "j1", *BOB)
+        done = cli("job", "approve", "j1", *seen(cli), *BOB)
         assert "It waits for 2 approvals as model-owner: " in done.err
-        refused = cli("job", "approve", "j1", "--role", "model-owner", "--actor", "users/cleo")
+        refused = cli(
+            "job", "approve", "j1", *seen(cli), "--role", "model-owner", "--actor", "users/cleo"
+        )
         assert "users/cleo does not hold the role model-owner" in refused.err
 
 
@@ -126,7 +137,7 @@ def test_a_job_that_is_over_says_how_far_its_cost_is_from_the_forecast(
     served: Served, cli: Run
 ) -> None:
     cli("job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA)
-    cli("job", "approve", "j1", *BOB)
+    cli("job", "approve", "j1", *seen(cli), *BOB)
     name = "models/fares/jobs/j1"
     with served.client(actor="services/worker-1") as worker:
         lease = worker.lease_job(name).job.lease

@@ -33,7 +33,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         with found.client(actor="users/ana") as client:
             client.propose_job("fares", "weekly", reason="<b>it</b> got worse", job_id="j1")
         with found.client(actor="users/bob") as client:
-            client.approve_job(NAMED, note="fine")
+            client.approve_job(NAMED, client.get_job(NAMED).job.position, note="fine")
         yield found
 
 

@@ -44,6 +44,7 @@ from tests.support.job_calls import (
     TWO,
     WINDOW,
     Life,
+    approve,
     deploy,
     furnish_jobs,
     let_pass,
@@ -289,7 +290,7 @@ def test_the_job_of_a_killed_executor_is_finished_by_another_and_the_first_is_re
     address = server.address()
     with client(address, ANA) as ana, client(address, BOB) as bob:
         ana.propose_job("fares", "plain", reason="it got worse", job_id="j1")
-        bob.approve_job(JOB)
+        approve(bob, JOB)
         with ExecutorProcess(tmp_path / "executor.log", address, ONE, JOB, 60.0) as executor:
             executor.heard(line)
             executor.kill()
@@ -337,7 +338,7 @@ def test_a_repeated_lease_is_not_answered_with_the_token_of_another_process(
     address = served[0].address()
     with client(address, ANA) as ana, client(address, BOB) as bob, client(address, ONE) as one:
         ana.propose_job("fares", "plain", reason="it got worse", job_id="j1")
-        bob.approve_job(JOB)
+        approve(bob, JOB)
         assert token_of(one.lease_job(JOB, request_id="first")) == 1
         assert token_of(one.lease_job(JOB, request_id="first")) == 1
         let_pass(ana, LEASE)
@@ -370,7 +371,7 @@ def test_of_many_executors_that_lease_a_job_at_one_moment_one_is_accepted(
         for number in range(rounds):
             name = named("fares", f"j{number}")
             ana.propose_job("fares", "plain", reason="it got worse", job_id=f"j{number}")
-            bob.approve_job(name)
+            approve(bob, name)
             tokens = [*threads.map(lease, callers, [name] * len(callers))]
             assert sorted(tokens) == [0] * (len(actors) - 1) + [1]
             report(callers[tokens.index(1)], name, 1, "data_integrity")

@@ -4,7 +4,7 @@ import pytest
 
 from ledger.events.jobs import JobDeployed
 from ledger.events.values import SECOND, format_time
-from ledger.jobs.steps import verdict
+from ledger.jobs.conclusions import verdict
 from tests.support.job_stories import (
     ANA,
     BOB,
@@ -212,6 +212,25 @@ def test_a_deployment_waits_for_people_in_their_roles() -> None:
     assert "does not hold the role" in story.approve("users/zoe", "deployment", "model-owner")
     assert not story.approve(BOB, "deployment", "model-owner")
     assert story.job().state == "ready"
+
+
+def test_an_approval_counts_for_the_newest_evidence_alone() -> None:
+    story = Story()
+    assert not story.propose()
+    proposed = story.job().position
+    assert "as it was at position 7" in story.approve(BOB, seen=7)
+    assert not story.approve(BOB, seen=proposed)
+    assert not story.lease()
+    for name in ("data_integrity", "candidate", "holdout"):
+        assert not story.report(ONE, name)
+    judged = story.position
+    late = story.approve(BOB, "deployment", "model-owner", seen=proposed)
+    newest = f"at position {proposed}, and its newest evidence is at position {judged}"
+    assert newest in late
+    assert newest.replace(str(proposed), str(judged - 1), 1) in story.approve(
+        BOB, "deployment", "model-owner", seen=judged - 1
+    )
+    assert not story.approve(BOB, "deployment", "model-owner", seen=judged)
 
 
 def test_a_version_goes_back_if_its_observation_does_not_pass() -> None:

@@ -104,6 +104,12 @@ def named(model: str, job: str) -> str:
     return f"models/{model}/jobs/{job}"
 
 
+def approve(client: LedgerClient, job: str, *, request_id: str = "") -> ChangedJob:
+    """Approve a job for the evidence that is the newest."""
+    seen = client.get_job(job).job.evidence_position
+    return client.approve_job(job, seen, request_id=request_id or None)
+
+
 def token_of(leased: ChangedJob) -> int:
     assert leased.job.lease is not None
     return leased.job.lease.token
@@ -197,7 +203,7 @@ class Life:
         return self.approved()
 
     def approved(self) -> "Life":
-        return self._add(BOB, lambda c, _, r: c.approve_job(self.name, request_id=r))
+        return self._add(BOB, lambda c, _, r: approve(c, self.name, request_id=r))
 
     def cancelled(self) -> "Life":
         return self._add(BOB, lambda c, _, r: c.cancel_job(self.name, "no", request_id=r))

@@ -22,9 +22,10 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.values import SECOND, format_time
+from ledger.jobs.conclusions import closing, owed_types, verdict
 from ledger.jobs.forecast import forecast
 from ledger.jobs.machine import Job, Jobs
-from ledger.jobs.steps import JobMoment, closing, job_fault, owed_types, verdict
+from ledger.jobs.steps import JobMoment, job_fault
 
 ANA, BOB, EVE = "users/ana", "users/bob", "users/eve"
 ONE, TWO = "services/worker-1", "services/worker-2"
@@ -148,8 +149,14 @@ class Story:
     def propose(self, actor: str = ANA, **changes: Any) -> str:  # noqa: ANN401
         return self.add(actor, proposal(**changes))
 
-    def approve(self, actor: str, stage: Any = "start", role: str = "", job: str = "j1") -> str:  # noqa: ANN401
-        return self.add(actor, JobApproved(job=job, stage=stage, role=role, note=""))
+    def approve(
+        self, actor: str, stage: Any = "start", role: str = "", job: str = "j1",  # noqa: ANN401
+        seen: int | None = None,
+    ) -> str:  # fmt: skip
+        known = self.jobs.jobs.get(job)
+        newest = 1 if known is None else known.evidence_at
+        given = JobApproved(job=job, stage=stage, role=role, seen=seen or newest, note="")
+        return self.add(actor, given)
 
     def deny(self, actor: str, stage: Any = "start", job: str = "j1") -> str:  # noqa: ANN401
         return self.add(actor, JobDenied(job=job, stage=stage, reason="no"))

@@ -98,7 +98,8 @@ class Working:
         return self.world.ledger.job_proposals.propose(caller, spec)[1]
 
     def approve(self, name: str = "j1", by: Caller = BOB) -> AppendResult:
-        return self.world.ledger.jobs.approve(by, name, "", "fine")
+        jobs = self.world.ledger.jobs
+        return jobs.approve(by, name, jobs.job(name).evidence_at, "", "fine")
 
     def lease(self, name: str = "j1", by: Caller = ONE) -> int:
         return self.world.ledger.jobs.lease(by, name)[1].token

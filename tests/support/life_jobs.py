@@ -66,7 +66,8 @@ def propose(life: Life, name: str, model: str, plan: str = "") -> None:
 
 
 def approve(life: Life, name: str) -> None:
-    life.world.ledger.jobs.approve(life.caller(APPROVER), name, "", "fine")
+    jobs = life.world.ledger.jobs
+    jobs.approve(life.caller(APPROVER), name, jobs.job(name).evidence_at, "", "fine")
 
 
 def lease(life: Life, name: str) -> None:

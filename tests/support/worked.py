@@ -126,7 +126,7 @@ class Workshop:
         with self.client() as client:
             made = client.propose_job(model, "weekly", reason="It got worse.", job_id=job)
         with self.client(BOB) as client:
-            client.approve_job(made.job.name)
+            client.approve_job(made.job.name, made.job.evidence_position)
 
     def worker(self, client: LedgerClient, name: str = "one", **options: Any) -> Worker:  # noqa: ANN401
         """Return a worker with a folder of its own, which works until nothing is left."""

@@ -118,9 +118,10 @@ def _work(address: str, numbers: range) -> list[float]:
                 samples.append((now - at) * 1000)
                 at = now
 
-            job = person.propose_job(_model(number), "bench", reason="It got worse.").job.name
+            made = person.propose_job(_model(number), "bench", reason="It got worse.").job
+            job = made.name
             note()
-            other.approve_job(job)
+            other.approve_job(job, made.evidence_position)
             note()
             lease = worker.lease_job(job).job.lease
             assert lease is not None

@@ -17,8 +17,8 @@ from ledger.events.jobs import (
     JobEnvironmentRecorded,
     JobOutcome,
 )
+from ledger.jobs.conclusions import closing
 from ledger.jobs.machine import Job, missing_approvals
-from ledger.jobs.steps import closing
 from ledger.v1 import job_pb2, job_service_pb2
 
 GATE_NUMBERS: Final = numbers(job_pb2.JobGate, GateName)
@@ -51,6 +51,7 @@ def job(known: Job) -> job_pb2.Job:
         proposer=known.proposer,
         position=known.position,
         changed_position=known.changed_at,
+        evidence_position=known.evidence_at,
         run_id=known.run_id or "",
         plan_position=data["plan"] or 0,
         gates=[GATE_NUMBERS[one["gate"]] for one in data["gates"]],

@@ -41,8 +41,9 @@ from ledger.events.jobs import (
 from ledger.events.registry import typed
 from ledger.events.values import SECOND, format_time
 from ledger.governance.requirements import holds
+from ledger.jobs.conclusions import following, verdict
 from ledger.jobs.machine import Job, Jobs, missing_approvals
-from ledger.jobs.steps import JobMoment, following, job_fault, verdict
+from ledger.jobs.steps import JobMoment, job_fault
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -121,14 +122,19 @@ class JobCommands:
 
     # ---- people ----------------------------------------------------------------------------------
 
-    def approve(self, caller: Caller, job: str, role: str, note: str) -> AppendResult:
-        """Record a person's approval; without a role, in the one that is asked for and held."""
+    def approve(self, caller: Caller, job: str, seen: int, role: str, note: str) -> AppendResult:
+        """Record a person's approval; without a role, in the one that is asked for and held.
+
+        `seen` is the position of the newest evidence that the person saw: JOB_REFUSED where other
+        evidence is the newest one.
+        """
 
         def make(known: Job, _: int) -> JobData:
             return JobApproved(
                 job=job,
                 stage=_stage(known),
                 role=role or self._role(known, caller.actor),
+                seen=seen,
                 note=note,
             )
 

@@ -16,8 +16,9 @@ from ledger.events.base import EventData
 from ledger.events.jobs import GateReported, JobDeployed, JobRolledBack
 from ledger.events.models import ModelDeployed
 from ledger.events.values import parse_time
+from ledger.jobs.conclusions import following
 from ledger.jobs.machine import Job
-from ledger.jobs.steps import following, observed_until
+from ledger.jobs.steps import observed_until
 from ledger.storage.records import AppendResult
 
 

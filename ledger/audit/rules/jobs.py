@@ -171,7 +171,7 @@ def jobs_forecast(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("jobs.steps", *_OF_PEOPLE)
 def jobs_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A job is approved by other persons than its proposer's, denied, cancelled, and ends once."""
+    """A job is approved by others than its proposer for its newest evidence, and ends once."""
     return _fault(event, fold) or None
 
 

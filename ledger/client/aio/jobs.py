@@ -56,10 +56,19 @@ class AsyncJobCalls(AsyncServiceCalls):
         return await self._connection.run(Call(request, whole(ChangedJob), request_id))
 
     async def approve_job(
-        self, name: str, *, role: str = "", note: str = "", request_id: str | None = None
+        self,
+        name: str,
+        seen_position: int,
+        *,
+        role: str = "",
+        note: str = "",
+        request_id: str | None = None,
     ) -> ChangedJob:
-        """Approve `models/{model}/jobs/{job}` as one person, at its beginning or its deployment."""
-        request = pb.ApproveJobRequest(name=name, role=role, note=note)
+        """Approve `models/{model}/jobs/{job}` as one person, at its beginning or its deployment.
+
+        `seen_position` is the job's `evidence_position` as it was read: it counts for that alone.
+        """
+        request = pb.ApproveJobRequest(name=name, role=role, note=note, seen_position=seen_position)
         return await self._connection.run(Call(request, whole(ChangedJob), request_id))
 
     async def deny_job(self, name: str, reason: str, *, request_id: str | None = None) -> Appended:

@@ -83,7 +83,7 @@ def _deploy(ledger: LedgerApplication, clock: Clock) -> None:
     ledger.recipes.approve(_OTHER, ChosenRecipe("drill", drafted.version), "For drills.")
     spec = JobSpec(model=MODEL, recipe="drill", recipe_version=0, job=_JOB, reason="For drills.")
     ledger.job_proposals.propose(PERSON, spec)
-    ledger.jobs.approve(_OTHER, _JOB, "", "For drills.")
+    ledger.jobs.approve(_OTHER, _JOB, ledger.jobs.job(_JOB).evidence_at, "", "For drills.")
     _, lease = ledger.jobs.lease(_EXECUTOR, _JOB)
     now = clock.now_micros()
     ledger.job_deployments.deploy(

@@ -1,0 +1,89 @@
+"""Conclusions of the ledger about a job: the verdict on a report, and the end of what is over.
+
+Each comes right behind the event that it follows from, in the same append.
+"""
+
+from ledger.events.base import EventData
+from ledger.events.jobs import GateJudged, JobClosed, JobDeployed
+from ledger.events.models import ModelDeployed
+from ledger.events.recipe_document import GatePart
+from ledger.jobs.machine import Data, Job
+from ledger.rules.gates import GateEvidence, judge, report_fault
+
+
+def owed_types(job: Job) -> tuple[str, ...]:
+    """Return the types that must come right behind the newest event of a job, in order."""
+    if job.state == "judging":
+        return (GateJudged.TYPE,)
+    if job.state == "deploying":
+        return (ModelDeployed.TYPE, JobDeployed.TYPE)
+    return (JobClosed.TYPE,) if job.state == "closing" else ()
+
+
+def following(job: Job, position: int, actor: str) -> list[EventData]:
+    """Return the verdict and the end that come right behind a job's newest event, from a position.
+
+    Empty where a deployment has to come first.
+    """
+    found: list[EventData] = []
+    while (owed := owed_types(job)) and owed[0] in {GateJudged.TYPE, JobClosed.TYPE}:
+        data = verdict(job) if owed[0] == GateJudged.TYPE else closing(job)
+        found.append(data)
+        job = job.applied(position, data.TYPE, actor, data.to_data())
+        position += 1
+    return found
+
+
+def verdict(job: Job) -> GateJudged:
+    """Return the verdict on the gate that is next, by the job's own criteria and its evidence."""
+    assert job.gate is not None, "a gate is next"
+    gate = GatePart.model_validate(job.gate)
+    evidence = GateEvidence(cost_micros=job.cost_micros, attempt=job.attempt)
+    if job.report is not None:
+        evidence = evidence_of(job.evidence)
+    found = judge(gate, evidence)
+    texts = {one.name: one.when for one in gate.criteria}
+    return GateJudged.from_data(
+        {
+            "job": job.name,
+            "gate": gate.gate,
+            "report": job.report,
+            "is_passed": found.is_passed and not report_fault(gate, evidence),
+            "criteria": [
+                {
+                    "name": one.name,
+                    "when": texts[one.name],
+                    "is_met": one.is_met,
+                    "values": {path: str(value) for path, value in one.values.items()},
+                    "sentence": one.sentence,
+                }
+                for one in found.criteria
+            ],
+        }
+    )
+
+
+def evidence_of(data: Data) -> GateEvidence:
+    """Return the evidence of a report."""
+    return GateEvidence(
+        data["metrics"], data["samples"], data["champion"], data["candidate"],
+        int(data["cost_micros"]), data["attempt"],
+    )  # fmt: skip
+
+
+def closing(job: Job) -> JobClosed:
+    """Return the end of a job that is over."""
+    made = job.proposed["forecast"]
+    return JobClosed.from_data(
+        {
+            "job": job.name,
+            "outcome": job.outcome,
+            "cost_micros": str(job.cost_micros),
+            "expected_micros": job.proposed["expected"]["cost_micros"],
+            "forecast_error_micros": str(job.cost_micros - int(made["cost_micros"])),
+            "is_within_forecast": (
+                int(made["cost_low_micros"]) <= job.cost_micros <= int(made["cost_high_micros"])
+            ),
+            "reason": job.why,
+        }
+    )
