@@ -12,6 +12,7 @@ from ledger.events.jobs import (
     JobDenied,
     JobDeployed,
     JobEnvironmentRecorded,
+    JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -65,6 +66,7 @@ def run(ledger: Appender) -> None:
     note(JobDenied(job=_JOB, stage="start", reason="One at a time."), "users/bo")
     note(JobLeaseExpired(job=_JOB, token=1), GOVERNOR)
     note(_environment(), _WORKER)
+    note(JobGivenUp(job=_JOB, token=1, reason="The disk is full."), _WORKER)
 
 
 def _proposed() -> JobProposed:

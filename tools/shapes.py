@@ -139,6 +139,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "job approve": jobs.ChangedJob,
     "job deny": records.Appended,
     "job cancel": jobs.ChangedJob,
+    "job give-up": jobs.ChangedJob,
     "job reproduce": Reproduction,
     "run show": runs.RunLineage,
     "run verify": VerifiedProvenance,

@@ -110,6 +110,21 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         written, known = ledger.jobs.heartbeat(caller, name, request.token)
         return pb.HeartbeatJobResponse(appended=appended(written), job=convert.job(known))
 
+    def GiveUpJob(
+        self, request: pb.GiveUpJobRequest, context: grpc.ServicerContext
+    ) -> pb.GiveUpJobResponse:
+        """Take a leased job back from its executor, who cannot go on."""
+        checks = Checks()
+        model, name = _named(checks, request.name)
+        _token(checks, request.token)
+        checks.text("reason", request.reason)
+        ledger, caller = self._server.append(request, context, checks)
+        _of_model(ledger, model, name)
+        written = ledger.jobs.give_up(caller, name, request.token, request.reason)
+        return pb.GiveUpJobResponse(
+            appended=appended(written), job=convert.job(ledger.jobs.job(name))
+        )
+
     def ReportGate(
         self, request: pb.ReportGateRequest, context: grpc.ServicerContext
     ) -> pb.ReportGateResponse:

@@ -133,6 +133,7 @@ METHODS: Final[dict[str, str]] = {
     "GetReviewPack": "fleet.read",
     "GetRun": "fleet.read",
     "GetRunDocument": "fleet.read",
+    "GiveUpJob": "jobs.execute",
     "GrantRole": "roles.grant",
     "HeartbeatJob": "jobs.execute",
     "IssueToken": "tokens.issue",

@@ -157,6 +157,29 @@ def cancel(job: _Job, reason: Annotated[str, typer.Option(help="Why; recorded fo
         output.say(f"It {_waits(changed.job)}.")
 
 
+def give_up(
+    job: _Job,
+    reason: Annotated[str, typer.Option(help="Why; recorded for good.")],
+    token: Annotated[int, typer.Option(help="Of the lease; that which is in force if 0.")] = 0,
+) -> None:
+    """Give a leased job back as its executor, who cannot go on; the attempt is lost.
+
+    For an executor whose machine is gone, say who it was: --actor.
+    """
+    chosen = session()
+    named = _named(job)
+    known = token or (named.lease.token if named.lease is not None else 0)
+    if not known:
+        raise MisuseError(
+            f"No executor has job {named.job}: it {_waits(named)}.",
+            "See who has which: `decision-ledger job list`.",
+        )
+    changed = chosen.client.give_up_job(named.name, known, reason)
+    chosen.show(changed, f"Gave up job {named.job} at position {changed.appended.position}.")
+    if not chosen.as_json and changed.job.outcome is None:
+        output.say(f"It {_waits(changed.job)}.")
+
+
 def reproduce(
     job: _Job,
     recipes: Annotated[

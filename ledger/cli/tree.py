@@ -86,7 +86,7 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "job": Group(
         "Retraining jobs, under gates that the ledger judges.",
-        ("list", "show", "report", "propose", "approve", "deny", "cancel", "reproduce"),
+        ("list", "show", "report", "propose", "approve", "deny", "cancel", "give-up", "reproduce"),
         "jobs",
         {"report": "job_reports"},
     ),

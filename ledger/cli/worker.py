@@ -31,11 +31,18 @@ def worker(
     once: Annotated[
         bool, typer.Option("--once", help="End once nothing is left to do; for scripts and cron.")
     ] = False,
+    give_up: Annotated[
+        bool,
+        typer.Option(
+            "--give-up", help="When told to end, give the job up; for workers that do not return."
+        ),
+    ] = False,
 ) -> None:
     """Lease jobs, run the steps of their recipes and report numbers, until SIGTERM or Ctrl-C.
 
-    A step that runs then is ended. The lease is not given up: a worker that is started again in
-    the same folder before it is over goes on with it. With --once the exit is 1 if a job was left
+    A step that runs then is ended. The lease stays: a worker that is started again in the same
+    folder before it is over goes on with it. With --give-up it is given up, which is an attempt,
+    and another worker takes the job at once. With --once the exit is 1 if a job was left
     because its step failed or its lease was lost.
     """
     import math
@@ -51,6 +58,7 @@ def worker(
         is_once=once,
         poll_seconds=_seconds(poll),
         patience_seconds=_PATIENCE_ONCE_SECONDS if once else math.inf,
+        gives_up=give_up,
     )
     stop = StopSignal()
     stop.take_signals()

@@ -178,6 +178,18 @@ class JobLeaseExpired(JobData):
     token: Token
 
 
+class JobGivenUp(JobData):
+    """An executor gave its lease back before it was over: another one may take the job."""
+
+    TYPE: ClassVar[str] = "job.given_up.v1"
+    CAUSE: ClassVar[str] = "the caller of GiveUpJob, the executor"
+    METHOD: ClassVar[str] = "GiveUpJob"
+
+    token: Token
+    reason: Text = Field(min_length=1)
+    """Why the executor cannot go on."""
+
+
 class ArtifactPart(Part):
     """A file that an executor left, by its digest."""
 
@@ -298,6 +310,7 @@ JOB_CLASSES: Final[tuple[type[JobData], ...]] = (
     JobLeased,
     JobLeaseExtended,
     JobLeaseExpired,
+    JobGivenUp,
     JobEnvironmentRecorded,
     GateReported,
     GateJudged,

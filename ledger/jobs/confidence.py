@@ -21,6 +21,7 @@ from ledger.events.jobs import (
     JobApproved,
     JobClosed,
     JobDeployed,
+    JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobProposed,
@@ -38,6 +39,7 @@ SHARE_UNIT: Final = "ppm"
 ERROR_SUFFIX: Final = "-error"
 """A metric of this name beside another one is the standard error of it, in the same unit."""
 ROWS: Final = "rows"
+_LOST: Final = (JobLeaseExpired.TYPE, JobGivenUp.TYPE)
 Json = dict[str, Any]
 
 
@@ -292,7 +294,7 @@ class _Report:
             "expected_seconds": self._job.proposed["expected"]["duration_seconds"],
             "seconds": taken,
             "attempts": len({one.data["attempt"] for one in leases}),
-            "lost": sum(1 for _ in self._of(JobLeaseExpired.TYPE)),
+            "lost": sum(1 for _ in self._of(*_LOST)),
             "proposed_at": format_time(next(self._of(JobProposed.TYPE)).recorded_at),
             "until": format_time(self._events[-1].recorded_at),
         }

@@ -19,6 +19,7 @@ from ledger.events.jobs import (
     JobDenied,
     JobDeployed,
     JobEnvironmentRecorded,
+    JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -94,7 +95,7 @@ class Job:
     token: int = 0
     """The newest that was given; each lease has the next one."""
     lost: int = 0
-    """How many leases expired."""
+    """How many leases expired or were given up."""
     passed: int = 0
     """How many gates were passed, in their order."""
     report: int | None = None
@@ -270,13 +271,21 @@ def _extended(job: Job, _: int, __: str, data: Data) -> Job:
 
 
 def _expired(job: Job, _: int, __: str, ___: Data) -> Job:
+    return _attempt_lost(job, f"Its lease expired in attempt {job.attempt}")
+
+
+def _given_up(job: Job, _: int, actor: str, data: Data) -> Job:
+    said = data["reason"].rstrip(".")
+    return _attempt_lost(job, f"{actor} gave up attempt {job.attempt}, because: {said}")
+
+
+def _attempt_lost(job: Job, why: str) -> Job:
     left = replace(job, lease=None, lost=job.lost + 1, environment_of="")
     if job.is_rolling_back:
         return replace(left, state="rolling_back")
     allowed = job.proposed["limits"]["attempts"]
     if left.lost >= allowed:
-        why = f"Its lease expired in attempt {left.lost}, and its recipe allows {allowed}."
-        return _ends(left, "failed", why)
+        return _ends(left, "failed", f"{why}. Its recipe allows {allowed}.")
     return replace(left, state="ready")
 
 
@@ -335,6 +344,7 @@ _CHANGES: Final[dict[str, _Change]] = {
     JobLeased.TYPE: _leased,
     JobLeaseExtended.TYPE: _extended,
     JobLeaseExpired.TYPE: _expired,
+    JobGivenUp.TYPE: _given_up,
     JobEnvironmentRecorded.TYPE: _environment,
     GateReported.TYPE: _reported,
     GateJudged.TYPE: _judged,

@@ -25,6 +25,7 @@ from ledger.events.jobs import (
     JobDenied,
     JobDeployed,
     JobEnvironmentRecorded,
+    JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -178,6 +179,10 @@ def _ran_in(told: Told) -> str:
     return f"The step of {_gate(data)} ran in {environment_words(data['environment'])}"
 
 
+def _given_up(told: Told) -> str:
+    return f"{told.actor} gave it up: {told.data['reason']}"
+
+
 def _reported(told: Told) -> str:
     data = told.data
     gate = None if told.job is None else told.job.gate_of(data["gate"])
@@ -290,6 +295,7 @@ _SENTENCES: Final[dict[str, Callable[[Told], str]]] = {
     JobLeaseExtended.TYPE: _extended,
     JobLeaseExpired.TYPE: _expired,
     JobEnvironmentRecorded.TYPE: _ran_in,
+    JobGivenUp.TYPE: _given_up,
     GateReported.TYPE: _reported,
     GateJudged.TYPE: _judged,
     ModelDeployed.TYPE: _in_service,

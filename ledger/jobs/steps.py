@@ -21,6 +21,7 @@ from ledger.events.jobs import (
     JobDenied,
     JobDeployed,
     JobEnvironmentRecorded,
+    JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -111,8 +112,8 @@ def _order_fault(data: Data) -> str:
     return ""
 
 
-def _approval_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    if fault := _stage_fault(job, data, moment) or _seen_fault(job, data):
+def _approval_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if fault := _stage_fault(jobs, job, data, moment) or _seen_fault(job, data):
         return fault
     actor, authority = moment.actor, moment.authority
     person = person_of(authority, actor)
@@ -130,7 +131,7 @@ def _approval_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     return ""
 
 
-def _stage_fault(job: Job, data: Data, moment: JobMoment) -> str:
+def _stage_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if not moment.actor.startswith("users/"):
         return f"{moment.actor} is not a person"
     stage = "start" if job.state == "proposed" else "deployment"
@@ -145,14 +146,6 @@ def _seen_fault(job: Job, data: Data) -> str:
         f"it is approved as it was at position {data['seen']}, and its newest evidence is at "
         f"position {job.evidence_at}"
     )
-
-
-def _denial_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    return _stage_fault(job, data, moment)
-
-
-def _nothing(_: Jobs, __: Job, ___: Data, ____: JobMoment) -> str:
-    return ""
 
 
 # ---- leases --------------------------------------------------------------------------------------
@@ -189,6 +182,14 @@ def _expiry_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if data["token"] != job.token:
         return f"its token is {data['token']}, and the lease has {job.token}"
     return "" if job.lease.expires_at <= moment.now else "the lease had not run out"
+
+
+def _giving_up_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if fault := _holder_fault(job, data, moment.actor):
+        return fault
+    # Its attempts have no bound, so each has to last for as long as its lease.
+    said = "a return is not given up: its lease runs out, and it is tried again then"
+    return said if job.is_rolling_back else ""
 
 
 def _holder_fault(job: Job, data: Data, actor: str) -> str:
@@ -261,9 +262,8 @@ def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
             return f"{moment.actor} recorded it, and {GOVERNOR} does"
         if (job.deployed.observed_until or 0) > moment.now:
             return "the observation is not over"
-    if data != expected.to_data():
-        return "its evidence and the criteria of the job give another verdict"
-    return ""
+    is_same = data == expected.to_data()
+    return "" if is_same else "its evidence and the criteria of the job give another verdict"
 
 
 # ---- deployment and end --------------------------------------------------------------------------
@@ -272,10 +272,9 @@ def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
 def _deployment_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if fault := _holder_fault(job, data, moment.actor):
         return fault
-    expected = observed_until(job, parse_time(data["in_service_at"]))
-    if data["observed_until"] != expected:
-        return f"it is said to be observed until {data['observed_until']}, and is until {expected}"
-    return ""
+    expected, said = observed_until(job, parse_time(data["in_service_at"])), data["observed_until"]
+    is_so = said == expected
+    return "" if is_so else f"it is said to be observed until {said}, and is until {expected}"
 
 
 def observed_until(job: Job, in_service_at: int) -> str | None:
@@ -317,11 +316,12 @@ _FOR_EXECUTORS: Final = frozenset({"ready", "rolling_back"})
 _LEASED: Final = frozenset({"leased"})
 _STEPS: Final[Mapping[str, tuple[frozenset[str], _Judge]]] = {
     JobApproved.TYPE: (_FOR_PEOPLE, _approval_fault),
-    JobDenied.TYPE: (_FOR_PEOPLE, _denial_fault),
-    JobCancelled.TYPE: (_FOR_PEOPLE | _FOR_EXECUTORS | _LEASED | {"observing"}, _nothing),
+    JobDenied.TYPE: (_FOR_PEOPLE, _stage_fault),
+    JobCancelled.TYPE: (_FOR_PEOPLE | _FOR_EXECUTORS | _LEASED | {"observing"}, lambda *_: ""),
     JobLeased.TYPE: (_FOR_EXECUTORS, _lease_fault),
     JobLeaseExtended.TYPE: (_LEASED, _extension_fault),
     JobLeaseExpired.TYPE: (_LEASED, _expiry_fault),
+    JobGivenUp.TYPE: (_LEASED, _giving_up_fault),
     JobEnvironmentRecorded.TYPE: (_LEASED, _environment_fault),
     GateReported.TYPE: (_LEASED | {"observing"}, _report_fault),
     GateJudged.TYPE: (frozenset({"judging", "observing"}), _verdict_fault),

@@ -67,6 +67,11 @@ class JobServiceStub:
                 request_serializer=ledger_dot_v1_dot_job__service__pb2.HeartbeatJobRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_job__service__pb2.HeartbeatJobResponse.FromString,
                 _registered_method=True)
+        self.GiveUpJob = channel.unary_unary(
+                '/ledger.v1.JobService/GiveUpJob',
+                request_serializer=ledger_dot_v1_dot_job__service__pb2.GiveUpJobRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_job__service__pb2.GiveUpJobResponse.FromString,
+                _registered_method=True)
         self.RecordEnvironment = channel.unary_unary(
                 '/ledger.v1.JobService/RecordEnvironment',
                 request_serializer=ledger_dot_v1_dot_job__service__pb2.RecordEnvironmentRequest.SerializeToString,
@@ -172,6 +177,21 @@ class JobServiceServicer:
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GiveUpJob(self, request, context):
+        """Gives a leased job back before its lease is over: the attempt is lost, and the next one may
+        begin at once, unless it was the last.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; another attempt has followed.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): the job is one of taking a version back, whose lease is left
+        to run out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -284,6 +304,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.HeartbeatJob,
                     request_deserializer=ledger_dot_v1_dot_job__service__pb2.HeartbeatJobRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_job__service__pb2.HeartbeatJobResponse.SerializeToString,
+            ),
+            'GiveUpJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveUpJob,
+                    request_deserializer=ledger_dot_v1_dot_job__service__pb2.GiveUpJobRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_job__service__pb2.GiveUpJobResponse.SerializeToString,
             ),
             'RecordEnvironment': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordEnvironment,
@@ -481,6 +506,33 @@ class JobService:
             '/ledger.v1.JobService/HeartbeatJob',
             ledger_dot_v1_dot_job__service__pb2.HeartbeatJobRequest.SerializeToString,
             ledger_dot_v1_dot_job__service__pb2.HeartbeatJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveUpJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.JobService/GiveUpJob',
+            ledger_dot_v1_dot_job__service__pb2.GiveUpJobRequest.SerializeToString,
+            ledger_dot_v1_dot_job__service__pb2.GiveUpJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

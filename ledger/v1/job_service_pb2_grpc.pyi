@@ -84,6 +84,17 @@ class JobServiceStub:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
     """
+    GiveUpJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GiveUpJobRequest, _job_service_pb2.GiveUpJobResponse]
+    """Gives a leased job back before its lease is over: the attempt is lost, and the next one may
+    begin at once, unless it was the last.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; another attempt has followed.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): the job is one of taking a version back, whose lease is left
+      to run out.
+    """
     RecordEnvironment: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.RecordEnvironmentRequest, _job_service_pb2.RecordEnvironmentResponse]
     """Records in which environment the step of the next gate has run; once for a gate in an attempt. A
     report on the gate of the training is taken only after it.
@@ -191,6 +202,17 @@ class JobServiceAsyncStub(JobServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+    """
+    GiveUpJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GiveUpJobRequest, _job_service_pb2.GiveUpJobResponse]  # type: ignore[assignment]
+    """Gives a leased job back before its lease is over: the attempt is lost, and the next one may
+    begin at once, unless it was the last.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; another attempt has followed.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): the job is one of taking a version back, whose lease is left
+      to run out.
     """
     RecordEnvironment: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RecordEnvironmentRequest, _job_service_pb2.RecordEnvironmentResponse]  # type: ignore[assignment]
     """Records in which environment the step of the next gate has run; once for a gate in an attempt. A
@@ -332,6 +354,23 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        """
+
+    @_abc_1.abstractmethod
+    def GiveUpJob(
+        self,
+        request: _job_service_pb2.GiveUpJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.GiveUpJobResponse, _abc.Awaitable[_job_service_pb2.GiveUpJobResponse]]:
+        """Gives a leased job back before its lease is over: the attempt is lost, and the next one may
+        begin at once, unless it was the last.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `JOB_UNKNOWN` (NOT_FOUND): no such job.
+        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; another attempt has followed.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): the job is one of taking a version back, whose lease is left
+          to run out.
         """
 
     @_abc_1.abstractmethod

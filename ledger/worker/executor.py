@@ -17,8 +17,17 @@ from ledger.client.jobs import ReportedGate, RetrainingJob
 from ledger.clock import Clock, uuid7
 from ledger.errors import Reason
 from ledger.events.recipe_document import RecipeDocument
+from ledger.limits import TEXT_CHARS_MAX
 from ledger.worker.attending import StepResult, StepRunner
-from ledger.worker.calls import GONE, Beats, LeaseLostError, PatientCalls, StoppedError, Tell
+from ledger.worker.calls import (
+    GONE,
+    UNANSWERED,
+    Beats,
+    LeaseLostError,
+    PatientCalls,
+    StoppedError,
+    Tell,
+)
 from ledger.worker.observing import Observer
 from ledger.worker.recipes import RecipeFolders
 from ledger.worker.reports import DEPLOYMENT, facts_of, send
@@ -43,6 +52,8 @@ class WorkerOptions:
     """How long it waits before it looks for work again."""
     patience_seconds: float = math.inf
     """How long a ledger that does not answer is asked again."""
+    gives_up: bool = False
+    """Whether it gives its job up when it is told to end, rather than go on once it is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,8 @@ class Worker:
             tell,
         )
         self._worked: list[WorkedJob] = []
+        self._rests: dict[str, float] = {}
+        """Until when a job that this worker gave up is left to others, on the monotonic clock."""
 
     def run(self) -> list[WorkedJob]:
         """Work until told to end, or, once, until nothing is left; return what became of jobs.
@@ -85,16 +98,22 @@ class Worker:
         UnreachableError where no ledger answers for too long, LedgerRefusedError where it refuses
         this worker altogether, WorkerError for a folder or state that it cannot work with.
         """
-        with StateFile(self._options.folder) as self._state, suppress(StoppedError):
-            self._begin()
-            while not self._calls.stop.is_told:
-                if self._work_on_one():
-                    continue
-                self._observer.look(lambda: None, is_last=self._options.is_once)
-                if self._options.is_once:
-                    break
-                self._calls.stop.wait(self._options.poll_seconds)
+        with StateFile(self._options.folder) as self._state:
+            with suppress(StoppedError):
+                self._begin()
+                self._work()
+            if self._options.gives_up and self._calls.stop.is_told:
+                self._give_up_what_is_held()
         return self._worked
+
+    def _work(self) -> None:
+        while not self._calls.stop.is_told:
+            if self._work_on_one():
+                continue
+            self._observer.look(lambda: None, is_last=self._options.is_once)
+            if self._options.is_once:
+                break
+            self._calls.stop.wait(self._options.poll_seconds)
 
     def _begin(self) -> None:
         ledger = self._calls.ask(self._client.get_ledger)
@@ -124,7 +143,7 @@ class Worker:
         for state in ("rolling_back", "ready"):
             jobs = self._calls.ask(lambda named=state: self._client.list_jobs(state=named))  # type: ignore[misc]
             for job in reversed(jobs):  # the oldest first
-                if (recipe := self._recipes.of(job)) is None:
+                if (recipe := self._recipes.of(job)) is None or self._rests_from(job):
                     continue
                 self._state.keep(held=HeldJob(name=job.name, request_id=uuid7(self._calls.clock)))
                 if self._work_on(job, recipe):
@@ -142,6 +161,7 @@ class Worker:
         except LeaseLostError as error:
             self._leave(job, "lost", str(error))
         except StepError as error:
+            self._give_up(job, recipe, str(error))
             self._leave(job, "step_failed", str(error))
         else:
             self._leave(job, str(job.outcome or job.state or "").lower(), job.reason)
@@ -153,6 +173,40 @@ class Worker:
         self._worked.append(WorkedJob(job.job, job.model, attempt, end, reason))
         said = f"{end.replace('_', ' ')}. {reason}".strip()
         self._runner.say(job, "job.left", said, end=end, reason=reason)
+
+    def _give_up(self, job: RetrainingJob, recipe: RecipeDocument | None, why: str) -> None:
+        """Give a job up whose step failed, so that its next attempt need not wait for the lease.
+
+        It is the others' for as long as the lease would have lasted: a machine on which all steps
+        fail is not to use up the attempts of a job. A return is not given up, as the ledger says.
+        """
+        if job.deployment is not None:
+            return
+        try:
+            self._calls.ask(
+                lambda: self._client.give_up_job(job.name, self._held.token, _short(why))
+            )
+        except LedgerRefusedError as error:
+            if error.reason not in GONE:
+                raise
+        if recipe is not None:
+            now = self._calls.clock.monotonic_seconds()
+            self._rests[job.name] = now + recipe.limits.lease_seconds
+
+    def _rests_from(self, job: RetrainingJob) -> bool:
+        return self._rests.get(job.name, 0.0) > self._calls.clock.monotonic_seconds()
+
+    def _give_up_what_is_held(self) -> None:
+        """Give the job up on the way out; without an answer its lease runs out.
+
+        A report that may have been sent is not thrown away: the next start sends it again.
+        """
+        held = self._state.now.held
+        if held is None or not held.token or held.pending is not None:
+            return
+        with suppress(LedgerRefusedError, *UNANSWERED):
+            self._client.give_up_job(held.name, held.token, "Its worker was told to end.")
+            self._state.keep(held=None)
 
     @property
     def _held(self) -> HeldJob:
@@ -276,3 +330,8 @@ class Worker:
         what = "passed" if verdict.is_passed else "not passed"
         said = " ".join([f"{task} {what}.", *(one.sentence for one in verdict.criteria)])
         self._runner.say(job, "gate.judged", said, task=task, is_passed=verdict.is_passed)
+
+
+def _short(why: str) -> str:
+    """Return a reason within the bound of texts."""
+    return why if len(why) <= TEXT_CHARS_MAX else why[: TEXT_CHARS_MAX - 1] + "…"

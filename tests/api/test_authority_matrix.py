@@ -52,9 +52,10 @@ SCOPES: Final[dict[str, dict[str, Any]]] = {
 MODEL: Final = {
     "AcknowledgeEscalation", "ApproveJob", "CancelJob", "CloseTask", "DenyJob", "DeployJobVersion",
     "Evaluate", "ExplainAuthority", "ExplainDecision", "GetDecision", "GetJob", "GetModel",
-    "GetRun", "GetRunDocument", "HeartbeatJob", "LeaseJob", "ListBenchmarks", "ListDecisions",
-    "ListEscalations", "ListJobs", "ListSignalStates", "ListTasks", "OverrideDecision",
-    "ProposeJob", "RecordDeployment", "RegisterBenchmark", "RegisterModel", "ReplayDecision",
+    "GetRun", "GetRunDocument", "GiveUpJob", "HeartbeatJob", "LeaseJob", "ListBenchmarks",
+    "ListDecisions", "ListEscalations", "ListJobs", "ListSignalStates", "ListTasks",
+    "OverrideDecision", "ProposeJob", "RecordDeployment", "RegisterBenchmark", "RegisterModel",
+    "ReplayDecision",
     "ReportGate", "ResolveEscalation",
     "RetireBenchmark", "RetireModel", "RollBackJob", "StreamSignals", "SubmitSignals", "TakeTask",
     "TryPolicy", "UpdateModel",
@@ -82,7 +83,7 @@ PLACES: Final = {
     **dict.fromkeys(
         (
             "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "GetJob", "GetRun",
-            "GetRunDocument", "HeartbeatJob", "LeaseJob", "ReportGate", "RollBackJob",
+            "GetRunDocument", "GiveUpJob", "HeartbeatJob", "LeaseJob", "ReportGate", "RollBackJob",
         ),
         "models/fares/jobs/j1",
     ),

@@ -113,6 +113,17 @@ def test_a_report_that_lacks_a_number_is_refused_and_one_that_fails_ends_the_job
     assert (failed.verdict.is_passed, failed.job.outcome) == (False, "FAILED")
 
 
+def test_a_job_is_given_up_with_a_reason(worker: LedgerClient) -> None:
+    token = token_of(worker)
+    with pytest.raises(LedgerRefusedError, match="reason") as unsaid:
+        worker.give_up_job(FARES, token, " ")
+    assert unsaid.value.reason == "FIELD_INVALID"
+    given = worker.give_up_job(FARES, token, "its disk is full")
+    assert (given.job.state, given.job.attempt, given.job.lease) == ("READY", 2, None)
+    last = worker.give_up_job(FARES, token_of(worker), "its disk is full")
+    assert (last.job.outcome, "because: its disk is full" in last.job.reason) == ("FAILED", True)
+
+
 def test_a_job_is_denied_by_a_person_and_listed_with_its_end(served: Served) -> None:
     with served.client(actor="users/ana") as client:
         job = client.propose_job("hotels", "weekly", reason="it got worse").job

@@ -49,8 +49,8 @@ CHANGES = {
     "DecisionService": {"Evaluate", "OverrideDecision"},
     "ExportService": {"CreateExport", "DeleteExport"},
     "JobService": {
-        "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "HeartbeatJob", "LeaseJob",
-        "ProposeJob", "RecordEnvironment", "ReportGate", "RollBackJob",
+        "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "GiveUpJob", "HeartbeatJob",
+        "LeaseJob", "ProposeJob", "RecordEnvironment", "ReportGate", "RollBackJob",
     },
     "LedgerService": {
         "AddCosignature", "ConfirmClock", "CreateLedger", "EraseBodies", "RecordAudit",

@@ -37,7 +37,7 @@ def test_a_proposal_reserves_the_expected_cost_in_its_own_append(working: Workin
     assert euros(working) == (5, 5, 0)
 
 
-@pytest.mark.parametrize("how", ["denied", "cancelled", "lost"])
+@pytest.mark.parametrize("how", ["denied", "cancelled", "lost", "given up"])
 def test_a_job_that_ends_at_no_cost_releases_its_reservation(working: Working, how: str) -> None:
     working.propose()
     jobs = working.world.ledger.jobs
@@ -50,6 +50,12 @@ def test_a_job_that_ends_at_no_cost_releases_its_reservation(working: Working, h
             before = working.world.head
             assert working.world.govern() == 1
         assert types(working, before) == ["job.lease_expired", "job.closed", "budget.released"]
+    elif how == "given up":
+        working.approve()
+        for _ in range(2):
+            before = working.world.head + 1
+            jobs.give_up(ONE, "j1", working.lease(), "its disk is full")
+        assert types(working, before) == ["job.given_up", "job.closed", "budget.released"]
     else:
         before = working.world.head
         end = jobs.deny if how == "denied" else jobs.cancel

@@ -238,6 +238,27 @@ def test_a_repeated_report_gets_its_first_answer(working: Working) -> None:
     assert working.world.head == before
 
 
+def test_a_job_that_is_given_up_is_open_to_another_executor_at_once(working: Working) -> None:
+    jobs = working.world.ledger.jobs
+    working.propose()
+    working.approve()
+    token = working.lease()
+    working.report("data_integrity", token)
+    with pytest.raises(LedgerError, match="holds the lease, not") as other:
+        jobs.give_up(TWO, "j1", token, "I want it")
+    assert reason_of(other) is Reason.LEASE_LOST
+    written = jobs.give_up(request("r1", "x", actor=ONE.actor), "j1", token, "its disk is full")
+    again = jobs.give_up(request("r1", "x", actor=ONE.actor), "j1", token, "its disk is full")
+    assert (again.first_position, again.repeated) == (written.first_position, True)
+    with pytest.raises(LedgerError) as late:
+        jobs.give_up(ONE, "j1", token, "its disk is full")
+    assert reason_of(late) is Reason.LEASE_LOST
+    token = working.lease(by=TWO)
+    assert working.job().attempt == 2
+    working.report("candidate", token, by=TWO)
+    passes_its_audit(working)
+
+
 def test_two_servers_expire_a_lease_once(tmp_path: Path) -> None:
     world = World(tmp_path / "ledger.db")
     working = Working.of(world.begin("alpha"))

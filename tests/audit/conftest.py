@@ -145,6 +145,8 @@ def work(world: World) -> None:
     working.take_back(token, "bad", by=TWO, at=begin + 6 * HOUR)
     working.propose("open", "ell")
     working.approve("open")
+    token = working.lease("open", by=TWO)
+    world.ledger.jobs.give_up(TWO, "open", token, "its disk is full")
     token = working.lease("open")
     working.record_environment("data_integrity", token, "open")
     working.report("data_integrity", token, "open")

@@ -12,7 +12,16 @@ import pytest
 
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
-from tests.audit.unjudged import DEPLOYED, JUDGED, ONE, REPORTED, follow, leave_a_verdict_out
+from tests.audit.unjudged import (
+    DEPLOYED,
+    GIVEN_UP,
+    JUDGED,
+    ONE,
+    REPORTED,
+    body_of,
+    follow,
+    leave_a_verdict_out,
+)
 
 Found = set[tuple[str, int]]
 
@@ -88,6 +97,33 @@ def approve_by_older_evidence(paper: Paper) -> Found:
     return {("jobs.steps", found)}
 
 
+def give_up_the_lease_of_another(paper: Paper) -> Found:
+    found = paper.find(GIVEN_UP, job="open")[0]
+    body_of(paper, found)["actor"] = ONE
+    return {("jobs.leases", found)}
+
+
+def give_up_under_a_stale_token(paper: Paper) -> Found:
+    data = {"job": "open", "token": 1, "reason": "x"}
+    return {("jobs.leases", follow(paper, GIVEN_UP, data, actor=ONE))}
+
+
+def give_up_a_return(paper: Paper) -> Found:
+    """Give up what is to be taken back, in the place of the return itself."""
+    found = paper.find("job.rolled_back.v1", job="bad")[0]
+    event = paper.at(found)
+    token = event.data["token"]
+    event.type = GIVEN_UP
+    body_of(paper, found)["data"] = {"job": "bad", "token": token, "reason": "x"}
+    return {("jobs.leases", found), ("jobs.due", found + 1)}
+
+
+def leave_the_end_out_behind_a_last_attempt(paper: Paper) -> Found:
+    """Give up the second of two attempts, and record no end."""
+    data = {"job": "open", "token": 2, "reason": "x"}
+    return {("jobs.due", follow(paper, GIVEN_UP, data, actor=ONE))}
+
+
 def close_what_is_not_over(paper: Paper) -> Found:
     data = paper.at(paper.find("job.closed.v1", job="good")[0]).data | {"job": "open"}
     position = follow(paper, "job.closed.v1", data, actor="users/ana")
@@ -120,6 +156,10 @@ def cite_another_event(paper: Paper) -> Found:
         go_back_to_what_never_served,
         expire_before_its_time,
         approve_by_older_evidence,
+        give_up_the_lease_of_another,
+        give_up_under_a_stale_token,
+        give_up_a_return,
+        leave_the_end_out_behind_a_last_attempt,
         close_what_is_not_over,
         cite_another_event,
         leave_a_verdict_out_before_another_event,

@@ -7,6 +7,7 @@ from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 
 DEPLOYED: Final = "job.deployed.v1"
+GIVEN_UP: Final = "job.given_up.v1"
 JUDGED: Final = "gate.judged.v1"
 LEASED: Final = "job.leased.v1"
 REPORTED: Final = "gate.reported.v1"

@@ -103,6 +103,15 @@ def test_a_job_is_denied_and_one_in_progress_names_its_executor(served: Served, 
     shown = cli("job", "show", "j2")
     assert "leased to services/worker-1 until " in shown.out
     assert "is worked on by services/worker-1" in shown.err
+    refused = cli("job", "give-up", "j2", "--reason", "its machine is gone", *BOB)
+    assert (refused.code, "LEASE_LOST" in refused.err) == (1, True)
+    done = cli("job", "give-up", "j2", "--reason", "its machine is gone", "--actor",
+               "services/worker-1")  # fmt: skip
+    assert done.out.startswith("Gave up job j2 at position ")
+    assert "It waits for an executor." in done.err
+    misused = cli("job", "give-up", "j2", "--reason", "its machine is gone", *BOB)
+    assert misused.code == 2
+    assert "No executor has job j2: it waits for an executor." in misused.err
 
 
 def test_a_proposal_says_which_roles_are_to_approve_and_how_to(tmp_path: Path) -> None:

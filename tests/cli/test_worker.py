@@ -109,3 +109,24 @@ def test_told_to_end_it_ends_its_step_and_goes_on_with_the_lease_later(
     ran = cli(*line, "--once", "--json")
     assert [(one["end"], one["attempt"]) for one in ran.json["jobs"]] == [("observing", 1)]
     assert shop.ran.count("j1 data_integrity") == 1
+
+
+def test_told_to_end_with_give_up_it_leaves_its_job_to_others(
+    served: Served, shop: Workshop, line: tuple[str, ...]
+) -> None:
+    shop.propose("j1")
+    wait = "import time; (notes / 'pid').write_text(str(os.getpid())); time.sleep(600)"
+    shop.behave(candidate={"python": wait})
+    command = [sys.executable, "-m", "ledger", *line, "--give-up"]
+    command += ["--server", served.server.address]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        until((shop.notes / "pid").exists, "its step runs")
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in said) == (0, False)
+    with served.client() as client:
+        [job] = client.list_jobs()
+        assert (job.state, job.attempt, job.gates_passed) == ("READY", 2, 1)
+    shop.behave()
+    [worked] = shop.work("other", "services/worker-2")
+    assert (worked.end, worked.attempt) == ("observing", 2)

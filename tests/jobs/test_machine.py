@@ -1,7 +1,10 @@
 """A job goes from its proposal to its end by the events that may come next, and by no others."""
 
+from dataclasses import replace
+
 import pytest
 
+from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import JobDeployed
 from ledger.events.values import SECOND, format_time
 from ledger.jobs.conclusions import verdict
@@ -104,6 +107,47 @@ def test_a_lease_expires_once_its_time_has_come_and_by_the_governor_alone() -> N
     story.now += LEASE_SECONDS * SECOND
     assert "its token is 7" in story.expire(7)
     assert not story.expire(1)
+
+
+def test_a_lease_is_given_up_by_its_holder_alone_and_the_job_is_open_at_once() -> None:
+    story = Story().leased()
+    assert not story.report(ONE, "data_integrity")
+    assert "holds the lease, not" in story.give_up(TWO, 1)
+    assert "holds the lease, not" in story.give_up(GOVERNOR, 1)
+    assert "token 2 is not that of the lease" in story.give_up(ONE, 2)
+    assert not story.give_up(ONE, 1)
+    assert (story.job().state, story.job().attempt) == ("ready", 2)
+    assert "waits for an executor" in story.give_up(ONE, 1)
+    assert not story.lease(TWO)
+    assert "token 1 is not that of the lease" in story.report(ONE, "candidate", token=1)
+    assert not story.report(TWO, "candidate")
+
+
+def test_a_last_attempt_that_is_given_up_fails_the_job_with_its_reason() -> None:
+    story = Story().leased()
+    assert not story.give_up(ONE, 1)
+    assert not story.lease(TWO)
+    assert not story.give_up(TWO, 2)
+    assert outcome(story) == ("closed", "failed")
+    assert story.job().why == (
+        "services/worker-2 gave up attempt 2, because: The disk is full. Its recipe allows 2."
+    )
+
+
+def test_what_an_attempt_that_was_given_up_had_recorded_is_recorded_again_by_the_next() -> None:
+    story = Story().leased()
+    story.jobs.jobs["j1"] = replace(story.job(), environment_of="data_integrity")
+    assert not story.give_up(ONE, 1)
+    assert story.job().environment_of == ""
+
+
+def test_a_return_is_not_given_up_so_that_its_attempts_do_not_follow_without_a_pause() -> None:
+    story = Story().observing()
+    assert "is deployed and observed" in story.give_up(ONE, 2)
+    assert not story.cancel(BOB)
+    assert not story.lease(TWO)
+    assert "a return is not given up" in story.give_up(TWO, story.job().token)
+    assert not story.take_back(TWO)
 
 
 def test_a_heartbeat_makes_a_lease_longer_by_its_term_and_never_shorter() -> None:

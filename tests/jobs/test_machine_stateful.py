@@ -112,6 +112,11 @@ class JobMachine(RuleBasedStateMachine):
     def expire(self, actor: str, token: int) -> None:
         self._try(lambda: self.story.expire(token, actor=actor))
 
+    @rule(actor=ACTORS, token=st.one_of(st.none(), TOKENS))
+    def give_up(self, actor: str, token: int | None) -> None:
+        known = self.story.job().token
+        self._try(lambda: self.story.give_up(actor, token or max(1, known)))
+
     @rule(
         actor=EXECUTORS,
         token=st.one_of(st.none(), TOKENS),
@@ -177,6 +182,11 @@ class JobMachine(RuleBasedStateMachine):
         elif type_ == "job.lease_expired":
             assert self.held is not None
             assert self.held[2] <= self.story.now, "a lease expired before its time"
+            self.held = None
+        elif type_ == "job.given_up":
+            assert self.held is not None
+            assert (actor, data["token"]) == self.held[:2], "another one gave it up"
+            assert not self.story.job().is_rolling_back, "a return was given up"
             self.held = None
         elif type_ == "gate.reported" and data["gate"] != "observation":
             assert self.held is not None

@@ -122,6 +122,7 @@ ELSEWHERE = {
     "job approve",
     "job deny",
     "job cancel",
+    "job give-up",
     "job reproduce",
     "task take",
     "task close",

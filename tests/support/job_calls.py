@@ -220,6 +220,11 @@ class Life:
         self.passes(LEASE / 2)
         return self._add(ONE, lambda c, t, r: c.heartbeat_job(self.name, t, request_id=r))
 
+    def given_up(self, actor: str = ONE) -> "Life":
+        return self._add(
+            actor, lambda c, t, r: c.give_up_job(self.name, t, "no disk", request_id=r)
+        )
+
     def reported(self, *gates: str, actor: str = ONE, loss: int = 1) -> "Life":
         for one in gates:
             if one == "training":
@@ -288,6 +293,17 @@ LIVES: Final[dict[str, Callable[[], Life]]] = {
         .governed(LEASE, "READY")
         .leased()
         .governed(LEASE, "CLOSED")
+    ),
+    "it is given up": lambda: (
+        Life()
+        .proposed()
+        .leased()
+        .reported("data_integrity")
+        .given_up()
+        .leased(TWO)
+        .given_up(TWO)
+        .leased()
+        .given_up()
     ),
     "it is cancelled": lambda: Life().proposed().leased().reported("data_integrity").cancelled(),
 }

@@ -15,6 +15,7 @@ from ledger.events.jobs import (
     JobCancelled,
     JobDenied,
     JobDeployed,
+    JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -180,6 +181,9 @@ class Story:
 
     def expire(self, token: int, job: str = "j1", actor: str = GOVERNOR) -> str:
         return self.add(actor, JobLeaseExpired(job=job, token=token))
+
+    def give_up(self, actor: str, token: int, job: str = "j1") -> str:
+        return self.add(actor, JobGivenUp(job=job, token=token, reason="The disk is full."))
 
     def report(
         self, actor: str, name: Any, loss: int = 1, *, token: int | None = None, job: str = "j1",  # noqa: ANN401

@@ -40,6 +40,12 @@ def end_in_each_way(life: Life) -> None:
     jobs, model = life.world.ledger.jobs, "m1"
     propose(life, "denied", model)
     jobs.deny(life.caller(APPROVER), "denied", "not now")
+    propose(life, "given-up", model)
+    approve(life, "given-up")
+    while jobs.job("given-up").state == "ready":
+        lease(life, "given-up")
+        held = jobs.job("given-up")
+        jobs.give_up(life.caller(holder(held)), held.name, held.token, "its disk is full")
     propose(life, "dear", model)
     approve(life, "dear")
     lease(life, "dear")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.client import LedgerClient
-from ledger.clock import SystemClock
+from ledger.clock import Clock, SystemClock
 from ledger.worker.executor import WorkedJob, Worker, WorkerOptions
 from ledger.worker.stopping import StopSignal
 from tests.support.live_fleet import furnish
@@ -128,7 +128,13 @@ class Workshop:
         with self.client(BOB) as client:
             client.approve_job(made.job.name, made.job.evidence_position)
 
-    def worker(self, client: LedgerClient, name: str = "one", **options: Any) -> Worker:  # noqa: ANN401
+    def worker(
+        self,
+        client: LedgerClient,
+        name: str = "one",
+        clock: Clock | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> Worker:
         """Return a worker with a folder of its own, which works until nothing is left."""
 
         def tell(event: str, sentence: str, facts: dict[str, Any]) -> None:
@@ -136,7 +142,7 @@ class Workshop:
 
         stated = {"is_once": True, "patience_seconds": 60.0} | options
         chosen = WorkerOptions(self.recipes, self.folder / "work" / name, **stated)
-        return Worker(client, chosen, SystemClock(), StopSignal(), tell)
+        return Worker(client, chosen, clock or SystemClock(), StopSignal(), tell)
 
     def work(self, name: str = "one", actor: str = WORKER) -> list[WorkedJob]:
         """Let a worker work until nothing is left."""

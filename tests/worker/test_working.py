@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from ledger.events.values import SECOND
 from ledger.worker import attending
 from ledger.worker.state import StateFile, WorkerError
+from tests.support.clocks import TurnedClock
 from tests.support.live_fleet import START
 from tests.support.served import Served, serving
-from tests.support.worked import RECIPE, Workshop, workshop
+from tests.support.worked import BOB, RECIPE, WORKER, Workshop, workshop
 
 
 @pytest.fixture
@@ -160,6 +162,56 @@ def test_a_step_with_a_fault_is_told_and_the_next_job_is_done(
         assert facts["last_lines"][-1] == "MemoryError"
 
 
+def test_a_job_whose_step_failed_is_another_worker_s_at_once_and_not_the_same_one_s(
+    served: Served, shop: Workshop
+) -> None:
+    shop.propose("j1")
+    shop.behave(candidate={"python": "sys.exit(3)"})
+    [failed] = shop.work()
+    assert (failed.end, failed.attempt) == ("step_failed", 1)
+    with served.client() as client:
+        [job] = client.list_jobs()
+        assert (job.state, job.attempt) == ("READY", 2)
+    shop.behave()
+    [worked] = shop.work("other", "services/worker-2")
+    assert (worked.end, worked.attempt) == ("observing", 2)
+
+
+def test_a_machine_on_which_all_steps_fail_leaves_the_other_attempts_to_others(
+    served: Served, shop: Workshop
+) -> None:
+    shop.propose("j1")
+    shop.behave(data_integrity={"python": "sys.exit(3)"})
+    clock = TurnedClock()
+    with shop.client(WORKER) as client:
+        worker = shop.worker(client, clock=clock)
+        assert [one.attempt for one in worker.run()] == [1]
+        clock.advance(3_599 * SECOND)
+        assert [one.attempt for one in worker.run()] == [1]
+        clock.advance(SECOND)
+        assert [one.attempt for one in worker.run()] == [1, 2]
+        clock.advance(3_600 * SECOND)
+        assert [one.attempt for one in worker.run()] == [1, 2, 3]
+    with served.client() as client:
+        [job] = client.list_jobs()
+        assert job.outcome == "FAILED"
+        assert "services/worker-1 gave up attempt 3, because: The step of data_inte" in job.reason
+
+
+def test_a_return_whose_step_failed_is_tried_again_once_its_lease_is_over(
+    served: Served, shop: Workshop
+) -> None:
+    shop.propose("j1")
+    assert [one.end for one in shop.work()] == ["observing"]
+    with shop.client(BOB) as client:
+        client.cancel_job("models/fares/jobs/j1", "It does worse.")
+    shop.behave(roll_back={"python": "sys.exit(3)"})
+    assert [one.end for one in shop.work("other")] == ["step_failed"]
+    with served.client() as client:
+        [job] = client.list_jobs()
+        assert (job.state, job.lease is None) == ("LEASED", False)
+
+
 @pytest.mark.parametrize("fault", REPORTS)
 def test_a_report_that_cannot_be_is_not_sent_or_not_taken(shop: Workshop, fault: str) -> None:
     report, why = REPORTS[fault]
@@ -258,9 +310,6 @@ def test_a_worker_that_takes_over_deploys_no_file_but_that_which_passed(
     assert [one.end for one in shop.work()] == ["step_failed"]
     other = "pathlib.Path('other.bin').write_text('x')"
     shop.behave(training={"python": other, "report": {"artifacts": {"model": "other.bin"}}})
-    with shop.client() as client:
-        client.submit([("fares", "log-loss", 0.5, START + timedelta(days=1), "v1", 10)])
-    assert served.service.ledger().jobs.run_due().recorded  # its lease is over
     [worked] = shop.work("other", "services/worker-2")
     assert worked.end == "step_failed"
     assert "the files of training are not those that passed it" in worked.reason
@@ -274,9 +323,6 @@ def test_a_worker_that_takes_over_makes_the_files_of_passed_gates_again(
     shop.behave(deployment={"python": "sys.exit(1)"})
     assert [one.end for one in shop.work()] == ["step_failed"]
     shop.behave()
-    with shop.client() as client:
-        client.submit([("fares", "log-loss", 0.5, START + timedelta(days=1), "v1", 10)])
-    assert served.service.ledger().jobs.run_due().recorded  # its lease is over
     [worked] = shop.work("other", "services/worker-2")
     assert (worked.end, worked.attempt) == ("observing", 2)
     tasks = ["data_integrity", "candidate", "training", "deployment"]

@@ -32,6 +32,7 @@ from ledger.events.jobs import (
     JobData,
     JobDenied,
     JobEnvironmentRecorded,
+    JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -51,13 +52,20 @@ TRIES: Final = 5
 _GOVERNOR: Final = Caller(GOVERNOR)
 _SOONER: Final = frozenset({Reason.JOB_REFUSED, Reason.VERSION_CONFLICT})
 """Another server, an executor or a person was sooner."""
-_OF_EXECUTORS: Final = (JobLeaseExtended, JobEnvironmentRecorded, GateReported, JobRolledBack)
+_OF_EXECUTORS: Final = (
+    JobLeaseExtended,
+    JobGivenUp,
+    JobEnvironmentRecorded,
+    GateReported,
+    JobRolledBack,
+)
 _WORDS: Final = {
     JobApproved.TYPE: "approved",
     JobDenied.TYPE: "denied",
     JobCancelled.TYPE: "cancelled",
     JobLeased.TYPE: "leased",
     JobLeaseExtended.TYPE: "kept",
+    JobGivenUp.TYPE: "given up",
     JobEnvironmentRecorded.TYPE: "reported on",
     GateReported.TYPE: "reported on",
 }
@@ -210,6 +218,17 @@ class JobCommands:
             return self.proposal(basis, known, lambda _: [data])
 
         return self.append(caller, JobLeaseExtended.METHOD, decide), self.job(job)
+
+    def give_up(self, caller: Caller, job: str, token: int, reason: str) -> AppendResult:
+        """End a lease before its time: the attempt is lost, and the job open for the next one.
+
+        LEASE_LOST where another lease followed, JOB_REFUSED while a version is to be taken back.
+        """
+
+        def make(*_: object) -> JobData:
+            return JobGivenUp(job=job, token=token, reason=reason)
+
+        return self.record(caller, JobGivenUp.METHOD, job, make)
 
     def record_environment(self, caller: Caller, recorded: JobEnvironmentRecorded) -> AppendResult:
         """Record in which environment the step of the next gate has run; LEASE_LOST as `report`."""

@@ -23,6 +23,7 @@ from ledger.events.jobs import (
     JobDenied,
     JobDeployed,
     JobEnvironmentRecorded,
+    JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
@@ -39,7 +40,12 @@ from ledger.jobs.policy_terms import PolicyTermsError, gates_under
 from ledger.jobs.recipes import use_fault
 from ledger.jobs.steps import JobMoment, job_fault
 
-_OF_LEASES: Final = (JobLeased.TYPE, JobLeaseExtended.TYPE, JobLeaseExpired.TYPE)
+_OF_LEASES: Final = (
+    JobLeased.TYPE,
+    JobLeaseExtended.TYPE,
+    JobLeaseExpired.TYPE,
+    JobGivenUp.TYPE,
+)
 _OF_PEOPLE: Final = (JobApproved.TYPE, JobDenied.TYPE, JobCancelled.TYPE, JobClosed.TYPE)
 
 
@@ -177,7 +183,7 @@ def jobs_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("jobs.leases", *_OF_LEASES)
 def jobs_leases(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A job is leased to one executor at a time, with the next token, until its time is over."""
+    """One executor at a time has a job, by the next token, until it gives it up or time is over."""
     return _fault(event, fold) or None
 
 

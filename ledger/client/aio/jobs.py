@@ -95,6 +95,13 @@ class AsyncJobCalls(AsyncServiceCalls):
         request = pb.HeartbeatJobRequest(name=name, token=token)
         return await self._connection.run(Call(request, whole(ChangedJob), request_id))
 
+    async def give_up_job(
+        self, name: str, token: int, reason: str, *, request_id: str | None = None
+    ) -> ChangedJob:
+        """Give `models/{model}/jobs/{job}` back before its lease is over; the attempt is lost."""
+        request = pb.GiveUpJobRequest(name=name, token=token, reason=reason)
+        return await self._connection.run(Call(request, whole(ChangedJob), request_id))
+
     async def record_environment(
         self,
         name: str,
