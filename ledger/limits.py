@@ -25,6 +25,7 @@ BUDGET_RATE_PERIODS_MAX: Final = 4  # whole periods by which a budget's rate is 
 BUDGET_FORECAST_PERIODS_MAX: Final = 52
 RULES_MAX: Final = 100
 SIGNALS_PER_POLICY_MAX: Final = 100
+OBSERVATIONS_LOOKED_AT_MAX: Final = 100_000  # for sources of signals: a second or two
 APPROVALS_MAX: Final = 10
 APPROVERS_MAX: Final = 10
 APPROVALS_CITED_MAX: Final = 200  # by one activation; ten roles of ten persons need 100

@@ -12,11 +12,12 @@ from typer.main import get_command
 
 import ledger.audit.rules  # noqa: F401 - registers the rules
 from ledger.application.policies.problems import MEANING as MEANING_OF_CODE
-from ledger.application.policies.problems import REFUSED_SINCE_2, AdviceCode
+from ledger.application.policies.problems import AdviceCode
 from ledger.application.recipes.problems import RECIPE_MEANING, RecipeAdvice
 from ledger.audit.registry import all_meanings
 from ledger.cli.exits import MEANING
 from ledger.cli.main import app
+from ledger.rules.policy_findings import REFUSED_SINCE_2
 from ledger.settings import documented
 from tools.shapes import ITEMS, SHAPES, fields_of
 

@@ -50,6 +50,9 @@ class Observations:
     """Observations by model and time; request ids and salts by how often they were used."""
 
     def __init__(self) -> None:
+        self.count = 0
+        self.sources: dict[str, set[str]] = {}
+        """The sources that have ever reported each signal."""
         # An empty name is a temporary database: in memory while it is small, else an unnamed file.
         self._database = sqlite3.connect("", isolation_level=None)
         run = self._database.execute
@@ -73,6 +76,8 @@ class Observations:
     def add(self, event: AuditedEvent, observation: StatedObservation) -> None:
         """Keep an observation of the model whose stream it is in."""
         number = self._number
+        self.count += 1
+        self.sources.setdefault(observation.signal, set()).add(event.actor)
         self._seen.append(
             (
                 number(event.stream),

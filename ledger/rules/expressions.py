@@ -208,6 +208,12 @@ def place_of(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
+def offset_of(text: str, line: int, column: int) -> int:
+    """Return where a line and a column are in a text, both from 1 on; at most its end."""
+    before = sum(len(one) + 1 for one in text.split("\n")[: line - 1])
+    return min(before + column - 1, len(text))
+
+
 def _check(tree: ExpressionNode, text: str, rule_names: frozenset[str], procedure: str) -> None:
     """Refuse what the language allows and rules do not."""
 

@@ -17,6 +17,7 @@ from ledger.application.policies.steps import ChosenVersion
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import ScopePart
 from tests.governance.test_approvals import check_audit
+from tests.support.audits import audited
 from tests.support.staffed import APPROVER, AUTHOR, PAT, SAM, Governed, governed, governed_text
 from tests.support.world import DAY, HOUR, START, policy_text, signal_rule
 
@@ -99,12 +100,12 @@ def test_a_signal_that_is_not_defined_is_missed_wherever_the_version_is_from(
     assert "version 2 of main does not fit the ledger as it is now" in fault.message.lower()
     assert "Did you mean 'loss'?" in (fault.remedy or "")
     monkeypatch.setattr(Definitions, "check_fit", lambda *_: [])
-    world.submit(old)
+    unseen = [world.head, world.submit(old).last_position]
     world.approve(old, PAT)
-    world.enforce(old, by=SAM)
-    check_audit(
-        world, "authority.rights"
-    )  # what an older service allowed is no finding: no event claims it
+    unseen.append(world.enforce(old, by=SAM).last_position)
+    check_audit(world, "authority.rights", "policies.grounds")
+    found = audited(Path(world.path)).findings
+    assert [one.position for one in found if one.rule == "policies.grounds"] == unseen
 
 
 def test_under_policy_1_what_the_ledger_lacks_is_advice_and_stops_a_strict_draft_alone(
@@ -129,7 +130,7 @@ def test_where_not_all_observations_are_looked_at_missing_sources_are_advice(
         report(world, START + turn * HOUR, "a")
     monkeypatch.setattr(sources, "OBSERVATIONS_FIRST", 2)
     assert "loss has 2 sources in its window" in refused(lambda: world.drafted(agreeing())).message
-    monkeypatch.setattr(sources, "OBSERVATIONS_MAX", 6)
+    monkeypatch.setattr(sources, "OBSERVATIONS_LOOKED_AT_MAX", 6)
     lint_result = world.ledger.definitions.lint(agreeing())
     (problem,) = (one for one in lint_result.problems if one.code == "SOURCES_NOT_FOUND")
     assert (problem.severity, lint_result.document is None) == ("warning", False)

@@ -34,7 +34,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Paper:
     world = governed(path, approval_valid="2d")
     world.drafted(governed_text((APPROVER, 2), title="Second"))
     world.drafted(governed_text((APPROVER, 2), title="Third"))
-    world.drafted_unseen(governed_text((APPROVER, 9), title="Fourth"))
+    fifth = world.grant("users/dpo", APPROVER)
+    world.drafted(governed_text((APPROVER, 5), title="Fourth"))
+    world.ungrant(fifth)
     world.close()
     return Paper.copied(path, ORIGIN)
 
@@ -120,8 +122,7 @@ def test_an_honest_life_of_a_policy_is_in_order(
 
 def findings(report: Any) -> list[tuple[str, int]]:  # noqa: ANN401 - a report
     """Return what was found, but for the credentials of those who set the ledger up."""
-    found = [(one.rule, one.position) for one in report.findings]
-    return [one for one in found if one[0] != "authority.shown"]
+    return [(one.rule, one.position) for one in report.findings if one.rule != "authority.shown"]
 
 
 # ---- forged stories ------------------------------------------------------------------------------

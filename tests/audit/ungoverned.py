@@ -1,8 +1,10 @@
 """Forgeries of governance: steps in the life of a policy that may not be taken."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, Final
 
+from ledger.audit.parameters import digest_of
 from ledger.events.values import format_time, parse_time
 from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
@@ -102,10 +104,41 @@ def cross_the_labels_in_force(paper: Paper) -> int:
     return len(paper.events)
 
 
+def draft(paper: Paper, change: Callable[[dict[str, Any]], object], **members: Any) -> int:  # noqa: ANN401 - as `Paper.append`
+    """Draft the next version of a policy of format policy/2, with a change of its document."""
+    drafted = paper.at(paper.find("policy.drafted.v3")[-1]).data
+    policy, document = drafted["policy"], deepcopy(drafted["document"])
+    change(document)
+    versions = [
+        paper.at(at).data["version"] for at in paper.find("policy.drafted.v3", policy=policy)
+    ]
+    data = drafted | {
+        "version": max(versions) + 1, "document": document, "digest": digest_of(document),
+    }  # fmt: skip
+    return paper.append(f"policies/{policy}", "policy.drafted.v3", data, **members)
+
+
+def draft_a_breach_at_nothing(paper: Paper) -> int:
+    def change(document: dict[str, Any]) -> None:
+        document["scoring"]["signals"][0]["breach_ppm"] = 0
+
+    return draft(paper, change)
+
+
+def draft_over_a_signal_that_nobody_defined(paper: Paper) -> int:
+    def change(document: dict[str, Any]) -> None:
+        document["scoring"]["signals"][0]["signal"] = "unheard-of"
+        document["decision"]["rules"] = []
+
+    return draft(paper, change)
+
+
 UNGOVERNED: Final[dict[str, Callable[[Paper], int]]] = {
     "policies.steps": submit_where_no_role_is_held,
     "policies.approved": replace_what_was_not_in_force,
     "policies.overlaps": cross_the_labels_in_force,
+    "policies.sound": draft_a_breach_at_nothing,
+    "policies.grounds": draft_over_a_signal_that_nobody_defined,
     "policies.terms": let_a_time_pass,
     "reviews.due": remind_of_no_review,
     "reviews.signed": sign_ones_own_review,

@@ -54,10 +54,18 @@ class DocumentReading(Generic[D]):
     scalars: dict[str, Scalar] = field(default_factory=dict)
 
     def report(
-        self, path: str, code: str, message: str, remedy: str, severity: Severity = "error"
+        self,
+        path: str,
+        code: str,
+        message: str,
+        remedy: str,
+        severity: Severity = "error",
+        *,
+        at: SourceLocation | None = None,
     ) -> None:
-        """Add a problem, at the place of its path."""
-        self.problems.append(Problem(path, *self.place(path), severity, code, message, remedy))
+        """Add a problem, at the place of its path, or where it is within that."""
+        place = self.place(path) if at is None else at
+        self.problems.append(Problem(path, *place, severity, code, message, remedy))
 
     def place(self, path: str) -> SourceLocation:
         """Return where a path is, or the nearest part above it that was written."""

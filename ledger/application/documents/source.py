@@ -111,12 +111,6 @@ def read(text: str) -> Node:
     return _Reader(text).document()
 
 
-def offset_of(text: str, line: int, column: int) -> int:
-    """Return where a line and a column are in a text, both from 1 on; at most its end."""
-    before = sum(len(one) + 1 for one in text.split("\n")[: line - 1])
-    return min(before + column - 1, len(text))
-
-
 def place_within(source: str, scalar: Scalar, offset: int) -> SourceLocation:
     """Return where the character at `offset` of a scalar's text is in the source.
 

@@ -139,20 +139,23 @@ class FleetCommands:
 
         `strict`: whether a warning is one.
         """
-        result = self._definitions.lint(text)
-        if strict:
-            result = result.strict()
+        results: list[LintResult] = []
 
         def decide() -> Proposal:
             if fault := name_fault(policy):
                 raise invalid_field("policy", fault)
+            found, guards = self._definitions.linted(text)
+            result = found.strict() if strict else found
+            results.append(result)
             known = self._aggregates.policy(policy)
             version, drafts = (known.version, len(known.drafts)) if known else (0, 0)
-            return next_event(version, result.draft(policy, drafts + 1, rationale))
+            drafted = result.draft(policy, drafts + 1, rationale)
+            return next_event(version, drafted, guards=guards)
 
         written = self._save(caller, PolicyDrafted.METHOD, decide)
         drafted = typed(self._aggregates.appender.event(written.last_position), PolicyDrafted)
-        return DraftResult(written, drafted.version, drafted.digest, result)
+        linted = results[-1] if results else self._definitions.lint(text)  # of a repeat
+        return DraftResult(written, drafted.version, drafted.digest, linted)
 
     def activate_policy(
         self,

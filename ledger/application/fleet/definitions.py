@@ -141,6 +141,19 @@ class Definitions:
         fleet = LintFleet(defined, touched, self._sources, governance.approvers, governance.authors)
         return lint(text, fleet)
 
+    def linted(self, text: str) -> tuple[LintResult, list[Guard]]:
+        """Return the same, and the guards that signals and persons are still as it was judged by.
+
+        Sources only grow in number, and a document of format policy/1 is not refused by any.
+        """
+        guards = [self._governance.unchanged_authority()]
+        self._fleet.refresh()
+        head = self._fleet.position
+        result = self.lint(text)
+        if result.document is None or result.document.format == POLICY_1:
+            return result, []
+        return result, [*guards, *no_definition_after(head, signals_of(result.document))]
+
     def check_fit(
         self, policy: str, version: int, document: PolicyDocument, scope: ScopePart
     ) -> list[Guard]:
@@ -232,6 +245,7 @@ class Definitions:
         self, signal: SignalDefined, replaced: dict[Named, tuple[int, Replacement]], head: int
     ) -> tuple[list[PolicyDrafted | PolicyActivated], list[Guard]]:
         """Return drafts and activations, and guards of all that they were made of."""
+        is_same = self._governance.unchanged_authority()
         drafts: dict[Named, PolicyDrafted] = {}
         numbers = Counter[str]()
         for named, (index, replacement) in replaced.items():
@@ -252,7 +266,7 @@ class Definitions:
         guards += [
             Guard(policy_stream(policy), POLICY_TYPES, after_position=head) for policy in numbers
         ]
-        guards.append(no_erasure_after(head))
+        guards += [no_erasure_after(head), is_same]
         guards += self._governance.check_free(one.scope for one in activations)
         return [*drafts.values(), *activations], guards
 

@@ -7,10 +7,9 @@ from ledger.application.policies.fleet_lint import SeenSources, WantedSources
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.values import SECOND
+from ledger.limits import OBSERVATIONS_LOOKED_AT_MAX
 from ledger.storage.events import Events
 
-OBSERVATIONS_MAX: Final = 100_000
-"""How many observations are looked at in all: a second or two."""
 OBSERVATIONS_FIRST: Final = 500
 """How many of a stream are looked at first; most often they are enough."""
 
@@ -25,7 +24,7 @@ def seen_sources(
     """
     windows = {one.signal: one.window_seconds * SECOND for one in wanted}
     found: dict[str, set[str]] = {signal: set() for signal in windows}
-    longest, left = max(windows.values()), OBSERVATIONS_MAX
+    longest, left = max(windows.values()), OBSERVATIONS_LOOKED_AT_MAX
     for stream in streams:
         is_whole = False
         for limit in (min(OBSERVATIONS_FIRST, left), left):

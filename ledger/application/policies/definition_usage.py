@@ -12,11 +12,11 @@ from ledger.application.commands import signal_stream
 from ledger.application.policies.history import PolicyHistory
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import PolicyActivated
-from ledger.events.policy_document import PolicyDocument, SignalRulePart
+from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.events.signals import DEFINED_TYPES, PINNED, SignalDefined
-from ledger.events.values import parse_decimal
 from ledger.governance.lifecycle import ActivationFact
+from ledger.rules.policy_grounds import runs_against
 from ledger.storage.events import Events
 
 Named = tuple[str, int]
@@ -147,16 +147,10 @@ def difference(was: SignalDefined, now: SignalDefined) -> str:
 def contradicts(document: PolicyDocument, defined: SignalDefined) -> bool:
     """Return whether a policy's limits for a signal run against the signal's direction."""
     return any(
-        runs_against(rule, defined)
+        runs_against(rule, defined.direction)
         for rule in document.scoring.signals
         if rule.signal == defined.signal
     )
-
-
-def runs_against(rule: SignalRulePart, defined: SignalDefined) -> bool:
-    """Return whether a rule's critical lies on the healthy side of its baseline."""
-    is_higher_worse = parse_decimal(rule.critical) > parse_decimal(rule.baseline)
-    return is_higher_worse != (defined.direction == "higher_is_worse")
 
 
 def backwards(signals: Sequence[SignalDefined], named: str) -> LedgerError:

@@ -2,19 +2,29 @@
 
 They are looked for when a policy is linted or drafted, and again when a version is submitted or
 comes into force, since the ledger may have changed. Under format policy/1 they were advice always.
+The judges are in `ledger.rules.policy_grounds`, for the auditor too.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ledger.application.names import did_you_mean
-from ledger.application.policies.approvals import Approvers, Authors, lint_approvals
-from ledger.application.policies.definition_usage import runs_against
 from ledger.application.policies.text import PolicyReading
-from ledger.events.notation import counted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined
+from ledger.rules.policy_findings import PolicyFinding
+from ledger.rules.policy_grounds import (
+    asks_approvals,
+    several_sources,
+    unsound_approvals,
+    unsound_signals,
+    unsound_sources,
+)
+
+Authors = Callable[[], frozenset[str]]
+"""The persons who may draft a policy now."""
+Approvers = Callable[[], Mapping[str, frozenset[str]] | None]
+"""The persons who hold each role now for the whole ledger; None where callers are believed."""
 
 
 class WantedSources(NamedTuple):
@@ -49,45 +59,20 @@ class LintFleet:
     authors: Authors = frozenset
 
 
-def lint_fleet(reading: PolicyReading, document: PolicyDocument, fleet: LintFleet) -> None:
-    """Report what does not fit the ledger as it is; what of it is an error, `problems` says."""
+def fleet_findings(
+    reading: PolicyReading, document: PolicyDocument, fleet: LintFleet
+) -> Iterator[PolicyFinding]:
+    """Yield what does not fit the ledger as it is; report what is advice under every format."""
     if fleet.known_signals is not None:
-        _lint_taxonomy(reading, document, fleet.known_signals)
+        known = fleet.known_signals
+        yield from unsound_signals(document, {name: known[name].direction for name in known})
         _lint_touched(reading, document, fleet.touched)
     if fleet.sources is not None:
-        _lint_sources(reading, document, fleet.sources)
-    if fleet.approvers is not None:
-        lint_approvals(reading, document, fleet.approvers, fleet.authors)
-
-
-def _lint_taxonomy(
-    reading: PolicyReading, document: PolicyDocument, known: Mapping[str, SignalDefined]
-) -> None:
-    """Report signals the ledger does not know, and what it knows the other way round."""
-    for index, rule in enumerate(document.scoring.signals):
-        path = f"scoring.signals[{index}]"
-        defined = known.get(rule.signal)
-        if defined is None:
-            _report_unknown(reading, f"{path}.signal", rule.signal, known)
-        elif runs_against(rule, defined):
-            words = defined.direction.replace("_", " ")
-            message = (
-                f"critical {rule.critical} against baseline {rule.baseline} contradicts the "
-                f"signal's definition, by which {words}"
-            )
-            remedy = "Swap the two, or define the signal again."
-            reading.report(f"{path}.critical", "THRESHOLD_SIDE", message, remedy)
-    planning = document.planning
-    if planning is not None and planning.loss_signal not in known:
-        _report_unknown(reading, "planning.loss_signal", planning.loss_signal, known)
-
-
-def _report_unknown(
-    reading: PolicyReading, path: str, name: str, known: Mapping[str, SignalDefined]
-) -> None:
-    message = f"the ledger knows no signal {name!r}"
-    remedy = f"{did_you_mean(name, known)}Otherwise define it first: `signal define {name}`."
-    reading.report(path, "SIGNAL_UNKNOWN", message, remedy, "warning")
+        yield from _source_findings(reading, document, fleet.sources)
+    if fleet.approvers is not None and asks_approvals(document):
+        holders = fleet.approvers()
+        if holders is not None:
+            yield from unsound_approvals(document, holders, fleet.authors())
 
 
 def _lint_touched(
@@ -103,23 +88,18 @@ def _lint_touched(
                 reading.report(path, "MEANING_CHANGED", message, remedy, "warning")
 
 
-def _lint_sources(reading: PolicyReading, document: PolicyDocument, sources: Sources) -> None:
-    """Report signals that need more sources to agree than there are."""
-    wanted = {
-        index: WantedSources(rule.signal, rule.sources_needed, rule.window_seconds)
-        for index, rule in enumerate(document.scoring.signals)
-        if rule.sources_needed > 1
-    }
-    if not wanted:
+def _source_findings(
+    reading: PolicyReading, document: PolicyDocument, sources: Sources
+) -> Iterator[PolicyFinding]:
+    """Yield signals that need more sources to agree than there are; advice where some may be."""
+    several = several_sources(document)
+    if not several:
         return
-    seen = sources(list(wanted.values()))
-    for index, one in wanted.items():
-        found = seen.counts.get(one.signal, 0)
-        if found < one.needed:
-            said = f"needs {one.needed} sources and {one.signal} has {counted(found, 'source')}"
-            remedy = "The signal can never be sustained: ask for fewer, or have more report it."
-            code, late = "SOURCES_TOO_FEW", "in its window"
-            if not seen.is_certain:
-                code, late = "SOURCES_NOT_FOUND", "among the newest observations"
-            path = f"scoring.signals[{index}].sources_needed"
-            reading.report(path, code, f"{said} {late}", remedy, "warning")
+    seen = sources(
+        [WantedSources(one.signal, one.sources_needed, one.window_seconds) for one in several]
+    )
+    if seen.is_certain:
+        yield from unsound_sources(document, seen.counts, "in its window")
+        return
+    for one in unsound_sources(document, seen.counts, "among the newest observations"):
+        reading.report(one.path, "SOURCES_NOT_FOUND", one.message, one.remedy, "warning")

@@ -130,6 +130,11 @@ class PolicyGovernance:
         self._authority.refresh()
         return possible_authors(self._authority.state, self._clock.now_micros())
 
+    def unchanged_authority(self) -> Guard:
+        """Return the guard that every person still has the roles of now."""
+        self._authority.refresh()
+        return unchanged(self._authority.state)
+
     def judged(self) -> Judged:
         """Return all by which a step is judged, at the head."""
         head = self._store.events.head(self._info.origin)

@@ -2,29 +2,32 @@
 
 Errors are what `text` refuses, expressions that do not compile, limits that run against the
 definition of their signal, and under format policy/2 what no sensible policy has; a policy with one
-cannot be drafted. Warnings are for a person to judge and stop no draft unless it is a strict one.
-`ledger/docs/policies.md` has the codes of both.
+cannot be drafted. Those that a document shows by itself, or beside the ledger, are judged in
+`ledger.rules.policy_soundness` and `policy_grounds`, and told here with their places. Warnings are
+for a person to judge and stop no draft unless it is a strict one. `ledger/docs/policies.md` has the
+codes of both.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
-from ledger.application.documents.problems import Problem
+from ledger.application.documents.problems import Problem, Severity
+from ledger.application.documents.source import place_within
+from ledger.application.names import did_you_mean
 from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.compiled import scoring_of
-from ledger.application.policies.fleet_lint import LintFleet, lint_fleet
-from ledger.application.policies.lint_jobs import lint_jobs
-from ledger.application.policies.lint_rules import lint_rules, report_always
-from ledger.application.policies.lint_spans import lint_spans
-from ledger.application.policies.problems import REFUSED_SINCE_2, Code
-from ledger.application.policies.source_bounds import bound_warnings
+from ledger.application.policies.fleet_lint import LintFleet, fleet_findings
+from ledger.application.policies.lint_rules import lint_rules
+from ledger.application.policies.problems import Code
 from ledger.application.policies.text import PolicyReading, digest, read_policy, refusal, to_text
-from ledger.application.policies.tiers import lint_tiers
 from ledger.application.policies.units import SignalValue
 from ledger.events.notation import shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
+from ledger.rules.policy_findings import REFUSED_ALWAYS, PolicyFinding
+from ledger.rules.policy_soundness import tiers_used, unsound_policy
+from ledger.rules.shares import to_stored
 
 _NO_LEDGER: Final = LintFleet()
 
@@ -72,13 +75,12 @@ def lint(text: str, fleet: LintFleet = _NO_LEDGER) -> LintResult:
     document = reading.document
     if document is not None:
         lint_rules(reading, document, text)
-        _lint_scoring(reading, document)
-        lint_jobs(reading, document, text)
-        lint_fleet(reading, document, fleet)
-        _lint_decision(reading, document)
-        lint_spans(reading, document)
-        _lint_rest(reading, document)
-    problems = tuple(sorted(_weighed(reading, document), key=lambda each: each.order))
+        judged = unsound_policy(document, scoring_of(document))
+        for one in chain(judged, fleet_findings(reading, document, fleet)):
+            _report(reading, document, one, text)
+        _advise_scoring(reading, document)
+        _advise_rest(reading, document)
+    problems = tuple(sorted(reading.problems, key=lambda each: each.order))
     if document is None or any(each.severity == "error" for each in problems):
         return LintResult(None, None, problems)
     return LintResult(document, digest(document), problems)
@@ -91,149 +93,81 @@ def fleet_faults(document: PolicyDocument, fleet: LintFleet) -> list[Problem]:
     """
     if document.format == POLICY_1:
         return []
-    reading = read_policy(to_text(document))
-    lint_fleet(reading, document, fleet)
-    return [each for each in _weighed(reading, document) if each.severity == "error"]
+    text = to_text(document)
+    reading = read_policy(text)
+    for one in fleet_findings(reading, document, fleet):
+        _report(reading, document, one, text)
+    return [each for each in reading.problems if each.severity == "error"]
 
 
-def _weighed(reading: PolicyReading, document: PolicyDocument | None) -> Iterator[Problem]:
-    """Yield the findings, each with its weight under the format of the document."""
-    is_strict = document is not None and document.format != POLICY_1
-    for each in reading.problems:
-        is_refused = is_strict and each.code in REFUSED_SINCE_2
-        yield replace(each, severity="error") if is_refused else each
+def _report(
+    reading: PolicyReading, document: PolicyDocument, found: PolicyFinding, text: str
+) -> None:
+    """Report what was found at its place, with its weight under the format of the document."""
+    is_refused = found.code in REFUSED_ALWAYS or (found.is_refused and document.format != POLICY_1)
+    place = None
+    if found.offset is not None:
+        scalar = reading.scalars[found.path]
+        offset = found.offset
+        if found.path.startswith("decision."):
+            offset = to_stored(scalar.text).written_offset(offset)
+        place = place_within(text, scalar, offset)
+    remedy = found.remedy if found.near is None else did_you_mean(*found.near) + found.remedy
+    severity: Severity = "error" if is_refused else "warning"
+    reading.report(found.path, found.code, found.message, remedy, severity, at=place)
 
 
 def _warn(reading: PolicyReading, path: str, code: Code, message: str, remedy: str) -> None:
     reading.report(path, code, message, remedy, "warning")
 
 
-# ---- scoring -------------------------------------------------------------------------------------
-
-
-def _lint_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
+def _advise_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
     for index, rule in enumerate(document.scoring.signals):
         path = f"scoring.signals[{index}]"
-        buckets = rule.window_seconds // rule.bucket_seconds
-        if rule.min_buckets > buckets:
-            message = f"needs {rule.min_buckets} buckets and the window has {buckets}"
-            remedy = "The signal can never be sustained: lower it or lengthen the window."
-            _warn(reading, f"{path}.min_buckets", "MIN_BUCKETS_BEYOND_WINDOW", message, remedy)
-        if rule.breach_ppm == 0:
-            message = "at 0 every bucket is a breach"
-            _warn(
-                reading,
-                f"{path}.breach",
-                "BREACH_ZERO",
-                message,
-                "Set the severity that counts as a breach.",
-            )
-        if rule.sustain_ppm == 0:
-            message = "at 0 the signal is sustained without a breach"
-            remedy = "Set the share of buckets that must be breaches."
-            _warn(reading, f"{path}.sustain", "SUSTAIN_ZERO", message, remedy)
         if rule.half_life_seconds > 16 * rule.window_seconds:
             message = "is too long: nothing in the window decays"
-            _warn(
-                reading,
-                f"{path}.half_life",
-                "HALF_LIFE_TOO_LONG",
-                message,
-                "Use a span of the window's order.",
-            )
+            remedy = "Use a span of the window's order."
+            _warn(reading, f"{path}.half_life", "HALF_LIFE_TOO_LONG", message, remedy)
         for name, kept in (("baseline", rule.baseline), ("critical", rule.critical)):
             written = reading.scalars[f"{path}.{name}"].text.strip()
             if SignalValue().nearest(written)[1]:
                 message = f"{shown(written)} has more than 9 decimals and is rounded to {kept}"
-                _warn(
-                    reading,
-                    f"{path}.{name}",
-                    "DECIMALS_ROUNDED",
-                    message,
-                    "Write it so if that is exact enough.",
-                )
+                remedy = "Write it so if that is exact enough."
+                _warn(reading, f"{path}.{name}", "DECIMALS_ROUNDED", message, remedy)
         if not rule.rationale.strip():
             message = f"signal {rule.signal!r} has no rationale"
-            _warn(
-                reading,
-                path,
-                "RATIONALE_MISSING",
-                message,
-                "Say why it has this weight and these limits.",
-            )
-
-    for bounded in scoring_of(document).signals:
-        index = [rule.signal for rule in document.scoring.signals].index(bounded.signal)
-        for field, code, message, remedy in bound_warnings(bounded):
-            _warn(reading, f"scoring.signals[{index}].{field}", code, message, remedy)
+            remedy = "Say why it has this weight and these limits."
+            _warn(reading, path, "RATIONALE_MISSING", message, remedy)
 
 
-# ---- decision and the rest -----------------------------------------------------------------------
-
-
-def _lint_decision(reading: PolicyReading, document: PolicyDocument) -> None:
-    decision = document.decision
+def _advise_rest(reading: PolicyReading, document: PolicyDocument) -> None:
+    """Warn of rules, tiers, planning and rationale that do not serve the rest of the policy."""
+    planning, decision = document.planning, document.decision
     if not decision.rules:
         message = f"without rules every model gets {decision.otherwise_action}"
-        _warn(
-            reading,
-            "decision.rules",
-            "RULES_MISSING",
-            message,
-            "Add a rule for what calls for action.",
-        )
+        remedy = "Add a rule for what calls for action."
+        _warn(reading, "decision.rules", "RULES_MISSING", message, remedy)
     for index, rule in enumerate(decision.rules):
         if not rule.rationale.strip():
             message = f"rule {rule.id!r} has no rationale"
-            _warn(
-                reading,
-                f"decision.rules[{index}]",
-                "RATIONALE_MISSING",
-                message,
-                "Say what the rule is for.",
-            )
-    what = "decides wherever no rule does"
-    report_always(reading, "decision.otherwise.action", decision.otherwise_action, what)
-    if document.decision.max_priority_step == 0:
-        message = "at 0% a model keeps its first priority for good"
-        remedy = "Use `none` for no bound, or the most that one score may move it."
-        _warn(reading, "decision.max_priority_step", "PRIORITY_NEVER_MOVES", message, remedy)
-    lint_tiers(reading, document)
-
-
-def _lint_rest(reading: PolicyReading, document: PolicyDocument) -> None:
-    """Warn of planning, evaluation and rationale that do not serve the rest of the policy."""
-    planning, decision = document.planning, document.decision
+            remedy = "Say what the rule is for."
+            _warn(reading, f"decision.rules[{index}]", "RATIONALE_MISSING", message, remedy)
+    used = {tier for _, tier in tiers_used(document)}
+    for index, one in enumerate(document.tiers):
+        if one.name not in used:
+            message = f"nothing leads to the tier {one.name!r}"
+            remedy = "Use it in a rule or remove it."
+            _warn(reading, f"tiers[{index}].name", "TIER_UNUSED", message, remedy)
     actions = {decision.otherwise_action, *(rule.action for rule in decision.rules)}
     if planning is not None:
         if planning.loss_signal not in {rule.signal for rule in document.scoring.signals}:
             message = f"{planning.loss_signal!r} is planned by but not scored"
-            _warn(
-                reading,
-                "planning.loss_signal",
-                "LOSS_NOT_SCORED",
-                message,
-                "Add it to `scoring.signals`.",
-            )
+            remedy = "Add it to `scoring.signals`."
+            _warn(reading, "planning.loss_signal", "LOSS_NOT_SCORED", message, remedy)
         if planning.candidates == "decided" and "SCHEDULE_RETRAINING" not in actions:
             message = "no rule schedules retraining, so no plan can admit a model"
-            _warn(
-                reading,
-                "planning.candidates",
-                "PLAN_ADMITS_NOTHING",
-                message,
-                "Add such a rule, or use `all`.",
-            )
-    evaluation = document.evaluation
-    if evaluation.interval_seconds > evaluation.silence_seconds:
-        message = "a model is to be scored at least once in a span shorter than the interval"
-        _warn(
-            reading,
-            "evaluation.silence",
-            "SILENCE_BELOW_INTERVAL",
-            message,
-            "Make it no shorter than `interval`.",
-        )
+            remedy = "Add such a rule, or use `all`."
+            _warn(reading, "planning.candidates", "PLAN_ADMITS_NOTHING", message, remedy)
     if not document.rationale.strip():
         message = "the policy has no rationale"
         _warn(reading, "rationale", "RATIONALE_MISSING", message, "Say what it is to achieve.")

@@ -113,33 +113,3 @@ MEANING: Final[dict[str, str]] = {
 }
 """Every code, and what it says of a text."""
 assert set(MEANING) == {one for part in get_args(Code) for one in get_args(part)}
-
-
-REFUSED_SINCE_2: Final[frozenset[Code]] = frozenset(
-    {
-        "APPROVERS_TOO_FEW",
-        "BREACH_ZERO",
-        "CONDITION_FAILS",
-        "COOL_DOWN_BEYOND_WINDOW",
-        "HOLD_NARROWER",
-        "HOLD_NEVER_TRUE",
-        "INTERVAL_BEYOND_WINDOW",
-        "MIN_BUCKETS_BEYOND_WINDOW",
-        "PRIORITY_NEVER_MOVES",
-        "RETRAINS_ALWAYS",
-        "ROLE_UNKNOWN",
-        "RULE_NEVER_TRUE",
-        "RULE_TWICE",
-        "RULE_UNREACHABLE",
-        "SIGNAL_UNKNOWN",
-        "SILENCE_BELOW_INTERVAL",
-        "SOURCES_TOO_FEW",
-        "SOURCE_ALONE_SUSTAINS",
-        "SOURCE_CAP_IDLE",
-        "SPAN_TOO_LONG",
-        "SUSTAIN_ZERO",
-        "TIER_UNDECLARED",
-    }
-)
-"""Warnings that are errors under format policy/2, since no sensible policy has them. Under policy/1
-they were warnings always, and what could be drafted still can."""

@@ -148,7 +148,3 @@ def _check_planning(
                 message = f"the planner {planner} has no {name}"
                 remedy = "Leave it out, or write `planner: excess/2` in a policy/2."
                 reading.report(f"planning.{name}", "PLANNER_LACKS", message, remedy)
-    if planning.season_periods == 1:
-        message = "a year of one period has no seasons"
-        remedy = "Write the periods of a year, such as 52, or 0 where there is no yearly round."
-        reading.report("planning.season_periods", "SEASON_TOO_SHORT", message, remedy)

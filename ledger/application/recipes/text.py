@@ -15,11 +15,12 @@ from ledger.application.documents.problems import Problem
 from ledger.application.documents.reading import DocumentReading, path_of, read_into
 from ledger.application.documents.render import written
 from ledger.application.documents.schema import json_schema_of
-from ledger.application.documents.source import offset_of, place_within
+from ledger.application.documents.source import place_within
 from ledger.application.recipes.authoring import AuthoredRecipe
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.recipe_document import RecipeDocument
+from ledger.rules.expressions import offset_of
 from ledger.rules.recipe_soundness import Unsound, unsound
 
 _FORM: Final = "`ledger/docs/recipes.md` has a whole recipe to begin from."

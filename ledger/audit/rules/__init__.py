@@ -22,11 +22,12 @@ from ledger.audit.rules import (
     reviews,
     shadow_plans,
     shadows,
+    soundness,
 )
 
 __all__ = [
     "access", "authority", "bodies", "budgets", "cases", "corrections", "decisions", "fleet",
     "governance", "horizons", "jobs", "meanings", "obligations", "overrides",
     "proving", "recipes", "replay", "reuse",
-    "reviews", "shadow_plans", "shadows",
+    "reviews", "shadow_plans", "shadows", "soundness",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ ACTIVATE: Final = METHODS[PolicyActivated.METHOD]
 _TIMED: Final = (PolicyActivatedV2.TYPE, PolicyScheduled.TYPE)
 _LATE_MICROS: Final = 300 * SECOND
 """How much later than it was judged a step may be recorded."""
-_BACK: Final = frozenset({"reverted", "roll_back"})
+BACK: Final = frozenset({"reverted", "roll_back"})
 """The bases of what was in force before: its scope was looked at then."""
 _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
@@ -78,7 +78,7 @@ def policies_overlaps(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """No version came into force for labels of a model that another scope has by other labels."""
     data, scope = event.known, scope_key(event.known["scope"])
     found = fold.parameters(data["policy"], data["version"], data["digest"])
-    if data.get("basis") in _BACK or found is None or found.document["format"] == "policy/1":
+    if data.get("basis") in BACK or found is None or found.document["format"] == "policy/1":
         return None  # put back, or another rule's business, or it may be
     crossed = overlap_of(fold.lifecycle, _in_service(fold), scope)
     if crossed is None:

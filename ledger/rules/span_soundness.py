@@ -1,4 +1,4 @@
-"""Advice on the spans of a policy: those that outlast what they are about, or any use.
+"""Whether the spans of a policy are of use: none outlasts what it is about, or any use.
 
 The stored form holds any span of up to three centuries, for what was drafted must stay readable.
 """
@@ -6,9 +6,9 @@ The stored form holds any span of up to three centuries, for what was drafted mu
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ledger.application.policies.text import PolicyReading
 from ledger.events.notation import duration
 from ledger.events.policy_document import PolicyDocument
+from ledger.rules.policy_findings import PolicyFinding
 
 _DAY: Final = 86_400
 _YEAR: Final = 366 * _DAY
@@ -24,21 +24,25 @@ class _Span(NamedTuple):
     remedy: str
 
 
-def lint_spans(reading: PolicyReading, document: PolicyDocument) -> None:
-    """Warn of spans that outlast the longest window, all that a score can see, or any use."""
+def unsound_spans(document: PolicyDocument) -> Iterator[PolicyFinding]:
+    """Yield spans that outlast the longest window, all that a score can see, or any use."""
     for span in _bounded(document):
         if span.seconds > span.longest:
             message = f"is longer than {duration(span.longest)}, the longest that is of use here"
-            reading.report(span.path, "SPAN_TOO_LONG", message, span.remedy, "warning")
+            yield PolicyFinding(span.path, "SPAN_TOO_LONG", message, span.remedy)
+    evaluation = document.evaluation
     longest = max(rule.window_seconds for rule in document.scoring.signals)
+    beyond = f"is longer than the longest window, {duration(longest)}"
     if document.decision.cool_down_hours * 3_600 > longest:
-        message = f"is longer than the longest window, {duration(longest)}"
         remedy = "The reason to retrain is forgotten by then: shorten it, or lengthen a window."
-        reading.report("decision.cool_down", "COOL_DOWN_BEYOND_WINDOW", message, remedy, "warning")
-    if document.evaluation.interval_seconds > longest:
-        message = f"is longer than the longest window, {duration(longest)}"
+        yield PolicyFinding("decision.cool_down", "COOL_DOWN_BEYOND_WINDOW", beyond, remedy)
+    if evaluation.interval_seconds > longest:
         remedy = "Observations would leave the window unseen: shorten it."
-        reading.report("evaluation.interval", "INTERVAL_BEYOND_WINDOW", message, remedy, "warning")
+        yield PolicyFinding("evaluation.interval", "INTERVAL_BEYOND_WINDOW", beyond, remedy)
+    if evaluation.interval_seconds > evaluation.silence_seconds:
+        message = "a model is to be scored at least once in a span shorter than the interval"
+        remedy = "Make it no shorter than `interval`."
+        yield PolicyFinding("evaluation.silence", "SILENCE_BELOW_INTERVAL", message, remedy)
 
 
 def _bounded(document: PolicyDocument) -> Iterator[_Span]:
