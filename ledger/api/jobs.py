@@ -53,7 +53,7 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         note = _bounded(checks, "note", request.note, TEXT_CHARS_MAX)
         seen = checks.position("seen_position", request.seen_position, optional=False)
         ledger, caller = self._server.append(request, context, checks)
-        _of_model(ledger, model, name)
+        _check_model(ledger, model, name)
         written = ledger.jobs.approve(caller, name, seen, role, note)
         return pb.ApproveJobResponse(
             appended=appended(written), job=convert.job(ledger.jobs.job(name))
@@ -67,7 +67,7 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         model, name = _named(checks, request.name)
         checks.text("reason", request.reason)
         ledger, caller = self._server.append(request, context, checks)
-        _of_model(ledger, model, name)
+        _check_model(ledger, model, name)
         written = ledger.jobs.deny(caller, name, request.reason)
         return pb.DenyJobResponse(appended=appended(written))
 
@@ -79,7 +79,7 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         model, name = _named(checks, request.name)
         checks.text("reason", request.reason)
         ledger, caller = self._server.append(request, context, checks)
-        _of_model(ledger, model, name)
+        _check_model(ledger, model, name)
         written = ledger.jobs.cancel(caller, name, request.reason)
         return pb.CancelJobResponse(
             appended=appended(written), job=convert.job(ledger.jobs.job(name))
@@ -94,7 +94,7 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         checks = Checks()
         model, name = _named(checks, request.name)
         ledger, caller = self._server.append(request, context, checks)
-        _of_model(ledger, model, name)
+        _check_model(ledger, model, name)
         written, known = ledger.jobs.lease(caller, name)
         return pb.LeaseJobResponse(appended=appended(written), job=convert.job(known))
 
@@ -106,7 +106,7 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         model, name = _named(checks, request.name)
         _token(checks, request.token)
         ledger, caller = self._server.append(request, context, checks)
-        _of_model(ledger, model, name)
+        _check_model(ledger, model, name)
         written, known = ledger.jobs.heartbeat(caller, name, request.token)
         return pb.HeartbeatJobResponse(appended=appended(written), job=convert.job(known))
 
@@ -218,7 +218,7 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
             "in_service_at", request.in_service_at, given=request.HasField("in_service_at")
         )
         ledger, caller = self._server.append(request, context, checks)
-        _of_model(ledger, model, name)
+        _check_model(ledger, model, name)
         written = ledger.job_deployments.roll_back(caller, ReturnSpec(name, request.token, at))
         ledger.fleet.refresh(written.last_position)
         return pb.RollBackJobResponse(
@@ -274,6 +274,12 @@ def _named(checks: Checks, name: str) -> tuple[str, str]:
     else:
         checks.refuse("name", f"{name[:160]!r} is not of the form models/MODEL/jobs/JOB")
     return "", ""
+
+
+def _check_model(ledger: LedgerApplication, model: str, name: str) -> None:
+    """Refuse a job that was never proposed for the model that its resource name has."""
+    if ledger.job_reader.model_of(name) != model:
+        _of_model(ledger, model, name)
 
 
 def _of_model(ledger: LedgerApplication, model: str, name: str) -> Job:

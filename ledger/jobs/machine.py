@@ -159,6 +159,10 @@ class Jobs:
 
     jobs: dict[str, Job] = field(default_factory=dict)
     holdouts: dict[str, int] = field(default_factory=dict)
+    _by_model: dict[str, list[str]] = field(default_factory=dict)
+    """The names of each model's jobs, in order of their proposals."""
+    _past: dict[str, PastJob] = field(default_factory=dict)
+    """Those that are over and were worked on."""
 
     def apply(
         self,
@@ -174,6 +178,7 @@ class Jobs:
         known = self.jobs.get(name)
         if type_ == JobProposed.TYPE and data is not None and known is None:
             made = replace(_proposed(name, position, actor, data), run_id=run_id)
+            self._by_model.setdefault(made.model, []).append(name)
         elif known is None:
             return None
         else:
@@ -181,6 +186,14 @@ class Jobs:
                 self._count(known, data)
             made = known.applied(position, type_, actor, data)
         self.jobs[name] = made
+        self._past.pop(name, None)
+        if made.state == "closed" and made.token:
+            self._past[name] = PastJob(
+                made.model,
+                int(made.proposed["expected"]["cost_micros"]),
+                made.cost_micros,
+                made.outcome == "succeeded",
+            )
         return made
 
     def _count(self, job: Job, data: Data | None) -> None:
@@ -191,23 +204,16 @@ class Jobs:
             self.holdouts[name] = self.holdouts.get(name, 0) + 1
 
     def worked(self) -> list[PastJob]:
-        """Return the jobs that are over and were worked on, in order of their proposals."""
-        return [
-            PastJob(
-                one.model,
-                int(one.proposed["expected"]["cost_micros"]),
-                one.cost_micros,
-                one.outcome == "succeeded",
-            )
-            for one in self.jobs.values()
-            if one.state == "closed" and one.token
-        ]
+        """Return the jobs that are over and were worked on, in order of their ends."""
+        return list(self._past.values())
+
+    def of_model(self, model: str) -> list[Job]:
+        """Return the jobs of a model, in order of their proposals."""
+        return [self.jobs[name] for name in self._by_model.get(model, ())]
 
     def open_of(self, model: str) -> Job | None:
         """Return the job of a model that is not over."""
-        return next(
-            (one for one in self.jobs.values() if one.model == model and not one.is_over), None
-        )
+        return next((one for one in self.of_model(model) if not one.is_over), None)
 
 
 # ---- folding -------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def _ground_fault(jobs: Jobs, data: Data, moment: JobMoment) -> str:
         if not moment.actor.startswith("users/"):
             return f"{moment.actor} is not a person, and no plan admitted it"
         return "" if data["approvals"] else "no plan admitted it, and it asks for no approval"
-    if any((one.model, one.proposed["plan"]) == (model, plan) for one in jobs.jobs.values()):
+    if any(one.proposed["plan"] == plan for one in jobs.of_model(model)):
         return f"the plan at position {plan} has had its job for model {model}"
     return ""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from ledger.chain.link import GENESIS, SALT_BYTES, header_bytes
 from ledger.clock import Clock
@@ -31,6 +31,7 @@ from ledger.storage.checks import (
     set_tracking,
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
+from ledger.storage.event_queries import NEWEST_OF_STREAM, count_of_types, newest_of_types
 from ledger.storage.records import (
     AppendRequest,
     AppendResult,
@@ -47,8 +48,6 @@ from ledger.storage.vault import SealedKeys, keep_keys
 from ledger.storage.wall_clock import WallClock, check_leap
 
 _STREAM: Final = EVENT_COLUMNS.index("stream")
-_BY_STREAM_TYPES: Final = "INDEXED BY events_stream_type"
-_BY_TYPES: Final = "INDEXED BY events_type"
 
 _sha256 = hashlib.sha256
 
@@ -245,24 +244,15 @@ class CommitGroup:
             for type_, position in self._placed_in(ledger_id, guard.stream)
             if guard.types is None or type_ in guard.types
         ]
-        where = events.c.ledger_id == ledger_id
-        if guard.stream is not None:
-            where = and_(where, events.c.stream == guard.stream)
-        if guard.types is not None:
-            where = and_(
-                where,
-                events.c.type.in_(bindparam("types", sorted(guard.types), expanding=True)),
-                events.c.observed_at.is_(None),
-            )
         if guard.expected_count is not None:
-            found = self._count(chain, guard, where, len(fresh))
+            found = self._count(chain, guard, len(fresh))
             if found != guard.expected_count:
                 raise conflict(guard, f"{found} events instead of {guard.expected_count}", found)
         if guard.after_position is not None:
             after = guard.after_position
             newest = max(fresh, default=0)
             if newest <= after:
-                newest = self._newest(guard, where) or 0
+                newest = self._newest(ledger_id, guard) or 0
             if newest > after:
                 raise conflict(
                     guard,
@@ -276,29 +266,24 @@ class CommitGroup:
             return self._fresh.get((ledger_id, stream), ())
         return [one for key, some in self._fresh.items() if key[0] == ledger_id for one in some]
 
-    def _count(self, chain: Chain, guard: Guard, where: ColumnElement[bool], fresh: int) -> int:
+    def _count(self, chain: Chain, guard: Guard, fresh: int) -> int:
         """Return how many events a guard's stream has of its types, this group's included."""
         assert guard.stream is not None, "events of all streams are not counted"
         if guard.types is None:
             self._learn_versions(chain, [guard.stream])
             return chain.versions[guard.stream]
-        statement = select(func.count()).select_from(events).where(where)
-        stored = self._connection.execute(
-            statement.with_hint(events, _BY_STREAM_TYPES, "sqlite")
-        ).scalar_one()
-        return int(stored) + fresh
+        asked = _asked(chain.info.ledger_id, guard)
+        return int(self._connection.execute(count_of_types(), asked).scalar_one()) + fresh
 
-    def _newest(self, guard: Guard, where: ColumnElement[bool]) -> int | None:
+    def _newest(self, ledger_id: int, guard: Guard) -> int | None:
         """Return the newest stored position of a guard's stream and types."""
-        if guard.types is None:  # by the index of versions, which ascend with positions
+        asked = _asked(ledger_id, guard)
+        if guard.types is None:
             assert guard.stream is not None, "all streams are looked through by types"
-            statement = select(events.c.position).where(where)
-            statement = statement.order_by(events.c.stream_version.desc()).limit(1)
+            statement = NEWEST_OF_STREAM
         else:
-            index = _BY_TYPES if guard.stream is None else _BY_STREAM_TYPES
-            statement = select(func.max(events.c.position)).where(where)
-            statement = statement.with_hint(events, index, "sqlite")
-        newest: int | None = self._connection.execute(statement).scalar()
+            statement = newest_of_types(of_stream=guard.stream is not None)
+        newest: int | None = self._connection.execute(statement, asked).scalar()
         return newest
 
     def _time_of(self, chain: Chain, request: AppendRequest) -> int:
@@ -397,3 +382,13 @@ class CommitGroup:
     def _placed(self) -> set[str]:
         """Return the streams that this group has touched."""
         return {self._rows[at] for at in range(_STREAM, len(self._rows), EVENT_WIDTH)}
+
+
+def _asked(ledger_id: int, guard: Guard) -> dict[str, Any]:
+    """Return the values of a question about a guard's stream and types, as far as it has them."""
+    asked: dict[str, Any] = {"ledger_id_": ledger_id}
+    if guard.stream is not None:
+        asked["stream_"] = guard.stream
+    if guard.types is not None:
+        asked["types_"] = sorted(guard.types)
+    return asked

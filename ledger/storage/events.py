@@ -22,12 +22,12 @@ from ledger.storage.event_queries import (
     AT,
     BY_OBSERVED,
     BY_RUN,
-    BY_STREAM_TYPE,
-    BY_TYPE,
     EVENT,
     HEAD,
     RAW_COLUMNS,
     TYPES_OF,
+    Shape,
+    of_types,
 )
 from ledger.storage.event_rows import checked_observations, events_of, timed
 from ledger.storage.read_connections import ReadConnections
@@ -137,26 +137,31 @@ class Events:
     ) -> list[RecordedEvent]:
         """Return events of these types, in one stream or in all. Not for `signal.observed`."""
         assert not _has_observations(types), "observations are found by their time"
-        statement = (BY_TYPE if stream is None else BY_STREAM_TYPE).where(
-            events.c.ledger_id == self._view.id_of(ledger),
-            events.c.observed_at.is_(None),
-            events.c.position > after,
-        )
-        if stream is not None:
-            statement = statement.where(events.c.stream == stream)
-        if at_or_before is not None:
-            statement = statement.where(events.c.position <= at_or_before)
         wanted = sorted(set(types))
-        if limit is None and len(wanted) > 1:
-            found = self._events(statement.where(events.c.type.in_(wanted)))
+        at_once = limit is None and len(wanted) > 1
+        shape = Shape(
+            of_stream=stream is not None,
+            of_many=at_once,
+            has_end=at_or_before is not None,
+            is_ordered=not at_once,
+            is_descending=descending and not at_once,
+            has_limit=limit is not None,
+        )
+        values: dict[str, Any] = {"ledger_id_": self._view.id_of(ledger), "after_": after}
+        if stream is not None:
+            values["stream_"] = stream
+        if at_or_before is not None:
+            values["end_"] = at_or_before
+        if limit is not None:
+            values["limit_"] = limit
+        if at_once:
+            found = self._events(of_types(shape), {**values, "types_": wanted})
         else:
             # Type by type: only within one is the index in order, so that a limit ends the walk.
-            order = events.c.position.desc() if descending else events.c.position
-            statement = statement.order_by(order).limit(limit)
             found = [
                 event
                 for type_ in wanted
-                for event in self._events(statement.where(events.c.type == type_))
+                for event in self._events(of_types(shape), {**values, "type_": type_})
             ]
         if len(wanted) > 1:
             found.sort(reverse=descending)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from ledger.errors import LedgerError, Reason
 from ledger.storage.checks import check_request
@@ -15,6 +16,15 @@ from ledger.storage.records import AppendRequest, AppendResult
 from ledger.storage.schema import requests
 from ledger.storage.write_queue import WriteTransaction
 from ledger.storage.writer import Writer
+
+_ANSWER: Final = select(
+    requests.c.digest, requests.c.first_position, requests.c.last_position
+).where(
+    requests.c.ledger_id == bindparam("ledger_id_"),
+    requests.c.actor == bindparam("actor_"),
+    requests.c.method == bindparam("method_"),
+    requests.c.request_id == bindparam("request_id_"),
+)
 
 
 class Requests:
@@ -45,12 +55,13 @@ class Requests:
     ) -> tuple[bytes, int, int] | None:
         """Return (digest, first position, last position) of a request that was carried out."""
         rows = self._view.rows(
-            select(requests.c.digest, requests.c.first_position, requests.c.last_position).where(
-                requests.c.ledger_id == self._view.id_of(ledger),
-                requests.c.actor == actor,
-                requests.c.method == method,
-                requests.c.request_id == request_id,
-            )
+            _ANSWER,
+            {
+                "ledger_id_": self._view.id_of(ledger),
+                "actor_": actor,
+                "method_": method,
+                "request_id_": request_id,
+            },
         )
         return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 

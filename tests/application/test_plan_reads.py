@@ -1,32 +1,12 @@
 """A plan asks the database as little for a great fleet as for a small one, and reads the same."""
 
-from typing import Any
-
-from sqlalchemy import event
-
 from tests.application.conftest import MakeWorld
-from tests.support.hooks import database_of
+from tests.support.questions import questions
 from tests.support.world import ANA, DAY, START, World, rule
 
 WEEK = 7 * DAY
 FIRST = START // WEEK * WEEK + WEEK
 MONEY = 1_000_000
-
-
-def questions(world: World) -> list[str]:
-    """Return the statements that a plan reads by."""
-    asked: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:  # noqa: ANN401 - the hook's
-        asked.append(statement)
-
-    reader = database_of(world.store).reader
-    event.listen(reader, "before_cursor_execute", note)
-    try:
-        world.plan(9 * MONEY)
-    finally:
-        event.remove(reader, "before_cursor_execute", note)
-    return asked
 
 
 def fleet(make_world: MakeWorld, count: int) -> World:
@@ -38,10 +18,14 @@ def fleet(make_world: MakeWorld, count: int) -> World:
     return world
 
 
+def asked(world: World) -> list[str]:
+    return questions(world, lambda: world.plan(9 * MONEY))
+
+
 def test_a_great_fleet_costs_a_plan_as_many_questions_as_a_small_one(
     make_world: MakeWorld,
 ) -> None:
-    small, great = (questions(fleet(make_world, count)) for count in (2, 40))
+    small, great = (asked(fleet(make_world, count)) for count in (2, 40))
     assert len(small) == len(great)
     assert sum("observed_at BETWEEN" in each for each in great) == 1
 

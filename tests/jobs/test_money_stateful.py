@@ -6,6 +6,7 @@ as in an append of the service; a tally that the test keeps by itself must agree
 """
 
 from collections import Counter
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ class PaidStory(Story):
     def add(self, actor: str, *events: Any) -> str:  # noqa: ANN401 - of jobs
         name = events[0].job
         before = self.jobs.jobs.get(name)
-        kept = dict(self.jobs.jobs), dict(self.jobs.holdouts), self.position, len(self.events)
+        kept = deepcopy(self.jobs), self.position, len(self.events)
         fault = super().add(actor, *events)
         if fault:
             return fault
@@ -53,7 +54,7 @@ class PaidStory(Story):
             if move is not None:
                 self.move(self.job(name), move)
         except BudgetError as error:
-            self.jobs.jobs, self.jobs.holdouts, self.position, length = kept
+            self.jobs, self.position, length = kept
             del self.events[length:]
             return error.fault
         return ""

@@ -89,9 +89,10 @@ class Authority:
         """Call back, on any thread, whenever authority has changed."""
         self._on_change.append(callback)
 
-    def refresh(self) -> None:
-        """Follow up to the head."""
-        head = self._store.events.head(self._info.origin).position
+    def refresh(self, head: int | None = None) -> None:
+        """Follow up to the head; `head` where the caller has just read it."""
+        if head is None:
+            head = self._store.events.head(self._info.origin).position
         if head > self._position:
             news = self._store.events.of_types(
                 self._info.origin, AUTHORITY_TYPES, after=self._position, at_or_before=head

@@ -147,27 +147,33 @@ class HistoryReader(CaseReader):
     """
 
     def history(self, model: str, as_of: int) -> History | None:
-        """Return the model's history up to a position, or None if it was not registered by then.
-
-        BODY_ERASED where its newest description is gone: only describing it again helps.
-        """
-        reader, ledger, stream = self._events, self._ledger, model_stream(model)
-        described = reader.latest(ledger, stream, DESCRIBING, at_or_before=as_of)
-        if described is None:
+        """Return the model's history up to a position; None and BODY_ERASED as `described`."""
+        data = self.described(model, as_of)
+        if data is None:
             return None
-        self._refuse_unknown(stream, as_of)
-        if described.body_bytes is None:
-            raise self.erasures.refusal(described.position)
-        data = decode_data(described)
-        assert isinstance(data, ModelDescribed)
-        history = History(model, as_of, data)
+        history, stream = History(model, as_of, data), model_stream(model)
         facts = (ModelDeployed.TYPE, *OVERRIDDEN_TYPES, ModelRetired.TYPE)
-        self.apply_known(
-            history, reader.of_types(ledger, facts, stream=stream, at_or_before=as_of), as_of
-        )
+        found = self._events.of_types(self._ledger, facts, stream=stream, at_or_before=as_of)
+        self.apply_known(history, found, as_of)
         history.decision = self.decision_in_force(model, as_of)
         history.as_of = as_of
         return history
+
+    def described(self, model: str, as_of: int) -> ModelDescribed | None:
+        """Return a model's description up to a position, or None if it was not registered by then.
+
+        BODY_ERASED where the newest is gone: only describing the model again helps.
+        """
+        stream = model_stream(model)
+        event = self._events.latest(self._ledger, stream, DESCRIBING, at_or_before=as_of)
+        if event is None:
+            return None
+        self._refuse_unknown(stream, as_of)
+        if event.body_bytes is None:
+            raise self.erasures.refusal(event.position)
+        data = decode_data(event)
+        assert isinstance(data, ModelDescribed)
+        return data
 
     def apply_known(self, history: History, events: Iterable[RecordedEvent], as_of: int) -> None:
         """Fold events of a model's stream as they are known at a position."""

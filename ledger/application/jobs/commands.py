@@ -188,10 +188,11 @@ class JobCommands:
             )
 
         written = self.record(caller, JobLeased.METHOD, job, make)
-        given = typed(self.appender.event(written.first_position), JobLeased)
         known = self.job(job)
-        if known.lease is None or known.lease.token != given.token:
-            raise lease_lost(known, given.token, "it has ended")
+        if known.changed_at != written.first_position:  # perhaps the repeat of one that has ended
+            given = typed(self.appender.event(written.first_position), JobLeased)
+            if known.lease is None or known.lease.token != given.token:
+                raise lease_lost(known, given.token, "it has ended")
         return written, known
 
     def heartbeat(self, caller: Caller, job: str, token: int) -> tuple[AppendResult, Job]:
@@ -309,15 +310,13 @@ class JobCommands:
         """
 
         def proposed() -> Proposal:
-            self._authority.refresh()
-            authority = self._authority.state
-
             def judged(jobs: Jobs, head: Head) -> Proposal:
+                self._authority.refresh(head.position)
                 moment = JobMoment(
                     caller.actor,
                     record_time(self._info, self._store, head),
                     self._clock.now_micros(),
-                    authority,
+                    self._authority.state,
                 )
                 return decide(JobBasis(jobs, moment, head))
 

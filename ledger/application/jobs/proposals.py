@@ -89,8 +89,10 @@ class JobProposals:
             return self._proposal(basis, spec, name, run_id)
 
         written = self._jobs.append(caller, JobProposed.METHOD, decide)
-        event = self._jobs.appender.event(written.first_position)  # a repeat was given another id
-        return written, self._jobs.job(event.stream.partition("/")[2])
+        if written.repeated:  # the first time it was given another id
+            event = self._jobs.appender.event(written.first_position)
+            name = event.stream.partition("/")[2]
+        return written, self._jobs.job(name)
 
     def _proposal(self, basis: JobBasis, spec: JobSpec, name: str, run_id: str) -> Proposal:
         model = self._fleet.live_model(spec.model)
@@ -175,10 +177,8 @@ class JobProposals:
 
     def _policy(self, model: str, as_of: int) -> CompiledPolicy | None:
         """Return the policy in force for a model at a position; None where there is none."""
-        history = self._histories.history(model, as_of)
-        if history is None:
-            return None
-        return self._histories.policy_in_force(history.described, as_of)
+        described = self._histories.described(model, as_of)
+        return None if described is None else self._histories.policy_in_force(described, as_of)
 
     def _admitting(self, name: str, spec: JobSpec) -> tuple[int, int]:
         """Return the position of a plan and the benefit for which it admitted the model.

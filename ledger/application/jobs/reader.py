@@ -44,6 +44,14 @@ class JobReader:
                 self._position = head.position
             return make(self._jobs, head)
 
+    def model_of(self, job: str) -> str | None:
+        """Return the model of a job, which never changes; None where it was never proposed."""
+        with self._lock:
+            known = self._jobs.jobs.get(job)
+        if known is None:
+            known = self.at_head(lambda jobs, _: jobs.jobs.get(job))
+        return None if known is None else known.model
+
     def every(self, as_of: int | None = None) -> tuple[int, list[Job]]:
         """Return a position and the jobs there, in order of their proposals: the head, or another.
 

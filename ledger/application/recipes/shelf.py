@@ -88,7 +88,9 @@ class Recipes:
 
     def recorded(self, recipe: str, number: int = 0) -> RecordedRecipe:
         """Return a version, the newest without a number, with its document; RECIPE_UNKNOWN."""
-        shelf = self.shelf()
+        return self._recorded(self.shelf(), recipe, number)
+
+    def _recorded(self, shelf: RecipeShelf, recipe: str, number: int) -> RecordedRecipe:
         one = shelf.versions.get((recipe, number or shelf.newest.get(recipe, 0)))
         if one is None:
             raise _unknown(shelf, recipe, number)
@@ -109,7 +111,7 @@ class Recipes:
                  if one.recipe == recipe and one.state == "approved"),
                 default=shelf.newest.get(recipe, 0),
             )  # fmt: skip
-        one, drafted, _ = self.recorded(recipe, number)
+        one, drafted, _ = self._recorded(shelf, recipe, number)
         if fault := use_fault(shelf, recipe, number, one.digest):
             raise _refused(fault)
         found = ApprovedRecipe(recipe, number, drafted.document, one.digest, one.position)
