@@ -17,13 +17,14 @@ from ledger.client.jobs import ReportedEvidence
 from ledger.client.ranking import Plan
 from tools.demo.server import ACTOR
 
-PERIOD: Final = timedelta(days=7)
+PERIOD: Final = timedelta(days=1)
+"""A period of the benchmark as the ledger's time has it: an executor's lease lasts several."""
 MICROS: Final = 1_000_000
 NANO: Final = 1_000_000_000
 INVALID: Final = 2**53 - 1
 """Reported for a candidate whose loss is no number: a test without valid totals is a refusal."""
 
-_BEGIN: Final = datetime(2019, 1, 3, tzinfo=UTC)  # a Thursday, as periods of 7 days begin on
+_BEGIN: Final = datetime(2019, 1, 3, tzinfo=UTC)
 _AUTHOR: Final = "users/author"
 _READER: Final = "users/reader"
 _BATCH: Final = 2_000
