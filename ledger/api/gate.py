@@ -7,6 +7,7 @@ the method's action for all that the call names. On a ledger without one, caller
 A refusal says nothing of what exists: it is the same whether the named things are there or not.
 """
 
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from google.protobuf.message import Message
@@ -14,7 +15,7 @@ from google.protobuf.message import Message
 from ledger.api.authentication.authenticator import ANONYMOUS
 from ledger.api.authentication.call_facts import ACTOR_KEY
 from ledger.api.authentication.credential import Credential, still_valid
-from ledger.api.subjects import subjects_of
+from ledger.api.subjects import approved_extents, subjects_of
 from ledger.application.authority.authority import (
     Authority,
     ClaimedCall,
@@ -25,7 +26,7 @@ from ledger.application.authority.authority import (
 from ledger.application.commands import model_stream
 from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
-from ledger.authority.state import are_covered, is_whole
+from ledger.authority.state import Extent, are_covered, is_whole
 from ledger.authority.table import METHODS, REPRESENT
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -35,6 +36,7 @@ from ledger.storage.records import Guard, LedgerInfo
 
 _OF_THE_OPERATOR: Final = "NameAdministrator"
 _SEEN_BY_OPERATORS: Final = frozenset({"authority.read", "proofs.read"})
+_APPROVING: Final = METHODS["ApprovePolicy"]
 _OBSERVING: Final = "signals.submit"
 _LISTING: Final = METHODS["ListLedgers"]
 _REPLACING: Final = ("policies.draft", "policies.activate")
@@ -254,7 +256,12 @@ class Gate:
         if is_whole(scopes) or (scopes and action == "roles.grant"):
             return ()
         guards = _unchanged(ledger, request) if any(one.labels for one in scopes) else ()
-        if not are_covered(scopes, subjects_of(ledger.fleet, request)):
+        extents: Iterable[Extent] = subjects_of(ledger.fleet, request)
+        if action == _APPROVING:
+            extents, guards = approved_extents(
+                ledger.governance.as_of(None), authority.state, actor, request
+            )
+        if not are_covered(scopes, extents):
             raise _not_authorised(actor, action)
         return guards
 

@@ -6,7 +6,7 @@ microseconds since the epoch. Nothing here believes an event; `changes` says whe
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ledger.authority.table import ADMINISTRATOR, ROLES
 from ledger.events.authority import (
@@ -65,6 +65,10 @@ class Scope:
             and (not self.signals or bool(other.signals and other.signals <= self.signals))
         )
 
+    def reaches(self, extent: "Extent") -> bool:
+        """Whether all of what a right is needed for lies within."""
+        return self.covers(extent) if isinstance(extent, Subject) else self.contains(extent)
+
 
 class Subject(NamedTuple):
     """One thing that a call is about: a model with its labels, a signal, or both."""
@@ -72,6 +76,10 @@ class Subject(NamedTuple):
     model: str | None = None
     signal: str | None = None
     labels: Mapping[str, str] = {}
+
+
+Extent: TypeAlias = Subject | Scope
+"""The extent of what a right is needed for: one thing, or all that has some labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +186,10 @@ class AuthorityState:
         """Whether a role has an action; one that a forgery grants undefined has none."""
         return action in self.roles.get(role, ())
 
-    def may(self, actor: str, action: str, at: int, subjects: Iterable[Subject] = ()) -> bool:
-        """Whether an actor may do something to all of the subjects, or to the whole ledger."""
+    def may(self, actor: str, action: str, at: int, extents: Iterable[Extent] = ()) -> bool:
+        """Whether an actor may do something to all of the extents, or to the whole ledger."""
         scopes = self.scopes(actor, action, at)
-        return is_whole(scopes) or are_covered(scopes, subjects)
+        return is_whole(scopes) or are_covered(scopes, extents)
 
     def administrators(self) -> frozenset[str]:
         """Return the persons who hold `administrator`; such a grant never expires."""
@@ -272,10 +280,10 @@ def is_whole(scopes: Iterable[Scope]) -> bool:
     return any(scope.is_whole for scope in scopes)
 
 
-def are_covered(scopes: Sequence[Scope], subjects: Iterable[Subject]) -> bool:
-    """Whether there are subjects, and each lies within one of some scopes."""
-    named = tuple(subjects)
-    return bool(named) and all(any(scope.covers(one) for scope in scopes) for one in named)
+def are_covered(scopes: Sequence[Scope], extents: Iterable[Extent]) -> bool:
+    """Whether there are extents, and each lies within one of some scopes."""
+    named = tuple(extents)
+    return bool(named) and all(any(scope.reaches(one) for scope in scopes) for one in named)
 
 
 def identity_of(data: dict[str, Any]) -> Identity:

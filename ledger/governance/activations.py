@@ -16,6 +16,7 @@ from ledger.governance.followers import restored
 from ledger.governance.lifecycle import LifecycleState, ScopeKey, scope_key
 from ledger.governance.requirements import (
     Requirement,
+    extent_of,
     holds,
     lost_fault,
     person_of,
@@ -45,7 +46,8 @@ def activation_fault(
         return f"version {named[1]} of {named[0]} was retired at position {retired}"
     basis = data.get("basis")
     own = None if basis in _BACK else requirement_of(state, named)
-    if own is not None and (why := unreachable(authority, own, moment.grants_at)):
+    extent = extent_of(state, scope)
+    if own is not None and (why := unreachable(authority, own, extent, moment.grants_at)):
         return f"nothing could follow it, as its own approvals could not be given: {why}"
     if basis is None:
         return _direct_fault(state, scope)
@@ -145,7 +147,8 @@ def approval_fault(
         return "it has expired"
     if fault := approver_fault(state, authority, approval.actor, named):
         return fault
-    if not holds(authority, approval.actor, approval.role, moment.grants_at):
+    extent = extent_of(state, scope)
+    if not holds(authority, approval.actor, approval.role, moment.grants_at, extent):
         return f"{approval.actor} does not hold the role {approval.role} any more"
     return ""
 

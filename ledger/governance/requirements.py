@@ -9,7 +9,7 @@ or they would be a way around it.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from ledger.authority.state import AuthorityState
+from ledger.authority.state import AuthorityState, Extent, Scope, Subject
 from ledger.authority.table import METHODS
 from ledger.governance.lifecycle import ActivationFact, LifecycleState, ScopeKey
 
@@ -133,17 +133,27 @@ def person_of(authority: AuthorityState, actor: str) -> str:
     return authority.persons.get(actor, actor)
 
 
-def holds(authority: AuthorityState, actor: str, role: str, at: int) -> bool:
-    """Whether an actor holds a role for the whole ledger, as a policy is not of a part of it."""
-    return any(one.role == role and one.scope.is_whole for one in authority.held(actor, at))
+def extent_of(state: LifecycleState, scope: ScopeKey) -> Extent:
+    """Return what a role must be held for to approve there: a model goes by its labels then."""
+    if scope.model is not None:
+        return Subject(scope.model, None, state.labels.get(scope.model) or {})
+    return Scope(scope.labels)
 
 
-def holders(authority: AuthorityState, role: str, at: int) -> dict[str, str]:
-    """Return the persons who hold a role for the whole ledger, each with one of their accounts."""
+def holds(authority: AuthorityState, actor: str, role: str, at: int, extent: Extent | None) -> bool:
+    """Whether an actor holds a role for all of an extent; for None, of any model at all."""
+    held = (one.scope for one in authority.held(actor, at) if one.role == role)
+    if extent is None:
+        return any(not scope.signals for scope in held)
+    return any(scope.reaches(extent) for scope in held)
+
+
+def holders(authority: AuthorityState, role: str, at: int, extent: Extent | None) -> dict[str, str]:
+    """Return the persons who hold a role for an extent, each with one of their accounts."""
     return {
         person_of(authority, actor): actor
         for actor in sorted(authority.grants_of, reverse=True)
-        if actor.startswith("users/") and holds(authority, actor, role, at)
+        if actor.startswith("users/") and holds(authority, actor, role, at, extent)
     }
 
 
@@ -156,32 +166,40 @@ def possible_authors(authority: AuthorityState, at: int) -> frozenset[str]:
     )
 
 
-def unreachable(authority: AuthorityState, requirement: Requirement, at: int) -> str:
+def unreachable(
+    authority: AuthorityState, requirement: Requirement, extent: Extent, at: int
+) -> str:
     """Return why the approvals of a requirement could not be given; empty where they could.
+
+    `extent`: for which its version is, as the next one is submitted for that.
 
     The author of the version that follows is none of those who give them: they could be given if
     that is so for one of the persons who may draft it.
     """
     if not authority.began_at:
         return "no administrator of the ledger is named, so no role is held"
-    if fault := _short(authority, requirement, at):
+    if fault := _short(authority, requirement, extent, at):
         return fault
     authors = sorted(possible_authors(authority, at))
-    faults = [_short(authority, requirement, at, author) for author in authors]
+    faults = [_short(authority, requirement, extent, at, author) for author in authors]
     if not faults or not all(faults):
         return ""
     return f"{faults[0]}, the author of what follows not counted"
 
 
 def _short(
-    authority: AuthorityState, requirement: Requirement, at: int, author: str | None = None
+    authority: AuthorityState,
+    requirement: Requirement,
+    extent: Extent,
+    at: int,
+    author: str | None = None,
 ) -> str:
     """Return which persons are too few without an author; empty where they are enough."""
     everyone: set[str] = set()
     for role, count in requirement.approvals:
         if role not in authority.roles:
             return f"there is no role {role}"
-        held = set(holders(authority, role, at)) - {author}
+        held = set(holders(authority, role, at, extent)) - {author}
         everyone |= held
         if len(held) < count:
             return f"{count} persons in the role {role} are asked for, and {len(held)} hold it"

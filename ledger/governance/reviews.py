@@ -11,7 +11,7 @@ from ledger.events.cases import GOVERNOR
 from ledger.events.reviews import PolicyReviewDue
 from ledger.events.values import DAY, SECOND, format_time
 from ledger.governance.lifecycle import LifecycleState, ReviewTurn, ScopeKey, scope_key
-from ledger.governance.requirements import holds, person_of
+from ledger.governance.requirements import extent_of, holds, person_of
 from ledger.governance.steps import Data, StepTimes, asked_of, scope_part, version_fault
 
 PACK_MICROS: Final = 7 * DAY
@@ -100,14 +100,15 @@ def _role_fault(
     state: LifecycleState, authority: AuthorityState, actor: str, data: Data, moment: StepTimes
 ) -> str:
     """Return why a role is not one in which approvals are asked for there, or is not held."""
-    roles = roles_asked(state, (data["policy"], data["version"]), scope_key(data["scope"]))
+    scope = scope_key(data["scope"])
+    roles = roles_asked(state, (data["policy"], data["version"]), scope)
     role = data["role"]
     if not roles:
         return "" if role is None else f"no approvals are asked for there, in no role as in {role}"
     if role not in roles:
         return f"it is signed in a role that approves there: {', '.join(roles)}"
-    if not holds(authority, actor, role, moment.grants_at):
-        return f"{actor} does not hold the role {role} for the whole ledger"
+    if not holds(authority, actor, role, moment.grants_at, extent_of(state, scope)):
+        return f"{actor} does not hold the role {role} for {scope}"
     return ""
 
 

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger.authority.state import AuthorityState
+from ledger.authority.state import AuthorityState, Extent
 from ledger.governance.activations import approval_fault, missing
 from ledger.governance.approvals import Approval
 from ledger.governance.lifecycle import LifecycleState, OpenSubmission, Schedule, ScopeKey
-from ledger.governance.requirements import Requirement, holders, person_of, requirements
+from ledger.governance.requirements import (
+    Requirement,
+    extent_of,
+    holders,
+    person_of,
+    requirements,
+)
 from ledger.governance.reviews import due_at
 from ledger.governance.steps import StepTimes, barred
 
@@ -29,7 +35,7 @@ class RoleStatus:
     count: int
     given: int
     could: tuple[str, ...]
-    """Actors who hold the role and may still approve, by name; one for each person."""
+    """Actors who hold the role there and may still approve, by name; one for each person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def status_of(
         draft.digest,
         scope,
         submission,
-        tuple(_roles(authority, asked, counting, out, moment.grants_at)),
+        tuple(_roles(authority, asked, counting, out, extent_of(state, scope), moment.grants_at)),
         judged,
         tuple(one.scope for one in state.in_force.values() if one.named == named),
         tuple(_overlaps(state, named, scope)),
@@ -153,12 +159,13 @@ def _roles(
     asked: list[Requirement],
     counting: list[Approval],
     out: frozenset[str],
+    extent: Extent,
     at: int,
 ) -> Iterator[RoleStatus]:
     for requirement in asked:
         for role, count in requirement.approvals:
             given = sum(one.role == role for one in counting)
-            held = holders(authority, role, at)
+            held = holders(authority, role, at, extent)
             could = sorted(actor for person, actor in held.items() if person not in out)
             yield RoleStatus(requirement, role, count, given, tuple(could))
 

@@ -20,6 +20,7 @@ from ledger.governance.followers import restored
 from ledger.governance.lifecycle import LifecycleState, ScopeKey, scope_key
 from ledger.governance.requirements import (
     Requirement,
+    extent_of,
     holds,
     person_of,
     requirement_of,
@@ -157,6 +158,22 @@ def scope_fault(state: LifecycleState, scope: ScopeKey) -> str:
     return ""
 
 
+def scope_concerned(state: LifecycleState, data: Data) -> ScopeKey | None:
+    """Return the scope that a step or an activation is about; None where that is not known.
+
+    An approval or a rejection is about that of its submission, while that is open.
+    """
+    if data.get("scope") is not None:
+        return scope_key(data["scope"])
+    named = data["policy"], data["version"]
+    if (activation := state.activations.get(data.get("activation", 0))) is not None:
+        return activation.scope
+    approval = state.approvals.get(data.get("approval", 0))
+    at = data.get("submission", 0) if approval is None else approval.submission
+    submission = state.submission_at(named, at) if at else None
+    return None if submission is None else submission.scope
+
+
 def scope_part(key: ScopeKey) -> ScopePart:
     """Return a scope as events have it."""
     return ScopePart.model_validate(
@@ -183,8 +200,9 @@ def _approved_fault(
     roles = {role for requirement in asked for role, _ in requirement.approvals}
     if data["role"] not in roles:
         return f"no approval in the role {data['role']} is asked for, but: {', '.join(roles)}"
-    if not holds(authority, actor, data["role"], moment.grants_at):
-        return f"{actor} does not hold the role {data['role']} for the whole ledger"
+    extent = extent_of(state, submission.scope)
+    if not holds(authority, actor, data["role"], moment.grants_at, extent):
+        return f"{actor} does not hold the role {data['role']} for {submission.scope}"
     counted = min(requirement.approval_seconds for requirement in asked)
     if parse_time(data["expires_at"]) > moment.latest + counted * SECOND:
         return f"it would count for longer than the {counted} seconds that the policy says"

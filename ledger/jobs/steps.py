@@ -7,7 +7,7 @@ appends, the auditor asks again. A fault is a sentence without its full stop.
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from ledger.authority.state import AuthorityState
+from ledger.authority.state import AuthorityState, Subject
 from ledger.events.budgets import MICROS_MAX
 from ledger.events.cases import GOVERNOR
 from ledger.events.environment import EnvironmentPart, environment_fault
@@ -55,13 +55,15 @@ _WORDS: Final = {
 class JobMoment(NamedTuple):
     """The actor of an event, the time, and the authority that is in force.
 
-    `grants_at` is the time by which grants expire.
+    `grants_at` is the time by which grants expire; `labels` are those of the job's model, by which
+    a role is held for it.
     """
 
     actor: str
     now: int
     grants_at: int
     authority: AuthorityState
+    labels: Mapping[str, str] = {}
 
 
 def job_fault(jobs: Jobs, name: str, type_: str, data: Data, moment: JobMoment) -> str:
@@ -126,8 +128,9 @@ def _approval_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if role not in missing:
         asked = ", ".join(f"{count} {named or 'of any person'}" for named, count in missing.items())
         return f"no approval {'as ' + role if role else 'without a role'} is asked for, but {asked}"
-    if role and not holds(authority, actor, role, moment.grants_at):
-        return f"{actor} does not hold the role {role} for the whole ledger"
+    extent = Subject(job.model, None, moment.labels)
+    if role and not holds(authority, actor, role, moment.grants_at, extent):
+        return f"{actor} does not hold the role {role} for model {job.model}"
     return ""
 
 

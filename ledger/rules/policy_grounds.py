@@ -83,7 +83,7 @@ def unsound_approvals(
 ) -> Iterator[PolicyFinding]:
     """Yield approvals that the persons of the ledger cannot give, each approving once.
 
-    `known` are the persons who hold each role for the whole ledger, `authors` those who may draft.
+    `known` are the persons who hold each role, for any models, `authors` those who may draft.
     Only what is certain: the author of the next version approves none, and each person who may
     draft it could be that author.
     """

@@ -150,6 +150,58 @@ def test_all_roles_do_their_work_and_the_ledger_holds(found: Team) -> None:
     do(found, "model-owner", "RetireModel", retire)
 
 
+def test_a_role_for_one_model_approves_reviews_rejects_and_withdraws_for_that_model_alone(
+    found: Team,
+) -> None:
+    for name in SIGNALS:
+        request = signal_service_pb2.DefineSignalRequest(signal=signal_named(name))
+        do(found, "operator", "DefineSignal", request)
+    for model in ("fares", "maps"):
+        registered = model_service_pb2.RegisterModelRequest(model=model_named(model))
+        do(found, "operator", "RegisterModel", registered)
+    found.register("users/of-fares", "staff-40")
+    found.grant("users/of-fares", "policy-approver", models=["fares"])
+    asking = "governance: {approvals: [{role: policy-approver}], review_every: 1d}\n"
+    text = POLICY.replace("policy/1", "policy/2") + asking
+    name = "policies/default/versions/"
+    for number in (1, 2):
+        draft = policy_service_pb2.DraftPolicyRequest(
+            name="policies/default", document=f"{text}# {number}\n", rationale="It is ours."
+        )
+        do(found, "policy-author", "DraftPolicy", draft)
+    first = policy_service_pb2.ActivatePolicyRequest(name=f"{name}1", rationale="It is good.")
+    do(found, "policy-approver", "ActivatePolicy", first)
+    by = policy_service_pb2.ApprovePolicyRequest(name=f"{name}2")
+    drafted = [one.data for one in found.events() if one.type.startswith("policy.drafted.")]
+    by.digest = drafted[-1]["digest"]
+
+    def said(method: str, request: Message) -> str:
+        return told(found.bearers, method, request, bearing(found.jwt("users/of-fares")))
+
+    def submit(model: str) -> None:
+        request = policy_service_pb2.SubmitPolicyRequest(name=f"{name}2", rationale="Please.")
+        request.scope.model = model
+        do(found, "policy-author", "SubmitPolicy", request)
+
+    refused = "ACTOR_NOT_AUTHORISED"
+    reject = policy_service_pb2.RejectPolicyRequest(name=f"{name}2", reason="No.")
+    withdraw = policy_service_pb2.WithdrawApprovalRequest(name=f"{name}2", reason="Not now.")
+    assert said("ApprovePolicy", by) == refused  # it was submitted nowhere
+    submit("maps")
+    assert said("ApprovePolicy", by) == said("RejectPolicy", reject) == refused
+    submit("fares")
+    assert said("WithdrawApproval", withdraw) == refused  # of nothing
+    assert said("ApprovePolicy", by) == ALLOWED
+    assert said("WithdrawApproval", withdraw) == ALLOWED
+    assert said("RejectPolicy", reject) == ALLOWED
+    submit("fares")
+    assert said("ApprovePolicy", by) == ALLOWED
+    active = policy_service_pb2.ActivatePolicyRequest(name=f"{name}2", rationale="It is better.")
+    active.scope.model = "fares"
+    assert said("ActivatePolicy", active) == refused
+    do(found, "policy-approver", "ActivatePolicy", active)
+
+
 def test_an_export_is_not_issued_to_one_who_lost_the_right_while_it_was_written(
     found: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError, Reason
-from ledger.events.jobs import JobProposed
+from ledger.events.authority import GrantScopePart
+from ledger.events.jobs import JobApproved, JobProposed
 from tests.support.audits import audited
 from tests.support.job_worlds import Working
+from tests.support.staffed import KIM, SAM, Governed
 from tests.support.world import World, policy_text, reason_of
 
 BETTER = {
@@ -132,3 +134,50 @@ def test_a_job_that_leaves_out_what_the_policy_asks_is_found(tmp_path: Path, nam
     [(_, position, sentence)] = [one for one in found if one[0] == "jobs.proposed"]
     assert position == written.first_position
     assert said in sentence
+
+
+def test_a_role_approves_jobs_of_the_models_that_it_is_held_for(tmp_path: Path) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    world.grant(SAM.actor, "model-owner", GrantScopePart(labels={}, models=["alpha"], signals=[]))
+    east = GrantScopePart(labels={"wing": "north"}, models=[], signals=[])
+    world.grant(KIM.actor, "model-owner", east)
+    working = Working.of(world.begin("alpha", "beta", policy=text_with(roles=("model-owner",))))
+    working.propose("j1", "alpha")
+    working.propose("j2", "beta")
+    working.approve("j1", SAM)
+    assert [one.role for one in working.job("j1").approvals] == ["model-owner"]
+    seen = working.job("j2").evidence_at
+    for who in (SAM, KIM):
+        with pytest.raises(LedgerError) as refused:
+            world.ledger.jobs.approve(who, "j2", seen, "model-owner", "fine")
+        assert reason_of(refused) is Reason.JOB_REFUSED
+        said = f"{who.actor} does not hold the role model-owner for model beta"
+        assert said in refused.value.message
+    world.update("beta", labels={"wing": "north"})
+    working.approve("j2", KIM)
+    assert [one.role for one in working.job("j2").approvals] == ["model-owner"]
+    world.close()
+    assert not of_jobs(working)
+
+
+@pytest.mark.parametrize("held_for", ["alpha", "beta"])
+def test_an_approval_by_a_role_for_another_model_is_found(tmp_path: Path, held_for: str) -> None:
+    world = Governed(tmp_path / "ledger.db", clock="wall").staff()
+    part = GrantScopePart(labels={}, models=[held_for], signals=[])
+    world.grant(SAM.actor, "model-owner", part)
+    working = Working.of(world.begin("alpha", "beta", policy=text_with(roles=("model-owner",))))
+    job = working.propose("j2", "beta")
+    forged = JobApproved(job="j2", stage="start", role="model-owner", seen=job.evidence_at, note="")
+    links: dict[str, Any] = {"causation_position": job.changed_at, "run_id": job.run_id}
+    at = world.forge("jobs/j2", forged, actor=SAM.actor, **links).first_position
+    world.close()
+    said = "users/sam does not hold the role model-owner for model beta"
+    expected = [] if held_for == "beta" else [("jobs.steps", at, said)]
+    assert of_jobs(working) == expected
+
+
+def of_jobs(working: Working) -> list[tuple[str, int, str]]:
+    """Return what an audit finds about jobs; these actors have shown no credentials."""
+    report = audited(Path(working.world.path))
+    found = [(one.rule, one.position, one.sentence) for one in report.findings]
+    return [one for one in found if one[0].startswith("jobs.")]

@@ -86,7 +86,7 @@ def compare(world: Governed, positions: set[int]) -> Counter[str]:
     """
     told, chance = Counter[str](), random.Random(3)
     fleet, in_force, roles, cases = Fleet(), InForce(), Roles(), Cases()
-    approvals = Approvals(roles)
+    approvals = Approvals(roles, fleet)
     for event in world.events():
         for fold in (fleet, in_force, roles, cases, approvals):
             fold.take(event)

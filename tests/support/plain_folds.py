@@ -99,7 +99,7 @@ class InForce:
 
 
 class Roles:
-    """The persons and the roles that they hold for the whole ledger."""
+    """The persons and the roles that they hold, each for the ledger or a part of it."""
 
     def __init__(self) -> None:
         self._persons: dict[str, str] = {}
@@ -119,13 +119,22 @@ class Roles:
         """Return the person behind an actor."""
         return self._persons.get(actor, actor)
 
-    def holders(self, role: str, at: int) -> set[str]:
-        """Return the actors that hold a role at a time."""
+    def holders(
+        self, role: str, at: int, scope: Scope, described: Mapping[str, Mapping[str, str]]
+    ) -> set[str]:
+        """Return the actors that hold a role at a time for all of a policy's scope.
+
+        A model's scope carries the labels that the model has then.
+        """
+        _, model, carried = scope
+        labels = dict(described.get(model, {})) if model else dict(carried)
         return {
             one["actor"]
             for one in self._grants.values()
             if one["role"] == role
-            and not any(one["scope"].values())
+            and one["scope"]["labels"].items() <= labels.items()
+            and not one["scope"]["signals"]
+            and (not one["scope"]["models"] or model in one["scope"]["models"])
             and (one["expires_at"] is None or at < parse_time(one["expires_at"]))
         }
 
@@ -133,8 +142,9 @@ class Roles:
 class Approvals:
     """What approvals each version waits for, which it has, and who could give another."""
 
-    def __init__(self, roles: Roles) -> None:
+    def __init__(self, roles: Roles, fleet: Fleet) -> None:
         self._roles = roles
+        self._fleet = fleet
         self._drafts: dict[Named, tuple[str, list[dict[str, Any]]]] = {}
         self._asking: dict[Scope, list[Named]] = {}
         """The versions whose approvals the next activation of a scope takes."""
@@ -206,7 +216,7 @@ class Approvals:
         given = Counter[str]()
         for submission, actor, data in self._given.values():
             counts = submission == position and parse_time(data["expires_at"]) > at
-            holds = actor in self._roles.holders(data["role"], at)
+            holds = actor in self._holders(data["role"], at, scope)
             if counts and holds and self._roles.person(actor) not in out:
                 given[data["role"]] += 1
                 actors.append(actor)
@@ -215,16 +225,19 @@ class Approvals:
             (*asking, one["role"]): (
                 one["count"],
                 given[one["role"]],
-                self._could(one["role"], at, out),
+                self._could(one["role"], at, scope, out),
             )
             for asking in self._asked(scope)
             for one in self._drafts[asking][1]
         }
 
-    def _could(self, role: str, at: int, out: set[str]) -> tuple[str, ...]:
+    def _holders(self, role: str, at: int, scope: Scope) -> set[str]:
+        return self._roles.holders(role, at, scope, self._fleet.labels)
+
+    def _could(self, role: str, at: int, scope: Scope, out: set[str]) -> tuple[str, ...]:
         """Return one account of each person who could approve in a role: the first by name."""
         persons: dict[str, str] = {}
-        for actor in sorted(self._roles.holders(role, at)):
+        for actor in sorted(self._holders(role, at, scope)):
             if actor.startswith("users/") and self._roles.person(actor) not in out:
                 persons.setdefault(self._roles.person(actor), actor)
         return tuple(sorted(persons.values()))

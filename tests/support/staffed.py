@@ -70,10 +70,10 @@ class Governed(World):
         self.grant("users/dpo", "data-protection-officer")
         return self
 
-    def grant(self, actor: str, role: str) -> int:
-        """Grant a role for the whole ledger; return where."""
+    def grant(self, actor: str, role: str, scope: GrantScopePart = WHOLE) -> int:
+        """Grant a role for the whole ledger or a part; return where."""
         granted = RoleGranted(
-            actor=actor, role=role, scope=WHOLE, expires_at=None, reason="Work.", proposal=None
+            actor=actor, role=role, scope=scope, expires_at=None, reason="Work.", proposal=None
         )
         made = self.ledger.authority_changes.record(ROOT, "GrantRole", granted)
         return made.written.last_position

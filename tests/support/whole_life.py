@@ -14,7 +14,7 @@ from typing import Any, Final
 from ledger.application.commands import Caller
 from ledger.application.policies.steps import ChosenVersion
 from ledger.errors import LedgerError
-from ledger.events.authority import RoleGranted
+from ledger.events.authority import GrantScopePart, RoleGranted
 from ledger.events.cases import TaskOutcome
 from ledger.events.policies import ScopePart
 from ledger.events.values import SECOND, format_time
@@ -42,6 +42,12 @@ SCOPES: Final = (
     ScopePart(kind="labels", model=None, labels={"tier": "high"}),
     ScopePart(kind="labels", model=None, labels={"region": "east"}),
     ScopePart(kind="model", model="alpha", labels={}),
+)
+PARTS: Final = (
+    WHOLE,
+    GrantScopePart(labels={"tier": "high"}, models=[], signals=[]),
+    GrantScopePart(labels={"region": "east"}, models=["alpha", "beta"], signals=[]),
+    GrantScopePart(labels={}, models=["alpha"], signals=[]),
 )
 RULES: Final = (
     rule("bad", "priority >= 500000"),
@@ -224,7 +230,8 @@ class _Life:
             return
         until = format_time(self.world.clock.now_micros() + 2 * DAY)
         data = RoleGranted(
-            actor=who.actor, role=APPROVER, scope=WHOLE, reason="Work.", proposal=None,
+            actor=who.actor, role=APPROVER, scope=self.chance.choice(PARTS), reason="Work.",
+            proposal=None,
             expires_at=self.chance.choice((None, until)),
         )  # fmt: skip
         self.world.ledger.authority_changes.record(ROOT, "GrantRole", data)

@@ -213,11 +213,14 @@ class World:
         spec = OverrideSpec(model, action, "ds", "a person knows better", span // SECOND)
         return self.ledger.overrides.override(ANA, spec)
 
-    def forge(self, stream: str, data: EventData | dict[str, Any], type_: str = "") -> AppendResult:
+    def forge(
+        self, stream: str, data: EventData | dict[str, Any], type_: str = "",
+        **said: Any,  # noqa: ANN401 - of a body
+    ) -> AppendResult:  # fmt: skip
         """Append any event at all, past every command."""
         plain = data.to_data() if isinstance(data, EventData) else data
         name = type_ or (data.TYPE if isinstance(data, EventData) else "")
-        event = NewEvent(stream, name, encode_body(actor="users/mallory", data=plain))
+        event = NewEvent(stream, name, encode_body(data=plain, **{"actor": "users/mallory"} | said))
         return self.store.requests.append(AppendRequest(ORIGIN, "users/mallory", "Forge", [event]))
 
     def plan(self, budget: int, *, cap: int | None = None, policy: str = "") -> PlanMade:

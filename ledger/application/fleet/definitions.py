@@ -259,7 +259,7 @@ class Definitions:
                 replacement.rationale,
                 within=f"replacements[{index}].document",
             )
-        self._governance.check_drafted(drafts.values())
+        self._governance.check_drafted(drafts)
         activations = self._activations(drafts, head)
         read = set().union(*(signals_of(draft.document) for draft in drafts.values()))
         guards = no_definition_after(head, read)

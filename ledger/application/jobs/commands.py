@@ -5,20 +5,28 @@ governor records by `run_due` that a lease ran out, and that an observation is o
 """
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, MakeData, Proposal
 from ledger.application.authority.authority import Authority, unchanged
 from ledger.application.budgets.budgets import Budgets
-from ledger.application.commands import Caller, fields_named, none_after, record_time
+from ledger.application.commands import (
+    Caller,
+    fields_named,
+    model_stream,
+    none_after,
+    record_time,
+)
+from ledger.application.jobs.basis import JobBasis
 from ledger.application.jobs.lease_watch import LeaseWatch
 from ledger.application.jobs.payments import payment
 from ledger.application.jobs.reader import JobReader
-from ledger.application.jobs.refusals import job_refused, job_unknown, lease_lost, not_a_person
+from ledger.application.jobs.refusals import job_unknown, lease_lost
 from ledger.application.periodic_task import GovernorTurn, record_each
+from ledger.authority.state import Subject
 from ledger.clock import Clock
 from ledger.errors import Reason
 from ledger.events.base import EventData
@@ -36,15 +44,15 @@ from ledger.events.jobs import (
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
-    JobRolledBack,
     JobStage,
 )
-from ledger.events.registry import typed
+from ledger.events.models import DESCRIBING
+from ledger.events.registry import known_data, typed
 from ledger.events.values import SECOND, format_time
 from ledger.governance.requirements import holds
 from ledger.jobs.conclusions import following, verdict
 from ledger.jobs.machine import Job, Jobs, missing_approvals
-from ledger.jobs.steps import JobMoment, job_fault
+from ledger.jobs.steps import JobMoment
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -52,13 +60,6 @@ TRIES: Final = 5
 _GOVERNOR: Final = Caller(GOVERNOR)
 _SOONER: Final = frozenset({Reason.JOB_REFUSED, Reason.VERSION_CONFLICT})
 """Another server, an executor or a person was sooner."""
-_OF_EXECUTORS: Final = (
-    JobLeaseExtended,
-    JobGivenUp,
-    JobEnvironmentRecorded,
-    GateReported,
-    JobRolledBack,
-)
 _WORDS: Final = {
     JobApproved.TYPE: "approved",
     JobDenied.TYPE: "denied",
@@ -73,36 +74,6 @@ Step = Callable[[Job, int], JobData]
 """Makes the event of a step of a job, at a time."""
 MakeEvents = Callable[[int], list[EventData]]
 """Makes the events of a step, given the position of the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobBasis:
-    """All by which a step is judged: the jobs, when, under which authority, and the head."""
-
-    jobs: Jobs
-    moment: JobMoment
-    head: Head
-
-    def job(self, name: str) -> Job:
-        """Return a job; JOB_UNKNOWN where it was never proposed."""
-        job = self.jobs.jobs.get(name)
-        if job is None:
-            raise job_unknown(name, self.jobs.jobs)
-        return job
-
-    def check(self, job: Job, data: JobData, what: str) -> None:
-        """Refuse an event that may not be."""
-        if fault := job_fault(self.jobs, job.name, data.TYPE, data.to_data(), self.moment):
-            if isinstance(data, _OF_EXECUTORS):
-                self.check_token(job, data.token, fault)
-            if fault.endswith("is not a person"):
-                raise not_a_person(self.moment.actor, job.name, what)
-            raise job_refused(job.name, what, fault)
-
-    def check_token(self, job: Job, token: int, why: str) -> None:
-        """Refuse what an executor does with LEASE_LOST where its token counts no more."""
-        if not _counts(job, self.moment.actor, token):
-            raise lease_lost(job, token, why)
 
 
 class JobCommands:
@@ -137,16 +108,24 @@ class JobCommands:
         evidence is the newest one.
         """
 
-        def make(known: Job, _: int) -> JobData:
-            return JobApproved(
-                job=job,
-                stage=_stage(known),
-                role=role or self._role(known, caller.actor),
-                seen=seen,
-                note=note,
-            )
+        def decide(basis: JobBasis) -> Proposal:
+            known = basis.job(job)
+            described = basis.with_labels(self._labels(known.model, basis.head))
+            with fields_named():
+                data = JobApproved(
+                    job=job,
+                    stage=_stage(known),
+                    role=role or _role(known, described.moment),
+                    seen=seen,
+                    note=note,
+                )
+            described.check(known, data, _WORDS[data.TYPE])
+            made = self.proposal(described, known, lambda _: [data])
+            stream = model_stream(known.model)
+            same = Guard(stream, frozenset(DESCRIBING), after_position=basis.head.position)
+            return replace(made, guards=[*made.guards, same])
 
-        return self.record(caller, JobApproved.METHOD, job, make)
+        return self.append(caller, JobApproved.METHOD, decide)
 
     def deny(self, caller: Caller, job: str, reason: str) -> AppendResult:
         """Record that a person denied a job, which ends it."""
@@ -163,12 +142,19 @@ class JobCommands:
             caller, JobCancelled.METHOD, job, lambda *_: JobCancelled(job=job, reason=reason)
         )
 
-    def _role(self, job: Job, actor: str) -> str:
-        """Return the role in which an approval of an actor counts; the first asked where none."""
-        asked = [role for role, _ in missing_approvals(job, job.approvals)]
-        now, state = self._clock.now_micros(), self._authority.state
-        held = [one for one in asked if one and holds(state, actor, one, now)]
-        return (held or asked or [""])[0]
+    def _labels(self, model: str, head: Head) -> Mapping[str, str]:
+        """Return the labels of a model at the head; none where they are not known."""
+        newest = self._store.events.of_types(
+            self._info.origin,
+            DESCRIBING,
+            stream=model_stream(model),
+            at_or_before=head.position,
+            limit=1,
+            descending=True,
+        )
+        data = known_data(newest[0]) if newest else None
+        labels: Mapping[str, str] = {} if data is None else data["labels"]
+        return labels
 
     # ---- executors -------------------------------------------------------------------------------
 
@@ -388,8 +374,10 @@ def _expired(job: Job, _: int) -> JobData:
     return JobLeaseExpired(job=job.name, token=max(1, job.token))
 
 
-def _counts(job: Job, actor: str, token: int) -> bool:
-    """Whether an actor's token is that of the lease, or the last one of a job that needs none."""
-    if job.lease is not None:
-        return (job.lease.executor, job.lease.token) == (actor, token)
-    return token == job.token and (job.is_over or job.state == "observing")
+def _role(job: Job, moment: JobMoment) -> str:
+    """Return the role in which an approval of an actor counts; the first asked where none."""
+    asked = [role for role, _ in missing_approvals(job, job.approvals)]
+    extent = Subject(job.model, None, moment.labels)
+    by, actor = moment.authority, moment.actor
+    held = [one for one in asked if one and holds(by, actor, one, moment.grants_at, extent)]
+    return (held or asked or [""])[0]

@@ -10,7 +10,8 @@ from ledger.application.appender import Proposal
 from ledger.application.commands import Caller, fields_named
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.deployments import DeploymentSpec
-from ledger.application.jobs.commands import JobBasis, JobCommands
+from ledger.application.jobs.basis import JobBasis
+from ledger.application.jobs.commands import JobCommands
 from ledger.application.jobs.refusals import job_refused
 from ledger.events.base import EventData
 from ledger.events.jobs import GateReported, JobDeployed, JobRolledBack

@@ -16,7 +16,8 @@ from ledger.application.commands import Caller, fields_named, none_after, plan_s
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
-from ledger.application.jobs.commands import JobBasis, JobCommands
+from ledger.application.jobs.basis import JobBasis
+from ledger.application.jobs.commands import JobCommands
 from ledger.application.jobs.payments import paying, reservation
 from ledger.application.jobs.refusals import job_refused
 from ledger.application.planning.commands import PlanCommands

@@ -24,7 +24,7 @@ from ledger.rules.policy_grounds import (
 Authors = Callable[[], frozenset[str]]
 """The persons who may draft a policy now."""
 Approvers = Callable[[], Mapping[str, frozenset[str]] | None]
-"""The persons who hold each role now for the whole ledger; None where callers are believed."""
+"""The persons who hold each role now, for any models; None where callers are believed."""
 
 
 class WantedSources(NamedTuple):

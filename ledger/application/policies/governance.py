@@ -5,7 +5,7 @@ which hold while nothing that it was judged by has changed.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,10 +49,12 @@ from ledger.governance.lifecycle import (
     LIFECYCLE_TYPES,
     LifecycleState,
     Schedule,
+    ScopeKey,
     scope_key,
 )
 from ledger.governance.requirements import (
     Requirement,
+    extent_of,
     holders,
     keeps_activations,
     possible_authors,
@@ -62,7 +64,7 @@ from ledger.governance.requirements import (
     unreachable,
 )
 from ledger.governance.status import VersionStatus, status_of
-from ledger.governance.steps import StepTimes
+from ledger.governance.steps import StepTimes, scope_concerned
 from ledger.governance.terms import lapses_at, scheduled_quorum_fault, taken_fault
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
@@ -80,11 +82,12 @@ class Judged:
     moment: StepTimes
     head: Head
 
-    def unreachable(self, requirement: Requirement) -> str:
-        """Return why the approvals of a requirement could not be given; empty where they could."""
-        return unreachable(self.authority, requirement, self.moment.grants_at)
+    def unreachable(self, requirement: Requirement, scope: ScopeKey) -> str:
+        """Return why approvals could not be given for a scope; empty where they could."""
+        extent = extent_of(self.state, scope)
+        return unreachable(self.authority, requirement, extent, self.moment.grants_at)
 
-    def guards(self, scope: ScopePart | None = None) -> list[Guard]:
+    def guards(self, scope: ScopeKey | None = None) -> list[Guard]:
         """Return the guards that all of it is still so when a step is appended."""
         at = self.head.position
         found = [Guard(None, LIFECYCLE_TYPES, after_position=at), no_erasure_after(at)]
@@ -94,11 +97,10 @@ class Judged:
             found.append(Guard(stream, frozenset(DESCRIBING), after_position=at))
         return found
 
-    def guards_of(
-        self, made: PolicyActivated | PolicyStep, scope: ScopePart | None = None
-    ) -> list[Guard]:
+    def guards_of(self, made: PolicyActivated | PolicyStep) -> list[Guard]:
         """Return the same, and the guard that the time of what was made is not over by then."""
         lapses = lapses_at(self.state, made.TYPE, made.to_data())
+        scope = scope_concerned(self.state, made.to_data())
         return self.guards(scope) + ([] if lapses is None else [decided_before(lapses)])
 
 
@@ -115,7 +117,7 @@ class PolicyGovernance:
         self._through = 0
 
     def approvers(self) -> dict[str, frozenset[str]] | None:
-        """Return the persons who hold each role for the whole ledger now.
+        """Return the persons who hold each role now, for the whole ledger or some models of it.
 
         None where callers are believed.
         """
@@ -123,7 +125,7 @@ class PolicyGovernance:
         state, now = self._authority.state, self._clock.now_micros()
         if not state.began_at:
             return None
-        return {role: frozenset(holders(state, role, now)) for role in state.roles}
+        return {role: frozenset(holders(state, role, now, None)) for role in state.roles}
 
     def authors(self) -> frozenset[str]:
         """Return the persons who may draft a policy now."""
@@ -206,7 +208,7 @@ class PolicyGovernance:
         """
         judged = self.judged()
         state, key = judged.state, wanted.key
-        self.check_reachable(judged, wanted.named)
+        self.check_reachable(judged, wanted.named, wanted.key)
         made: PolicyActivated = wanted.direct()
         if requirements(state, key) or state.submission_for(wanted.named, key) is not None:
             approvals = standing(state, judged.authority, wanted.named, key, judged.moment)
@@ -214,7 +216,7 @@ class PolicyGovernance:
             made = wanted.governed(state, "approved", approvals=positions)
         if fault := _activation_fault(judged, actor, made):
             raise not_activated(wanted.named, fault)
-        return made, judged.guards_of(made, wanted.scope)
+        return made, judged.guards_of(made)
 
     def rolled_back(
         self, actor: str, wanted: ActivationSpec
@@ -227,7 +229,7 @@ class PolicyGovernance:
         made = wanted.governed(judged.state, "roll_back")
         if fault := _activation_fault(judged, actor, made):
             raise refused(fault)
-        return made, judged.guards_of(made, wanted.scope)
+        return made, judged.guards_of(made)
 
     def in_emergency(
         self, actor: str, wanted: ActivationSpec
@@ -237,14 +239,14 @@ class PolicyGovernance:
         GOVERNANCE_REFUSED says why it may not be.
         """
         judged = self.judged()
-        self.check_reachable(judged, wanted.named)
+        self.check_reachable(judged, wanted.named, wanted.key)
         asked = requirements(judged.state, wanted.key)
         seconds = min((one.ratify_seconds for one in asked), default=0)
         until = judged.moment.at + seconds * SECOND
         made = wanted.governed(judged.state, "emergency", ratify_until=until)
         if fault := _activation_fault(judged, actor, made):
             raise refused(fault)
-        return made, judged.guards_of(made, wanted.scope)
+        return made, judged.guards_of(made)
 
     def scheduled(
         self, actor: str, wanted: ActivationSpec, effective_time: int
@@ -254,7 +256,7 @@ class PolicyGovernance:
         FIELD_INVALID for a time that has come, GOVERNANCE_REFUSED where another is set there.
         """
         judged = self.judged()
-        self.check_reachable(judged, wanted.named)
+        self.check_reachable(judged, wanted.named, wanted.key)
         found = standing(judged.state, judged.authority, wanted.named, wanted.key, judged.moment)
         made = PolicyScheduled(
             policy=wanted.policy,
@@ -276,7 +278,7 @@ class PolicyGovernance:
         if fault := taken_fault(judged.state, judged.authority, made.TYPE, actor, data, moment):
             is_short = fault == scheduled_quorum_fault(judged.state, judged.authority, data, moment)
             raise not_activated(wanted.named, fault) if is_short else refused(fault)
-        return made, judged.guards_of(made, wanted.scope)
+        return made, judged.guards_of(made)
 
     def come_due(
         self, wanted: ActivationSpec, schedule: Schedule
@@ -288,7 +290,7 @@ class PolicyGovernance:
         )
         if fault := _activation_fault(judged, GOVERNOR, made):
             raise not_activated(wanted.named, fault)
-        return made, judged.guards_of(made, wanted.scope)
+        return made, judged.guards_of(made)
 
     def reverted(self, actor: str, wanted: ActivationSpec) -> tuple[PolicyActivated, list[Guard]]:
         """Return the activation that ends an emergency; GOVERNANCE_REFUSED where it may stay."""
@@ -296,7 +298,7 @@ class PolicyGovernance:
         made = wanted.governed(judged.state, "reverted")
         if fault := _activation_fault(judged, actor, made):
             raise refused(fault)
-        return made, judged.guards_of(made, wanted.scope)
+        return made, judged.guards_of(made)
 
     def keeps_activations(self) -> tuple[bool, Guard]:
         """Return whether activations are not erased any more, and the guard of the answer."""
@@ -318,18 +320,24 @@ class PolicyGovernance:
                 )
         return judged.guards()
 
-    def check_reachable(self, judged: Judged, named: tuple[str, int]) -> None:
-        """Refuse a version that asks for approvals that no person could give."""
+    def check_reachable(self, judged: Judged, named: tuple[str, int], scope: ScopeKey) -> None:
+        """Refuse a version that asks for approvals that no person could give for its scope."""
         own = requirement_of(judged.state, named)
-        if own is not None and (why := judged.unreachable(own)):
+        if own is not None and (why := judged.unreachable(own, scope)):
             raise could_not_be_followed(own, why)
 
-    def check_drafted(self, drafted: Iterable[PolicyDrafted]) -> None:
-        """Refuse the same of versions that are drafted and come into force in one append."""
+    def check_drafted(self, drafted: Mapping[tuple[str, int], PolicyDrafted]) -> None:
+        """Refuse the same of versions that are drafted and come into force in one append.
+
+        They are by the version in force that each replaces, wherever that is.
+        """
         judged = self.judged()
-        for one in drafted:
+        for in_force in judged.state.in_force.values():
+            one = drafted.get(in_force.named)
+            if one is None:
+                continue
             own = stated((one.policy, one.version), one.to_data()["document"].get("governance"))
-            if own is not None and (why := judged.unreachable(own)):
+            if own is not None and (why := judged.unreachable(own, in_force.scope)):
                 raise could_not_be_followed(own, why)
 
     def warn_of_unreachable(self) -> None:
@@ -341,7 +349,7 @@ class PolicyGovernance:
             return
         for one in judged.state.in_force.values():
             own = requirement_of(judged.state, one.named)
-            if own is not None and (why := judged.unreachable(own)):
+            if own is not None and (why := judged.unreachable(own, one.scope)):
                 _log.warning(
                     "policy.approvals_out_of_reach",
                     policy=one.policy,

@@ -15,7 +15,7 @@ from ledger.errors import Reason
 from ledger.events.cases import GOVERNOR
 from ledger.events.reviews import PolicyReviewDue, PolicyReviewed, SuccessorPart
 from ledger.governance.lifecycle import ReviewTurn, ScopeKey
-from ledger.governance.requirements import holds
+from ledger.governance.requirements import extent_of, holds
 from ledger.governance.reviews import (
     PACK_MICROS,
     due_fault,
@@ -95,7 +95,7 @@ class PolicyReviews:
             if fault := reviewed_fault(state, authority, caller.actor, made.to_data(), moment):
                 raise refused(fault)
             too_old = decided_before(self._check_pack(wanted, moment.at))
-            guards = [*judged.guards(), too_old]
+            guards = [*judged.guards(wanted.scope), too_old]
             return Proposal([Addition.of(made, cause=turn.due or None)], guards)
 
         return self._appender.append(caller, PolicyReviewed.METHOD, decide, tries=_TRIES)
@@ -112,7 +112,8 @@ class PolicyReviews:
             follow_up = SuccessorPart(policy=policy, version=version, digest=draft.digest)
         roles = roles_asked(state, wanted.named, wanted.scope)
         at = judged.moment.grants_at
-        held = [role for role in roles if holds(judged.authority, actor, role, at)]
+        extent = extent_of(state, wanted.scope)
+        held = [role for role in roles if holds(judged.authority, actor, role, at, extent)]
         return PolicyReviewed(
             policy=wanted.policy,
             version=wanted.version,

@@ -24,8 +24,8 @@ from ledger.events.policies import (
 )
 from ledger.events.values import SECOND, format_time
 from ledger.governance.activations import standing
-from ledger.governance.lifecycle import ActivationFact, OpenSubmission
-from ledger.governance.requirements import holds
+from ledger.governance.lifecycle import ActivationFact, OpenSubmission, scope_key
+from ledger.governance.requirements import extent_of, holds
 from ledger.governance.steps import asked_of
 from ledger.governance.terms import taken_fault
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
@@ -78,7 +78,7 @@ class PolicySteps:
         """
 
         def make(judged: Judged) -> PolicyStep:
-            self._governance.check_reachable(judged, version.named)
+            self._governance.check_reachable(judged, version.named, scope_key(scope.model_dump()))
             return PolicySubmitted(
                 policy=version.policy,
                 version=version.number,
@@ -88,7 +88,7 @@ class PolicySteps:
             )
 
         def decide() -> Proposal:
-            proposal = self._decided(caller, make, scope, cause)
+            proposal = self._decided(caller, make, cause)
             fit = self._check_fit(*version.named, scope)
             return replace(proposal, guards=[*proposal.guards, *fit])
 
@@ -231,7 +231,6 @@ class PolicySteps:
         self,
         caller: Caller,
         make: _Make,
-        scope: ScopePart | None = None,
         cause: int | None = None,
     ) -> Proposal:
         """Return the step if it may be taken; GOVERNANCE_REFUSED with why not."""
@@ -240,7 +239,7 @@ class PolicySteps:
             made = make(judged)
         if fault := _fault(judged, caller, made):
             raise refused(fault)
-        return Proposal([Addition.of(made, cause=cause)], judged.guards_of(made, scope))
+        return Proposal([Addition.of(made, cause=cause)], judged.guards_of(made))
 
 
 def _fault(judged: Judged, caller: Caller, made: PolicyStep) -> str:
@@ -263,11 +262,15 @@ def _role_of(judged: Judged, actor: str, version: ChosenVersion, submission: Ope
     asked = asked_of(judged.state, version.named, submission.scope)
     roles = {role for requirement in asked for role, _ in requirement.approvals}
     at = judged.moment.grants_at
-    held = sorted(role for role in roles if holds(judged.authority, actor, role, at))
+    extent = extent_of(judged.state, submission.scope)
+    held = sorted(role for role in roles if holds(judged.authority, actor, role, at, extent))
     if len(held) == 1:
         return held[0]
     if not held:
-        raise refused(f"{actor} holds none of the roles asked for: {', '.join(sorted(roles))}")
+        raise refused(
+            f"{actor} holds none of the roles asked for, for {submission.scope}: "
+            f"{', '.join(sorted(roles))}"
+        )
     raise refused(f"{actor} holds several of the roles asked for: name {' or '.join(held)}")
 
 

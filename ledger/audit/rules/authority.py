@@ -7,7 +7,7 @@ from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.authority.changes import change_fault
-from ledger.authority.state import Identity, Subject
+from ledger.authority.state import Extent, Identity, Subject
 from ledger.authority.table import ALSO_LEFT_BY, METHODS, REPRESENT
 from ledger.events.authority import (
     AUTHORITY_TYPES,
@@ -18,9 +18,12 @@ from ledger.events.authority import (
 from ledger.events.budgets import MOVING_TYPES
 from ledger.events.jobs import FOLLOWING_TYPES
 from ledger.events.models import DESCRIBING
+from ledger.events.policies import PolicyApproved
 from ledger.events.registry import BY_TYPE
 from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import DAY, SECOND
+from ledger.governance.requirements import extent_of
+from ledger.governance.steps import scope_concerned
 
 _LATE_MICROS: Final = 300 * SECOND
 """How much later than it was let in a call's event may be recorded."""
@@ -41,6 +44,7 @@ def _is_called(event: AuditedEvent, fold: LedgerState) -> bool:
     return bool(fold.authority.state.began_at) and not event.actor.startswith("system/")
 
 
+_APPROVING: Final = METHODS[PolicyApproved.METHOD]
 _OF_MODELS: Final = frozenset({"escalations", "models", "tasks"})
 """The kinds of streams that are each of one model."""
 
@@ -66,9 +70,17 @@ def authority_rights(event: AuditedEvent, fold: LedgerState) -> Verdict:
     at, state = judged_at(event, fold), fold.authority.state
     other = METHODS.get(ALSO_LEFT_BY.get(cls.METHOD, ""), action)
     for one in (action, other):
-        if state.may(event.actor, one, at, subjects(event, fold)):
+        if state.may(event.actor, one, at, _extents(event, fold)):
             return None
     return f"{event.actor} lacked the action {action} there"
+
+
+def _extents(event: AuditedEvent, fold: LedgerState) -> Iterator[Extent]:
+    """Yield for what an event takes the right: of approvals and reviews, for the scope there."""
+    if METHODS.get(BY_TYPE[event.type].METHOD) != _APPROVING:
+        yield from subjects(event, fold)
+    elif (scope := scope_concerned(fold.lifecycle, event.known)) is not None:
+        yield extent_of(fold.lifecycle, scope)
 
 
 def subjects(event: AuditedEvent, fold: LedgerState) -> Iterator[Subject]:

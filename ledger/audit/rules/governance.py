@@ -20,7 +20,7 @@ from ledger.events.values import SECOND
 from ledger.governance.activations import activation_fault
 from ledger.governance.lifecycle import LIFECYCLE_TYPES, scope_key
 from ledger.governance.overlaps import overlap_of
-from ledger.governance.steps import StepTimes
+from ledger.governance.steps import StepTimes, scope_concerned
 from ledger.governance.terms import taken_fault
 
 ACTIVATE: Final = METHODS[PolicyActivated.METHOD]
@@ -45,8 +45,8 @@ def moment_of(event: AuditedEvent, fold: LedgerState) -> StepTimes:
 
 def _is_gap(event: AuditedEvent, fold: LedgerState) -> bool:
     """Whether a body is absent that may say otherwise: also labels of the model in scope, ever."""
-    model = (event.known.get("scope") or {}).get("model")
-    facts = fold.models.get(f"models/{model}")
+    scope = scope_concerned(fold.lifecycle, event.known)
+    facts = None if scope is None else fold.models.get(f"models/{scope.model}")
     lost = 0 if facts is None else facts.newest_gone(DESCRIBING, event.position)
     return lost > 0 or fold.gone.lacks(LIFECYCLE_TYPES)
 

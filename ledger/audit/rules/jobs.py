@@ -30,7 +30,7 @@ from ledger.events.jobs import (
     JobProposed,
     JobRolledBack,
 )
-from ledger.events.models import ModelDeployed
+from ledger.events.models import DESCRIBING, ModelDeployed
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart
@@ -49,13 +49,22 @@ _OF_LEASES: Final = (
 _OF_PEOPLE: Final = (JobApproved.TYPE, JobDenied.TYPE, JobCancelled.TYPE, JobClosed.TYPE)
 
 
+def _labels(fold: LedgerState, model: str) -> dict[str, str]:
+    """Return the labels of a model as it is described then, as far as that is known."""
+    facts = fold.models.get(f"models/{model}")
+    described = facts.described[-1][1] if facts is not None and facts.described else {}
+    labels: dict[str, str] = described.get("labels", {})
+    return labels
+
+
 def _fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
     """Return why an event of a job may not be; empty where it may."""
     job = fold.jobs.known.jobs.get(event.name)
     if job is not None and job.state == "unreadable":
         return Unchecked(fold.absences.reason(job.changed_at))
     at, state = judged_at(event, fold), fold.authority.state
-    moment = JobMoment(event.actor, event.recorded_at, at, state)
+    labels = {} if job is None else _labels(fold, job.model)
+    moment = JobMoment(event.actor, event.recorded_at, at, state, labels)
     if event.known["job"] != event.name:
         return f"it names job {event.known['job']}"
     is_first = event.type not in {*FOLLOWING_TYPES, JobRolledBack.TYPE}
@@ -63,7 +72,13 @@ def _fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
         return f"it cites position {event.cause}, and the job's last event is {job.changed_at}"
     if job is not None and event.run_id != job.run_id:
         return f"it belongs to run {event.run_id}, and the job to {job.run_id}"
-    return job_fault(fold.jobs.known, event.name, event.type, event.known, moment)
+    fault = job_fault(fold.jobs.known, event.name, event.type, event.known, moment)
+    if fault and job is not None and event.known.get("role"):  # held by labels that may be gone
+        facts = fold.models.get(f"models/{job.model}")
+        gone = {} if facts is None else facts.gone_by_type
+        missed = fold.absences.missed_of(gone, DESCRIBING, event.position - 1)
+        return Unchecked(missed) if missed else fault
+    return fault
 
 
 @rule("jobs.proposed", JobProposed.TYPE)

@@ -106,7 +106,7 @@ def _unapprovable(
     times = {moment.grants_at, event.recorded_at} if fold.clock == "wall" else {moment.grants_at}
     each = []
     for at in sorted(times):
-        known = {role: frozenset(holders(state, role, at)) for role in state.roles}
+        known = {role: frozenset(holders(state, role, at, None)) for role in state.roles}
         each.append(list(unsound_approvals(document, known, possible_authors(state, at))))
     if all(each):
         yield from each[0]
