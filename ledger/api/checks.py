@@ -84,6 +84,11 @@ class Checks:
             self.refuse(field, f"{value[:160]!r} is not of the form {collection}/ID")
         return identifier
 
+    def bare_position(self, value: str) -> int:
+        """Return the position of `positions/{position}`; 0 for any other name."""
+        collection, _, position = value.partition("/")
+        return _counting(position) if collection == "positions" else 0
+
     def placed_name(self, field: str, value: str, *kinds: str) -> tuple[str, str, int]:
         """Require `models/{model}/{kind}/{position}`, of one of these kinds; return all three."""
         parts = value.split("/")

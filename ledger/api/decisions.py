@@ -133,8 +133,12 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
     ) -> pb.ExplainDecisionResponse:
         """Say why a decision came out as it did, or what a score led to."""
         checks = Checks()
-        model, kind, position = checks.placed_name("name", request.name, "decisions", "scores")
+        model, kind, position = "", "", checks.bare_position(request.name)
+        if not position:
+            model, kind, position = checks.placed_name("name", request.name, "decisions", "scores")
         ledger = self._server.read(request, context, checks)
+        if not model:
+            model, kind = ledger.decisions.at(position)
         explain = ledger.decisions.explain_score if kind == "scores" else ledger.decisions.explain
         decided, explained = explain(model, position)
         policy = _document(ledger, decided.decision)

@@ -303,9 +303,12 @@ def resolved(name: str, *, or_score: bool = False) -> str:
     """Return the resource name of a decision; for a model alone, of the one in force.
 
     Digits alone are a position, also where a model has such a name: that is `models/NAME`.
+    `or_score`: it may be that of a score too.
     """
     if (at := position_of(name)) is not None:
-        return _at(at, or_score=or_score)
+        if not at:
+            raise _no_decision("There is no position 0.")
+        return f"positions/{at}" if or_score else _at(at)
     if name.startswith("models/") and "/decisions/" in name:
         return name
     model, slash, position = name.removeprefix("models/").partition("/")
@@ -320,13 +323,11 @@ def resolved(name: str, *, or_score: bool = False) -> str:
     )
 
 
-def _at(position: int, *, or_score: bool) -> str:
-    """Return the resource name of the decision at a position, or of the score if that will do."""
+def _at(position: int) -> str:
+    """Return the resource name of the decision at a position."""
     from ledger.client.errors import NotAuthorisedError
-    from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+    from ledger.events.decisions import DECISION_TYPES
 
-    if not position:
-        raise _no_decision("There is no position 0.")
     client, only = session().client, (position - 1, position)
     for decision in client.list_decisions(after_position=only[0], until_position=only[1]):
         return decision.name
@@ -334,8 +335,6 @@ def _at(position: int, *, or_score: bool) -> str:
         for event in client.list_events(after_position=only[0], until_position=only[1]):
             if event.type in DECISION_TYPES:  # its body is gone
                 return f"{event.stream}/decisions/{position}"
-            if event.type == ScoreComputed.TYPE and or_score:
-                return f"{event.stream}/scores/{position}"
             raise _no_decision(f"Position {position} holds {event.type}, no decision.")
     except NotAuthorisedError:
         pass

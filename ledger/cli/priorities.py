@@ -56,9 +56,8 @@ def _time_of(moment: PositionOrTime) -> datetime:
     if moment.time is not None:
         return moment.time
     if moment.position:
-        at = moment.position
-        for event in session().client.list_events(after_position=at - 1, until_position=at):
-            return event.recorded_at
+        then = session().client.list_priorities(as_of_position=moment.position).recorded_at
+        return then or session().now()
     return session().now()
 
 

@@ -360,7 +360,8 @@ class ExplainDecisionRequest(message.Message):
     name: builtins.str
     """Required. Resource name of a decision, or of a score: then what the rules make of that score is
     explained, whether or not a decision was recorded with it. Format:
-    `models/{model}/decisions/{position}` or `models/{model}/scores/{position}`.
+    `models/{model}/decisions/{position}` or `models/{model}/scores/{position}`; or, where the model
+    is not known, `positions/{position}`, which takes the right for the whole ledger.
     """
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""

@@ -1,4 +1,4 @@
-"""A decision is shown and explained by its position to a person who may read the fleet alone.
+"""A decision or a score is shown by its position to a person who may read the fleet alone.
 
 Method: a served ledger with an administrator, on which a decision was made; a viewer asks.
 """
@@ -36,6 +36,14 @@ def test_a_viewer_without_the_right_to_read_events_names_a_decision_by_its_posit
         for command in ("show", "explain"):
             shown = run("decision", command, position, "--actor", VIEWER, "--json").json
             assert shown["decision"]["name"] == made["name"]
+        score = str(made["position"] - 1)  # it is right before its decision
+        explained = run("decision", "explain", score, "--actor", VIEWER, "--json").json
+        told = explained["decision"]
+        assert (told["model"], told["action"], told["position"]) == ("fares", made["action"], 0)
+        other = run("decision", "explain", "1", "--actor", VIEWER)
+        assert "no decision and no score" in refused_with(other, "DECISION_UNKNOWN")
+        moved = ("priorities", "--as-of", position, "--since", "1d", "--actor", VIEWER)
+        assert "fares" in done(run(*moved))
         refused_with(run("log", "tail", "--actor", VIEWER), "ACTOR_NOT_AUTHORISED")
         other = run("decision", "show", "1", "--actor", VIEWER)
         assert "no decision at position 1" in refused_with(other, "DECISION_UNKNOWN")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from typing import Final
 
 from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller, ledger_time, model_stream
@@ -34,6 +35,8 @@ from ledger.storage.store import Store
 
 _TRIES = 5
 MODELS_MAX = 1_000  # one request's evaluations are one append
+_KINDS: Final = dict.fromkeys(DECISION_TYPES, "decisions") | {ScoreComputed.TYPE: "scores"}
+"""The events that are explained, by type, as resource names have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,22 @@ class Decisions:
             score_of(data), policy.rules, assessment.environment, assessment.outcome
         )
         return RecordedDecision(assessment.decision(position), event, data, event), explanation
+
+    def at(self, position: int) -> tuple[str, str]:
+        """Return whose decision or score is at a position, and of which kind, as names have it.
+
+        DECISION_UNKNOWN where it holds another event.
+        """
+        event = self._store.events.event(self._info.origin, position)
+        kind = "" if event is None else _KINDS.get(event.type, "")
+        if event is None or not kind:
+            raise LedgerError(
+                Reason.DECISION_UNKNOWN,
+                f"Position {position} holds no decision and no score.",
+                remedy="List decisions with `decision-ledger decision list`.",
+                metadata={"model": "", "position": str(position)},
+            )
+        return event.stream.partition("/")[2], kind
 
     def _of(
         self, model: str, position: int, what: str, types: Collection[str], remedy: str
