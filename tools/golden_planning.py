@@ -4,12 +4,24 @@ from ledger.events.plans import PlanMadeV1, PlanMadeV2
 from ledger.events.reuse import ReuseProposed
 from tools.golden_proving import Appender
 
+STEPPED = {
+    "under_way": 4,
+    "steps": [
+        {
+            "step": "concurrency",
+            "changed": [{"model": "fraud-eu", "before": "admitted", "after": "at_concurrency"}],
+        }
+    ],
+    "steps_digest": "ab" * 32,
+}
+"""What a plan says of the steps around its planner."""
+
 
 def run(ledger: Appender) -> None:
     """Plan once more what was planned before, as if by the other planner."""
     [made] = [one.data for one in ledger.events if one.type == PlanMadeV1.TYPE]
     data = PlanMadeV2.from_data(
-        made | {"plan": "2026-w45", "planner": "excess/2", "second_to": None}
+        made | {"plan": "2026-w45", "planner": "excess/2", "second_to": None} | STEPPED
     )
     ledger.append(data, data.stream_name, "2027-03-01T09:00:00.000000Z", actor="users/ada")
     compared = {"n": "6325915099599446710", "den": "724825230328492429080000000000"}

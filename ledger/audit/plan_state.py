@@ -1,5 +1,7 @@
 """All that plans by `excess/2` rest on beside models, as the audit folds it."""
 
+from typing import Any
+
 from ledger.audit.candidate_tests import TYPES as TEST_TYPES
 from ledger.audit.candidate_tests import AuditedTests
 from ledger.audit.event import AuditedEvent
@@ -20,6 +22,8 @@ class AuditedPlanning:
         """(position, policy, period, next price) of each of them."""
         self.second: list[tuple[int, int]] = []
         """(position, first plan of the period) of each that was made again."""
+        self.derived: tuple[int, dict[str, Any]] | None = None
+        """The plan that was derived last, with the position of its event."""
 
     def take(self, event: AuditedEvent) -> None:
         """Take in the next event."""

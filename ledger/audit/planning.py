@@ -13,6 +13,7 @@ from ledger.audit.audited_model import AuditedDeployment, AuditedModel
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
+from ledger.audit.plan_steps import after_steps, step_inputs, step_members, step_reason
 from ledger.audit.reuse import Losses, put_back, replaced_versions, reuse_policy
 from ledger.audit.service_period import serving_of
 from ledger.audit.sums import money, per_cent
@@ -27,10 +28,20 @@ from ledger.kernel.excess import (
     input_problems,
     plan,
 )
+from ledger.kernel.plan_steps import STEP_OUTCOMES, stepped
 
 
-def planned(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data that a recorded plan should have; NotReplayableError if unknown."""
+def planned(fold: LedgerState, position: int, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data that a recorded plan should have; NotReplayableError if unknown.
+
+    It is derived once for all rules that ask for it.
+    """
+    if fold.planning.derived is None or fold.planning.derived[0] != position:
+        fold.planning.derived = position, _derived(fold, data)
+    return fold.planning.derived[1]
+
+
+def _derived(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
     second = {"second_to": data["second_to"]} if "second_to" in data else {}
     parameters, as_of = planning_of(fold, data), data["as_of"]
     price = fold.planning.price_before(data["policy"], now_period_of(parameters, data), as_of)
@@ -83,6 +94,11 @@ def ranked(
     if problems := input_problems(inputs):
         raise NotReplayableError(f"the planner refuses its inputs: {' '.join(problems[0])}")
     result = plan(inputs)
+    steps: dict[str, Any] = {}
+    if "steps" in data:
+        by = step_inputs(fold, parameters, inputs, as_of)
+        made = stepped(inputs, result, by)
+        steps, result = step_members(by, made), after_steps(result, made)
     versions = {facts.name: _serving(facts, parameters, as_of, at).version for facts in candidates}
     models = {model.id: model for model in inputs.models}
     return {
@@ -125,7 +141,7 @@ def ranked(
             }
             for row in result.backlog
         ],
-    }
+    } | steps
 
 
 def _candidates(
@@ -391,4 +407,6 @@ def reason_of(  # noqa: PLR0911 - one sentence for each outcome
             )
         case "in_progress":
             return f"A job is already under way; {worth}."
+    if row.outcome in STEP_OUTCOMES:
+        return step_reason(row.outcome, worth, parameters)
     return f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."

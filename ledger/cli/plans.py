@@ -11,9 +11,11 @@ from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client.ranking import Plan
+    from ledger.client.enums import PlanOutcome
+    from ledger.client.ranking import Plan, PlanStep
 
 _OUTCOMES_SHOWN = 200
+_CHANGES_SHOWN = 20
 
 
 def make(
@@ -121,4 +123,20 @@ def _told(plan: "Plan", unit: str) -> str:
     left_out = len(plan.backlog) - len(rows)
     more = f"\n… and {left_out} more; --json shows all." if left_out else ""
     body = output.table((">#", "MODEL", "OUTCOME", ">BENEFIT", ">COST", "REASON"), rows)
-    return f"{heading}\n\n{body}{more}"
+    steps = "\n".join(_step_told(step) for step in plan.steps)
+    return "\n\n".join(one for one in (heading, f"{body}{more}", steps) if one)
+
+
+def _step_told(step: "PlanStep") -> str:
+    """Return what a step around the planner changed, in a line."""
+    changed = [
+        f"{one.model} from {_outcome(one.before)} to {_outcome(one.after)}"
+        for one in step.changed[:_CHANGES_SHOWN]
+    ]
+    if left_out := len(step.changed) - len(changed):
+        changed.append(f"{left_out} more")
+    return f"Step {step.step} changed {notation.listed(changed) if changed else 'nothing'}."
+
+
+def _outcome(outcome: "PlanOutcome") -> str:
+    return outcome.lower().replace("_", " ")

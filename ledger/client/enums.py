@@ -173,6 +173,7 @@ class PlanOutcome(StrEnum):
     NO_EVIDENCE = "NO_EVIDENCE"
     IN_PROGRESS = "IN_PROGRESS"
     NOT_DECIDED = "NOT_DECIDED"
+    AT_CONCURRENCY = "AT_CONCURRENCY"
 
 
 class ProjectionState(StrEnum):

@@ -132,6 +132,23 @@ class PlanMode:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanStepChange:
+    """A model whose outcome a step around the planner changed."""
+
+    model: str
+    before: PlanOutcome
+    after: PlanOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """A step around the planner that the policy has, with all that it changed."""
+
+    step: str
+    changed: tuple[PlanStepChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The whole ranked backlog for one period under one budget; lists leave the backlog out."""
 
@@ -156,6 +173,10 @@ class Plan:
     budget_left_micros: int
     modes: tuple[PlanMode, ...]
     position: int
+    steps: tuple[PlanStep, ...]
+    """The steps around the planner that the policy has; none before planner `excess/2`."""
+    steps_digest: str
+    jobs_under_way: int
 
 
 @dataclass(frozen=True, slots=True)

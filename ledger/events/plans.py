@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ledger.events.base import (
     BigInt,
+    Count,
     EventData,
     Hex32,
     Part,
@@ -17,7 +18,7 @@ from ledger.events.base import (
 )
 from ledger.events.policy_document import Action, Planner
 
-PlanOutcome = Literal[
+PlannerOutcome = Literal[
     "admitted",
     "resting",
     "too_dear",
@@ -28,6 +29,11 @@ PlanOutcome = Literal[
     "in_progress",
     "not_decided",
 ]
+"""What a planner does with a model."""
+StepOutcome = Literal["at_concurrency"]
+"""Why a step around the planner left out a model that the planner would have taken."""
+PlanOutcome = Literal[PlannerOutcome, StepOutcome]
+StepName = Literal["concurrency"]
 
 
 class PlanRowPart(Part):
@@ -46,9 +52,30 @@ class PlanRowPart(Part):
     action_in_force: Action
     seen: bool
     resting: bool
-    outcome: PlanOutcome
+    outcome: PlannerOutcome
     reason: Text
     """The outcome in a sentence, with the numbers that led to it."""
+
+
+class SteppedRowPart(PlanRowPart):
+    """The same, where steps around the planner may have changed the outcome."""
+
+    outcome: PlanOutcome  # type: ignore[assignment]  # frozen: read only
+
+
+class StepChangePart(Part):
+    """A model whose outcome a step changed."""
+
+    model: Segment
+    before: PlanOutcome
+    after: PlanOutcome
+
+
+class PlanStepPart(Part):
+    """A step around the planner that the policy has, and all that it changed."""
+
+    step: StepName
+    changed: Annotated[list[StepChangePart], Field(max_length=20_000)]
 
 
 class PlanModePart(Part):
@@ -83,6 +110,18 @@ class PlannedFleet(EventData):
     backlog: Annotated[list[PlanRowPart], Field(max_length=20_000)]
 
 
+class SteppedFleet(PlannedFleet):
+    """The whole ranked backlog of a period, after the steps around its planner."""
+
+    backlog: Annotated[list[SteppedRowPart], Field(max_length=20_000)]  # type: ignore[assignment]  # frozen: read only
+    under_way: Count
+    """The jobs of models in scope that were not over."""
+    steps: list[PlanStepPart]
+    """The steps that the policy has, in their order."""
+    steps_digest: Hex32
+    """SHA-256 of the canonical JSON of all that the steps read, as their page has it."""
+
+
 class PlanMade(PlannedFleet):
     """The whole ranked backlog of a period under a budget, and the digest of all that was read."""
 
@@ -103,7 +142,7 @@ class PlanMadeV1(PlanMade):
     planner: Literal["excess/1"]
 
 
-class PlanMadeV2(PlanMade):
+class PlanMadeV2(SteppedFleet, PlanMade):
     """The same by planner `excess/2`, which tests candidates and puts versions back."""
 
     TYPE: ClassVar[str] = "plan.made.v2"

@@ -221,6 +221,13 @@ class PlanningPart(Part):
     reserve: bool
 
 
+class PlanStepsPart(Part):
+    """The steps around the planner; each is null where the policy does not have it."""
+
+    concurrency: Quantity | None
+    """The most jobs of the fleet that are under way at once."""
+
+
 class ReusingPlanningPart(PlanningPart):
     """Under format `policy/2`, for planner `excess/2`: with candidate tests and reuse."""
 
@@ -242,6 +249,8 @@ class ReusingPlanningPart(PlanningPart):
     """A year in periods, never 1; 0: there is no yearly round."""
     season_ppm: GainPpm
     """The weight of the season a year ago."""
+    steps: PlanStepsPart | None
+    """The steps around the planner; null: what it admits is the plan."""
 
 
 class EvaluationPart(Part):

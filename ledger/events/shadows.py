@@ -11,7 +11,7 @@ from pydantic import Field
 from ledger.events.base import EventData, Hex32, Part, Position, Segment, Text, Time
 from ledger.events.cases import GOVERNOR
 from ledger.events.decisions import DecisionResult, ScoreResult, TimedEnvironment
-from ledger.events.plans import PlannedFleet
+from ledger.events.plans import SteppedFleet
 from ledger.events.policies import ScopePart
 
 ShadowEnd = Literal["asked", "time", "activated"]
@@ -109,7 +109,7 @@ class PlannedForPart(Part):
     digest: Hex32
 
 
-class ShadowPlanned(PlannedFleet):
+class ShadowPlanned(SteppedFleet):
     """A plan as a shadow would have made it, of the same models under the same budget.
 
     Of a model in its scope the shadow's own last decision counts, of any other the one in force.

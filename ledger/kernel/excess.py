@@ -11,9 +11,9 @@ on cheap ones. Purses are for the caller; money and value are in micros.
 Several results may exceed 2^53: events carry them as decimal strings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from ledger.events.values import PPM
 from ledger.kernel.decay import ONE_BITS, decays_by_age
@@ -25,6 +25,8 @@ PLANNERS: Final = (PLANNER_1, PLANNER_2)
 _BENEFIT_DIVISOR: Final = 10**15
 
 Gate: TypeAlias = Literal["in_progress", "not_decided"]
+StepOutcome: TypeAlias = Literal["at_concurrency"]
+"""Why a step around the planner leaves out a model that the planner would take."""
 PlanOutcome: TypeAlias = Literal[
     "admitted",
     "resting",
@@ -35,6 +37,7 @@ PlanOutcome: TypeAlias = Literal[
     "no_evidence",
     "in_progress",
     "not_decided",
+    StepOutcome,
 ]
 
 
@@ -145,7 +148,7 @@ def plan(inputs: PlanInputs) -> PlanResult:
     price = inputs.price if inputs.price is not None else _first_price(ranked)
     wanted = [entry for entry in ranked if entry.seen and entry.rank >= price]
     demand = sum(entry.model.cost_micros for entry in wanted if entry.model.gate is None)
-    outcomes, left = _admit(wanted, inputs)
+    outcomes, left = walk((entry.model for entry in wanted), inputs)
     return PlanResult(
         price=price,
         next_price=_next_price(price, demand, inputs),
@@ -219,15 +222,30 @@ def _next_price(price: int, demand: int, inputs: PlanInputs) -> int:
     return max(1, price * inputs.policy.price_down_ppm // PPM)
 
 
-def _admit(wanted: list[_Ranked], inputs: PlanInputs) -> tuple[dict[str, PlanOutcome], int]:
-    """Walk the wanted in order and return their outcomes and what the purse has left (step 10)."""
+class Limit(Protocol):
+    """A bound of a walk beside the purse; of one walk alone, since it counts what was admitted."""
+
+    def refuses(self, model: PlanModel, need: int) -> StepOutcome | None:
+        """Return why a model has no place any more; None where it has one."""
+
+    def admits(self, model: PlanModel, need: int) -> None:
+        """Count a model that was admitted."""
+
+
+def walk(
+    wanted: Iterable[PlanModel], inputs: PlanInputs, limits: Sequence[Limit] = ()
+) -> tuple[dict[str, PlanOutcome], int]:
+    """Walk the wanted in order and return their outcomes and what the purse has left (step 10).
+
+    A model that a limit refuses takes nothing, and the purse is not saved for it.
+    """
     policy = inputs.policy
     outcomes: dict[str, PlanOutcome] = {}
     left = inputs.purse_micros
     is_saving = False
-    for entry in wanted:
-        model = entry.model
-        need = model.cost_micros * (PPM + policy.probe_ppm) // PPM
+    for model in wanted:
+        need = need_of(model, policy)
+        refused = (one.refuses(model, need) for one in limits)
         outcome: PlanOutcome
         if model.gate is not None:
             outcome = model.gate
@@ -235,6 +253,8 @@ def _admit(wanted: list[_Ranked], inputs: PlanInputs) -> tuple[dict[str, PlanOut
             outcome = "resting"
         elif need > inputs.purse_cap_micros:
             outcome = "too_dear"
+        elif (by_limit := next((one for one in refused if one is not None), None)) is not None:
+            outcome = by_limit
         elif is_saving and policy.reserve:
             outcome = "saving"
         elif need > left:
@@ -243,8 +263,15 @@ def _admit(wanted: list[_Ranked], inputs: PlanInputs) -> tuple[dict[str, PlanOut
         else:
             outcome = "admitted"
             left -= need
+            for one in limits:
+                one.admits(model, need)
         outcomes[model.id] = outcome
     return outcomes, left
+
+
+def need_of(model: PlanModel, policy: PlannerPolicy) -> int:
+    """Return what the job of a model takes from a purse: its cost, and that of its test."""
+    return model.cost_micros * (PPM + policy.probe_ppm) // PPM
 
 
 def _row(entry: _Ranked, now_period: int, outcomes: Mapping[str, PlanOutcome]) -> BacklogRow:

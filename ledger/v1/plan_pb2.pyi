@@ -47,6 +47,8 @@ class _PlanOutcomeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_PlanOutcom
     """It is being retrained already."""
     PLAN_OUTCOME_NOT_DECIDED: _PlanOutcome.ValueType  # 9
     """The action in force is not SCHEDULE_RETRAINING, and the policy takes such models only."""
+    PLAN_OUTCOME_AT_CONCURRENCY: _PlanOutcome.ValueType  # 10
+    """The policy has a bound on the jobs that are under way at once, and they are."""
 
 class PlanOutcome(_PlanOutcome, metaclass=_PlanOutcomeEnumTypeWrapper):
     """What a plan does with a model."""
@@ -71,6 +73,8 @@ PLAN_OUTCOME_IN_PROGRESS: PlanOutcome.ValueType  # 8
 """It is being retrained already."""
 PLAN_OUTCOME_NOT_DECIDED: PlanOutcome.ValueType  # 9
 """The action in force is not SCHEDULE_RETRAINING, and the policy takes such models only."""
+PLAN_OUTCOME_AT_CONCURRENCY: PlanOutcome.ValueType  # 10
+"""The policy has a bound on the jobs that are under way at once, and they are."""
 
 @typing.final
 class PlanRow(message.Message):
@@ -179,6 +183,60 @@ class PlanMode(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class PlanStepChange(message.Message):
+    """A model whose outcome a step around the planner changed."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    BEFORE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """Output only. Id of the model."""
+    before: PlanOutcome.ValueType
+    """Output only. Its outcome without the step."""
+    after: PlanOutcome.ValueType
+    """Output only. Its outcome with it."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        before: PlanOutcome.ValueType = ...,
+        after: PlanOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["after", b"after", "before", b"before", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlanStep(message.Message):
+    """A step around the planner that the policy has, with all that it changed."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    CHANGED_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. Name of the step, as policies name it."""
+    @builtins.property
+    def changed(self) -> containers.RepeatedCompositeFieldContainer[PlanStepChange]:
+        """Output only. The models whose outcome it changed, in the order of the backlog."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        changed: abc.Iterable[PlanStepChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["changed", b"changed", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Plan(message.Message):
     """The whole ranked backlog for one period under one budget."""
 
@@ -205,6 +263,9 @@ class Plan(message.Message):
     PURSE_LEFT_MICROS_FIELD_NUMBER: builtins.int
     MODES_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    STEPS_DIGEST_FIELD_NUMBER: builtins.int
+    JOBS_UNDER_WAY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `plans/{plan}`."""
     plan: builtins.str
@@ -243,6 +304,12 @@ class Plan(message.Message):
     """Output only. The amount left in the budget, in millionths of the currency; an integer."""
     position: builtins.int
     """Output only. Where the plan is."""
+    steps_digest: builtins.str
+    """Output only. SHA-256 over all that the steps read, 64 hexadecimal digits; empty before planner
+    excess/2.
+    """
+    jobs_under_way: builtins.int
+    """Output only. Jobs of models in scope that were not over."""
     @builtins.property
     def backlog(self) -> containers.RepeatedCompositeFieldContainer[PlanRow]:
         """Output only. The whole fleet, best first."""
@@ -254,6 +321,12 @@ class Plan(message.Message):
     @builtins.property
     def modes(self) -> containers.RepeatedCompositeFieldContainer[PlanMode]:
         """Output only. The fleet's common movement, by period."""
+
+    @builtins.property
+    def steps(self) -> containers.RepeatedCompositeFieldContainer[PlanStep]:
+        """Output only. The steps around the planner that the policy has, in their order; none before
+        planner excess/2.
+        """
 
     def __init__(
         self,
@@ -279,10 +352,13 @@ class Plan(message.Message):
         purse_left_micros: builtins.str = ...,
         modes: abc.Iterable[PlanMode] | None = ...,
         position: builtins.int = ...,
+        steps: abc.Iterable[PlanStep] | None = ...,
+        steps_digest: builtins.str = ...,
+        jobs_under_way: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["made_at", b"made_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "jobs_under_way", b"jobs_under_way", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros", "steps", b"steps", "steps_digest", b"steps_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

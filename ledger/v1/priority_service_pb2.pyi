@@ -424,7 +424,7 @@ class ListPlansResponse(message.Message):
     """Output only. Token of the next page; empty at the end."""
     @builtins.property
     def plans(self) -> containers.RepeatedCompositeFieldContainer[plan_pb2.Plan]:
-        """Output only. Plans, newest first, without `backlog` and `modes`."""
+        """Output only. Plans, newest first, without `backlog`, `modes` and `steps`."""
 
     def __init__(
         self,

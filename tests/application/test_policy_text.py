@@ -110,6 +110,7 @@ def test_a_new_policy_plans_by_excess_2_with_the_defaults_of_its_page() -> None:
         "reuse_margin_ppm": 20_000,
         "season_periods": 0,
         "season_ppm": 300_000,
+        "steps": None,
     }
 
 
@@ -260,6 +261,11 @@ def tiers(draw: st.DrawFn, *, is_governed: bool) -> list[dict[str, Any]]:
     ]
 
 
+def plan_steps() -> st.SearchStrategy[dict[str, Any]]:
+    steps = st.fixed_dictionaries({"concurrency": st.none() | st.integers(1, PPM)})
+    return steps.filter(lambda one: any(value is not None for value in one.values()))
+
+
 @st.composite
 def plannings(draw: st.DrawFn, by_excess_1: dict[str, Any], *, is_governed: bool) -> dict[str, Any]:
     if not is_governed or draw(st.booleans()):
@@ -275,6 +281,7 @@ def plannings(draw: st.DrawFn, by_excess_1: dict[str, Any], *, is_governed: bool
         "reuse_margin_ppm": draw(ratios),
         "season_periods": draw(st.sampled_from([0, 2, 52, 10_000])),
         "season_ppm": draw(gains),
+        "steps": draw(st.none() | plan_steps()),
     }
 
 

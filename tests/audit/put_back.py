@@ -54,10 +54,19 @@ def follow_no_plan(paper: Paper) -> int:
     return found
 
 
+def claim_a_change(paper: Paper) -> int:
+    """Have a step around the planner say that it left a model out."""
+    found = paper.find("plan.made.v2")[0]
+    change = {"model": "zed", "before": "admitted", "after": "at_concurrency"}
+    paper.at(found).data["steps"][0]["changed"].append(change)
+    return found
+
+
 PUT_BACK: Final[dict[str, Callable[[Paper], int]]] = {
     "reuse.replays": improve_an_advantage,
     "reuse.due": leave_a_proposal_out,
     "plans.second": call_a_plan_a_second_one,
+    "plans.steps": claim_a_change,
 }
 MORE_PUT_BACK: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {
     one.__name__: ("plans.second" if one is follow_no_plan else "reuse.replays", one)

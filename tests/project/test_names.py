@@ -21,6 +21,7 @@ PURSES = {
     "ledger/application/planning/reasons.py",
     "ledger/audit/planning.py",
     "ledger/docs/concepts.md",
+    "ledger/docs/plans.md",
     "ledger/docs/spec/planner_v1.md",
     "ledger/docs/spec/planner_v2.md",
     "ledger/docs/walk.md",

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.api.convert.basics import message_of, numbers, timestamp_of
 from ledger.api.convert.decisions import ACTIONS
-from ledger.events.plans import PlanMade, PlanOutcome
+from ledger.events.plans import PlanMade, PlanMadeV2, PlanOutcome
 from ledger.events.reuse import ReuseProposed
 from ledger.v1 import decision_pb2, plan_pb2, priority_pb2, projection_pb2
 from projections.fold import ProjectionStatus
@@ -104,6 +104,8 @@ def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Pl
         for place, row in enumerate(data.backlog, 1)
     )
     modes = (message_of(plan_pb2.PlanMode, mode) for mode in data.modes)
+    stepped = data if isinstance(data, PlanMadeV2) else None
+    steps = () if stepped is None else stepped.steps
     return message_of(
         plan_pb2.Plan,
         data,
@@ -114,6 +116,9 @@ def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Pl
         period=data.now_period,
         modes=modes if is_whole else (),
         position=position,
+        steps=[message_of(plan_pb2.PlanStep, step) for step in steps] if is_whole else (),
+        steps_digest="" if stepped is None else stepped.steps_digest,
+        jobs_under_way=0 if stepped is None else stepped.under_way,
     )
 
 

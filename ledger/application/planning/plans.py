@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.fleet.service_period import DeployedVersion
 from ledger.application.planning.fleet_reading import FleetReading, LossReading
-from ledger.application.planning.reasons import reason_of
+from ledger.application.planning.reasons import reason_of, step_reason_of
+from ledger.application.planning.steps import step_terms, steps_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import encode
@@ -24,17 +25,20 @@ from ledger.events.plans import (
     PlanMadeV2,
     PlanModePart,
     PlanRowPart,
+    SteppedRowPart,
 )
 from ledger.events.policy_document import Action, PlanningPart, ReusingPlanningPart
 from ledger.events.registry import typed
 from ledger.events.values import SECOND, format_time
 from ledger.kernel.excess import (
+    BacklogRow,
     Gate,
     PlanInputs,
     PlanModel,
     PlanResult,
     plan,
 )
+from ledger.kernel.plan_steps import STEP_OUTCOMES
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.events import Events
 
@@ -99,8 +103,13 @@ class Planning:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
         fleet = reading or self.reading(request.policy, request.as_of, request.made_at)
         price = self.price_before(request.policy.policy, request.now_period, request.as_of)
-        members = ranked(request, fleet, lambda history: fleet.action(history.model), price)
-        if isinstance(request.planning, ReusingPlanningPart):
+        is_stepped = isinstance(request.planning, ReusingPlanningPart)
+
+        def action(history: History) -> Action:
+            return fleet.action(history.model)
+
+        members = ranked(request, fleet, action, price, is_stepped=is_stepped)
+        if is_stepped:
             members["second_to"] = request.second_to
         return MADE_PLANS[request.planning.planner](**members)
 
@@ -168,9 +177,17 @@ def plans_newest_first(
 
 
 def ranked(
-    request: PlanRequest, fleet: FleetReading, action_of: ActionOf, price: int | None
+    request: PlanRequest,
+    fleet: FleetReading,
+    action_of: ActionOf,
+    price: int | None,
+    *,
+    is_stepped: bool = True,
 ) -> dict[str, Any]:
-    """Return the members of a plan: the fleet ranked by the request's policy, from a price on."""
+    """Return the members of a plan: the fleet ranked by the request's policy, from a price on.
+
+    After the steps around its planner, unless the event has no place for them.
+    """
     candidates = [
         Candidate(one.history, one.serving, action_of(one.history))
         for one in fleet.members(request.policy.rules.procedure)
@@ -184,7 +201,12 @@ def ranked(
         models=_plan_models(candidates, request, fleet),
         periods=fleet.periods(LossReading.of(request.policy, request.planning)),
     )
-    return _members(request, inputs, plan(inputs), candidates)
+    planned = plan(inputs)
+    if not is_stepped:
+        return _members(request, inputs, planned, candidates, PlanRowPart)
+    steps = steps_of(request.planning, fleet, inputs, planned)
+    result = steps.result(planned)
+    return _members(request, inputs, result, candidates, SteppedRowPart) | steps.members()
 
 
 def _trained_through(candidate: Candidate, procedure: str, made_at: int) -> int:
@@ -286,29 +308,42 @@ def inputs_digest(inputs: PlanInputs) -> str:
 
 
 def _members(
-    request: PlanRequest, inputs: PlanInputs, result: PlanResult, candidates: Sequence[Candidate]
+    request: PlanRequest,
+    inputs: PlanInputs,
+    result: PlanResult,
+    candidates: Sequence[Candidate],
+    row_of: type[PlanRowPart],
 ) -> dict[str, Any]:
     by_name = {candidate.history.model: candidate for candidate in candidates}
     models = {model.id: model for model in inputs.models}
+
+    def reason(row: BacklogRow) -> str:
+        if row.outcome in STEP_OUTCOMES:
+            terms = step_terms(request.planning)
+            assert terms is not None, "a step changed it"
+            return step_reason_of(row, result, terms)
+        action, procedure = by_name[row.id].action, request.policy.rules.procedure
+        return reason_of(row, result, inputs, action, procedure)
+
     rows = [
-        PlanRowPart(
-            model=row.id,
-            rank=str(row.rank),
-            gain=str(row.gain),
-            benefit_micros=str(row.benefit_micros),
-            cost_micros=str(row.cost_micros),
-            unit_value_micros=str(models[row.id].unit_value_micros),
-            baseline_nano=str(models[row.id].baseline_nano),
-            trained_period=models[row.id].trained_period,
-            rest_until=models[row.id].rest_until,
-            model_version=by_name[row.id].serving.version,
-            action_in_force=by_name[row.id].action,
-            seen=row.seen,
-            resting=row.resting,
-            outcome=row.outcome,
-            reason=reason_of(
-                row, result, inputs, by_name[row.id].action, request.policy.rules.procedure
-            ),
+        row_of.model_validate(
+            {
+                "model": row.id,
+                "rank": str(row.rank),
+                "gain": str(row.gain),
+                "benefit_micros": str(row.benefit_micros),
+                "cost_micros": str(row.cost_micros),
+                "unit_value_micros": str(models[row.id].unit_value_micros),
+                "baseline_nano": str(models[row.id].baseline_nano),
+                "trained_period": models[row.id].trained_period,
+                "rest_until": models[row.id].rest_until,
+                "model_version": by_name[row.id].serving.version,
+                "action_in_force": by_name[row.id].action,
+                "seen": row.seen,
+                "resting": row.resting,
+                "outcome": row.outcome,
+                "reason": reason(row),
+            }
         )
         for row in result.backlog
     ]

@@ -1,10 +1,10 @@
 """Why a model was or was not admitted to a plan, in one sentence with its numbers."""
 
-from ledger.events.notation import money, share
-from ledger.events.policy_document import Action
+from ledger.events.notation import counted, money, share
+from ledger.events.policy_document import Action, PlanStepsPart
 from ledger.events.values import PPM
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
-from ledger.rules.vocabulary import RULES_1
+from ledger.rules.vocabulary import RULES_1, RULES_2
 
 
 def reason_of(
@@ -12,10 +12,7 @@ def reason_of(
 ) -> str:
     """Return the sentence for one row of the backlog, as the policy's procedure words it."""
     need = row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM
-    worth = (
-        f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} "
-        f"{_compared(row.rank, result.price, procedure)}"
-    )
+    worth = _worth(row, result, procedure)
     sentences = {
         "admitted": f"Admitted: {worth}, and the purse could pay {money(need)}.",
         "resting": f"Resting after a refused candidate, although {worth}.",
@@ -33,6 +30,24 @@ def reason_of(
         ),
     }
     return sentences[row.outcome]
+
+
+def step_reason_of(row: BacklogRow, result: PlanResult, terms: PlanStepsPart) -> str:
+    """Return the sentence for a model that a step around the planner left out."""
+    sentences = {
+        "at_concurrency": (
+            f"but at most {counted(terms.concurrency or 0, 'job')} may be under way at once"
+        ),
+    }
+    return f"Wanted ({_worth(row, result, RULES_2)}), {sentences[row.outcome]}."
+
+
+def _worth(row: BacklogRow, result: PlanResult, procedure: str) -> str:
+    """Return the clause that holds the benefit of a job against its cost and the price."""
+    return (
+        f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} "
+        f"{_compared(row.rank, result.price, procedure)}"
+    )
 
 
 def _compared(rank: int, price: int, procedure: str) -> str:

@@ -32,6 +32,13 @@ _Span = Annotated[int, _SPAN]
 _Times = Annotated[int, Share(*bounds(GainPpm))]
 
 
+class AuthoredPlanSteps(Authored):
+    """Steps around the planner, in their order; each is left out where it does not apply."""
+
+    concurrency: Annotated[int | None, Count(*bounds(Quantity))] = None
+    """The most jobs of the fleet that are under way at once."""
+
+
 class AuthoredPlanning(Authored):
     """Ranking the fleet."""
 
@@ -117,6 +124,9 @@ class AuthoredPlanning(Authored):
         description="The weight of the same season a year ago beside the last period; left out: "
         "`30%`.",
     )
+    steps: AuthoredPlanSteps | None = None
+    """What bounds a plan beside its budget, and which models it makes room for; left out: what the
+    planner admits is the plan."""
 
     def stored(self, policy_format: Format) -> dict[str, Any]:
         """Return the stored form, with what was left out as the planner's page has it."""
@@ -132,6 +142,8 @@ class AuthoredPlanning(Authored):
             name: defaults.get(name) if value is None else value for name, value in given.items()
         }
         said["planner"] = planner
+        if self.steps == AuthoredPlanSteps():
+            said["steps"] = None
         if planner == PLANNER_1:
             for name in REUSING:
                 del said[AuthoredPlanning.model_fields[name].serialization_alias or name]

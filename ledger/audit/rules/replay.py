@@ -6,13 +6,14 @@ from typing import Any, Final
 from ledger.audit.assessor import NotReplayableError
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
+from ledger.audit.plan_steps import steps_alone, without_steps
 from ledger.audit.planning import planned
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.overrides import overrides_over
 from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.horizons import FLEET_TYPES
-from ledger.events.plans import PLAN_TYPES
+from ledger.events.plans import PLAN_TYPES, PlanMadeV2
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.shadows import ShadowPlanned
 
@@ -22,6 +23,7 @@ _PLANS: Final = frozenset({*FLEET_TYPES, ShadowPlanned.TYPE})
 _SHOWN: Final = 3  # differences named in a finding
 _ABSENT: Final = object()
 Derive = Callable[[AuditedEvent, dict[str, Any]], dict[str, Any]]
+Part = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @rule("replay.score", ScoreComputed.TYPE)
@@ -41,10 +43,21 @@ def replay_decision(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("replay.plan", *PLAN_TYPES)
 def replay_plan(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every plan comes out the same from the events before it."""
-    return _replayed(event, fold, lambda _event, data: planned(fold, data))
+    return _replayed(
+        event, fold, lambda one, data: planned(fold, one.position, data), without_steps
+    )
 
 
-def _replayed(event: AuditedEvent, fold: LedgerState, derive: Derive) -> Verdict:
+@rule("plans.steps", PlanMadeV2.TYPE)
+def plans_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A plan says what the steps around its planner read, and what each of them changed."""
+    return _replayed(event, fold, lambda one, data: planned(fold, one.position, data), steps_alone)
+
+
+def _replayed(
+    event: AuditedEvent, fold: LedgerState, derive: Derive, part: Part | None = None
+) -> Verdict:
+    """Compare what was derived with what comes out; of both a part alone, where one is named."""
     data = event.known
     if data["as_of"] >= event.position:
         return Unchecked("its horizon does not lie before it")
@@ -52,11 +65,13 @@ def _replayed(event: AuditedEvent, fold: LedgerState, derive: Derive) -> Verdict
         derived = derive(event, data)
     except NotReplayableError as error:
         return Unchecked(missed_body(event, fold, data) or str(error))
-    if derived == data:
+    recorded = data if part is None else part(data)
+    derived = derived if part is None else part(derived)
+    if derived == recorded:
         return None
     if missed := missed_body(event, fold, data):
         return Unchecked(missed)
-    return differing(data, derived)
+    return differing(recorded, derived)
 
 
 def differing(recorded: object, derived: object) -> str:
