@@ -36,7 +36,7 @@ class StepInputs:
     """The jobs of models in scope that are not over."""
 
 
-class Change(NamedTuple):
+class OutcomeChange(NamedTuple):
     """The outcome of a model without a step, and with it."""
 
     model: str
@@ -51,7 +51,7 @@ class SteppedPlan:
     outcomes: Mapping[str, PlanOutcome]
     """Of each model."""
     purse_left_micros: int
-    changes: tuple[tuple[StepName, tuple[Change, ...]], ...]
+    changes: tuple[tuple[StepName, tuple[OutcomeChange, ...]], ...]
     """Of each step that the policy has, by the order of the backlog."""
 
 
@@ -89,7 +89,7 @@ def stepped(inputs: PlanInputs, result: PlanResult, by: StepInputs) -> SteppedPl
         walked, left = walk(wanted, inputs, [make(one, by) for make, one in applied])
         after = outcomes | walked
         changed = (
-            Change(row.id, outcomes[row.id], after[row.id])
+            OutcomeChange(row.id, outcomes[row.id], after[row.id])
             for row in result.backlog
             if outcomes[row.id] != after[row.id]
         )
