@@ -66,16 +66,6 @@ def _pinned(by: StepInputs) -> Mapping[str, Any]:
     }
 
 
-def step_reason(outcome: str, worth: str, parameters: Parameters) -> str:
-    """Return the sentence for a model that a step left out."""
-    terms = terms_of(parameters)
-    assert terms is not None, "a step changed it"
-    assert outcome == "at_concurrency", "there is no other"
-    most = terms["concurrency"]
-    jobs = "1 job" if most == 1 else f"{most} jobs"
-    return f"Wanted ({worth}), but at most {jobs} may be under way at once."
-
-
 def steps_alone(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a plan's event says of its steps."""
     return {name: data[name] for name in _MEMBERS}

@@ -13,22 +13,20 @@ from ledger.audit.audited_model import AuditedDeployment, AuditedModel
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
-from ledger.audit.plan_steps import after_steps, step_inputs, step_members, step_reason
+from ledger.audit.plan_reasons import reason_of
+from ledger.audit.plan_steps import after_steps, step_inputs, step_members
 from ledger.audit.reuse import Losses, put_back, replaced_versions, reuse_policy
 from ledger.audit.service_period import serving_of
-from ledger.audit.sums import money, per_cent
 from ledger.events.models import DESCRIBING
-from ledger.events.values import PPM, SECOND, parse_decimal, parse_time
+from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.kernel.excess import (
-    BacklogRow,
     PeriodCell,
     PlanInputs,
     PlanModel,
-    PlanResult,
     input_problems,
     plan,
 )
-from ledger.kernel.plan_steps import STEP_OUTCOMES, stepped
+from ledger.kernel.plan_steps import stepped
 
 
 def planned(fold: LedgerState, position: int, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -368,45 +366,3 @@ def _pinned(inputs: PlanInputs) -> dict[str, Any]:
         "purse_cap_micros": str(inputs.purse_cap_micros),
         "purse_micros": str(inputs.purse_micros),
     }
-
-
-def reason_of(  # noqa: PLR0911 - one sentence for each outcome
-    row: BacklogRow, result: PlanResult, inputs: PlanInputs, parameters: Parameters, action: str
-) -> str:
-    """Return the sentence that the planner's name and the procedure prescribe for a row."""
-    need = money(row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM)
-    if parameters.is_by_record:
-        compared = f"gives rank {row.rank}, against the price {result.price}"
-    else:
-        compared = (
-            f"is {per_cent(row.rank)} of its cost, against a price of {per_cent(result.price)}"
-        )
-    benefit, cost = money(row.benefit_micros), money(row.cost_micros)
-    worth = f"an expected benefit of {benefit} for {cost} {compared}"
-    match row.outcome:
-        case "admitted":
-            return f"Admitted: {worth}, and the purse could pay {need}."
-        case "resting":
-            return f"Resting after a refused candidate, although {worth}."
-        case "too_dear":
-            cap = money(inputs.purse_cap_micros)
-            return f"Too dear: it needs {need}, more than the purse can ever hold, {cap}."
-        case "saving":
-            return f"Wanted ({worth}), but the purse is being saved for a better job."
-        case "over_purse":
-            return f"Wanted ({worth}), but the purse has less than {need} left."
-        case "below_price":
-            return f"Not worth it yet: {worth}."
-        case "no_evidence":
-            if parameters.is_by_record:
-                return "No observation of its loss since it was last trained."
-            periods = inputs.policy.max_periods
-            return (
-                f"No observation of its loss counts: none lies both in the last {periods} periods "
-                "and after the period in which it was last trained."
-            )
-        case "in_progress":
-            return f"A job is already under way; {worth}."
-    if row.outcome in STEP_OUTCOMES:
-        return step_reason(row.outcome, worth, parameters)
-    return f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."

@@ -25,6 +25,7 @@ from ledger.events.values import NANO_LIMIT, format_decimal
 from ledger.limits import WINDOW_BUCKETS_MAX
 from tests.application.policy_texts import DEFAULT, MINIMAL, refused, with_signal
 from tests.support.drawn_jobs_parts import jobs_parts
+from tests.support.drawn_plan_steps import plan_steps
 
 PPM = 1_000_000
 
@@ -259,11 +260,6 @@ def tiers(draw: st.DrawFn, *, is_governed: bool) -> list[dict[str, Any]]:
         | ({"next": draw(short)} if is_governed else {})
         for name in draw(st.lists(short, max_size=2, unique=True))
     ]
-
-
-def plan_steps() -> st.SearchStrategy[dict[str, Any]]:
-    steps = st.fixed_dictionaries({"concurrency": st.none() | st.integers(1, PPM)})
-    return steps.filter(lambda one: any(value is not None for value in one.values()))
 
 
 @st.composite
