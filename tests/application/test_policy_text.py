@@ -25,7 +25,7 @@ from ledger.events.values import NANO_LIMIT, format_decimal
 from ledger.limits import WINDOW_BUCKETS_MAX
 from tests.application.policy_texts import DEFAULT, MINIMAL, refused, with_signal
 from tests.support.drawn_jobs_parts import jobs_parts
-from tests.support.drawn_plan_steps import plan_steps
+from tests.support.drawn_plannings import plannings
 
 PPM = 1_000_000
 
@@ -260,25 +260,6 @@ def tiers(draw: st.DrawFn, *, is_governed: bool) -> list[dict[str, Any]]:
         | ({"next": draw(short)} if is_governed else {})
         for name in draw(st.lists(short, max_size=2, unique=True))
     ]
-
-
-@st.composite
-def plannings(draw: st.DrawFn, by_excess_1: dict[str, Any], *, is_governed: bool) -> dict[str, Any]:
-    if not is_governed or draw(st.booleans()):
-        return by_excess_1
-    return by_excess_1 | {
-        "planner": "excess/2",
-        "gate_ppm": draw(gains),
-        "rest_periods": draw(st.integers(1, 10_000)),
-        "reuse_versions": draw(st.integers(0, 100)),
-        "reuse_half_life_seconds": draw(spans),
-        "reuse_periods": draw(st.integers(1, 10_000)),
-        "reuse_prior_ppm": draw(gains),
-        "reuse_margin_ppm": draw(ratios),
-        "season_periods": draw(st.sampled_from([0, 2, 52, 10_000])),
-        "season_ppm": draw(gains),
-        "steps": draw(st.none() | plan_steps()),
-    }
 
 
 @st.composite

@@ -19,7 +19,7 @@ SHARED = {
 PURSES = {
     "ledger/CHANGELOG.md",
     "ledger/application/planning/reasons.py",
-    "ledger/audit/planning.py",
+    "ledger/audit/plan_reasons.py",
     "ledger/docs/concepts.md",
     "ledger/docs/plans.md",
     "ledger/docs/spec/planner_v1.md",
