@@ -14,7 +14,7 @@ STEPPED = {
     ],
     "steps_digest": "ab" * 32,
 }
-"""What a plan says of the steps around its planner."""
+"""The members of a plan that tell the steps around its planner."""
 
 
 def run(ledger: Appender) -> None:

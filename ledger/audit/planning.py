@@ -20,9 +20,11 @@ from ledger.audit.service_period import serving_of
 from ledger.events.models import DESCRIBING
 from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.kernel.excess import (
+    BacklogRow,
     PeriodCell,
     PlanInputs,
     PlanModel,
+    PlanResult,
     input_problems,
     plan,
 )
@@ -99,16 +101,28 @@ def ranked(
         steps, result = step_members(by, made), after_steps(result, made)
     versions = {facts.name: _serving(facts, parameters, as_of, at).version for facts in candidates}
     models = {model.id: model for model in inputs.models}
+    backlog = [
+        _row(row, models[row.id], (versions[row.id], actions[row.id]))
+        | {"reason": reason_of(row, result, inputs, parameters, actions[row.id])}
+        for row in result.backlog
+    ]
+    return _heading(data, parameters, inputs, result) | {"backlog": backlog} | steps
+
+
+def _heading(
+    data: Mapping[str, Any], parameters: Parameters, inputs: PlanInputs, result: PlanResult
+) -> dict[str, Any]:
+    """Return the members of a plan beside its backlog."""
     return {
         "plan": data["plan"],
-        "as_of": as_of,
+        "as_of": data["as_of"],
         "made_at": data["made_at"],
         "policy": parameters.policy,
         "policy_version": parameters.version,
         "policy_digest": parameters.digest,
         "planner": parameters.document["planning"]["planner"],
         "inputs_digest": digest_of(_pinned(inputs)),
-        "now_period": now_period,
+        "now_period": inputs.now_period,
         "purse_micros": str(inputs.purse_micros),
         "purse_cap_micros": str(inputs.purse_cap_micros),
         "price_before": None if inputs.price is None else str(inputs.price),
@@ -119,27 +133,28 @@ def ranked(
         "modes": [
             {"period": period, "mode": str(mode)} for period, mode in sorted(result.modes.items())
         ],
-        "backlog": [
-            {
-                "model": row.id,
-                "rank": str(row.rank),
-                "gain": str(row.gain),
-                "benefit_micros": str(row.benefit_micros),
-                "cost_micros": str(row.cost_micros),
-                "unit_value_micros": str(models[row.id].unit_value_micros),
-                "baseline_nano": str(models[row.id].baseline_nano),
-                "trained_period": models[row.id].trained_period,
-                "rest_until": models[row.id].rest_until,
-                "model_version": versions[row.id],
-                "action_in_force": actions[row.id],
-                "seen": row.seen,
-                "resting": row.resting,
-                "outcome": row.outcome,
-                "reason": reason_of(row, result, inputs, parameters, actions[row.id]),
-            }
-            for row in result.backlog
-        ],
-    } | steps
+    }
+
+
+def _row(row: BacklogRow, model: PlanModel, serving_and_action: tuple[str, str]) -> dict[str, Any]:
+    """Return the row of a model in the backlog, without its sentence."""
+    version, action = serving_and_action
+    return {
+        "model": row.id,
+        "rank": str(row.rank),
+        "gain": str(row.gain),
+        "benefit_micros": str(row.benefit_micros),
+        "cost_micros": str(row.cost_micros),
+        "unit_value_micros": str(model.unit_value_micros),
+        "baseline_nano": str(model.baseline_nano),
+        "trained_period": model.trained_period,
+        "rest_until": model.rest_until,
+        "model_version": version,
+        "action_in_force": action,
+        "seen": row.seen,
+        "resting": row.resting,
+        "outcome": row.outcome,
+    }
 
 
 def _candidates(

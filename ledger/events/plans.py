@@ -29,7 +29,7 @@ PlannerOutcome = Literal[
     "in_progress",
     "not_decided",
 ]
-"""What a planner does with a model."""
+"""The outcome of a planner for a model."""
 StepOutcome = Literal["at_concurrency"]
 """Why a step around the planner left out a model that the planner would have taken."""
 PlanOutcome = Literal[PlannerOutcome, StepOutcome]

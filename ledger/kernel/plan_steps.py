@@ -46,7 +46,7 @@ class OutcomeChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SteppedPlan:
-    """What the steps made of a plan."""
+    """A plan as its steps left it."""
 
     outcomes: Mapping[str, PlanOutcome]
     """Of each model."""

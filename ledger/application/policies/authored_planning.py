@@ -125,7 +125,7 @@ class AuthoredPlanning(Authored):
         "`30%`.",
     )
     steps: AuthoredPlanSteps | None = None
-    """What bounds a plan beside its budget, and which models it makes room for; left out: what the
+    """Bounds of a plan beside its budget, and models that it makes room for; left out: what the
     planner admits is the plan."""
 
     def stored(self, policy_format: Format) -> dict[str, Any]:
