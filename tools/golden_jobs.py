@@ -42,7 +42,9 @@ def run(ledger: Appender) -> None:
 
     seen = note(_proposed(), "users/ada")
     note(
-        JobApproved(job=_JOB, stage="start", role="", seen=seen, note="The feed is mended."),
+        JobApproved(
+            job=_JOB, stage="start", role="", seen_position=seen, note="The feed is mended."
+        ),
         "users/bo",
     )
     note(JobLeased(job=_JOB, attempt=1, token=1, expires_at="2027-02-02T11:02:00.000000Z"), _WORKER)
@@ -83,6 +85,7 @@ def _proposed() -> JobProposed:
         criteria=[criterion],
         holdout=None,
         approvals=[],
+        signals=[],
         window_seconds=None,
     )
     return JobProposed.from_data(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         GateJudgement,
         JobForecastError,
         MissingApprovals,
+        ObservedSignal,
         RetrainingJob,
     )
 
@@ -103,6 +104,9 @@ def show(job: _Job) -> None:
         replaced = one.deployment.replaces or "no version"
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
+    facts += [
+        ("observed", _observed(signal)) for verdict in found.verdicts for signal in verdict.observed
+    ]
     facts += [
         (
             "ran in",
@@ -279,6 +283,18 @@ def _paid(one: "RetrainingJob") -> str:
     if one.outcome is not None:
         return f"budget {one.budget} paid {money(one.cost_micros, one.unit)} for it"
     return f"budget {one.budget} keeps {money(one.reserved_micros, one.unit)} for it"
+
+
+def _observed(one: "ObservedSignal") -> str:
+    if one.mean_micros is None:
+        return f"{one.signal}: nothing"
+    said = f"{one.signal}: {money(one.mean_micros)} on {counted(one.rows, 'row')}"
+    if one.compared_mean_micros is None or one.replaced_mean_micros is None:
+        return said
+    return (
+        f"{said}; on {counted(one.compared_rows, 'row')} of both versions "
+        f"{money(one.compared_mean_micros)}, before {money(one.replaced_mean_micros)}"
+    )
 
 
 def _verdict(one: "GateJudgement") -> str:

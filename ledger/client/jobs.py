@@ -121,12 +121,33 @@ class CriterionJudgement:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedSignal:
+    """The ledger's own observations of one signal while a version was observed.
+
+    Means are by sample size, in millionths of the signal's unit; None where there are no rows.
+    """
+
+    signal: str
+    observations: int
+    rows: int
+    mean_micros: int | None
+    compared_rows: int
+    """The rows on which the version before was observed too."""
+    compared_mean_micros: int | None
+    replaced_mean_micros: int | None
+    rests_on_sha256: str
+    """Over all that it rests on, a line of each observation."""
+
+
+@dataclass(frozen=True, slots=True)
 class GateJudgement:
     """The ledger's verdict on a gate."""
 
     gate: JobGate
     is_passed: bool
     criteria: tuple[CriterionJudgement, ...]
+    observed: tuple[ObservedSignal, ...]
+    """The ledger's own observations that it rests on; empty where its gate names no signal."""
 
 
 @dataclass(frozen=True, slots=True)

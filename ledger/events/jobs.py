@@ -120,7 +120,7 @@ class JobApproved(JobData):
     stage: JobStage
     role: ShortText
     """The role as which the person approves; empty where none is asked for."""
-    seen: Position
+    seen_position: Position
     """The position of the newest evidence that the person saw; it counts only for that."""
     note: Text
 
@@ -242,6 +242,32 @@ class JudgedCriterionPart(Part):
     sentence: Annotated[str, Field(max_length=4 * TEXT_CHARS_MAX)]
 
 
+class ObservedSignalPart(Part):
+    """The observations of one signal in a version's window, as the ledger holds them.
+
+    Means are by sample size, in millionths of the signal's unit, rounded down. Observations
+    by the executor that deployed the version do not count, nor corrected ones.
+    """
+
+    signal: Segment
+    observations: Count
+    """How many there are of the version that the job deployed."""
+    rows: BigInt
+    """The sum of their sample sizes."""
+    mean_micros: BigInt | None
+    """Their mean; null where there are none."""
+    compared_rows: BigInt
+    """The rows of those of which the version before was observed too: at the same time, on as many
+    rows, by the same source."""
+    compared_mean_micros: BigInt | None
+    """The mean of the version over those; null where there are none."""
+    replaced_mean_micros: BigInt | None
+    """The mean of the version before, over those."""
+    rests_on_sha256: Hex32
+    """SHA-256 over all that it rests on, in order of position: of each observation a line with time
+    in microseconds, version, source, sample size and value in nano, spaces between them."""
+
+
 class GateJudged(JobData):
     """The ledger's verdict on a gate, by the criteria that the job was proposed with."""
 
@@ -251,6 +277,9 @@ class GateJudged(JobData):
     gate: GateName
     report: Position | None
     """The position of the evidence; null where none came while the version was observed."""
+    observed: list[ObservedSignalPart] = Field(max_length=RECIPE_NAMES_MAX)
+    """The ledger's own observations, of each signal that the gate names; empty where it names
+    none."""
     is_passed: bool
     """Whether every criterion is met, and all that the gate asks for was reported."""
     criteria: list[JudgedCriterionPart] = Field(max_length=CRITERIA_MAX)

@@ -128,6 +128,9 @@ class GatePart(Part):
     """Null unless the gate is `holdout`."""
     approvals: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
     """Empty unless the gate is `approval`."""
+    signals: list[Segment] = Field(max_length=RECIPE_NAMES_MAX)
+    """The signals that the ledger reads of the version in its window, by its own observations;
+    empty unless the gate is `observation`."""
     window_seconds: AttemptSeconds | None
     """How long a new version is observed; null unless the gate is `observation`."""
 

@@ -3,11 +3,14 @@
 Each comes right behind the event that it follows from, in the same append.
 """
 
+from collections.abc import Sequence
+
 from ledger.events.base import EventData
-from ledger.events.jobs import GateJudged, JobClosed, JobDeployed
+from ledger.events.jobs import GateJudged, JobClosed, JobDeployed, ObservedSignalPart
 from ledger.events.models import ModelDeployed
 from ledger.events.recipe_document import GatePart
 from ledger.jobs.machine import Data, Job
+from ledger.jobs.observed import with_observed
 from ledger.rules.gates import GateEvidence, judge, report_fault
 
 
@@ -34,13 +37,17 @@ def following(job: Job, position: int, actor: str) -> list[EventData]:
     return found
 
 
-def verdict(job: Job) -> GateJudged:
-    """Return the verdict on the gate that is next, by the job's own criteria and its evidence."""
+def verdict(job: Job, observed: Sequence[ObservedSignalPart] = ()) -> GateJudged:
+    """Return the verdict on the gate that is next, by the job's own criteria and its evidence.
+
+    `observed`: what the ledger itself holds of the signals that the gate names.
+    """
     assert job.gate is not None, "a gate is next"
     gate = GatePart.model_validate(job.gate)
     evidence = GateEvidence(cost_micros=job.cost_micros, attempt=job.attempt)
     if job.report is not None:
         evidence = evidence_of(job.evidence)
+    evidence = with_observed(evidence, observed)
     found = judge(gate, evidence)
     texts = {one.name: one.when for one in gate.criteria}
     return GateJudged.from_data(
@@ -48,6 +55,7 @@ def verdict(job: Job) -> GateJudged:
             "job": job.name,
             "gate": gate.gate,
             "report": job.report,
+            "observed": [one.model_dump() for one in observed],
             "is_passed": found.is_passed and not report_fault(gate, evidence),
             "criteria": [
                 {

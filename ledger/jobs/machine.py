@@ -75,6 +75,8 @@ class JobVersion:
     model_version: str
     replaces: str | None
     observed_until: int | None
+    executor: str
+    """Its deployer, whose own observations of it do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,10 +321,13 @@ def _judged(job: Job, position: int, _: str, data: Data) -> Job:
     return replace(on, state="deploying") if gate == "deployment" else _goes_on(on)
 
 
-def _deployed(job: Job, _: int, __: str, data: Data) -> Job:
+def _deployed(job: Job, _: int, actor: str, data: Data) -> Job:
     until = data["observed_until"]
     version = JobVersion(
-        data["model_version"], data["replaces"], None if until is None else parse_time(until)
+        data["model_version"],
+        data["replaces"],
+        None if until is None else parse_time(until),
+        actor,
     )
     known = replace(job, deployed=version, lease=None)
     return _goes_on(known) if until is None else replace(known, state="observing")

@@ -27,16 +27,16 @@ from ledger.events.jobs import (
     JobLeaseExtended,
     JobProposed,
     JobRolledBack,
+    ObservedSignalPart,
 )
 from ledger.events.recipe_document import GatePart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
 from ledger.jobs.conclusions import closing, evidence_of, verdict
 from ledger.jobs.machine import Data, Job, Jobs, missing_approvals
-from ledger.rules.gates import report_fault
+from ledger.rules.gates import NUMBER_MAX, report_fault
 
 TRAINING: Final = "training"
-COST_MICROS_MAX: Final = 9 * 10**18  # criteria compute with 64 bits
 _WORDS: Final = {
     "proposed": "waits for approvals before it may begin",
     "ready": "waits for an executor",
@@ -143,11 +143,11 @@ def _stage_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
 
 def _seen_fault(job: Job, data: Data) -> str:
     """Return why an approval is not given for the evidence that there is."""
-    if data["seen"] == job.evidence_at:
+    if data["seen_position"] == job.evidence_at:
         return ""
     return (
-        f"it is approved as it was at position {data['seen']}, and its newest evidence is at "
-        f"position {job.evidence_at}"
+        f"it is approved as it was at position {data['seen_position']}, and its newest evidence is "
+        f"at position {job.evidence_at}"
     )
 
 
@@ -239,7 +239,7 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     assert gate is not None, "one is next"
     if gate["gate"] == TRAINING and job.environment_of != TRAINING:
         return f"attempt {job.attempt} has recorded no environment of its training"
-    most = COST_MICROS_MAX if job.proposed["budget"] is None else MICROS_MAX
+    most = NUMBER_MAX if job.proposed["budget"] is None else MICROS_MAX
     if not job.cost_micros <= int(data["cost_micros"]) <= most:
         return f"the cost so far was {job.cost_micros} micros, and cannot be {data['cost_micros']}"
     if gate["holdout"] is not None:
@@ -253,7 +253,11 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
 
 
 def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    expected = verdict(job)
+    assert job.gate is not None, "a gate is next"
+    observed = [ObservedSignalPart.model_validate(one) for one in data["observed"]]
+    if [one.signal for one in observed] != job.gate["signals"]:
+        return "it rests on observations of other signals than its gate names"
+    expected = verdict(job, observed)
     if data["gate"] != expected.gate or data["report"] != expected.report:
         return (
             f"it judges the gate {data['gate']} by position {data['report']}, and to be judged is "

@@ -28,8 +28,19 @@ from ledger.rules.expression_tree import (
 from ledger.rules.expressions import CompiledExpression, ExpressionError, compile_in, place_of
 
 GATES_1: Final = "gates/1"
-MAPS: Final = ("metrics", "samples", "champion", "candidate")
-"""The maps of names to whole numbers; `champion` is the version in service."""
+REPORTED: Final = ("metrics", "samples", "champion", "candidate")
+"""The maps of names to whole numbers that an executor reports; `champion` is the version in
+service."""
+OBSERVED: Final = {
+    "observed": "millionths",
+    "rows": "",
+    "compared": "millionths",
+    "replaced": "millionths",
+}
+"""The maps of signals to what the ledger itself observed, each with its unit: the mean of the new
+version and its rows; the means of it and of the version before on the rows of both."""
+MAPS: Final = (*REPORTED, *OBSERVED)
+NUMBER_MAX: Final = 9 * 10**18  # criteria compute with 64 bits
 NUMBERS: Final = ("cost_micros", "attempt")
 """The single whole numbers that every criterion may read."""
 
@@ -45,7 +56,7 @@ Declared = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class GateEvidence:
-    """The report of an executor at a gate, with the cost and the attempt that the ledger knows."""
+    """The report of an executor at a gate, with what the ledger itself knows."""
 
     metrics: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, int] = field(default_factory=dict)
@@ -53,6 +64,10 @@ class GateEvidence:
     candidate: Mapping[str, int] = field(default_factory=dict)
     cost_micros: int = 0
     attempt: int = 1
+    observed: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    compared: Mapping[str, int] = field(default_factory=dict)
+    replaced: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +100,19 @@ class JudgedGate:
 
 
 def declared_by(gate: GatePart) -> Declared:
-    """Return the names that must be reported at a gate, by map, each with its unit."""
+    """Return the names that criteria of a gate may read, by map, each with its unit."""
     of_run = {one.name: one.unit for one in gate.metrics if one.of == "run"}
     compared = {one.name: one.unit for one in gate.metrics if one.of == "versions"}
     samples = {one.name: "" for one in gate.samples}
-    return {"metrics": of_run, "samples": samples, "champion": compared, "candidate": compared}
+    reported = {"metrics": of_run, "samples": samples, "champion": compared, "candidate": compared}
+    return reported | {name: dict.fromkeys(gate.signals, unit) for name, unit in OBSERVED.items()}
 
 
 def report_fault(gate: GatePart, evidence: GateEvidence) -> str:
     """Return why a report does not fit its gate; empty where it has what is declared, no more."""
-    for name, declared in declared_by(gate).items():
+    asked = declared_by(gate)
+    for name in REPORTED:
+        declared = asked[name]
         given: Mapping[str, int] = getattr(evidence, name)
         for missing in sorted(declared.keys() - given.keys()):
             return f'{name}["{missing}"] is asked for at the gate {gate.gate}, and is not reported'
@@ -129,7 +147,8 @@ def _judged(
         path = f'{map_}["{name}"]' if map_ else name
         found = getattr(evidence, map_).get(name) if map_ else getattr(evidence, name)
         if found is None:
-            missing = missing or f"{path} was not reported"
+            known = "observed" if map_ in OBSERVED else "reported"
+            missing = missing or f"{path} was not {known}"
             continue
         values[path] = found
         unit = declared[map_][name] if map_ else ""

@@ -85,9 +85,10 @@ def _unsound_parts(gate: GatePart, path: str) -> Iterator[Unsound]:
         ("holdout", "holdout", gate.holdout is not None),
         ("approvals", "approval", bool(gate.approvals)),
         ("window", "observation", gate.window_seconds is not None),
+        ("signals", "observation", bool(gate.signals)),
     )
     for name, owner, is_there in parts:
-        if gate.gate == owner and not is_there:
+        if gate.gate == owner and not is_there and name in _NEEDED:
             message = f"the gate {owner} needs `{name}`"
             remedy = _NEEDED[name]
             yield Unsound(f"{path}.{name}", "GATE_LACKS", message, remedy)
@@ -152,6 +153,7 @@ _FORM: Final = (
 
 def _twice(gate: GatePart, path: str) -> Iterator[Unsound]:
     """Yield names of metrics that a map would hold twice."""
+    yield from _signals_twice(gate, path)
     for name in ("metrics", "samples", "criteria"):
         seen: set[str] = set()
         for index, one in enumerate(getattr(gate, name)):
@@ -159,3 +161,10 @@ def _twice(gate: GatePart, path: str) -> Iterator[Unsound]:
                 message, remedy = f"{one.name!r} is there twice", "Keep one of the two."
                 yield Unsound(f"{path}.{name}[{index}].name", "NAME_TWICE", message, remedy)
             seen.add(one.name)
+
+
+def _signals_twice(gate: GatePart, path: str) -> Iterator[Unsound]:
+    for index, name in enumerate(gate.signals):
+        if name in gate.signals[:index]:
+            message, remedy = f"{name!r} is there twice", "Keep one of the two."
+            yield Unsound(f"{path}.signals[{index}]", "NAME_TWICE", message, remedy)

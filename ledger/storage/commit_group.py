@@ -252,7 +252,7 @@ class CommitGroup:
             after = guard.after_position
             newest = max(fresh, default=0)
             if newest <= after:
-                newest = self._newest(ledger_id, guard) or 0
+                newest = self._newest(chain, guard) or 0
             if newest > after:
                 raise conflict(
                     guard,
@@ -275,14 +275,19 @@ class CommitGroup:
         asked = _asked(chain.info.ledger_id, guard)
         return int(self._connection.execute(count_of_types(), asked).scalar_one()) + fresh
 
-    def _newest(self, ledger_id: int, guard: Guard) -> int | None:
-        """Return the newest stored position of a guard's stream and types."""
-        asked = _asked(ledger_id, guard)
+    def _newest(self, chain: Chain, guard: Guard) -> int | None:
+        """Return the newest stored position of a guard's stream and types.
+
+        Of any type also the newest of this group, whose observations are not kept by stream.
+        """
+        asked = _asked(chain.info.ledger_id, guard)
         if guard.types is None:
             assert guard.stream is not None, "all streams are looked through by types"
-            statement = NEWEST_OF_STREAM
-        else:
-            statement = newest_of_types(of_stream=guard.stream is not None)
+            row = self._connection.execute(NEWEST_OF_STREAM, asked).first()
+            position, version = (0, 0) if row is None else row
+            self._learn_versions(chain, [guard.stream])
+            return chain.position if chain.versions[guard.stream] > version else position
+        statement = newest_of_types(of_stream=guard.stream is not None)
         newest: int | None = self._connection.execute(statement, asked).scalar()
         return newest
 

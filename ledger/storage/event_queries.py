@@ -30,7 +30,7 @@ AT: Final = EVENT.where(
     events.c.ledger_id == bindparam("ledger_id_"), events.c.position == bindparam("position_")
 )
 NEWEST_OF_STREAM: Final = (  # by the index of versions, which ascend with positions
-    select(events.c.position)
+    select(events.c.position, events.c.stream_version)
     .where(events.c.ledger_id == bindparam("ledger_id_"), events.c.stream == bindparam("stream_"))
     .order_by(events.c.stream_version.desc())
     .limit(1)

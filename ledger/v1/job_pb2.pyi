@@ -940,6 +940,58 @@ class JudgedCriterion(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class ObservedSignal(message.Message):
+    """The ledger's own observations of one signal while a version was observed. Means are by sample size,
+    in millionths of the signal's unit, rounded down.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: builtins.int
+    OBSERVATIONS_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    MEAN_MICROS_FIELD_NUMBER: builtins.int
+    COMPARED_ROWS_FIELD_NUMBER: builtins.int
+    COMPARED_MEAN_MICROS_FIELD_NUMBER: builtins.int
+    REPLACED_MEAN_MICROS_FIELD_NUMBER: builtins.int
+    RESTS_ON_SHA256_FIELD_NUMBER: builtins.int
+    signal: builtins.str
+    """Output only. The signal."""
+    observations: builtins.int
+    """Output only. How many observations there are of the version that the job deployed."""
+    rows: builtins.str
+    """Output only. The sum of their sample sizes."""
+    mean_micros: builtins.str
+    """Output only. Their mean; empty where there are none."""
+    compared_rows: builtins.str
+    """Output only. The rows on which the version before was observed too."""
+    compared_mean_micros: builtins.str
+    """Output only. The mean of the version over those; empty where there are none."""
+    replaced_mean_micros: builtins.str
+    """Output only. The mean of the version before over those; empty where there are none."""
+    rests_on_sha256: builtins.str
+    """Output only. SHA-256 over all that it rests on: of each observation, in order of position, a line
+    with time in microseconds, version, source, sample size and value in nano, spaces between them.
+    """
+    def __init__(
+        self,
+        *,
+        signal: builtins.str = ...,
+        observations: builtins.int = ...,
+        rows: builtins.str = ...,
+        mean_micros: builtins.str = ...,
+        compared_rows: builtins.str = ...,
+        compared_mean_micros: builtins.str = ...,
+        replaced_mean_micros: builtins.str = ...,
+        rests_on_sha256: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["compared_mean_micros", b"compared_mean_micros", "compared_rows", b"compared_rows", "mean_micros", b"mean_micros", "observations", b"observations", "replaced_mean_micros", b"replaced_mean_micros", "rests_on_sha256", b"rests_on_sha256", "rows", b"rows", "signal", b"signal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class JudgedGate(message.Message):
     """The verdict on a gate."""
 
@@ -948,6 +1000,7 @@ class JudgedGate(message.Message):
     GATE_FIELD_NUMBER: builtins.int
     IS_PASSED_FIELD_NUMBER: builtins.int
     CRITERIA_FIELD_NUMBER: builtins.int
+    OBSERVED_FIELD_NUMBER: builtins.int
     gate: JobGate.ValueType
     """Output only. The gate."""
     is_passed: builtins.bool
@@ -956,15 +1009,22 @@ class JudgedGate(message.Message):
     def criteria(self) -> containers.RepeatedCompositeFieldContainer[JudgedCriterion]:
         """Output only. The criteria in their order."""
 
+    @builtins.property
+    def observed(self) -> containers.RepeatedCompositeFieldContainer[ObservedSignal]:
+        """Output only. The ledger's own observations that it rests on, by signal; empty where its gate names
+        none.
+        """
+
     def __init__(
         self,
         *,
         gate: JobGate.ValueType = ...,
         is_passed: builtins.bool = ...,
         criteria: abc.Iterable[JudgedCriterion] | None = ...,
+        observed: abc.Iterable[ObservedSignal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["criteria", b"criteria", "gate", b"gate", "is_passed", b"is_passed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["criteria", b"criteria", "gate", b"gate", "is_passed", b"is_passed", "observed", b"observed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

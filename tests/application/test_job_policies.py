@@ -167,7 +167,9 @@ def test_an_approval_by_a_role_for_another_model_is_found(tmp_path: Path, held_f
     world.grant(SAM.actor, "model-owner", part)
     working = Working.of(world.begin("alpha", "beta", policy=text_with(roles=("model-owner",))))
     job = working.propose("j2", "beta")
-    forged = JobApproved(job="j2", stage="start", role="model-owner", seen=job.evidence_at, note="")
+    forged = JobApproved(
+        job="j2", stage="start", role="model-owner", seen_position=job.evidence_at, note=""
+    )
     links: dict[str, Any] = {"causation_position": job.changed_at, "run_id": job.run_id}
     at = world.forge("jobs/j2", forged, actor=SAM.actor, **links).first_position
     world.close()

@@ -10,7 +10,7 @@ from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
 from tests.support.budgeted import EURO, in_euros, set_budget
 from tests.support.governed import governed
-from tests.support.job_worlds import TWO, Working
+from tests.support.job_worlds import TWO, WATCHING, Working
 from tests.support.shadowed import shadow
 from tests.support.world import (
     ANA,
@@ -143,6 +143,7 @@ def work(world: World) -> None:
     until(world, begin + 6 * HOUR)
     token = working.lease("bad", by=TWO)
     working.take_back(token, "bad", by=TWO, at=begin + 6 * HOUR)
+    watch(world, begin + 6 * HOUR)
     working.propose("open", "ell")
     working.approve("open")
     token = working.lease("open", by=TWO)
@@ -150,6 +151,23 @@ def work(world: World) -> None:
     token = working.lease("open")
     working.record_environment("data_integrity", token, "open")
     working.report("data_integrity", token, "open")
+
+
+def watch(world: World, begin: int) -> None:
+    """Have versions judged by what is observed of them and of the ones before: one stays."""
+    minute = HOUR // 60
+    working = Working.of(world, WATCHING, "watching")
+    for model in ("vee", "wye"):
+        world.register(model)
+        world.deploy(model, "v1", at=begin - DAY)
+        working.observing("v2", f"of-{model}", model=model, at=begin)
+    for model, loss in (("vee", "0.4"), ("wye", "0.45")):
+        for minutes in (1, 9):
+            at = begin + minutes * minute
+            world.observe(
+                (model, "loss", "v2", loss, at, 100), (model, "loss", "v1", "0.43", at, 100)
+            )
+    until(world, begin + 10 * minute)
 
 
 def until(world: World, time: int) -> None:
@@ -189,7 +207,7 @@ def allow(world: World, job: str, euros: int) -> None:
 def put_back(world: World) -> None:
     """Have an earlier version serve again, and a plan propose the other one a period later."""
     period = HOUR // 6
-    begin = START + 29 * DAY + 7 * HOUR + period
+    begin = START + 29 * DAY + 7 * HOUR + 3 * period
     planning = {"planner": "excess/2", "period": "10m", "common": "0%", "min_models": 1}
     planning["steps"] = {"concurrency": 4}
     world.register("zed")

@@ -49,6 +49,26 @@ def pass_what_failed(paper: Paper) -> Found:
     return {("gates.judged", found)}
 
 
+def judge_by_better_observations(paper: Paper) -> Found:
+    """Have a verdict pass what the ledger's own observations do not, in all that it says itself."""
+    found = paper.find(JUDGED, job="of-wye", gate="observation")[0]
+    data = paper.at(found).data
+    data["observed"][0]["compared_mean_micros"] = "420000"
+    criterion = data["criteria"][1]
+    criterion["values"]['compared["loss"]'] = "420000"
+    criterion["sentence"] = (
+        criterion["sentence"].replace("450000", "420000").replace(" not met", " met")
+    )
+    data["is_passed"] = criterion["is_met"] = True
+    return {("gates.observed", found)}
+
+
+def judge_without_observations(paper: Paper) -> Found:
+    found = paper.find(JUDGED, job="of-vee", gate="observation")[0]
+    paper.at(found).data["observed"] = []
+    return {("gates.judged", found)}
+
+
 def use_a_holdout_too_often(paper: Paper) -> Found:
     """Allow one use in every job, of which there are two."""
     places = []
@@ -93,7 +113,7 @@ def expire_before_its_time(paper: Paper) -> Found:
 
 def approve_by_older_evidence(paper: Paper) -> Found:
     found = paper.find("job.approved.v1", job="open")[-1]
-    paper.at(found).data["seen"] -= 1
+    paper.at(found).data["seen_position"] -= 1
     return {("jobs.steps", found)}
 
 
@@ -149,6 +169,8 @@ def cite_another_event(paper: Paper) -> Found:
         deploy_without_a_gate,
         soften_a_criterion,
         pass_what_failed,
+        judge_by_better_observations,
+        judge_without_observations,
         use_a_holdout_too_often,
         propose_by_another_recipe,
         propose_without_a_plan,

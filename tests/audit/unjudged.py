@@ -62,6 +62,14 @@ def worsen_the_evidence(paper: Paper) -> int:
     return paper.find(JUDGED, job="open")[-1]
 
 
+def choose_what_was_observed(paper: Paper) -> int:
+    """Say that a verdict rests on other observations than those of its window."""
+    found = paper.find(JUDGED, job="of-wye", gate="observation")[0]
+    seen = paper.at(found).data["observed"][0]
+    seen["rests_on_sha256"] = "00" * 32
+    return found
+
+
 def leave_a_verdict_out(paper: Paper) -> int:
     paper.remove(paper.find(JUDGED, job="open")[-1])
     return paper.find(REPORTED, job="open")[-1]
@@ -113,6 +121,7 @@ UNJUDGED: Final[dict[str, Callable[[Paper], int]]] = {
     "jobs.environments": name_no_interpreter,
     "gates.reported": report_under_a_stale_token,
     "gates.judged": worsen_the_evidence,
+    "gates.observed": choose_what_was_observed,
     "jobs.due": leave_a_verdict_out,
     "jobs.deployed": deploy_another_version,
     "jobs.time": leave_an_expiry_out,

@@ -33,6 +33,7 @@ def gate(*criteria: str) -> GatePart:
         ],
         holdout=None,
         approvals=[],
+        signals=[],
         window_seconds=None,
     )
 

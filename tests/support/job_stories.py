@@ -37,7 +37,12 @@ NOW: Final = 1_772_323_200 * SECOND
 
 def gate(name: str, when: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - parts
     """Return a gate that asks for the number `loss`, with a criterion where one is given."""
-    empty: dict[str, Any] = {"holdout": None, "approvals": [], "window_seconds": None}
+    empty: dict[str, Any] = {
+        "holdout": None,
+        "approvals": [],
+        "signals": [],
+        "window_seconds": None,
+    }
     metric = {"name": "loss", "unit": "nano", "meaning": "x", "of": "run"}
     criteria = [{"name": "good", "when": when, "rationale": "x"}] if when else []
     asked = [] if name == "approval" else [metric]
@@ -156,7 +161,7 @@ class Story:
     ) -> str:  # fmt: skip
         known = self.jobs.jobs.get(job)
         newest = 1 if known is None else known.evidence_at
-        given = JobApproved(job=job, stage=stage, role=role, seen=seen or newest, note="")
+        given = JobApproved(job=job, stage=stage, role=role, seen_position=seen or newest, note="")
         return self.add(actor, given)
 
     def deny(self, actor: str, stage: Any = "start", job: str = "j1") -> str:  # noqa: ANN401

@@ -59,6 +59,22 @@ gates:
       - {name: holds, when: 'metrics["loss"] < 100', rationale: It has to hold in service.}
     window: 2h
 """
+WATCHING: Final = (
+    RECIPE[: RECIPE.index("  - gate: observation")].replace("spring", "winter")
+    + """\
+  - gate: observation
+    signals: [loss]
+    criteria:
+      - name: holds
+        when: observed["loss"] <= 500000 && rows["loss"] >= 100
+        rationale: Beyond that the version before was better.
+      - name: better
+        when: compared["loss"] <= replaced["loss"]
+        rationale: It has to be better on the same rows.
+    window: 10m
+"""
+)
+"""The same, whose observation is judged by what the ledger itself observes."""
 
 
 def environment(**stated: Any) -> EnvironmentPart:  # noqa: ANN401 - members
@@ -77,14 +93,15 @@ class Working:
     """A world with an approved recipe, and what is done with jobs in it."""
 
     world: World
+    recipe: str = "monthly"
 
     @classmethod
-    def of(cls, world: World, text: str = RECIPE) -> "Working":
+    def of(cls, world: World, text: str = RECIPE, recipe: str = "monthly") -> "Working":
         """Draft a recipe and have another person approve it."""
         recipes = world.ledger.recipes
-        drafted = recipes.draft(ANA, "monthly", text, "because")
-        recipes.approve(BOB, ChosenRecipe("monthly", drafted.version), "fine")
-        return cls(world)
+        drafted = recipes.draft(ANA, recipe, text, "because")
+        recipes.approve(BOB, ChosenRecipe(recipe, drafted.version), "fine")
+        return cls(world, recipe)
 
     def job(self, name: str = "j1") -> Job:
         return self.world.ledger.jobs.job(name)
@@ -92,7 +109,7 @@ class Working:
     def propose(self, name: str = "j1", model: str = "alpha", **more: Any) -> Job:  # noqa: ANN401
         caller = more.pop("caller", ANA)
         spec = JobSpec(
-            model=model, recipe="monthly", recipe_version=0, job=name,
+            model=model, recipe=self.recipe, recipe_version=0, job=name,
             **({"reason": "it got worse"} | more),
         )  # fmt: skip
         return self.world.ledger.job_proposals.propose(caller, spec)[1]

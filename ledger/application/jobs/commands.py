@@ -17,11 +17,13 @@ from ledger.application.commands import (
     Caller,
     fields_named,
     model_stream,
+    no_erasure_after,
     none_after,
     record_time,
 )
 from ledger.application.jobs.basis import JobBasis
 from ledger.application.jobs.lease_watch import LeaseWatch
+from ledger.application.jobs.observed_windows import ObservedWindows
 from ledger.application.jobs.payments import payment
 from ledger.application.jobs.reader import JobReader
 from ledger.application.jobs.refusals import job_unknown, lease_lost
@@ -95,6 +97,7 @@ class JobCommands:
         self._budgets = budgets
         self._clock = clock
         self._watch = LeaseWatch(clock)
+        self._windows = ObservedWindows(store, info)
         self._turn = threading.Lock()
         self.unit_of_cost = info.unit_of_cost
         self.appender = Appender(store, info.origin)
@@ -116,7 +119,7 @@ class JobCommands:
                     job=job,
                     stage=_stage(known),
                     role=role or _role(known, described.moment),
-                    seen=seen,
+                    seen_position=seen,
                     note=note,
                 )
             described.check(known, data, _WORDS[data.TYPE])
@@ -246,7 +249,7 @@ class JobCommands:
         over = self._watch.over(leased, now) if self._info.clock == "wall" else past
         due: list[tuple[str, Step]] = [(one.name, _expired) for one in over]
         due += [
-            (one.name, lambda known, _: verdict(known))
+            (one.name, lambda known, _: verdict(known, self._windows.of(known)))
             for one in jobs
             if one.state == "observing"
             and one.deployed is not None
@@ -347,6 +350,11 @@ class JobCommands:
         ]
         if any(isinstance(one, GateReported) and one.gate == "holdout" for one in events):
             guards.append(none_after(at, None, GateReported.TYPE))
+        if any(isinstance(one, GateJudged) and one.observed for one in events):
+            guards += [
+                Guard(model_stream(job.model), None, after_position=at),
+                no_erasure_after(at),
+            ]
         return Proposal(additions, guards)
 
 

@@ -195,6 +195,11 @@ class AuthoredGate(Authored):
         default_factory=list
     )
     """The people who approve; for the gate `approval`, and no other."""
+    signals: Annotated[list[_Segment], Entries("", 0, RECIPE_NAMES_MAX)] = Field(
+        default_factory=list
+    )
+    """The signals of which the ledger reads its own observations, for criteria over `observed`,
+    `rows`, `compared` and `replaced`; for the gate `observation`, and no other."""
     window: Annotated[int | None, Duration(1, *bounds(AttemptSeconds))] = Field(
         None, serialization_alias="window_seconds"
     )

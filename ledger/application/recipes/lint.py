@@ -122,6 +122,11 @@ def _lint_gate(reading: RecipeReading, gate: GatePart, path: str) -> None:
                 message = f"no criterion reads {one.name!r}"
                 remedy = "Write a criterion over it, or leave it out if it decides nothing."
                 _warn(reading, here, "METRIC_UNUSED", message, remedy)
+    for index, signal in enumerate(gate.signals):
+        if signal not in names:
+            message = f"no criterion reads {signal!r}"
+            remedy = "Write a criterion over it, or leave it out if it decides nothing."
+            _warn(reading, f"{path}.signals[{index}]", "METRIC_UNUSED", message, remedy)
     if gate.gate in {"representativeness", "candidate", "holdout"} and not gate.samples:
         message = f"the gate {gate.gate} says nothing of sample sizes"
         remedy = "Declare `samples`, and a criterion with the fewest that are enough."

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ledger.audit.assessor import policy_in_force
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
+from ledger.audit.observed_windows import observed_again
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.authority import judged_at
 from ledger.events.decisions import DECISION_TYPES
@@ -35,6 +36,7 @@ from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart
 from ledger.events.recipe_document import GatePart
+from ledger.events.signals import OBSERVED_TYPES
 from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.policy_terms import PolicyTermsError, gates_under
 from ledger.jobs.recipes import use_fault
@@ -218,6 +220,27 @@ def gates_reported(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def gates_judged(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A verdict is what the job's own criteria give for the evidence right before it."""
     return _fault(event, fold) or None
+
+
+@rule("gates.observed", GateJudged.TYPE)
+def gates_observed(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A verdict on a version in service rests on what the ledger holds of its window, all of it."""
+    job = fold.jobs.known.jobs.get(event.name)
+    if job is None or job.state != "observing" or not event.known["observed"]:
+        return None  # another rule's business
+    expected = observed_again(fold, job, event.position - 1)
+    for stated, counted in zip(event.known["observed"], expected, strict=False):
+        differing = sorted(name for name in counted if stated[name] != counted[name])
+        if differing:
+            facts = fold.models.get(f"models/{job.model}")
+            if facts is not None and facts.newest_gone(OBSERVED_TYPES, event.position):
+                return Unchecked("the body of an observation of the model is not there")
+            name = differing[0]
+            return (
+                f"it says that {name} of {stated['signal']} is {stated[name]}, and the ledger's "
+                f"observations give {counted[name]}"
+            )
+    return None
 
 
 def _missing(fold: LedgerState) -> Iterator[tuple[int, str]]:
