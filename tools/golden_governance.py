@@ -30,7 +30,9 @@ scoring:
       baseline: 0.4
       critical: 0.6
       min_buckets: 1
-      rationale: Loss is what the business pays for.
+      rationale:
+        weight: Loss is what the business pays for.
+        thresholds: A guess of the base rate has a loss of 0.6; half of the way there is bad.
 decision:
   rules:
     - id: sustained-loss

@@ -9,7 +9,7 @@ from ledger.compliance.decisions import overrides_table, reason_text
 from ledger.compliance.facts import FactFilter, FactSource, unit_of_cost
 from ledger.compliance.governance_answers import activation_answer, approvals_of
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
-from ledger.compliance.policies import Policies
+from ledger.compliance.policies import Policies, reasons
 from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES, ScoreComputed
@@ -23,8 +23,11 @@ from ledger.governance.answers import told, told_basis
 _NEIGHBOURS: Final = 3
 _OBSERVATIONS_SHOWN: Final = 200
 _NO_RULE: Final = dict.fromkeys(
-    ("weight_ppm", "window_seconds", "baseline", "critical", "breach_ppm", "rationale")
-)
+    (
+        "weight_ppm", "window_seconds", "baseline", "critical", "breach_ppm",
+        "weight_because", "thresholds_because",
+    )
+)  # fmt: skip
 """The caveat for a signal whose policy version is not readable."""
 
 _HISTORICAL: Final = (
@@ -121,7 +124,10 @@ def _signals_table(data: dict[str, Any], policies: Policies) -> Table:
     version = policies.versions.get((data["policy"], data["policy_version"]))
     rules = {}
     if version is not None:
-        rules = {rule["signal"]: rule for rule in version.document["scoring"]["signals"]}
+        rules = {
+            rule["signal"]: rule | {f"{what}_because": why for what, why in reasons(rule).items()}
+            for rule in version.document["scoring"]["signals"]
+        }
     records = (
         {**_NO_RULE, **rules.get(signal, {}), **seen, "signal": signal}
         for signal, seen in sorted(data["environment"]["signals"].items())
@@ -144,7 +150,12 @@ def _signals_table(data: dict[str, Any], policies: Policies) -> Table:
             ("baseline", "decimal", "value that counts as no degradation"),
             ("critical", "decimal", "value that counts as full degradation"),
             ("breach_ppm", "share", "magnitude from which it breaches"),
-            ("rationale", "prose", "the policy's reason for the weight"),
+            ("weight_because", "prose", "the policy's reason for the weight"),
+            (
+                "thresholds_because",
+                "prose",
+                "the policy's reason for baseline, critical and breach",
+            ),
         ),
         records,
     )

@@ -124,8 +124,9 @@ def limits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noq
         name, number, document = version.policy, version.version, version.document
         rationales.append((name, number, "the whole", document["rationale"]))
         rationales += [
-            (name, number, f"signal {rule['signal']}", rule["rationale"])
+            (name, number, f"{what} of signal {rule['signal']}", why)
             for rule in document["scoring"]["signals"]
+            for what, why in policy_folds.reasons(rule).items()
         ]
         rationales += [
             (name, number, f"rule {rule['id']}", rule["rationale"])
@@ -133,7 +134,7 @@ def limits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noq
         ]
     answer.say(
         "The limits that users are told are in ledger/docs/limits.md; the ledger holds "
-        "how each signal is collected and the rationale of every weight and rule."
+        "how each signal is collected and the rationale of every weight, threshold and rule."
     )
     answer.show(
         "signals",

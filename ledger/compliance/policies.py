@@ -18,6 +18,17 @@ _CHANGES_SHOWN: Final = 20
 _ABSENT: Final = object()
 
 
+def reasons(rule: dict[str, Any]) -> dict[str, str]:
+    """Return why a signal of a document has its `weight`, and why its `thresholds`.
+
+    Format policy/1 has one text for both.
+    """
+    found = rule["rationale"]
+    return (
+        dict(found) if isinstance(found, dict) else dict.fromkeys(("weight", "thresholds"), found)
+    )
+
+
 @dataclass(slots=True)
 class Version:
     """One drafted version."""

@@ -76,9 +76,18 @@ class TimedSignalRulePart(SignalRulePart):
     """How often the signal is reported; a version is silent only when it has served longer."""
 
 
+class SignalRationalePart(Part):
+    """Under format `policy/2`: why a signal has its weight, and why its thresholds."""
+
+    weight: Text
+    thresholds: Text
+    """Of baseline, critical, breach and sustain, which are one judgement of what is bad."""
+
+
 class CappedSignalRulePart(TimedSignalRulePart):
     """The same under format `policy/2`, for kernel `bucketed/2`: with a quota for each source."""
 
+    rationale: SignalRationalePart  # type: ignore[assignment]  # frozen: read only
     source_cap: Quantity | None
     """The samples for which one source counts in one bucket; none if it is not limited."""
 

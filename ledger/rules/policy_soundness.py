@@ -7,7 +7,13 @@ of it follows from the document alone; `ledger.rules.policy_grounds` asks what t
 from collections.abc import Iterator
 
 from ledger.events.notation import listed
-from ledger.events.policy_document import NO_TIER, JobsPart, PolicyDocument, SignalRulePart
+from ledger.events.policy_document import (
+    NO_TIER,
+    CappedSignalRulePart,
+    JobsPart,
+    PolicyDocument,
+    SignalRulePart,
+)
 from ledger.kernel.quotas import source_bound
 from ledger.kernel.scoring import Scoring, SignalRule
 from ledger.rules.expression_tree import ExpressionNode
@@ -39,6 +45,7 @@ def unsound_policy(document: PolicyDocument, scoring: Scoring) -> Iterator[Polic
     yield from _unsound_tiers(document)
     yield from _unsound_jobs(getattr(document, "jobs", None))
     yield from _twice(document)
+    yield from _unexplained(document)
 
 
 def _unsound_signal(path: str, rule: SignalRulePart) -> Iterator[PolicyFinding]:
@@ -163,3 +170,46 @@ def _twice(document: PolicyDocument) -> Iterator[PolicyFinding]:
                 message = f"{name!r} is there twice"
                 remedy = "Keep one of the two, or rename it."
                 yield PolicyFinding(f"{whole}[{index}].{field}", "NAME_TWICE", message, remedy)
+
+
+# ---- rationales ----------------------------------------------------------------------------------
+
+_OF_SIGNAL = {
+    "weight": "Say why it counts this much beside the others",
+    "thresholds": "Say why its baseline, critical, breach and sustain lie where they do",
+}
+
+
+def _unexplained(document: PolicyDocument) -> Iterator[PolicyFinding]:
+    """Yield each weight, threshold, rule and criterion without its rationale, and the whole."""
+    if not document.rationale.strip():
+        remedy = "Say what it is to achieve."
+        yield _missing("rationale", "the policy has no rationale", remedy)
+    for index, rule in enumerate(document.scoring.signals):
+        yield from _unexplained_signal(f"scoring.signals[{index}]", rule)
+    for index, each in enumerate(document.decision.rules):
+        if not each.rationale.strip():
+            message = f"rule {each.id!r} has no rationale"
+            yield _missing(f"decision.rules[{index}]", message, "Say what the rule is for.")
+    jobs: JobsPart | None = getattr(document, "jobs", None)
+    for index, one in enumerate(() if jobs is None else jobs.criteria):
+        if not one.rationale.strip():
+            message = f"criterion {one.name!r} has no rationale"
+            yield _missing(f"jobs.criteria[{index}]", message, "Say why this limit.")
+
+
+def _unexplained_signal(path: str, rule: SignalRulePart) -> Iterator[PolicyFinding]:
+    if not isinstance(rule, CappedSignalRulePart):
+        if not rule.rationale.strip():
+            message = f"signal {rule.signal!r} has no rationale"
+            yield _missing(path, message, "Say why it has this weight and these limits.")
+        return
+    for name, why in _OF_SIGNAL.items():
+        if not getattr(rule.rationale, name).strip():
+            message = f"signal {rule.signal!r} has no rationale for its {name}"
+            remedy = f"{why}: `rationale: {{weight: WHY, thresholds: WHY}}`."
+            yield _missing(f"{path}.rationale.{name}", message, remedy)
+
+
+def _missing(path: str, message: str, remedy: str) -> PolicyFinding:
+    return PolicyFinding(path, "RATIONALE_MISSING", message, remedy)

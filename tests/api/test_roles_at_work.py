@@ -29,6 +29,7 @@ from ledger.v1 import (
 )
 from tests.support.audits import audited
 from tests.support.authorities import ALLOWED, ANA, PATHS, Team, bearing, team, told
+from tests.support.explained import explained_text
 from tests.support.served import (
     DAY,
     POLICY,
@@ -162,7 +163,7 @@ def test_a_role_for_one_model_approves_reviews_rejects_and_withdraws_for_that_mo
     found.register("users/of-fares", "staff-40")
     found.grant("users/of-fares", "policy-approver", models=["fares"])
     asking = "governance: {approvals: [{role: policy-approver}], review_every: 1d}\n"
-    text = POLICY.replace("policy/1", "policy/2") + asking
+    text = explained_text(POLICY) + asking
     name = "policies/default/versions/"
     for number in (1, 2):
         draft = policy_service_pb2.DraftPolicyRequest(

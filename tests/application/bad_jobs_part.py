@@ -10,7 +10,7 @@ title: With jobs
 rationale: x
 scoring:
   signals:
-    - {signal: log-loss, baseline: 0.4, critical: 0.6, rationale: x}
+    - {signal: log-loss, baseline: 0.4, critical: 0.6, rationale: {weight: x, thresholds: x}}
 decision:
   rules:
     - {id: bad, when: priority >= 40%, action: INVESTIGATE, tier: none, rationale: x}
@@ -26,8 +26,10 @@ jobs:
 
 # fmt: off
 OF_JOBS: Final = (
+    Bad("a criterion of jobs without a rationale", "RATIONALE_MISSING", 14, 7, "",
+        JOBS.replace("      rationale: x\n", "")),
     Bad("jobs under policy/1", "FORMAT_LACKS", 11, 3, "",
-        JOBS.replace("y/2", "y/1")),
+        JOBS.replace("y/2", "y/1").replace("{weight: x, thresholds: x}", "x")),
     Bad("approvals of jobs in a role that does not exist", "ROLE_UNKNOWN", 12, 14, "",
         JOBS.replace("model-owner", "model-owners")),
     Bad("approvals of jobs that nobody can give", "APPROVERS_TOO_FEW", 12, 34, "",

@@ -19,7 +19,7 @@ title: Governed
 rationale: x
 scoring:
   signals:
-    - {signal: log-loss, baseline: 0.4, critical: 0.6, rationale: x}
+    - {signal: log-loss, baseline: 0.4, critical: 0.6, rationale: {weight: x, thresholds: x}}
 decision:
   rules:
     - {id: bad, when: priority >= 40%, action: INVESTIGATE, tier: one, rationale: x}
@@ -30,7 +30,7 @@ governance:
   approvals:
     - {role: policy-approver, count: 2}
 """
-LAST: Final = "rationale: x}\ndecision"
+LAST: Final = "rationale: {weight: x, thresholds: x}}\ndecision"
 QUOTAS: Final = GOVERNED.replace("scoring:\n", "scoring:\n  kernel: bucketed/2\n")
 RULES: Final = DEFAULT[DEFAULT.index("  rules:\n") : DEFAULT.index("  otherwise:")]
 
@@ -165,10 +165,10 @@ BAD: Final = (
     Bad("101 sources", "VALUE_OUT_OF_RANGE", 24, 23, "sources_needed: 0", "sources_needed: 101"),
     Bad("sources that do not exist", "SOURCES_TOO_FEW", 24, 23,
         "sources_needed: 0", "sources_needed: 3"),
-    Bad("two sources where there is none", "SOURCES_TOO_FEW", 26, 81,
+    Bad("two sources where there is none", "SOURCES_TOO_FEW", 26, 67,
         "      rationale: Loss is what the business pays for.\n",
         ("      rationale: Loss is what the business pays for.\n"
-         "    - {signal: latency, baseline: 0, critical: 1, rationale: x, sources_needed: 2}\n")),
+         "    - {signal: latency, baseline: 0, critical: 1, sources_needed: 2, rationale: x}\n")),
     Bad("100 sources", "SOURCES_TOO_FEW", 24, 23, "sources_needed: 0", "sources_needed: 100"),
     Bad("a signal that the ledger does not know", "EXPRESSION_INVALID", 45, 16,
         "signal: input-stability\n", "signal: input-stabilty\n      # misspelt\n"),
@@ -191,8 +191,20 @@ BAD: Final = (
     Bad("a gain of 11", "VALUE_OUT_OF_RANGE", 8, 16, "impact_gain: 1.0", "impact_gain: 11"),
     Bad("a limit of ten decimals", "DECIMALS_ROUNDED", 13, 17,
         "baseline: 0.40", "baseline: 0.4000000001"),
-    Bad("a weight without a rationale", "RATIONALE_MISSING", 11, 7,
-        "      rationale: Loss is what the business pays for.\n", ""),
+    Bad("a weight without a rationale", "RATIONALE_MISSING", 6, 67, "",
+        GOVERNED.replace("{weight: x, thresholds: x}", "{thresholds: x}")),
+    Bad("thresholds without a rationale", "RATIONALE_MISSING", 6, 67, "",
+        GOVERNED.replace("{weight: x, thresholds: x}", "{weight: x}")),
+    Bad("thresholds with an empty rationale", "RATIONALE_MISSING", 6, 91, "",
+        GOVERNED.replace("thresholds: x}", "thresholds: ' '}")),
+    Bad("one rationale for a weight and its thresholds", "RATIONALE_MISSING", 6, 67, "",
+        GOVERNED.replace("{weight: x, thresholds: x}", "x")),
+    Bad("a rationale of something else", "KEY_UNKNOWN", 25, 18,
+        "rationale: Loss is what", "rationale: {wieght: x}\n      # Loss is what"),
+    Bad("a rationale in a list", "VALUE_TYPE", 25, 18,
+        "rationale: Loss is what", "rationale: [x]\n      # Loss is what"),
+    Bad("two rationales under policy/1", "FORMAT_LACKS", 25, 18,
+        "rationale: Loss is what", "rationale: {weight: x, thresholds: x}\n      # Loss is what"),
     Bad("an unknown procedure", "WORD_UNKNOWN", 34, 14,
         "decision:\n", "decision:\n  procedure: rules/3\n"),
     Bad("a cool-down without its unit", "SPAN_INVALID", 34, 14, "cool_down: 24h", "cool_down: 24"),
@@ -305,6 +317,7 @@ BAD: Final = (
         GOVERNED + "  review_every: 90\n"),
     Bad("excess/2 under policy/1", "FORMAT_LACKS", 13, 21, "",
         GOVERNED[: GOVERNED.index("governance")].replace("y/2", "y/1").replace(", next: two", "")
+        .replace("{weight: x, thresholds: x}", "x")
         + "planning: {planner: excess/2, loss_signal: log-loss}\n"),
     Bad("a candidate test under excess/1", "PLANNER_LACKS", 16, 68, "",
         GOVERNED + "planning: {planner: excess/1, loss_signal: log-loss, rest_periods: 2}\n"),
@@ -313,12 +326,12 @@ BAD: Final = (
     Bad("half a percent point more than all", "VALUE_OUT_OF_RANGE", 16, 49, "",
         GOVERNED + "planning: {loss_signal: log-loss, reuse_margin: 100.5%}\n"),
     Bad("a quota under a kernel that has none", "SOURCE_CAP_UNUSED", 6, 68, "",
-        GOVERNED.replace(LAST, "source_cap: 9, rationale: x}\ndecision")),
+        GOVERNED.replace(LAST, "source_cap: 9, " + LAST)),
     Bad("a kernel with quotas under policy/1", "FORMAT_LACKS", 6, 11, "bucketed/1", "bucketed/2"),
     Bad("a quota that limits nothing", "SOURCE_CAP_IDLE", 7, 68, "",
-        QUOTAS.replace(LAST, "source_cap: 9, rationale: x}\ndecision")),
+        QUOTAS.replace(LAST, "source_cap: 9, " + LAST)),
     Bad("a quota that one source overcomes", "SOURCE_ALONE_SUSTAINS", 7, 87, "",
-        QUOTAS.replace(LAST, "source_cap: 9, sources_needed: 2, rationale: x}\ndecision")),
+        QUOTAS.replace(LAST, "source_cap: 9, sources_needed: 2, " + LAST)),
     *OF_RULES,
     *OF_JOBS,
 )

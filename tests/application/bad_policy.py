@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from tests.application.policy_texts import DEFAULT
+from tests.support.explained import explained_text
 
 KNOWN: Final = ("input-stability", "latency", "log-loss")
 APPROVERS: Final = {
@@ -24,7 +25,6 @@ ADVICE: Final = {
     "LOSS_NOT_SCORED",
     "MEANING_CHANGED",
     "PLAN_ADMITS_NOTHING",
-    "RATIONALE_MISSING",
     "RULES_MISSING",
     "SOURCES_NOT_FOUND",
     "TIER_UNUSED",
@@ -53,6 +53,6 @@ class Bad(NamedTuple):
     @property
     def newest(self) -> str:
         """The text under the newest format, but of what only the first one lacks."""
-        if self.code == "FORMAT_LACKS":
+        if self.code == "FORMAT_LACKS" or "format: policy/1" not in self.text:
             return self.text
-        return self.text.replace("format: policy/1", "format: policy/2")
+        return explained_text(self.text)

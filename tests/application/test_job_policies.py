@@ -15,6 +15,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.authority import GrantScopePart
 from ledger.events.jobs import JobApproved, JobProposed
 from tests.support.audits import audited
+from tests.support.explained import explained
 from tests.support.job_worlds import Working
 from tests.support.staffed import KIM, SAM, Governed
 from tests.support.world import World, policy_text, reason_of
@@ -29,7 +30,7 @@ BETTER = {
 
 def text_with(*criteria: dict[str, str], roles: tuple[str, ...] = ()) -> str:
     asked = {"criteria": list(criteria), "approvals": [{"role": role} for role in roles]}
-    return json.dumps(json.loads(policy_text()) | {"format": "policy/2", "jobs": asked})
+    return json.dumps(explained(json.loads(policy_text())) | {"jobs": asked})
 
 
 def working_under(tmp_path: Path, text: str) -> Working:

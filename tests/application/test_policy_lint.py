@@ -18,6 +18,7 @@ from ledger.application.policies.source_bounds import told_bounds
 from ledger.application.policies.text import digest, parse
 from ledger.events.policy_document import PolicyDocumentV3
 from ledger.events.signals import SignalDefined
+from tests.application.bad_policy import Bad
 from tools import golden_governance
 
 DEFAULT = (Path(__file__).parent / "default_policy.yaml").read_text(encoding="utf-8")
@@ -294,6 +295,7 @@ def test_a_governed_policy_has_its_defaults_where_it_says_nothing() -> None:
 
 def test_format_1_has_no_governance() -> None:
     assert _errors(GOVERNED.replace("policy/2", "policy/1")) == [
+        "scoring.signals[0].rationale: policy/1 has one text for weight and thresholds",
         "tiers[0].next: policy/1 has no tier after a tier",
         "governance: policy/1 has no governance",
     ]
@@ -381,9 +383,9 @@ def test_format_2_refuses_tiers_that_lead_nowhere_or_back() -> None:
 
 def test_approvals_of_a_year_and_emergencies_of_90_days_are_the_longest() -> None:
     longest = "governance: {approval_valid: 366d, ratify_within: 90d}\n"
-    assert lint(DEFAULT.replace("policy/1", "policy/2") + longest).problems == ()
+    assert lint(Bad("", "", 0, 0, "", DEFAULT + longest).newest).problems == ()
 
 
 def test_tasks_of_a_year_and_reviews_every_three_are_the_longest() -> None:
     longest = "governance: {investigate_within: 366d, adjust_within: 366d, review_every: 1098d}\n"
-    assert lint(DEFAULT.replace("policy/1", "policy/2") + longest).problems == ()
+    assert lint(Bad("", "", 0, 0, "", DEFAULT + longest).newest).problems == ()

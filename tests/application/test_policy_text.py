@@ -230,7 +230,9 @@ def signal_rules(
         "sample_cap": draw(st.integers(1, PPM)),
         "prior_samples": draw(st.integers(1, PPM)),
         "sources_needed": draw(st.integers(0, 100)),
-        "rationale": draw(prose),
+        "rationale": (
+            draw(prose) if kernel is None else {"weight": draw(prose), "thresholds": draw(prose)}
+        ),
     }
 
 

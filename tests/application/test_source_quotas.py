@@ -13,6 +13,7 @@ from ledger.application.commands import Caller
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.events.canonical import encode
+from tests.support.explained import explained
 from tests.support.world import DAY, HOUR, START, World, policy_text, rule, signal_rule
 
 HONEST = ("a", "b", "c")
@@ -22,8 +23,7 @@ RULES = [rule("bad", "priority >= 300000", hold="priority >= 200000")]
 def policy(*, is_capped: bool) -> str:
     """Return a policy of format policy/2, with quotas or without."""
     signal = signal_rule(sources_needed=3, source_cap=10, breach=0.5, transient=0.2)
-    document = json.loads(policy_text(rules=RULES, signals=[signal]))
-    document["format"] = "policy/2"
+    document = explained(json.loads(policy_text(rules=RULES, signals=[signal])))
     document["scoring"]["kernel"] = "bucketed/2"
     if not is_capped:
         document["scoring"]["signals"][0] |= {"sources_needed": 0, "source_cap": None}

@@ -117,7 +117,7 @@ def test_a_first_policy_takes_the_hints_of_standards_where_there_is_no_history()
     text = fit_policy({}, known)
     rules = {rule.signal: rule for rule in parse(text).scoring.signals}
     assert (rules["psi"].baseline, rules["psi"].critical) == ("0.05", "0.25")
-    assert "the hints of the standard psi, version 1" in rules["psi"].rationale
+    assert "the hints of the standard psi, version 1" in str(rules["psi"].rationale)
     assert not lint(text, LintFleet(known)).problems
     assert "psi: by the hints of the standard that it adopts." in text
 
@@ -129,8 +129,8 @@ def test_history_wins_over_hints_signal_by_signal() -> None:
     rules = {
         one.signal: one for one in parse(fit_policy({"log-loss": seen}, known)).scoring.signals
     }
-    assert "From 40 observations" in rules["log-loss"].rationale
-    assert "hints of the standard" in rules["psi"].rationale
+    assert "From 40 observations" in str(rules["log-loss"].rationale)
+    assert "hints of the standard" in str(rules["psi"].rationale)
 
 
 def test_an_estimate_weighs_half_and_schedules_nothing_by_itself() -> None:

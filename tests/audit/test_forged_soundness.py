@@ -148,6 +148,13 @@ UNSOUND: Final[dict[str, tuple[str, Change]]] = {
         "SILENCE_BELOW_INTERVAL", evaluation(interval_seconds=60, silence_seconds=59),
     ),
     "a silence of two years": ("SPAN_TOO_LONG", evaluation(silence_seconds=732 * 86_400)),
+    "a weight without a reason": (
+        "RATIONALE_MISSING", signal(rationale={"weight": " ", "thresholds": "x"}),
+    ),
+    "thresholds without a reason": (
+        "RATIONALE_MISSING", signal(rationale={"weight": "x", "thresholds": ""}),
+    ),
+    "a rule without a reason": ("RATIONALE_MISSING", rule(rationale="")),
     "a tier that nobody declared": ("TIER_UNDECLARED", decision(error_tier="board")),
     "tiers in a circle": ("TIER_CYCLE", tiers(("a", "b"), ("b", "a"))),
     "a tier twice": ("NAME_TWICE", tiers(("a", "none"), ("a", "none"))),

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.client.jobs import ReportedEvidence
 from tests.cli.conftest import Run, against
+from tests.support.explained import explained_text
 from tests.support.job_worlds import RECIPE
 from tests.support.live_fleet import POLICY, furnish
 from tests.support.served import Served, serving
@@ -115,9 +116,7 @@ def test_a_job_is_denied_and_one_in_progress_names_its_executor(served: Served, 
 
 
 def test_a_proposal_says_which_roles_are_to_approve_and_how_to(tmp_path: Path) -> None:
-    asking = POLICY.replace("policy/1", "policy/2") + (
-        "jobs: {approvals: [{role: model-owner, count: 2}]}\n"
-    )
+    asking = explained_text(POLICY) + ("jobs: {approvals: [{role: model-owner, count: 2}]}\n")
     with serving(tmp_path) as served:
         served.create()
         with served.client(actor="users/ana") as client:

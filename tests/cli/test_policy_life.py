@@ -201,8 +201,10 @@ def test_a_draft_says_the_command_by_which_it_goes_on(people: Run, tmp_path: Pat
 
 def test_a_strict_draft_refuses_warnings(people: Run, tmp_path: Path) -> None:
     path = tmp_path / "doubtful.json"
-    path.write_text(governed_text((APPROVER, 2)).replace('"for tests"', '""'))
+    path.write_text(
+        governed_text((APPROVER, 2)).replace('"half_life": "4d"', '"half_life": "400d"')
+    )
     line = ("policy", "draft", "main", str(path), *BECAUSE, "--actor", AUTHOR)
     ran = people(*line, "--strict")
-    assert (ran.code, "rationale: the policy has no rationale" in ran.err) == (1, True)
-    assert "[RATIONALE_MISSING]" in people(*line).err
+    assert (ran.code, "half_life: is too long" in ran.err) == (1, True)
+    assert "[HALF_LIFE_TOO_LONG]" in people(*line).err

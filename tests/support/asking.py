@@ -9,12 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from ledger.client import LedgerClient
+from tests.support.explained import explained_text
 from tests.support.live_fleet import POLICY, START, furnish
 from tests.support.served import Served, serving
 
 MODELS = ("fares", "hotels")
 ASKING = (
-    POLICY.replace("policy/1", "policy/2")
+    explained_text(POLICY)
     .replace("action: SCHEDULE_RETRAINING, tier: ds", "action: INVESTIGATE, tier: ds")
     .replace(
         "tiers: [{name: ds, route: mail, acknowledge: 24h}]",

@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from tests.support.explained import explained
+
 
 def governed(text: str, tiers: Sequence[dict[str, Any]] | None = None, **part: object) -> str:
     """Return a policy's text under format policy/2, with this governance."""
-    document = json.loads(text)
+    document = explained(json.loads(text))
     on_call = {"name": "on-call", "route": "phone", "acknowledge": "4h"}
     first = {"name": "ds", "route": "mail", "acknowledge": "24h", "next": "on-call"}
     chosen = [first, on_call] if tiers is None else list(tiers)
-    return json.dumps(document | {"format": "policy/2", "governance": part, "tiers": chosen})
+    return json.dumps(document | {"governance": part, "tiers": chosen})

@@ -18,6 +18,7 @@ from ledger.events.authority import (
 )
 from ledger.events.policies import ScopePart
 from ledger.storage.records import AppendResult
+from tests.support.explained import explained
 from tests.support.world import EVERYWHERE, World, policy_text
 
 ROOT: Final = Caller("users/root")
@@ -43,8 +44,7 @@ APPROVER: Final = "policy-approver"
 
 def governed_text(*approvals: tuple[str, int], title: str = "Test", **governance: object) -> str:
     """Return a policy of format policy/2 that asks for approvals of what follows it."""
-    document: dict[str, Any] = json.loads(policy_text())
-    document["format"], document["title"] = "policy/2", title
+    document = explained(json.loads(policy_text())) | {"title": title}
     asked = [{"role": role, "count": count} for role, count in approvals]
     document["governance"] = {"approvals": asked, **governance}
     return json.dumps(document)

@@ -51,6 +51,11 @@ def _mapping(model: type[Authored], stored: Mapping[str, Any]) -> Iterator[str]:
 def _value(name: str, unit: Unit, value: Stored, *, may_be_null: bool) -> Iterator[str]:
     if value is None and not (isinstance(unit, Share) and unit.is_optional):
         return
+    if isinstance(value, dict):
+        yield f"{name}:"
+        for key, text in value.items():
+            yield from _indented(_value(key, unit, text, may_be_null=False))
+        return
     text = unit.write(value)
     if not unit.IS_VERBATIM:
         yield f"{name}: {text}"

@@ -32,7 +32,7 @@ from ledger.events.values import (
     format_decimal,
 )
 
-Stored = str | int | bool | None
+Stored = str | int | bool | dict[str, str] | None
 Schema = dict[str, Any]
 
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})  # what YAML calls null
@@ -263,7 +263,10 @@ class Share(Unit):
 
     def write(self, value: Stored) -> str:
         """Return the share as per cent, a factor as a decimal."""
-        return "none" if value is None else self._spelled(int(value))
+        if value is None:
+            return "none"
+        assert isinstance(value, int)
+        return self._spelled(value)
 
     def _spelled(self, value: int, /) -> str:
         return format_decimal(value * 1_000) if self.is_factor else share(value)

@@ -21,7 +21,7 @@ from ledger.application.documents.units import (
     bounds,
 )
 from ledger.application.policies.authored_planning import AuthoredPlanning
-from ledger.application.policies.units import Expression, SignalValue
+from ledger.application.policies.units import Expression, SignalRationale, SignalValue
 from ledger.events.base import Ppm
 from ledger.events.gate_names import GateName
 from ledger.events.policy_document import (
@@ -121,8 +121,11 @@ class AuthoredSignal(Authored):
         description="How often the signal is reported, for rules that look for silence; one "
         "bucket if left out. Procedure rules/2 only.",
     )
-    rationale: _Text = ""
-    """Why this weight and these limits."""
+    rationale: Annotated[str | dict[str, str], SignalRationale(TEXT_CHARS_MAX)] = Field(
+        "",
+        description="Why this `weight`, and why these `thresholds`: baseline, critical, breach and "
+        "sustain. A mapping of the two; in format policy/1 one text.",
+    )
 
 
 class AuthoredScoring(Authored):
@@ -321,6 +324,9 @@ class AuthoredPolicy(Authored):
         else:
             governance = self.governance or AuthoredGovernance()
             stored["governance"] = governance.model_dump(by_alias=True)
+            for signal in stored["scoring"]["signals"]:
+                if isinstance(signal["rationale"], str):
+                    signal["rationale"] = {"weight": signal["rationale"], "thresholds": ""}
             for tier in stored["tiers"]:
                 tier["next"] = NO_TIER if tier["next"] is None else tier["next"]
         return DOCUMENTS[self.format, self.decision.procedure].model_validate(stored)

@@ -26,7 +26,7 @@ from ledger.application.policies.authoring import (
     AuthoredSignal,
     AuthoredTier,
 )
-from ledger.application.policies.units import Expression
+from ledger.application.policies.units import Expression, SignalRationale
 from ledger.events.notation import counted, percent
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.values import PPM, parse_decimal
@@ -123,7 +123,9 @@ def _mapping(
         if unit is not None:
             stored = field.serialization_alias or name
             values = before.get(stored), after.get(stored)
-            if values[0] != values[1]:
+            if isinstance(unit, SignalRationale):
+                yield from _reasons(values, place.field(name), place)
+            elif values[0] != values[1]:
                 yield _value(model, name, unit, (before, after), place)
             continue
         assert part is not None, "what is no single value is a mapping or a list of them"
@@ -138,6 +140,21 @@ def _mapping(
             elif (old is None) != (new is None):
                 verb: ChangeKind = "added" if old is None else "removed"
                 yield PolicyChange(inner.path, verb, "", "", f"{name} is {verb}")
+
+
+def _reasons(values: tuple[Stored, Stored], path: str, place: _Place) -> Iterator[PolicyChange]:
+    """Yield the differences of two rationales of a signal: of its weight, and of its thresholds."""
+    old, new = (
+        each if isinstance(each, dict) else dict.fromkeys(SignalRationale.PARTS, str(each))
+        for each in values
+    )
+    for name in SignalRationale.PARTS:
+        if old[name] != new[name]:
+            said = f"rationale of the {name} of {place.called} is rewritten"
+            change = PolicyChange(
+                f"{path}.{name}", "changed", old[name], new[name], said, is_text=True
+            )
+            yield change
 
 
 _CALLED: Final = {"scoring": "", "decision": "", "otherwise": "otherwise"}

@@ -134,24 +134,15 @@ def _advise_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
                 message = f"{shown(written)} has more than 9 decimals and is rounded to {kept}"
                 remedy = "Write it so if that is exact enough."
                 _warn(reading, f"{path}.{name}", "DECIMALS_ROUNDED", message, remedy)
-        if not rule.rationale.strip():
-            message = f"signal {rule.signal!r} has no rationale"
-            remedy = "Say why it has this weight and these limits."
-            _warn(reading, path, "RATIONALE_MISSING", message, remedy)
 
 
 def _advise_rest(reading: PolicyReading, document: PolicyDocument) -> None:
-    """Warn of rules, tiers, planning and rationale that do not serve the rest of the policy."""
+    """Warn of rules, tiers and planning that do not serve the rest of the policy."""
     planning, decision = document.planning, document.decision
     if not decision.rules:
         message = f"without rules every model gets {decision.otherwise_action}"
         remedy = "Add a rule for what calls for action."
         _warn(reading, "decision.rules", "RULES_MISSING", message, remedy)
-    for index, rule in enumerate(decision.rules):
-        if not rule.rationale.strip():
-            message = f"rule {rule.id!r} has no rationale"
-            remedy = "Say what the rule is for."
-            _warn(reading, f"decision.rules[{index}]", "RATIONALE_MISSING", message, remedy)
     used = {tier for _, tier in tiers_used(document)}
     for index, one in enumerate(document.tiers):
         if one.name not in used:
@@ -168,6 +159,3 @@ def _advise_rest(reading: PolicyReading, document: PolicyDocument) -> None:
             message = "no rule schedules retraining, so no plan can admit a model"
             remedy = "Add such a rule, or use `all`."
             _warn(reading, "planning.candidates", "PLAN_ADMITS_NOTHING", message, remedy)
-    if not document.rationale.strip():
-        message = "the policy has no rationale"
-        _warn(reading, "rationale", "RATIONALE_MISSING", message, "Say what it is to achieve.")

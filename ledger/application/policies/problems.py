@@ -93,7 +93,7 @@ MEANING: Final[dict[str, str]] = {
     "MIN_BUCKETS_BEYOND_WINDOW": "more buckets are needed than the window has",
     "PLAN_ADMITS_NOTHING": "no rule schedules what plans choose from",
     "PRIORITY_NEVER_MOVES": "`max_priority_step` of 0% keeps the first priority for good",
-    "RATIONALE_MISSING": "a policy, a signal's weight and thresholds, or a rule without its reason",
+    "RATIONALE_MISSING": "a policy, weight, threshold, rule or criterion without its reason",
     "RETRAINS_ALWAYS": "every model is retrained, in need or not",
     "ROLE_UNKNOWN": "approvals in a role that the ledger does not have",
     "RULE_NEVER_TRUE": "the condition contradicts itself or the range of a variable",

@@ -24,6 +24,7 @@ from ledger.application.policies.authoring import (
 )
 from ledger.application.policies.text import to_text
 from ledger.errors import invalid_field
+from ledger.events.notation import share
 from ledger.events.signals import SignalDefined
 from ledger.events.standard_signals import adopted_by
 from ledger.events.values import PPM, format_decimal, parse_decimal
@@ -181,12 +182,14 @@ def rule_of(
     """Return a signal's rule.
 
     `samples`: what an observation counts for at most, and what makes it half believed.
+    `rationale`: why its limits.
     """
     bucket = next((size for size in _BUCKETS if size >= gap_seconds), _BUCKETS[-1])
+    weight = _WEIGHTS[defined.kind] // (1 if _is_realised(defined) else 2)
     cap, prior = (min(max(count, 1), _SAMPLES_MAX) for count in samples)
     return AuthoredSignal(
         signal=defined.signal,
-        weight=_WEIGHTS[defined.kind] // (1 if _is_realised(defined) else 2),
+        weight=weight,
         baseline=format_decimal(limits[0]),
         critical=format_decimal(limits[1]),
         bucket=bucket,
@@ -195,7 +198,18 @@ def rule_of(
         sample_cap=cap,
         prior_samples=prior,
         reports_every=min(max(gap_seconds, 1), bucket * _WINDOW_BUCKETS),
-        rationale=rationale,
+        rationale={"weight": _why(defined, weight), "thresholds": rationale},
+    )
+
+
+def _why(defined: SignalDefined, weight: int) -> str:
+    """Return why a signal has its weight."""
+    if weight == PPM:
+        return f"Kind {defined.kind}: what is lost itself, so it counts in full."
+    estimate = "" if _is_realised(defined) else ", half of what it is for one that was realised"
+    return (
+        f"Kind {defined.kind}{estimate}: it hints at a loss and is none, so it counts "
+        f"{share(weight)} of what a loss does."
     )
 
 

@@ -127,6 +127,11 @@ def _check_format(reading: PolicyReading, policy: AuthoredPolicy) -> None:
     if policy.jobs is not None:
         message = f"{POLICY_1} asks nothing of jobs"
         reading.report("jobs", "FORMAT_LACKS", message, remedy)
+    for index, rule in enumerate(policy.scoring.signals):
+        if not isinstance(rule.rationale, str):
+            message = f"{POLICY_1} has one text for weight and thresholds"
+            path = f"scoring.signals[{index}].rationale"
+            reading.report(path, "FORMAT_LACKS", message, remedy)
     for index, tier in enumerate(policy.tiers):
         if tier.next is not None:
             message = f"{POLICY_1} has no tier after a tier"

@@ -1,13 +1,22 @@
-"""The units that policies alone have: conditions of rules, and values of signals.
+"""The units that policies alone have: conditions of rules, values of signals, and their reasons.
 
 A signal's limits are rounded at 9 decimals like the values that are held against them, and lint
 says so.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.application.documents.units import FreeText, Schema, Stored, Unit
+from ledger.application.documents.source import Mapping, Scalar
+from ledger.application.documents.units import (
+    NULLS,
+    FreeText,
+    RefusedValueError,
+    Schema,
+    Stored,
+    Unit,
+)
 from ledger.events.notation import scaled, shown
 from ledger.events.values import WHOLE_DIGITS, nearest_decimal
 from ledger.rules.expressions import ExpressionError, compile_expression
@@ -64,3 +73,42 @@ class SignalValue(Unit):
         """Return number and decimal text as alternatives."""
         pattern = rf"^-?[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{_PLACES_READ}}})?$"
         return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": pattern}]}
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRationale(FreeText):
+    """Why a signal counts as it does: one text, or one for its weight and one for its thresholds.
+
+    A text alone is for both under format policy/1, and for the weight under policy/2.
+    """
+
+    PARTS = ("weight", "thresholds")
+
+    def write(self, value: Stored) -> str:
+        """Return the text, or both in one line."""
+        if not isinstance(value, dict):
+            return str(value)
+        return ", ".join(f"{name}: {json.dumps(value[name], ensure_ascii=False)}" for name in value)
+
+    def schema(self) -> Schema:
+        """Return one text and a mapping of two as alternatives."""
+        text = FreeText.schema(self)
+        parts = dict.fromkeys(self.PARTS, text)
+        mapping = {"type": "object", "properties": parts, "additionalProperties": False}
+        return {"anyOf": [mapping, text]}
+
+    def _read_node(self, node: object) -> Stored:
+        if isinstance(node, dict):  # as code states it
+            return node
+        if not isinstance(node, Mapping):
+            return FreeText._read_node(self, node)  # noqa: SLF001 - as it is read there
+        found = dict.fromkeys(self.PARTS, "")
+        for key, value in node.entries:
+            if key.text not in found:
+                message = f"has no {key.text}, but {' and '.join(self.PARTS)}"
+                raise RefusedValueError("KEY_UNKNOWN", message)
+            if not isinstance(value, Scalar):
+                raise RefusedValueError("VALUE_TYPE", f"expected a text for {key.text}")
+            is_left_out = value.is_plain and value.text in NULLS
+            found[key.text] = "" if is_left_out else self.read(value.text)
+        return found
