@@ -89,6 +89,8 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {
         "COLUMNS": "100",
         "HOME": str(folder),
+        # A count of refusals would move the positions of a page that takes longer than a minute.
+        "LEDGER_REFUSALS__SECONDS": "3600",
         "NO_COLOR": "1",
         "PATH": f"{folder / 'bin'}{os.pathsep}{kept['PATH']}",
         "PYTHONPATH": str(ROOT),
