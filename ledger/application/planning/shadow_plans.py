@@ -83,11 +83,12 @@ class ShadowPlanning:
             real.budget_micros, real.budget_cap_micros,
         )  # fmt: skip
 
+        decided = self.reader.last_actions(shadow.position, request.as_of)
+
         def action(history: History) -> Action:
             if not _has(shadow, history):
                 return fleet.action(history.model)
-            decided = self.reader.history(history, shadow.position).decision
-            return decided.data.action if decided else "NO_ACTION"
+            return decided.get(history.model, "NO_ACTION")
 
         price = self._price_before(shadow, planned_for.policy, request)
         members = ranked(request, fleet, action, price)
