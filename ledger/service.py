@@ -385,7 +385,7 @@ class Service:
             accounts = Accounts(self.store, ledger.info, parts, self.clock, seconds)
             begun.callback(accounts.stop)  # once nothing is done by itself any more
             accounts.start(self._workers)
-        begun.callback(ledger.governor.stop)
+        begun.callback(ledger.stop)
         ledger.governor.start(self._workers)
         begun.callback(follower.stop)
         begun.callback(ledger.attestation.stop)

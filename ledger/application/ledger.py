@@ -38,6 +38,7 @@ from ledger.application.lineage.documents import RunDocuments
 from ledger.application.lineage.reader import LineageReader
 from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
+from ledger.application.planning.operations import PlanOperations
 from ledger.application.planning.plans import Planning
 from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import PolicyCache
@@ -91,6 +92,7 @@ class LedgerApplication:
         self.plans = PlanCommands(
             store, info, self.fleet, self.histories, planning, shadow_planning, clock
         )
+        self.plan_operations = PlanOperations(clock)
         self.replayer = Replayer(store.events, info.origin, self.histories, shadow_planning)
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
         events, origin = store.events, info.origin
@@ -146,3 +148,8 @@ class LedgerApplication:
         """Return a fresh evaluator that follows from the present head on."""
         position = self.log.head().position
         return Evaluator(self._store, self.info, self.histories, self._clock, position)
+
+    def stop(self) -> None:
+        """End what is done by itself: the governor's turns, and plans in the making."""
+        self.plan_operations.stop()
+        self.governor.stop()

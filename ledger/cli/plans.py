@@ -1,5 +1,6 @@
 """`decision-ledger plan …`."""
 
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from ledger.cli import output, values
 from ledger.cli.session import session
 from ledger.events import notation
 from ledger.operations.failures import MisuseError
+from ledger.operations.plans import made_plan
 
 if TYPE_CHECKING:
     from ledger.client.enums import PlanOutcome
@@ -46,9 +48,18 @@ def make(
     cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
     if cap is not None and held > cap:
         raise MisuseError(f"--budget: {budget} is more than --budget-cap, {budget_cap}.")
-    made = chosen.client.make_plan(
-        held, budget_cap_micros=cap, policy=policy, plan=plan, second_to=second_to
-    )
+    with output.progress("Planning") as move:
+        made = made_plan(
+            chosen.client,
+            held,
+            budget_cap_micros=cap,
+            policy=policy,
+            plan=plan,
+            second_to=second_to,
+            clock=chosen.clock,
+            wait=time.sleep,
+            move=move,
+        )
     chosen.show(made, _told(made.plan, chosen.unit_of_cost))
 
 

@@ -188,6 +188,27 @@ class MadePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanOperation:
+    """A plan in the making; `appended` and `plan` once it is done."""
+
+    name: str
+    done: bool
+    models: int
+    """0 until they are counted."""
+    models_read: int
+    models_ranked: int
+    appended: Appended | None
+    plan: Plan | None
+
+    @property
+    def made(self) -> MadePlan:
+        """The plan as recorded, of one that is done."""
+        assert self.appended is not None, "it is not done"
+        assert self.plan is not None, "it is not done"
+        return MadePlan(self.appended, self.plan)
+
+
+@dataclass(frozen=True, slots=True)
 class ComparedVersion:
     """An earlier version held against the one in service; sums are those of the planner."""
 

@@ -9,6 +9,7 @@ from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from ledger.v1 import append_pb2 as append_pb2
 from ledger.v1 import decision_pb2 as decision_pb2
 import builtins as builtins
 import sys
@@ -463,5 +464,53 @@ class ComparedVersion(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["adv", b"adv", "advantage_ppm", b"advantage_ppm", "den", b"den", "model_version", b"model_version", "n", b"n"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlanOperation(message.Message):
+    """A plan in the making. Its time goes into reading the observations of each model."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DONE_FIELD_NUMBER: builtins.int
+    MODELS_FIELD_NUMBER: builtins.int
+    MODELS_READ_FIELD_NUMBER: builtins.int
+    MODELS_RANKED_FIELD_NUMBER: builtins.int
+    APPENDED_FIELD_NUMBER: builtins.int
+    PLAN_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Output only. Its resource name. Format: `planOperations/{operation}`."""
+    done: builtins.bool
+    """Output only. Whether it is over: `appended` and `plan` are set then."""
+    models: builtins.int
+    """Output only. The number of models to plan for; 0 until they are counted."""
+    models_read: builtins.int
+    """Output only. How many of them were read."""
+    models_ranked: builtins.int
+    """Output only. How many of them were ranked."""
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where the plan is recorded."""
+
+    @builtins.property
+    def plan(self) -> Plan:
+        """Output only. The plan, whole."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        done: builtins.bool = ...,
+        models: builtins.int = ...,
+        models_read: builtins.int = ...,
+        models_ranked: builtins.int = ...,
+        appended: append_pb2.Appended | None = ...,
+        plan: Plan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "done", b"done", "models", b"models", "models_ranked", b"models_ranked", "models_read", b"models_read", "name", b"name", "plan", b"plan"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

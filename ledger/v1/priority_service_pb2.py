@@ -29,7 +29,7 @@ from ledger.v1 import priority_pb2 as ledger_dot_v1_dot_priority__pb2
 from ledger.v1 import projection_pb2 as ledger_dot_v1_dot_projection__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ledger/v1/priority_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x14ledger/v1/plan.proto\x1a\x18ledger/v1/priority.proto\x1a\x1aledger/v1/projection.proto\"\xba\x02\n\x15ListPrioritiesRequest\x12\x18\n\x0e\x61s_of_position\x18\x01 \x01(\x03H\x00\x12\x30\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x18\n\x0esince_position\x18\x03 \x01(\x03H\x01\x12\x30\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12*\n\x08order_by\x18\x05 \x01(\x0e\x32\x18.ledger.v1.PriorityOrder\x12\x0e\n\x06ledger\x18\x06 \x01(\t\x12\x14\n\x0cmin_position\x18\x07 \x01(\x03\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05\x61s_ofB\x07\n\x05since\"\xc9\x01\n\x16ListPrioritiesResponse\x12\'\n\npriorities\x18\x01 \x03(\x0b\x32\x13.ledger.v1.Priority\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12/\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04left\x18\x05 \x03(\x0b\x32\x1c.ledger.v1.PriorityDeparture\"@\n\x16WatchPrioritiesRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"u\n\x17WatchPrioritiesResponse\x12$\n\x07\x63hanged\x18\x01 \x03(\x0b\x32\x13.ledger.v1.Priority\x12\x0f\n\x07removed\x18\x02 \x03(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x11\n\tcaught_up\x18\x04 \x01(\x08\"\x96\x01\n\x0fMakePlanRequest\x12\x14\n\x0cpurse_micros\x18\x01 \x01(\t\x12\x18\n\x10purse_cap_micros\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12\x0c\n\x04plan\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x11\n\tsecond_to\x18\x07 \x01(\t\"X\n\x10MakePlanResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1d\n\x04plan\x18\x02 \x01(\x0b\x32\x0f.ledger.v1.Plan\"I\n\x13ProposeReuseRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"j\n\x14ProposeReuseResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12+\n\tproposals\x18\x02 \x03(\x0b\x32\x18.ledger.v1.ReuseProposal\"D\n\x0eGetPlanRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"0\n\x0fGetPlanResponse\x12\x1d\n\x04plan\x18\x01 \x01(\x0b\x32\x0f.ledger.v1.Plan\"_\n\x10ListPlansRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"L\n\x11ListPlansResponse\x12\x1e\n\x05plans\x18\x01 \x03(\x0b\x32\x0f.ledger.v1.Plan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x14GetProjectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"B\n\x15GetProjectionResponse\x12)\n\nprojection\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Projection\"e\n\x16ListProjectionsRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x17ListProjectionsResponse\x12*\n\x0bprojections\x18\x01 \x03(\x0b\x32\x15.ledger.v1.Projection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x18RebuildProjectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x15\n\rkeep_previous\x18\x03 \x01(\x08\"u\n\x19RebuildProjectionResponse\x12)\n\nprojection\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Projection\x12-\n\x07rebuild\x18\x02 \x01(\x0b\x32\x1c.ledger.v1.ProjectionRebuild2\xf2\x05\n\x0fPriorityService\x12U\n\x0eListPriorities\x12 .ledger.v1.ListPrioritiesRequest\x1a!.ledger.v1.ListPrioritiesResponse\x12Z\n\x0fWatchPriorities\x12!.ledger.v1.WatchPrioritiesRequest\x1a\".ledger.v1.WatchPrioritiesResponse0\x01\x12\x43\n\x08MakePlan\x12\x1a.ledger.v1.MakePlanRequest\x1a\x1b.ledger.v1.MakePlanResponse\x12O\n\x0cProposeReuse\x12\x1e.ledger.v1.ProposeReuseRequest\x1a\x1f.ledger.v1.ProposeReuseResponse\x12@\n\x07GetPlan\x12\x19.ledger.v1.GetPlanRequest\x1a\x1a.ledger.v1.GetPlanResponse\x12\x46\n\tListPlans\x12\x1b.ledger.v1.ListPlansRequest\x1a\x1c.ledger.v1.ListPlansResponse\x12R\n\rGetProjection\x12\x1f.ledger.v1.GetProjectionRequest\x1a .ledger.v1.GetProjectionResponse\x12X\n\x0fListProjections\x12!.ledger.v1.ListProjectionsRequest\x1a\".ledger.v1.ListProjectionsResponse\x12^\n\x11RebuildProjection\x12#.ledger.v1.RebuildProjectionRequest\x1a$.ledger.v1.RebuildProjectionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ledger/v1/priority_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x14ledger/v1/plan.proto\x1a\x18ledger/v1/priority.proto\x1a\x1aledger/v1/projection.proto\"\xba\x02\n\x15ListPrioritiesRequest\x12\x18\n\x0e\x61s_of_position\x18\x01 \x01(\x03H\x00\x12\x30\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x18\n\x0esince_position\x18\x03 \x01(\x03H\x01\x12\x30\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12*\n\x08order_by\x18\x05 \x01(\x0e\x32\x18.ledger.v1.PriorityOrder\x12\x0e\n\x06ledger\x18\x06 \x01(\t\x12\x14\n\x0cmin_position\x18\x07 \x01(\x03\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05\x61s_ofB\x07\n\x05since\"\xc9\x01\n\x16ListPrioritiesResponse\x12\'\n\npriorities\x18\x01 \x03(\x0b\x32\x13.ledger.v1.Priority\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12/\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04left\x18\x05 \x03(\x0b\x32\x1c.ledger.v1.PriorityDeparture\"@\n\x16WatchPrioritiesRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"u\n\x17WatchPrioritiesResponse\x12$\n\x07\x63hanged\x18\x01 \x03(\x0b\x32\x13.ledger.v1.Priority\x12\x0f\n\x07removed\x18\x02 \x03(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x11\n\tcaught_up\x18\x04 \x01(\x08\"\x96\x01\n\x0fMakePlanRequest\x12\x14\n\x0cpurse_micros\x18\x01 \x01(\t\x12\x18\n\x10purse_cap_micros\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12\x0c\n\x04plan\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x11\n\tsecond_to\x18\x07 \x01(\t\"X\n\x10MakePlanResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1d\n\x04plan\x18\x02 \x01(\x0b\x32\x0f.ledger.v1.Plan\"\x97\x01\n\x10\x42\x65ginPlanRequest\x12\x14\n\x0cpurse_micros\x18\x01 \x01(\t\x12\x18\n\x10purse_cap_micros\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12\x0c\n\x04plan\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x11\n\tsecond_to\x18\x07 \x01(\t\"@\n\x11\x42\x65ginPlanResponse\x12+\n\toperation\x18\x01 \x01(\x0b\x32\x18.ledger.v1.PlanOperation\"7\n\x17GetPlanOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"G\n\x18GetPlanOperationResponse\x12+\n\toperation\x18\x01 \x01(\x0b\x32\x18.ledger.v1.PlanOperation\"I\n\x13ProposeReuseRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"j\n\x14ProposeReuseResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12+\n\tproposals\x18\x02 \x03(\x0b\x32\x18.ledger.v1.ReuseProposal\"D\n\x0eGetPlanRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"0\n\x0fGetPlanResponse\x12\x1d\n\x04plan\x18\x01 \x01(\x0b\x32\x0f.ledger.v1.Plan\"_\n\x10ListPlansRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"L\n\x11ListPlansResponse\x12\x1e\n\x05plans\x18\x01 \x03(\x0b\x32\x0f.ledger.v1.Plan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x14GetProjectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"B\n\x15GetProjectionResponse\x12)\n\nprojection\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Projection\"e\n\x16ListProjectionsRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x17ListProjectionsResponse\x12*\n\x0bprojections\x18\x01 \x03(\x0b\x32\x15.ledger.v1.Projection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x18RebuildProjectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x15\n\rkeep_previous\x18\x03 \x01(\x08\"u\n\x19RebuildProjectionResponse\x12)\n\nprojection\x18\x01 \x01(\x0b\x32\x15.ledger.v1.Projection\x12-\n\x07rebuild\x18\x02 \x01(\x0b\x32\x1c.ledger.v1.ProjectionRebuild2\x97\x07\n\x0fPriorityService\x12U\n\x0eListPriorities\x12 .ledger.v1.ListPrioritiesRequest\x1a!.ledger.v1.ListPrioritiesResponse\x12Z\n\x0fWatchPriorities\x12!.ledger.v1.WatchPrioritiesRequest\x1a\".ledger.v1.WatchPrioritiesResponse0\x01\x12\x43\n\x08MakePlan\x12\x1a.ledger.v1.MakePlanRequest\x1a\x1b.ledger.v1.MakePlanResponse\x12\x46\n\tBeginPlan\x12\x1b.ledger.v1.BeginPlanRequest\x1a\x1c.ledger.v1.BeginPlanResponse\x12[\n\x10GetPlanOperation\x12\".ledger.v1.GetPlanOperationRequest\x1a#.ledger.v1.GetPlanOperationResponse\x12O\n\x0cProposeReuse\x12\x1e.ledger.v1.ProposeReuseRequest\x1a\x1f.ledger.v1.ProposeReuseResponse\x12@\n\x07GetPlan\x12\x19.ledger.v1.GetPlanRequest\x1a\x1a.ledger.v1.GetPlanResponse\x12\x46\n\tListPlans\x12\x1b.ledger.v1.ListPlansRequest\x1a\x1c.ledger.v1.ListPlansResponse\x12R\n\rGetProjection\x12\x1f.ledger.v1.GetProjectionRequest\x1a .ledger.v1.GetProjectionResponse\x12X\n\x0fListProjections\x12!.ledger.v1.ListProjectionsRequest\x1a\".ledger.v1.ListProjectionsResponse\x12^\n\x11RebuildProjection\x12#.ledger.v1.RebuildProjectionRequest\x1a$.ledger.v1.RebuildProjectionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,30 +48,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAKEPLANREQUEST']._serialized_end=1037
   _globals['_MAKEPLANRESPONSE']._serialized_start=1039
   _globals['_MAKEPLANRESPONSE']._serialized_end=1127
-  _globals['_PROPOSEREUSEREQUEST']._serialized_start=1129
-  _globals['_PROPOSEREUSEREQUEST']._serialized_end=1202
-  _globals['_PROPOSEREUSERESPONSE']._serialized_start=1204
-  _globals['_PROPOSEREUSERESPONSE']._serialized_end=1310
-  _globals['_GETPLANREQUEST']._serialized_start=1312
-  _globals['_GETPLANREQUEST']._serialized_end=1380
-  _globals['_GETPLANRESPONSE']._serialized_start=1382
-  _globals['_GETPLANRESPONSE']._serialized_end=1430
-  _globals['_LISTPLANSREQUEST']._serialized_start=1432
-  _globals['_LISTPLANSREQUEST']._serialized_end=1527
-  _globals['_LISTPLANSRESPONSE']._serialized_start=1529
-  _globals['_LISTPLANSRESPONSE']._serialized_end=1605
-  _globals['_GETPROJECTIONREQUEST']._serialized_start=1607
-  _globals['_GETPROJECTIONREQUEST']._serialized_end=1681
-  _globals['_GETPROJECTIONRESPONSE']._serialized_start=1683
-  _globals['_GETPROJECTIONRESPONSE']._serialized_end=1749
-  _globals['_LISTPROJECTIONSREQUEST']._serialized_start=1751
-  _globals['_LISTPROJECTIONSREQUEST']._serialized_end=1852
-  _globals['_LISTPROJECTIONSRESPONSE']._serialized_start=1854
-  _globals['_LISTPROJECTIONSRESPONSE']._serialized_end=1948
-  _globals['_REBUILDPROJECTIONREQUEST']._serialized_start=1950
-  _globals['_REBUILDPROJECTIONREQUEST']._serialized_end=2029
-  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_start=2031
-  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_end=2148
-  _globals['_PRIORITYSERVICE']._serialized_start=2151
-  _globals['_PRIORITYSERVICE']._serialized_end=2905
+  _globals['_BEGINPLANREQUEST']._serialized_start=1130
+  _globals['_BEGINPLANREQUEST']._serialized_end=1281
+  _globals['_BEGINPLANRESPONSE']._serialized_start=1283
+  _globals['_BEGINPLANRESPONSE']._serialized_end=1347
+  _globals['_GETPLANOPERATIONREQUEST']._serialized_start=1349
+  _globals['_GETPLANOPERATIONREQUEST']._serialized_end=1404
+  _globals['_GETPLANOPERATIONRESPONSE']._serialized_start=1406
+  _globals['_GETPLANOPERATIONRESPONSE']._serialized_end=1477
+  _globals['_PROPOSEREUSEREQUEST']._serialized_start=1479
+  _globals['_PROPOSEREUSEREQUEST']._serialized_end=1552
+  _globals['_PROPOSEREUSERESPONSE']._serialized_start=1554
+  _globals['_PROPOSEREUSERESPONSE']._serialized_end=1660
+  _globals['_GETPLANREQUEST']._serialized_start=1662
+  _globals['_GETPLANREQUEST']._serialized_end=1730
+  _globals['_GETPLANRESPONSE']._serialized_start=1732
+  _globals['_GETPLANRESPONSE']._serialized_end=1780
+  _globals['_LISTPLANSREQUEST']._serialized_start=1782
+  _globals['_LISTPLANSREQUEST']._serialized_end=1877
+  _globals['_LISTPLANSRESPONSE']._serialized_start=1879
+  _globals['_LISTPLANSRESPONSE']._serialized_end=1955
+  _globals['_GETPROJECTIONREQUEST']._serialized_start=1957
+  _globals['_GETPROJECTIONREQUEST']._serialized_end=2031
+  _globals['_GETPROJECTIONRESPONSE']._serialized_start=2033
+  _globals['_GETPROJECTIONRESPONSE']._serialized_end=2099
+  _globals['_LISTPROJECTIONSREQUEST']._serialized_start=2101
+  _globals['_LISTPROJECTIONSREQUEST']._serialized_end=2202
+  _globals['_LISTPROJECTIONSRESPONSE']._serialized_start=2204
+  _globals['_LISTPROJECTIONSRESPONSE']._serialized_end=2298
+  _globals['_REBUILDPROJECTIONREQUEST']._serialized_start=2300
+  _globals['_REBUILDPROJECTIONREQUEST']._serialized_end=2379
+  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_start=2381
+  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_end=2498
+  _globals['_PRIORITYSERVICE']._serialized_start=2501
+  _globals['_PRIORITYSERVICE']._serialized_end=3420
 # @@protoc_insertion_point(module_scope)

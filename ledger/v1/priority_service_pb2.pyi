@@ -273,6 +273,120 @@ class MakePlanResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class BeginPlanRequest(message.Message):
+    """What to plan with; the same fields as those of `MakePlan`."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PURSE_MICROS_FIELD_NUMBER: builtins.int
+    PURSE_CAP_MICROS_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
+    PLAN_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    SECOND_TO_FIELD_NUMBER: builtins.int
+    purse_micros: builtins.str
+    """Required. As `MakePlanRequest.purse_micros`."""
+    purse_cap_micros: builtins.str
+    """Optional. As `MakePlanRequest.purse_cap_micros`."""
+    policy: builtins.str
+    """Optional. Id of the policy to plan by; empty for the one in force for the whole ledger."""
+    plan: builtins.str
+    """Optional. Id for the plan. Format: `[a-z0-9][a-z0-9._-]{0,127}`; one is made if empty."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    second_to: builtins.str
+    """Optional. Id of the first plan of this period, as `MakePlanRequest.second_to`."""
+    def __init__(
+        self,
+        *,
+        purse_micros: builtins.str = ...,
+        purse_cap_micros: builtins.str = ...,
+        policy: builtins.str = ...,
+        plan: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+        second_to: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "plan", b"plan", "policy", b"policy", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "request_id", b"request_id", "second_to", b"second_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BeginPlanResponse(message.Message):
+    """The plan in the making."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def operation(self) -> plan_pb2.PlanOperation:
+        """Output only. How far it has come."""
+
+    def __init__(
+        self,
+        *,
+        operation: plan_pb2.PlanOperation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetPlanOperationRequest(message.Message):
+    """Which plan in the making to return."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Its resource name. Format: `planOperations/{operation}`."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        ledger: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetPlanOperationResponse(message.Message):
+    """The plan in the making."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def operation(self) -> plan_pb2.PlanOperation:
+        """Output only. How far it has come."""
+
+    def __init__(
+        self,
+        *,
+        operation: plan_pb2.PlanOperation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class ProposeReuseRequest(message.Message):
     """By which policy to compare versions."""
 

@@ -51,6 +51,16 @@ class PriorityServiceStub:
                 request_serializer=ledger_dot_v1_dot_priority__service__pb2.MakePlanRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_priority__service__pb2.MakePlanResponse.FromString,
                 _registered_method=True)
+        self.BeginPlan = channel.unary_unary(
+                '/ledger.v1.PriorityService/BeginPlan',
+                request_serializer=ledger_dot_v1_dot_priority__service__pb2.BeginPlanRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_priority__service__pb2.BeginPlanResponse.FromString,
+                _registered_method=True)
+        self.GetPlanOperation = channel.unary_unary(
+                '/ledger.v1.PriorityService/GetPlanOperation',
+                request_serializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationResponse.FromString,
+                _registered_method=True)
         self.ProposeReuse = channel.unary_unary(
                 '/ledger.v1.PriorityService/ProposeReuse',
                 request_serializer=ledger_dot_v1_dot_priority__service__pb2.ProposeReuseRequest.SerializeToString,
@@ -137,6 +147,33 @@ class PriorityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginPlan(self, request, context):
+        """Makes a plan as `MakePlan`, and answers within a second: with the plan if that was enough, else
+        with an operation that goes on by itself, also once the call has ended.
+
+        It is kept in the server's memory: a server that was stopped knows it no more, and has recorded
+        the plan or nothing. Send the same request again under the same id then; it never makes two
+        plans, and `MakePlan` under that id has the same answer.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many plans are being made as may be at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPlanOperation(self, request, context):
+        """Returns how far a plan in the making has come, and the plan once it is done. Fails with what
+        the plan failed with.
+
+        Errors, by `ErrorInfo.reason`:
+        * `PLAN_UNKNOWN` (NOT_FOUND): this server makes none of that name, or has forgotten it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ProposeReuse(self, request, context):
         """Proposes which earlier versions are to serve again, as of the head: those that did better lately
         than the version in service, by the policy's planner. The deployment is recorded by the
@@ -216,6 +253,16 @@ def add_PriorityServiceServicer_to_server(servicer, server):
                     servicer.MakePlan,
                     request_deserializer=ledger_dot_v1_dot_priority__service__pb2.MakePlanRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_priority__service__pb2.MakePlanResponse.SerializeToString,
+            ),
+            'BeginPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginPlan,
+                    request_deserializer=ledger_dot_v1_dot_priority__service__pb2.BeginPlanRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_priority__service__pb2.BeginPlanResponse.SerializeToString,
+            ),
+            'GetPlanOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPlanOperation,
+                    request_deserializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationResponse.SerializeToString,
             ),
             'ProposeReuse': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeReuse,
@@ -331,6 +378,60 @@ class PriorityService:
             '/ledger.v1.PriorityService/MakePlan',
             ledger_dot_v1_dot_priority__service__pb2.MakePlanRequest.SerializeToString,
             ledger_dot_v1_dot_priority__service__pb2.MakePlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PriorityService/BeginPlan',
+            ledger_dot_v1_dot_priority__service__pb2.BeginPlanRequest.SerializeToString,
+            ledger_dot_v1_dot_priority__service__pb2.BeginPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPlanOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PriorityService/GetPlanOperation',
+            ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationRequest.SerializeToString,
+            ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -72,6 +72,25 @@ class PriorityServiceStub:
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere, or has no
       planning part.
     """
+    BeginPlan: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.BeginPlanRequest, _priority_service_pb2.BeginPlanResponse]
+    """Makes a plan as `MakePlan`, and answers within a second: with the plan if that was enough, else
+    with an operation that goes on by itself, also once the call has ended.
+
+    It is kept in the server's memory: a server that was stopped knows it no more, and has recorded
+    the plan or nothing. Send the same request again under the same id then; it never makes two
+    plans, and `MakePlan` under that id has the same answer.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many plans are being made as may be at once.
+    """
+    GetPlanOperation: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.GetPlanOperationRequest, _priority_service_pb2.GetPlanOperationResponse]
+    """Returns how far a plan in the making has come, and the plan once it is done. Fails with what
+    the plan failed with.
+
+    Errors, by `ErrorInfo.reason`:
+    * `PLAN_UNKNOWN` (NOT_FOUND): this server makes none of that name, or has forgotten it.
+    """
     ProposeReuse: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.ProposeReuseRequest, _priority_service_pb2.ProposeReuseResponse]
     """Proposes which earlier versions are to serve again, as of the head: those that did better lately
     than the version in service, by the policy's planner. The deployment is recorded by the
@@ -152,6 +171,25 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere, or has no
       planning part.
+    """
+    BeginPlan: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.BeginPlanRequest, _priority_service_pb2.BeginPlanResponse]  # type: ignore[assignment]
+    """Makes a plan as `MakePlan`, and answers within a second: with the plan if that was enough, else
+    with an operation that goes on by itself, also once the call has ended.
+
+    It is kept in the server's memory: a server that was stopped knows it no more, and has recorded
+    the plan or nothing. Send the same request again under the same id then; it never makes two
+    plans, and `MakePlan` under that id has the same answer.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many plans are being made as may be at once.
+    """
+    GetPlanOperation: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.GetPlanOperationRequest, _priority_service_pb2.GetPlanOperationResponse]  # type: ignore[assignment]
+    """Returns how far a plan in the making has come, and the plan once it is done. Fails with what
+    the plan failed with.
+
+    Errors, by `ErrorInfo.reason`:
+    * `PLAN_UNKNOWN` (NOT_FOUND): this server makes none of that name, or has forgotten it.
     """
     ProposeReuse: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.ProposeReuseRequest, _priority_service_pb2.ProposeReuseResponse]  # type: ignore[assignment]
     """Proposes which earlier versions are to serve again, as of the head: those that did better lately
@@ -248,6 +286,37 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
         * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): the policy is in force nowhere, or has no
           planning part.
+        """
+
+    @_abc_1.abstractmethod
+    def BeginPlan(
+        self,
+        request: _priority_service_pb2.BeginPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_priority_service_pb2.BeginPlanResponse, _abc.Awaitable[_priority_service_pb2.BeginPlanResponse]]:
+        """Makes a plan as `MakePlan`, and answers within a second: with the plan if that was enough, else
+        with an operation that goes on by itself, also once the call has ended.
+
+        It is kept in the server's memory: a server that was stopped knows it no more, and has recorded
+        the plan or nothing. Send the same request again under the same id then; it never makes two
+        plans, and `MakePlan` under that id has the same answer.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): as many plans are being made as may be at once.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPlanOperation(
+        self,
+        request: _priority_service_pb2.GetPlanOperationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_priority_service_pb2.GetPlanOperationResponse, _abc.Awaitable[_priority_service_pb2.GetPlanOperationResponse]]:
+        """Returns how far a plan in the making has come, and the plan once it is done. Fails with what
+        the plan failed with.
+
+        Errors, by `ErrorInfo.reason`:
+        * `PLAN_UNKNOWN` (NOT_FOUND): this server makes none of that name, or has forgotten it.
         """
 
     @_abc_1.abstractmethod

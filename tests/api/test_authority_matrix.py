@@ -72,6 +72,7 @@ PLACES: Final = {
     "DraftRecipe": "recipes/weekly",
     "GetExport": "exports/none",
     "GetPlan": "plans/none",
+    "GetPlanOperation": "planOperations/none",
     "GetPolicy": "policies/main",
     "GetProjection": "projections/none",
     "GetRecipe": "recipes/weekly",

@@ -68,7 +68,7 @@ CHANGES = {
         "RetireRecipe",
     },
     "RunService": set[str](),
-    "PriorityService": {"MakePlan", "ProposeReuse", "RebuildProjection"},
+    "PriorityService": {"BeginPlan", "MakePlan", "ProposeReuse", "RebuildProjection"},
     "SignalService": {"DefineSignal", "StreamSignals", "SubmitSignals"},
 }  # fmt: skip
 """The methods that change something; every other one reads."""

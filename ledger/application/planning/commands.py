@@ -11,6 +11,7 @@ from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.names import did_you_mean, nearest
+from ledger.application.planning.fleet_reading import PlanProgress
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.planning.reuse import ReuseRequest, unproposed
 from ledger.application.planning.shadow_plans import ShadowPlanning
@@ -61,13 +62,14 @@ class PlanCommands:
         budget_cap_micros: int,
         plan_id: str = "",
         second_to: str = "",
+        progress: PlanProgress | None = None,
     ) -> tuple[PlanMade, RecordedEvent]:
         """Rank the fleet as of the head under a budget, and record the plan.
 
         With it the plan of each shadow that has a model of it.
         `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
         that id was made. `second_to` names the first plan of this period, by that policy, whose
-        tests left money: the budget is then what they left.
+        tests left money: the budget is then what they left. `progress` is told how far it is.
         """
         name, budget = plan_id or uuid7(self._clock), (budget_micros, budget_cap_micros)
 
@@ -76,7 +78,9 @@ class PlanCommands:
             reused, made, beside = at_newest_head(
                 self._store.events,
                 self._info.origin,
-                lambda head: self._made(self._request(name, policy, head, budget), second_to),
+                lambda head: self._made(
+                    self._request(name, policy, head, budget), second_to, progress
+                ),
             )
             guards = [
                 Guard(made.stream_name, None, expected_count=0),
@@ -128,10 +132,10 @@ class PlanCommands:
         )
 
     def _made(
-        self, request: PlanRequest, second_to: str
+        self, request: PlanRequest, second_to: str, progress: PlanProgress | None
     ) -> tuple[list[ReuseProposed], PlanMade, list[ShadowPlanned]]:
         """Return what is to be put back, a plan, and that of each shadow beside it."""
-        fleet = self._planning.reading(request.policy, request.as_of, request.made_at)
+        fleet = self._planning.reading(request.policy, request.as_of, request.made_at, progress)
         if second_to:
             _, first = self.get(second_to)
             request = replace(request, second_to=first.position)

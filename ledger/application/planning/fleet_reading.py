@@ -1,9 +1,9 @@
 """The ledger as plans of one fleet read it at a position: each thing once, for all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from ledger.application.commands import model_stream
 from ledger.application.fleet.history import History, HistoryReader
@@ -11,6 +11,7 @@ from ledger.application.fleet.service_period import DeployedVersion, service_at
 from ledger.application.planning.candidate_tests import TEST_TYPES, CandidateTests
 from ledger.application.policies.compiled import CompiledPolicy, reuse_of
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
+from ledger.errors import LedgerError, Reason
 from ledger.events.corrections import uncorrected
 from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.envelope import RecordedEvent
@@ -23,6 +24,8 @@ from ledger.events.values import SECOND, parse_time
 from ledger.kernel.excess import PeriodCell
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.events import Events
+
+T = TypeVar("T")
 
 _MODEL_FACTS = (*DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE)
 
@@ -73,6 +76,43 @@ class LossReading:
         )
 
 
+@dataclass(slots=True)
+class PlanProgress:
+    """How far a plan has come, for other threads to look at."""
+
+    models: int = 0
+    """0 until they are counted."""
+    read: int = 0
+    ranked: int = 0
+    is_unwanted: bool = False
+    """Whether it is to be broken off."""
+
+    def each_read(self, models: Iterable[T]) -> Iterator[T]:
+        """Yield what is read of models, and count them; DRAINING where it is broken off."""
+        self.read = 0
+        for one in models:
+            yield one
+            self.read += 1
+            self._check()
+        self.read = self.models  # of the others there was nothing to read
+
+    def each_ranked(self, rows: Iterable[T]) -> Iterator[T]:
+        """Yield rows of the plan, and count them; DRAINING where it is broken off."""
+        self.ranked = 0
+        for one in rows:
+            yield one
+            self.ranked += 1
+            self._check()
+
+    def _check(self) -> None:
+        if self.is_unwanted:
+            raise LedgerError(
+                Reason.DRAINING,
+                "The server is shutting down; no plan was made.",
+                remedy="Send the same request again, with its id, to a server that is up.",
+            )
+
+
 class FleetReading:
     """Reads the models in scope of one policy version, as of a position and a time."""
 
@@ -84,6 +124,7 @@ class FleetReading:
         policy: CompiledPolicy,
         as_of: int,
         made_at: int,
+        progress: PlanProgress | None = None,
     ) -> None:
         self._events = events
         self._ledger = ledger
@@ -91,6 +132,7 @@ class FleetReading:
         self._policy = policy
         self._made_at = made_at
         self.as_of = as_of
+        self.progress = progress or PlanProgress()
         self._periods: dict[LossReading, Periods] = {}
         self._losses: dict[LossReading, Losses] = {}
 
@@ -104,6 +146,7 @@ class FleetReading:
             service = history.service(procedure, self._made_at)
             if service is not None:
                 found.append(FleetMember(history, service.deployment))
+        self.progress.models = len(found)
         return found
 
     def action(self, model: str) -> Action:
@@ -177,13 +220,14 @@ class FleetReading:
         now_period = self._made_at // micros
         first = max(now_period - by.periods_read + 1, 0)
         members = {model_stream(one.history.model) for one in self.members(by.procedure)}
-        for events in self._events.observations_of(
+        read = self._events.observations_of(
             self._ledger,
             sorted(members),
             observed_from=first * micros,
             observed_until=(now_period + 1) * micros - 1,
             at_or_before=self.as_of,
-        ):
+        )
+        for events in self.progress.each_read(read):
             known = uncorrected(self._histories.erasures.known(events, self.as_of))
             losses: VersionLosses = {}
             for event in known:

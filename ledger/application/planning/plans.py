@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.fleet.service_period import DeployedVersion
-from ledger.application.planning.fleet_reading import FleetReading, LossReading
+from ledger.application.planning.fleet_reading import FleetReading, LossReading, PlanProgress
 from ledger.application.planning.reasons import reason_of, step_reason_of
 from ledger.application.planning.steps import step_terms, steps_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
@@ -95,20 +95,28 @@ class Planning:
         self._ledger = ledger
         self._histories = histories
 
-    def reading(self, policy: CompiledPolicy, as_of: int, made_at: int) -> FleetReading:
+    def reading(
+        self,
+        policy: CompiledPolicy,
+        as_of: int,
+        made_at: int,
+        progress: PlanProgress | None = None,
+    ) -> FleetReading:
         """Return what reads the fleet of a policy version, for one or more plans of it."""
-        return FleetReading(self._events, self._ledger, self._histories, policy, as_of, made_at)
+        return FleetReading(
+            self._events, self._ledger, self._histories, policy, as_of, made_at, progress
+        )
 
     def compute(self, request: PlanRequest, reading: FleetReading | None = None) -> PlanMade:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
         fleet = reading or self.reading(request.policy, request.as_of, request.made_at)
         price = self.price_before(request.policy.policy, request.now_period, request.as_of)
-        is_stepped = isinstance(request.planning, ReusingPlanningPart)
+        is_stepped, progress = isinstance(request.planning, ReusingPlanningPart), fleet.progress
 
         def action(history: History) -> Action:
             return fleet.action(history.model)
 
-        members = ranked(request, fleet, action, price, is_stepped=is_stepped)
+        members = ranked(request, fleet, action, price, is_stepped=is_stepped, progress=progress)
         if is_stepped:
             members["second_to"] = request.second_to
         return MADE_PLANS[request.planning.planner](**members)
@@ -183,6 +191,7 @@ def ranked(
     price: int | None,
     *,
     is_stepped: bool = True,
+    progress: PlanProgress | None = None,
 ) -> dict[str, Any]:
     """Return the members of a plan: the fleet ranked by the request's policy, from a price on.
 
@@ -201,12 +210,13 @@ def ranked(
         models=_plan_models(candidates, request, fleet),
         periods=fleet.periods(LossReading.of(request.policy, request.planning)),
     )
-    planned = plan(inputs)
+    planned, told = plan(inputs), progress or PlanProgress()
     if not is_stepped:
-        return _members(request, inputs, planned, candidates, PlanRowPart)
+        return _members(request, inputs, planned, candidates, PlanRowPart, told)
     steps = steps_of(request.planning, fleet, inputs, planned)
     result = steps.result(planned)
-    return _members(request, inputs, result, candidates, SteppedRowPart) | steps.members()
+    members = _members(request, inputs, result, candidates, SteppedRowPart, told)
+    return members | steps.members()
 
 
 def _trained_through(candidate: Candidate, procedure: str, made_at: int) -> int:
@@ -313,6 +323,7 @@ def _members(
     result: PlanResult,
     candidates: Sequence[Candidate],
     row_of: type[PlanRowPart],
+    progress: PlanProgress,
 ) -> dict[str, Any]:
     by_name = {candidate.history.model: candidate for candidate in candidates}
     models = {model.id: model for model in inputs.models}
@@ -345,7 +356,7 @@ def _members(
                 "reason": reason(row),
             }
         )
-        for row in result.backlog
+        for row in progress.each_ranked(result.backlog)
     ]
     return {
         "plan": request.plan,

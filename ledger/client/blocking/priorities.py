@@ -12,6 +12,7 @@ from ledger.client.inputs import Time, id_of, in_collection, number_of, timestam
 from ledger.client.ranking import (
     MadePlan,
     Plan,
+    PlanOperation,
     Priorities,
     Priority,
     PriorityDeparture,
@@ -97,6 +98,35 @@ class PriorityCalls(ServiceCalls):
             second_to=id_of("plans", second_to),
         )
         return self._connection.run(Call(request, whole(MadePlan), request_id))
+
+    def begin_plan(
+        self,
+        budget_micros: int,
+        *,
+        budget_cap_micros: int | None = None,
+        policy: str = "",
+        plan: str = "",
+        second_to: str = "",
+        request_id: str | None = None,
+    ) -> PlanOperation:
+        """Make a plan as `make_plan`, and return within a second how far it is.
+
+        It goes on by itself; `get_plan_operation` has the plan in the end. Begin it again under the
+        same request id where the server knows it no more.
+        """
+        request = pb.BeginPlanRequest(
+            purse_micros=str(budget_micros),
+            purse_cap_micros="" if budget_cap_micros is None else str(budget_cap_micros),
+            policy=id_of("policies", policy),
+            plan=id_of("plans", plan),
+            second_to=id_of("plans", second_to),
+        )
+        return self._connection.run(Call(request, one(PlanOperation, "operation"), request_id))
+
+    def get_plan_operation(self, operation: str) -> PlanOperation:
+        """Return how far a plan in the making has come; raises what it failed with."""
+        request = pb.GetPlanOperationRequest(name=in_collection("planOperations", operation))
+        return self._connection.run(Call(request, one(PlanOperation, "operation")))
 
     def propose_reuse(self, *, policy: str = "", request_id: str | None = None) -> ProposedReuse:
         """Record which earlier versions are to serve again, and return what is new in this period.
