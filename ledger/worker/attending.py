@@ -9,6 +9,7 @@ from ledger.environment import code_record
 from ledger.events.recipe_document import RecipeDocument
 from ledger.worker.calls import PatientCalls, StoppedError
 from ledger.worker.recipes import RecipeFolders
+from ledger.worker.reports import Found
 from ledger.worker.running import LOG_BYTES_MAX, RunningStep, StepEnd, StepPlace
 from ledger.worker.state import WorkerError
 from ledger.worker.steps import (
@@ -30,6 +31,11 @@ class StepResult(NamedTuple):
     report: StepReport
     place: StepPlace
     artifacts: tuple[Artifact, ...]
+
+    @property
+    def found(self) -> Found:
+        """Its part that is reported."""
+        return Found(self.report, self.artifacts, self.place.log_sha256())
 
 
 class StepRunner:

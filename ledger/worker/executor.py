@@ -265,7 +265,7 @@ class Worker:
                 self._hold_against_record(job, gate, self._step(job, recipe, gate))
                 place.done.touch()
         result = self._step(job, recipe, task)
-        facts = facts_of(job, task, result, self._calls.now_text())
+        facts = facts_of(job, task, result.found, self._calls.now_text())
         request_id = uuid7(self._calls.clock)
         self._state.keep_held(pending=PendingReport(task=task, request_id=request_id, facts=facts))
 

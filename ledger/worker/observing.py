@@ -79,7 +79,7 @@ class Observer:
         seconds = float(recipe.limits.time_seconds)
         try:
             result = self._runner.run(job, recipe, place, seconds, each_tick)
-            facts = facts_of(job, OBSERVATION, result, "")
+            facts = facts_of(job, OBSERVATION, result.found, "")
             pending = PendingReport(
                 task=OBSERVATION, request_id=uuid7(self._calls.clock), facts=facts
             )

@@ -12,6 +12,7 @@ from ledger.events.recipe_document import RecipeDocument
 from ledger.worker.calls import Tell
 from ledger.worker.running import lacking_variables
 from ledger.worker.state import WorkerError
+from ledger.worker.steps import StepError
 
 
 class RecipeFolders:
@@ -37,9 +38,14 @@ class RecipeFolders:
             return None
         if job.recipe_digest in self._left:
             return None
-        recipe = self._known.get(job.recipe_digest) or self._fetched(job)
-        why = recipe if isinstance(recipe, str) else _hindrance(recipe)
-        if why or isinstance(recipe, str):
+        recipe, why = self._known.get(job.recipe_digest), ""
+        try:
+            recipe = recipe or fetched_recipe(job, self._read(job.recipe, job.recipe_version))
+        except StepError as error:
+            why = str(error)
+        if recipe is not None:
+            why = _hindrance(recipe)
+        if recipe is None or why:
             self._left.add(job.recipe_digest)
             named = f"{job.recipe} version {job.recipe_version}"
             facts = {"recipe": job.recipe, "version": job.recipe_version}
@@ -48,15 +54,16 @@ class RecipeFolders:
         self._known[job.recipe_digest] = recipe
         return recipe
 
-    def _fetched(self, job: RetrainingJob) -> "RecipeDocument | str":
-        """Return a job's recipe as the ledger has it, or why it is not to be believed."""
-        text = self._read(job.recipe, job.recipe_version).canonical_json.encode()
-        if hashlib.sha256(text).hexdigest() != job.recipe_digest:
-            return "its document has not the digest that the job names"
-        try:
-            return RecipeDocument.model_validate_json(text)
-        except ValidationError:
-            return "its document is of a form that this worker does not know"
+
+def fetched_recipe(job: RetrainingJob, version: RecipeVersion) -> RecipeDocument:
+    """Return a job's recipe as the ledger has it; StepError says why it is not to be believed."""
+    text = version.canonical_json.encode()
+    if hashlib.sha256(text).hexdigest() != job.recipe_digest:
+        raise StepError("its document has not the digest that the job names")
+    try:
+        return RecipeDocument.model_validate_json(text)
+    except ValidationError:
+        raise StepError("its document is of a form that this release does not know") from None
 
 
 def _hindrance(recipe: RecipeDocument) -> str:

@@ -1,7 +1,7 @@
 """Reports on tasks: facts, which are remembered as JSON, and the call that sends them."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger.client import LedgerClient
 from ledger.client.jobs import (
@@ -12,25 +12,33 @@ from ledger.client.jobs import (
     ReportedGate,
     RetrainingJob,
 )
-from ledger.worker.attending import StepResult
 from ledger.worker.state import PendingReport
-from ledger.worker.steps import RETURN, StepError
+from ledger.worker.steps import RETURN, StepError, StepReport
 
 DEPLOYMENT: Final = "deployment"
 OBSERVATION: Final = "observation"
 _NUMBERS: Final = ("metrics", "samples", "champion", "candidate", "links")
 
 
-def facts_of(job: RetrainingJob, task: str, result: StepResult, now_text: str) -> dict[str, Any]:
+class Found(NamedTuple):
+    """The leavings of a step that ended well: its report, files, log."""
+
+    report: StepReport
+    artifacts: tuple[Artifact, ...]
+    log_sha256: str
+    """Empty where it has no log."""
+
+
+def facts_of(job: RetrainingJob, task: str, found: Found, now_text: str) -> dict[str, Any]:
     """Return what is reported of a task's end; StepError where the step left something out."""
-    report = result.report
+    report = found.report
     if task == RETURN:
         return {"in_service_at": report.in_service_at or now_text}
     cost = None if report.cost_micros is None else job.cost_micros + report.cost_micros
     facts = {name: getattr(report, name) for name in _NUMBERS} | {
         "cost_micros": cost,
-        "artifacts": {one.name: one.sha256 for one in result.artifacts},
-        "log_sha256": result.place.log_sha256(),
+        "artifacts": {one.name: one.sha256 for one in found.artifacts},
+        "log_sha256": found.log_sha256,
     }
     if report.environment is not None and task != OBSERVATION:
         facts["environment"] = report.environment.model_dump()

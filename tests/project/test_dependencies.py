@@ -21,6 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 # The extras that each constraint file must satisfy, beside the core; None is the build back end.
 SETS: dict[str, list[str] | None] = {
+    "adapters": ["airflow", "mlflow"],
     "build": None,
     "demo": ["server", "demo", "postgres"],
     "dev": ["server", "demo", "postgres", "bench", "dev"],
@@ -77,6 +78,15 @@ def test_every_pin_has_hashes_and_no_file_says_where_from(name: str) -> None:
 def test_smaller_sets_agree_with_the_largest(name: str) -> None:
     largest = pins("dev")
     assert {package: largest.get(package) for package in pins(name)} == pins(name)
+
+
+def test_what_platforms_bring_along_agrees_with_the_largest_where_both_have_it() -> None:
+    largest, beside = pins("dev"), pins("adapters")
+    both = largest.keys() & beside.keys()
+    assert {package: largest[package] for package in both} == {
+        package: beside[package] for package in both
+    }
+    assert {"mlflow-skinny", "apache-airflow"} <= beside.keys() - largest.keys()
 
 
 def test_back_end_of_the_build_is_pinned() -> None:
