@@ -28,6 +28,7 @@ SIGNALS_PER_POLICY_MAX: Final = 100
 OBSERVATIONS_LOOKED_AT_MAX: Final = 100_000  # for sources of signals: a second or two
 APPROVALS_MAX: Final = 10
 APPROVERS_MAX: Final = 10
+TEAM_SHARES_MAX: Final = 100  # of one policy
 APPROVALS_CITED_MAX: Final = 200  # by one activation; ten roles of ten persons need 100
 PLANS_MAX: Final = 4  # of one ledger being made as operations; each reads the whole fleet
 PLANS_KEPT_MAX: Final = 100  # such operations that a server remembers

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ledger.application.evaluation.assessments import AssessmentInputs, assess
 from ledger.application.fleet.history import HistoryReader, window_bounds
+from ledger.application.planning.fleet_reading import PlanSources
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.policies.compiled import PolicyCache
 from ledger.application.policies.text import digest, parse
@@ -279,7 +280,8 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
         budget_micros=200_000_000,
         budget_cap_micros=400_000_000,
     )
-    plan = Planning(ledger.reader(), ORIGIN, histories).compute(request)
+    sources = PlanSources(ledger.reader(), ORIGIN, histories, lambda _: {}, "")
+    plan = Planning(sources).compute(request)
     overridden = DecisionOverriddenV1(
         model=MODEL,
         action="ADJUST_DATA_COLLECTION",

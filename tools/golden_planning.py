@@ -1,11 +1,22 @@
 """The golden instances of planner `excess/2`, a plan and a proposal: they show the shape alone."""
 
+from typing import Any
+
 from ledger.events.plans import PlanMadeV1, PlanMadeV2
 from ledger.events.reuse import ReuseProposed
 from tools.golden_proving import Appender
 
-STEPPED = {
+_BUDGET = {
+    "budget": "main",
+    "free_micros": "150000000",
+    "kept_micros": "20000000",
+    "cap_micros": "400000000",
+    "reserved_micros": "40000000",
+    "spent_micros": "0",
+}
+_STEPPED = {
     "under_way": 4,
+    "budgets": [_BUDGET],
     "steps": [
         {
             "step": "concurrency",
@@ -14,14 +25,25 @@ STEPPED = {
     ],
     "steps_digest": "ab" * 32,
 }
-"""The members of a plan that tell the steps around its planner."""
+_FACTS = {
+    "team": "risk",
+    "is_top_tier": False,
+    "budget": "main",
+    "recent_jobs": None,
+    "idle_since": "2026-02-27T08:00:00.000000Z",
+}
+
+
+def with_steps(made: dict[str, Any]) -> dict[str, Any]:
+    """Return a plan with the members that tell the steps around its planner."""
+    return made | _STEPPED | {"backlog": [row | _FACTS for row in made["backlog"]]}
 
 
 def run(ledger: Appender) -> None:
     """Plan once more what was planned before, as if by the other planner."""
     [made] = [one.data for one in ledger.events if one.type == PlanMadeV1.TYPE]
     data = PlanMadeV2.from_data(
-        made | {"plan": "2026-w45", "planner": "excess/2", "second_to": None} | STEPPED
+        with_steps(made) | {"plan": "2026-w45", "planner": "excess/2", "second_to": None}
     )
     ledger.append(data, data.stream_name, "2027-03-01T09:00:00.000000Z", actor="users/ada")
     compared = {"n": "6325915099599446710", "den": "724825230328492429080000000000"}

@@ -13,7 +13,7 @@ from ledger.events.shadows import (
     ShadowPlanned,
     ShadowScored,
 )
-from tools.golden_planning import STEPPED
+from tools.golden_planning import with_steps
 from tools.golden_proving import Appender
 
 _EVALUATOR: Final = "system/evaluator"
@@ -63,5 +63,5 @@ def plan(ledger: Appender) -> None:
     [made] = [one.data for one in ledger.events if one.type == PlanMadeV1.TYPE]
     planned_for = {name: made[member] for name, member in _NAMED.items()}
     more = {"shadow": begun.position, "planned_for": planned_for}
-    data = ShadowPlanned.from_data(made | STEPPED | more)
+    data = ShadowPlanned.from_data(with_steps(made) | more)
     ledger.append(data, data.stream_name, "2026-11-04T10:30:00.000000Z", actor="users/ada")

@@ -38,6 +38,7 @@ from ledger.application.lineage.documents import RunDocuments
 from ledger.application.lineage.reader import LineageReader
 from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
+from ledger.application.planning.fleet_reading import PlanSources
 from ledger.application.planning.operations import PlanOperations
 from ledger.application.planning.plans import Planning
 from ledger.application.planning.shadow_plans import ShadowPlanning
@@ -72,8 +73,13 @@ class LedgerApplication:
         self.info = info
         self.log = LedgerLog(store, info)
         self.histories = HistoryReader(store.events, info.origin, policies)
-        planning = Planning(store.events, info.origin, self.histories)
         self.fleet = Fleet(store.events, info.origin, on_erasure=policies.clear)
+        self.budgets = Budgets(store, info, self.fleet)
+        planning = Planning(
+            PlanSources(
+                store.events, info.origin, self.histories, self.budgets.as_of, info.unit_of_cost
+            )
+        )
         aggregates = Aggregates(recorder, Appender(store, info.origin))
         self.governance = PolicyGovernance(store, info, self.authority, clock)
         self.authority_changes.on_changed(self.governance.warn_of_unreachable)
@@ -125,7 +131,6 @@ class LedgerApplication:
         """Build what leads from a decision to a retrained model."""
         self.recipes = Recipes(store, info, self.authority)
         self.benchmarks = BenchmarkModels(store, info, self.fleet)
-        self.budgets = Budgets(store, info, self.fleet)
         self.job_reader = JobReader(store, info)
         self.jobs = JobCommands(
             store, info, self.authority, self.job_reader, self.budgets, self._clock

@@ -46,9 +46,16 @@ class AuditedBudget:
     flows: dict[str, tuple[int, int]]
     """Refill and cap of each envelope."""
     free: dict[str, int]
+    spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_NAMES, 0))
     held: dict[Claim, Held] = field(default_factory=dict)
     allowed: dict[Claim, int] = field(default_factory=dict)
     over: set[Claim] = field(default_factory=set)
+
+    def reserved(self, envelope: str) -> int:
+        """Return what is set aside in an envelope."""
+        return sum(
+            one.own + one.approved for (_, name), one in self.held.items() if name == envelope
+        )
 
     def usable(self, envelope: str, *, is_top_tier: bool) -> int:
         """Return how much of what is free a job may take."""
@@ -66,6 +73,7 @@ class AuditedBudget:
     def end(self, claim: Claim, cost: int) -> int:
         """End a reservation at a cost; return how much of it nothing covers."""
         held = self.held.pop(claim)
+        self.spent[claim[1]] += cost
         left = cost
         for source in (held.own, held.approved):
             left -= min(left, source)
@@ -88,6 +96,7 @@ class AuditedBudgets:
         """Budgets of which a body is absent, and where."""
         self._over: dict[str, set[Claim]] = {}
         """Of those, the jobs that were reserved for."""
+        self._events: list[AuditedEvent] = []
 
     def of(self, name: str) -> AuditedBudget | None:
         """Return a budget; None where it was not set."""
@@ -114,6 +123,7 @@ class AuditedBudgets:
         """Take in the next event."""
         if event.type not in BUDGET_TYPES:
             return
+        self._events.append(event)
         name, data = event.name, event.data
         known = self._known.get(name)
         if data is None:
@@ -126,6 +136,16 @@ class AuditedBudgets:
             reckon(known, event.type, data, event.position)
         elif name in self._blind and "job" in data:
             self._over[name].add((data["job"], data["envelope"]))
+
+    def as_of(self, position: int) -> "AuditedBudgets":
+        """Return the budgets as of an earlier position."""
+        if not self._events or self._events[-1].position <= position:
+            return self
+        earlier = AuditedBudgets()
+        for event in self._events:
+            if event.position <= position:
+                earlier.take(event)
+        return earlier
 
     def _lose(self, name: str, position: int) -> None:
         known = self._known.pop(name, None)

@@ -1,5 +1,6 @@
 """Candidate tests as the audit folds them, so that any horizon can be asked for."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,14 @@ class AuditedTest:
     plan: int | None
     proposed: int
     has_test: bool
+    proposed_at: int
     totals: bool = False
     judged: int = 0
     is_passed: bool = False
     judged_at: int = 0
     closed: int = 0
+    closed_at: int = 0
+    ended_as: str = ""
 
     def outcome(self, as_of: int) -> str:
         """Return what is known of its test at a position."""
@@ -56,13 +60,18 @@ class AuditedTests:
         if event.type == JobProposed.TYPE:
             has_test = any(gate["gate"] == _GATE for gate in data["gates"])
             self._jobs.setdefault(
-                event.stream, AuditedTest(data["model"], data["plan"], event.position, has_test)
+                event.stream,
+                AuditedTest(
+                    data["model"], data["plan"], event.position, has_test, event.recorded_at
+                ),
             )
         job = self._jobs.get(event.stream)
         if job is None:
             return
         if event.type == JobClosed.TYPE:
-            job.closed = job.closed or event.position
+            if not job.closed:
+                job.closed, job.closed_at = event.position, event.recorded_at
+                job.ended_as = data["outcome"]
         elif data.get("gate") == _GATE and event.type == GateReported.TYPE:
             job.totals = bool(data["champion"] and data["candidate"])
         elif data.get("gate") == _GATE and event.type == GateJudged.TYPE:
@@ -88,6 +97,24 @@ class AuditedTests:
             if one.outcome(as_of) == "refused":
                 until = one.judged_at // (period_seconds * SECOND) + rest_periods
                 found[one.model] = max(found.get(one.model, until), until)
+        return found
+
+    def recent(self, after: int, as_of: int) -> Counter[str]:
+        """Return how many jobs of each model were proposed after a time, and not denied."""
+        return Counter(
+            one.model
+            for one in self._jobs.values()
+            if one.proposed <= as_of
+            and one.proposed_at > after
+            and not (one.ended_as == "denied" and one.closed <= as_of)
+        )
+
+    def over_since(self, as_of: int) -> dict[str, int]:
+        """Return when the last job of each model was over."""
+        found: dict[str, int] = {}
+        for one in self._jobs.values():
+            if 0 < one.closed <= as_of:
+                found[one.model] = max(one.closed_at, found.get(one.model, 0))
         return found
 
     def taken(self, plans: list[int], probe_ppm: int, as_of: int) -> tuple[int, bool]:

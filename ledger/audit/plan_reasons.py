@@ -1,15 +1,20 @@
 """Why a model was or was not admitted to a plan: the audit's own writing of each sentence."""
 
 from ledger.audit.parameters import Parameters
-from ledger.audit.plan_steps import terms_of
 from ledger.audit.sums import money, per_cent
-from ledger.events.values import PPM
+from ledger.events.notation import duration
+from ledger.events.values import PPM, format_time
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
-from ledger.kernel.plan_steps import STEP_OUTCOMES
+from ledger.kernel.plan_steps import STEP_OUTCOMES, StepInputs
 
 
 def reason_of(  # noqa: PLR0911 - one sentence for each outcome
-    row: BacklogRow, result: PlanResult, inputs: PlanInputs, parameters: Parameters, action: str
+    row: BacklogRow,
+    result: PlanResult,
+    inputs: PlanInputs,
+    parameters: Parameters,
+    action: str,
+    by: StepInputs | None,
 ) -> str:
     """Return the sentence that the planner's name and the procedure prescribe for a row."""
     need = money(row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM)
@@ -46,15 +51,36 @@ def reason_of(  # noqa: PLR0911 - one sentence for each outcome
         case "in_progress":
             return f"A job is already under way; {worth}."
     if row.outcome in STEP_OUTCOMES:
-        return step_reason(row.outcome, worth, parameters)
+        assert by is not None, "a step changed it"
+        return f"Wanted ({worth}), but {_step_reason(row, inputs, by)}."
     return f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."
 
 
-def step_reason(outcome: str, worth: str, parameters: Parameters) -> str:
-    """Return the sentence for a model that a step left out."""
-    terms = terms_of(parameters)
+def _step_reason(row: BacklogRow, inputs: PlanInputs, by: StepInputs) -> str:
+    """Return the clause for a model that a step left out."""
+    facts, terms = by.models[row.id], by.terms
     assert terms is not None, "a step changed it"
-    assert outcome == "at_concurrency", "there is no other"
-    most = terms["concurrency"]
-    jobs = "1 job" if most == 1 else f"{most} jobs"
-    return f"Wanted ({worth}), but at most {jobs} may be under way at once."
+    match row.outcome:
+        case "cooling_down":
+            assert facts.idle_since is not None, "it rests since then"
+            span = duration(terms.cool_down_seconds or 0)
+            return f"it rests for {span} from {format_time(facts.idle_since)} on"
+        case "at_most":
+            assert terms.at_most is not None, "it was counted by that"
+            had, span = _jobs(facts.recent_jobs or 0), duration(terms.at_most.per_seconds)
+            return f"it had {had} in the last {span}, and at most {terms.at_most.jobs} are allowed"
+        case "at_concurrency":
+            return f"at most {_jobs(terms.concurrency or 0)} may be under way at once"
+        case "over_team_share":
+            shares = {one.team: one.share_ppm for one in terms.team_shares}
+            return f"{facts.team} has at most {per_cent(shares[facts.team])} of the money"
+        case "tier_reserved":
+            return f"{per_cent(terms.tier_reserve_ppm or 0)} of the money is kept for the top tier"
+        case "budget_short":
+            need = money(row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM)
+            return f"budget {facts.budget} has less than {need} left for it"
+    return f"budget {facts.budget} is being saved for a better job"
+
+
+def _jobs(number: int) -> str:
+    return "1 job" if number == 1 else f"{number} jobs"

@@ -2,18 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ledger.audit.budgets import AuditedBudget, AuditedBudgets
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.events.policy_document import PlanStepsPart
-from ledger.kernel.excess import PlanInputs, PlanResult
-from ledger.kernel.plan_steps import StepInputs, SteppedPlan
+from ledger.events.values import SECOND, format_time
+from ledger.jobs.budget_scopes import covers, rank
+from ledger.jobs.money import is_top_tier
+from ledger.kernel.excess import PlanResult
+from ledger.kernel.plan_steps import BudgetLeft, StepFacts, StepInputs, SteppedPlan
 
 if TYPE_CHECKING:
     from ledger.audit.ledger_state import LedgerState
 
-_MEMBERS = ("under_way", "steps", "steps_digest")
-"""The members of a plan's event that tell its steps."""
+_ENVELOPE: Final = "jobs"
+_MEMBERS: Final = ("under_way", "steps", "steps_digest")
+_OF_ROWS: Final = ("team", "is_top_tier", "budget", "recent_jobs", "idle_since")
+"""The members of a plan's event and of its rows that tell its steps; `budgets` has its own rule."""
 
 
 def terms_of(parameters: Parameters) -> dict[str, Any] | None:
@@ -23,14 +29,92 @@ def terms_of(parameters: Parameters) -> dict[str, Any] | None:
 
 
 def step_inputs(
-    fold: "LedgerState", parameters: Parameters, inputs: PlanInputs, as_of: int
+    fold: "LedgerState",
+    parameters: Parameters,
+    decisions: Mapping[str, Mapping[str, Any] | None],
+    as_of: int,
+    at: int,
 ) -> StepInputs:
-    """Return what the steps of a plan read as of its horizon."""
-    terms, models = terms_of(parameters), {model.id for model in inputs.models}
+    """Return what the steps of a plan read as of its horizon; `decisions` of each of its models."""
+    terms, budgets = terms_of(parameters), fold.budgets.as_of(as_of)
+    tests, models = fold.planning.tests, {}
+    at_most, over = None if terms is None else terms["at_most"], tests.over_since(as_of)
+    recent = None
+    if at_most is not None:
+        recent = tests.recent(at - at_most["per_seconds"] * SECOND, as_of)
+    for name, decided in decisions.items():
+        facts = fold.models[f"models/{name}"]
+        described = facts.description(as_of)
+        assert described is not None, "a candidate is described"
+        ends = [one.in_service_at for one in facts.deployed(as_of) if one.is_trained]
+        ends = [one for one in ends if one <= at]
+        ends += [over[name]] if name in over else []
+        models[name] = StepFacts(
+            team=described["owner"],
+            is_top_tier=_is_top(fold, decided),
+            budget=_paying(budgets, described, fold.unit_of_cost),
+            recent_jobs=None if recent is None else recent[name],
+            idle_since=max(ends, default=None),
+        )
+    named = sorted({one.budget for one in models.values() if one.budget is not None})
     return StepInputs(
         terms=None if terms is None else PlanStepsPart.model_validate(terms),
-        under_way=len(models & fold.planning.tests.in_progress(as_of)),
+        made_at=at,
+        under_way=len(models.keys() & tests.in_progress(as_of)),
+        models=models,
+        budgets={name: _left(name, _known(budgets, name, at)) for name in named},
     )
+
+
+def _is_top(fold: "LedgerState", decided: Mapping[str, Any] | None) -> bool:
+    if decided is None or decided["action"] == "NO_ACTION":
+        return False
+    named = decided["policy"], decided["policy_version"]
+    parameters = fold.parameters(*named, fold.drafts.get(named, ""))
+    return parameters is not None and is_top_tier(parameters.document, decided["tier"])
+
+
+def _paying(budgets: AuditedBudgets, described: Mapping[str, Any], unit: str) -> str | None:
+    """Return the most specific budget that covers a model, if it is in the unit of plans."""
+    covering = [
+        (rank(one.scope), name)
+        for name, one in budgets.others("")
+        if covers(one.scope, described["owner"], described["labels"])
+    ]
+    name = max(covering)[1] if covering else None
+    found = None if name is None else budgets.of(name)
+    return name if found is not None and unit in ("", found.unit) else None
+
+
+def _known(budgets: AuditedBudgets, name: str, at: int) -> AuditedBudget:
+    """Return a copy of a budget with the refills up to a time."""
+    found = budgets.of(name)
+    assert found is not None, "it pays for a model"
+    copied = replace(found, free=dict(found.free))
+    copied.refill(at)
+    return copied
+
+
+def _left(name: str, known: AuditedBudget) -> BudgetLeft:
+    return BudgetLeft(name, known.free[_ENVELOPE], known.kept, known.flows[_ENVELOPE][1])
+
+
+def told_budgets(by: StepInputs, budgets: AuditedBudgets) -> list[dict[str, str]]:
+    """Return each budget that models of a plan name, as its event tells it."""
+    found = []
+    for name, left in by.budgets.items():
+        known = _known(budgets, name, by.made_at)
+        found.append(
+            {
+                "budget": name,
+                "free_micros": str(left.free_micros),
+                "kept_micros": str(left.kept_micros),
+                "cap_micros": str(left.cap_micros),
+                "reserved_micros": str(known.reserved(_ENVELOPE)),
+                "spent_micros": str(known.spent[_ENVELOPE]),
+            }
+        )
+    return found
 
 
 def after_steps(result: PlanResult, made: SteppedPlan) -> PlanResult:
@@ -39,38 +123,51 @@ def after_steps(result: PlanResult, made: SteppedPlan) -> PlanResult:
     return replace(result, backlog=tuple(rows), purse_left_micros=made.purse_left_micros)
 
 
-def step_members(by: StepInputs, made: SteppedPlan) -> dict[str, Any]:
+def step_facts(one: StepFacts) -> dict[str, Any]:
+    """Return the members of a row that tell what the steps read of its model."""
+    since = None if one.idle_since is None else format_time(one.idle_since)
+    return dict(
+        zip(_OF_ROWS, (one.team, one.is_top_tier, one.budget, one.recent_jobs, since), strict=True)
+    )
+
+
+def step_members(by: StepInputs, made: SteppedPlan, budgets: AuditedBudgets) -> dict[str, Any]:
     """Return the members of a plan's event that tell its steps."""
-    return {
+    told = told_budgets(by, budgets)
+    pinned = {
+        "budgets": told,
+        "models": [{"model": name, **step_facts(by.models[name])} for name in sorted(by.models)],
+        "steps": None if by.terms is None else by.terms.model_dump(),
         "under_way": by.under_way,
-        "steps": [
-            {
-                "step": name,
-                "changed": [
-                    {"model": model, "before": before, "after": after}
-                    for model, before, after in changed
-                ],
-            }
-            for name, changed in made.changes
-        ],
-        "steps_digest": digest_of(_pinned(by)),
     }
-
-
-def _pinned(by: StepInputs) -> Mapping[str, Any]:
-    """Return what the digest of the steps is taken of, as their page lists it."""
-    terms = by.terms
+    changes = [
+        {"step": name, "changed": [one._asdict() for one in changed]}
+        for name, changed in made.changes
+    ]
     return {
-        "steps": None if terms is None else {"concurrency": terms.concurrency},
         "under_way": by.under_way,
+        "budgets": told,
+        "steps": changes,
+        "steps_digest": digest_of(pinned),
     }
 
 
 def steps_alone(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a plan's event says of its steps."""
-    return {name: data[name] for name in _MEMBERS}
+    rows = [{name: row[name] for name in ("model", *_OF_ROWS)} for row in data["backlog"]]
+    return {name: data[name] for name in _MEMBERS} | {"backlog": rows}
+
+
+def budgets_alone(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a plan's event says of budgets."""
+    return {"budgets": data["budgets"]}
 
 
 def without_steps(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return all else that a plan's event says."""
-    return {name: value for name, value in data.items() if name not in _MEMBERS}
+    left_out = (*_MEMBERS, "budgets", "backlog")
+    rows = [
+        {name: value for name, value in row.items() if name not in _OF_ROWS}
+        for row in data["backlog"]
+    ]
+    return {name: one for name, one in data.items() if name not in left_out} | {"backlog": rows}

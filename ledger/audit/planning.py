@@ -14,7 +14,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.audit.plan_reasons import reason_of
-from ledger.audit.plan_steps import after_steps, step_inputs, step_members
+from ledger.audit.plan_steps import after_steps, step_facts, step_inputs, step_members
 from ledger.audit.reuse import Losses, put_back, replaced_versions, reuse_policy
 from ledger.audit.service_period import serving_of
 from ledger.events.models import DESCRIBING
@@ -29,6 +29,9 @@ from ledger.kernel.excess import (
     plan,
 )
 from ledger.kernel.plan_steps import stepped
+
+Decided = Mapping[str, Any] | None
+"""The data of the decision that counts for a model; None where there is none."""
 
 
 def planned(fold: LedgerState, position: int, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,10 +49,10 @@ def _derived(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
     parameters, as_of = planning_of(fold, data), data["as_of"]
     price = fold.planning.price_before(data["policy"], now_period_of(parameters, data), as_of)
 
-    def action(facts: AuditedModel) -> str:
-        return action_in_force(facts, as_of)
+    def decided(facts: AuditedModel) -> Decided:
+        return decided_of(facts, as_of)
 
-    return ranked(fold, data, parameters, parameters.reference, action, price) | second
+    return ranked(fold, data, parameters, parameters.reference, decided, price) | second
 
 
 def planning_of(fold: LedgerState, data: Mapping[str, Any]) -> Parameters:
@@ -73,7 +76,7 @@ def ranked(
     data: Mapping[str, Any],
     parameters: Parameters,
     planned_for: tuple[str, int, str],
-    action_of: Callable[[AuditedModel], str],
+    decided_by: Callable[[AuditedModel], Decided],
     price: int | None,
 ) -> dict[str, Any]:
     """Return the members of a plan of the models of a policy version; NotReplayableError."""
@@ -81,7 +84,8 @@ def ranked(
     assert planner is not None
     now_period = now_period_of(parameters, data)
     candidates = _candidates(fold, parameters, planned_for, as_of, at)
-    actions = {facts.name: action_of(facts) for facts in candidates}
+    decisions = {facts.name: decided_by(facts) for facts in candidates}
+    actions = {name: _action(decided) for name, decided in decisions.items()}
     inputs = PlanInputs(
         policy=planner,
         now_period=now_period,
@@ -95,15 +99,17 @@ def ranked(
         raise NotReplayableError(f"the planner refuses its inputs: {' '.join(problems[0])}")
     result = plan(inputs)
     steps: dict[str, Any] = {}
+    by = None
     if "steps" in data:
-        by = step_inputs(fold, parameters, inputs, as_of)
+        by = step_inputs(fold, parameters, decisions, as_of, at)
         made = stepped(inputs, result, by)
-        steps, result = step_members(by, made), after_steps(result, made)
+        steps, result = step_members(by, made, fold.budgets.as_of(as_of)), after_steps(result, made)
     versions = {facts.name: _serving(facts, parameters, as_of, at).version for facts in candidates}
     models = {model.id: model for model in inputs.models}
     backlog = [
         _row(row, models[row.id], (versions[row.id], actions[row.id]))
-        | {"reason": reason_of(row, result, inputs, parameters, actions[row.id])}
+        | {"reason": reason_of(row, result, inputs, parameters, actions[row.id], by)}
+        | (step_facts(by.models[row.id]) if by is not None else {})
         for row in result.backlog
     ]
     return _heading(data, parameters, inputs, result) | {"backlog": backlog} | steps
@@ -195,13 +201,17 @@ def _serving(facts: AuditedModel, parameters: Parameters, as_of: int, at: int) -
     return serving.deployment
 
 
-def action_in_force(facts: AuditedModel, as_of: int) -> str:
-    """Return the action in force for a model; NotReplayableError where it is not known."""
+def decided_of(facts: AuditedModel, as_of: int) -> Decided:
+    """Return the decision in force for a model; NotReplayableError where it is not known."""
     try:
         decided = facts.in_force(as_of)
     except LookupError as error:
         raise NotReplayableError(str(error)) from error
-    return "NO_ACTION" if decided is None else str(decided.data["action"])
+    return None if decided is None else decided.data
+
+
+def _action(decided: Decided) -> str:
+    return "NO_ACTION" if decided is None else str(decided["action"])
 
 
 def _models(

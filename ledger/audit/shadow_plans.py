@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import AuditedEvent
-from ledger.audit.planning import action_in_force, now_period_of, planning_of, ranked
+from ledger.audit.planning import Decided, decided_of, now_period_of, planning_of, ranked
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.shadows import ShadowPlanned
 from ledger.governance.shadows import Shadow
@@ -108,17 +108,17 @@ def planned_in_shadow(fold: "LedgerState", data: Mapping[str, Any]) -> dict[str,
     parameters, of = planning_of(fold, data), data["planned_for"]
     scope = dict(shadow.scope)
 
-    def action(facts: AuditedModel) -> str:
+    def decided(facts: AuditedModel) -> Decided:
         described = facts.description(as_of)
         assert described is not None, "a candidate is described"
         if is_for(scope, described):
-            return fold.shadows.action(shadow.position, facts.name, as_of)
-        return action_in_force(facts, as_of)
+            return fold.shadows.decided(shadow.position, facts.name, as_of)
+        return decided_of(facts, as_of)
 
     now_period = now_period_of(parameters, data)
     price = fold.shadows.plans.price_before(data, now_period)
     if price is None:
         price = fold.planning.price_before(of["policy"], now_period, as_of)
     planned_for = of["policy"], of["version"], of["digest"]
-    members = ranked(fold, data, parameters, planned_for, action, price)
+    members = ranked(fold, data, parameters, planned_for, decided, price)
     return members | {"shadow": shadow.position, "planned_for": of}

@@ -105,17 +105,17 @@ class AuditedShadows:
         at = self._blind_models.get(model, 0)
         return at if at > shadow else 0
 
-    def action(self, shadow: int, model: str, as_of: int) -> str:
-        """Return the action that a shadow decided of a model; NotReplayableError if unknown."""
+    def decided(self, shadow: int, model: str, as_of: int) -> dict[str, Any] | None:
+        """Return what a shadow decided of a model last; NotReplayableError if unknown."""
         if self.blind_for(model, shadow):
             raise NotReplayableError("a body is not there that it may have decided by")
         kept = self._records.get(shadow, {}).get(model, ShadowRecord())
         for decided in reversed(kept.decisions):
             if decided.position <= as_of:
-                return str(decided.data["action"])
+                return decided.data
         if kept.decided > len(kept.decisions):
             raise NotReplayableError("its horizon lies further back than decisions are remembered")
-        return "NO_ACTION"
+        return None
 
     def assessor(self, fold: "LedgerState", shadow: int) -> SecondShadowAssessor:
         """Return the assessor of a shadow."""

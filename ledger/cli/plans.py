@@ -14,7 +14,7 @@ from ledger.operations.plans import made_plan
 
 if TYPE_CHECKING:
     from ledger.client.enums import PlanOutcome
-    from ledger.client.ranking import Plan, PlanStep
+    from ledger.client.ranking import Plan, PlanBudget, PlanStep
 
 _OUTCOMES_SHOWN = 200
 _CHANGES_SHOWN = 20
@@ -134,8 +134,15 @@ def _told(plan: "Plan", unit: str) -> str:
     left_out = len(plan.backlog) - len(rows)
     more = f"\n… and {left_out} more; --json shows all." if left_out else ""
     body = output.table((">#", "MODEL", "OUTCOME", ">BENEFIT", ">COST", "REASON"), rows)
-    steps = "\n".join(_step_told(step) for step in plan.steps)
+    told = [*(_budget_told(one, unit) for one in plan.budgets), *map(_step_told, plan.steps)]
+    steps = "\n".join(told)
     return "\n\n".join(one for one in (heading, f"{body}{more}", steps) if one)
+
+
+def _budget_told(budget: "PlanBudget", unit: str) -> str:
+    """Return what a budget of the plan's models had, in a line."""
+    free, kept = (notation.money(one, unit) for one in (budget.free_micros, budget.kept_micros))
+    return f"Budget {budget.budget} had {free} free, {kept} of it kept for the top tier."
 
 
 def _step_told(step: "PlanStep") -> str:

@@ -121,6 +121,28 @@ class PlanRow:
     action_in_force: Action | None
     seen: bool
     resting: bool
+    team: str
+    """The owner of the model; empty before planner `excess/2`, like all that follows."""
+    is_top_tier: bool
+    budget: str
+    """The budget that pays for its jobs; empty for none in the unit of the plan."""
+    recent_jobs: int | None
+    """Its jobs within the span of the step `at_most`; None without that step."""
+    idle_since: datetime | None
+    """When its last job was over, or a retrained version began to serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBudget:
+    """A budget that pays for models of a plan, its envelope for jobs as of the plan."""
+
+    budget: str
+    free_micros: int
+    kept_micros: int
+    """Kept for the top tier, out of what is free."""
+    cap_micros: int
+    reserved_micros: int
+    spent_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +199,8 @@ class Plan:
     """The steps around the planner that the policy has; none before planner `excess/2`."""
     steps_digest: str
     jobs_under_way: int
+    budgets: tuple[PlanBudget, ...]
+    """The budgets that rows name."""
 
 
 @dataclass(frozen=True, slots=True)

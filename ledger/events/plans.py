@@ -13,6 +13,7 @@ from ledger.events.base import (
     Position,
     SafeInt,
     Segment,
+    ShortText,
     Text,
     Time,
 )
@@ -30,10 +31,25 @@ PlannerOutcome = Literal[
     "not_decided",
 ]
 """The outcome of a planner for a model."""
-StepOutcome = Literal["at_concurrency"]
+StepOutcome = Literal[
+    "cooling_down",
+    "at_most",
+    "at_concurrency",
+    "over_team_share",
+    "tier_reserved",
+    "budget_short",
+    "budget_saved",
+]
 """Why a step around the planner left out a model that the planner would have taken."""
 PlanOutcome = Literal[PlannerOutcome, StepOutcome]
-StepName = Literal["concurrency"]
+StepName = Literal[
+    "cool_down",
+    "at_most",
+    "concurrency",
+    "team_shares",
+    "tier_reserve",
+    "budgets",
+]
 
 
 class PlanRowPart(Part):
@@ -61,6 +77,29 @@ class SteppedRowPart(PlanRowPart):
     """The same, where steps around the planner may have changed the outcome."""
 
     outcome: PlanOutcome  # type: ignore[assignment]  # frozen: read only
+    team: ShortText
+    """The owner of the model."""
+    is_top_tier: bool
+    """Whether its decision in force is at the top tier of its policy."""
+    budget: Segment | None
+    """The budget that pays for its jobs, where that is in the unit of the plan."""
+    recent_jobs: Count | None
+    """Its jobs within the span of `at_most`; null where the policy has no such step."""
+    idle_since: Time | None
+    """The end of its last job, or the begin of service of a retrained version, if that is later."""
+
+
+class PlanBudgetPart(Part):
+    """A budget that pays for models of the plan, as of its horizon and time: envelope `jobs`."""
+
+    budget: Segment
+    free_micros: BigInt
+    kept_micros: BigInt
+    """Kept for the top tier, out of what is free."""
+    cap_micros: BigInt
+    """The most that can ever be free."""
+    reserved_micros: BigInt
+    spent_micros: BigInt
 
 
 class StepChangePart(Part):
@@ -116,6 +155,8 @@ class SteppedFleet(PlannedFleet):
     backlog: Annotated[list[SteppedRowPart], Field(max_length=20_000)]  # type: ignore[assignment]  # frozen: read only
     under_way: Count
     """The jobs of models in scope that were not over."""
+    budgets: list[PlanBudgetPart]
+    """The budgets that rows name, by name."""
     steps: list[PlanStepPart]
     """The steps that the policy has, in their order."""
     steps_digest: Hex32

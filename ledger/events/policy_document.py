@@ -18,6 +18,7 @@ from ledger.limits import (
     EXPRESSION_CHARS_MAX,
     RULES_MAX,
     SIGNALS_PER_POLICY_MAX,
+    TEAM_SHARES_MAX,
     TIERS_MAX,
     WINDOW_BUCKETS_MAX,
 )
@@ -230,11 +231,34 @@ class PlanningPart(Part):
     reserve: bool
 
 
-class PlanStepsPart(Part):
-    """The steps around the planner; each is null where the policy does not have it."""
+class AtMostPart(Part):
+    """So many jobs of a model within a span."""
 
+    jobs: Quantity
+    per_seconds: Seconds
+
+
+class TeamSharePart(Part):
+    """The most that a team has of the money of a plan."""
+
+    team: ShortText
+    share_ppm: Ppm
+
+
+class PlanStepsPart(Part):
+    """The steps around the planner, in their order; null, empty or false: there is no such step."""
+
+    cool_down_seconds: Seconds | None
+    """How long a model rests after its last job, and after it was retrained otherwise."""
+    at_most: AtMostPart | None
+    """How often a model is retrained."""
     concurrency: Quantity | None
     """The most jobs of the fleet that are under way at once."""
+    team_shares: list[TeamSharePart] = Field(max_length=TEAM_SHARES_MAX)
+    tier_reserve_ppm: Ppm | None
+    """The share of the money of a plan that is kept for decisions at the top tier."""
+    budgets: bool
+    """Whether no more is admitted than the budgets of the models have left."""
 
 
 class ReusingPlanningPart(PlanningPart):

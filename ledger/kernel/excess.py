@@ -25,7 +25,15 @@ PLANNERS: Final = (PLANNER_1, PLANNER_2)
 _BENEFIT_DIVISOR: Final = 10**15
 
 Gate: TypeAlias = Literal["in_progress", "not_decided"]
-StepOutcome: TypeAlias = Literal["at_concurrency"]
+StepOutcome: TypeAlias = Literal[
+    "cooling_down",
+    "at_most",
+    "at_concurrency",
+    "over_team_share",
+    "tier_reserved",
+    "budget_short",
+    "budget_saved",
+]
 """Why a step around the planner leaves out a model that the planner would take."""
 PlanOutcome: TypeAlias = Literal[
     "admitted",

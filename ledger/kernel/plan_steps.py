@@ -1,16 +1,17 @@
-"""The steps around a planner: what bounds a plan beside its budget, and whom it makes room for.
+"""The steps around a planner: the bounds of a plan beside its budget.
 
-Their page is `docs/plans.md`. The planner ranks the fleet and says what is wanted; the
-steps that a policy has follow in the order of `STEPS`. After each the wanted are walked again with
-all that the steps so far hold back, so that money which one model may not have goes to the next;
-a step has changed what comes out otherwise than without it.
+Their page is `docs/plans.md`. The planner ranks the fleet and says what is wanted; the steps that a
+policy has follow in the order of `STEPS`. After each the wanted are walked again with all that the
+steps so far hold back, so that money which one model may not have goes to the next; a step has
+changed what comes out otherwise than without it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
-from ledger.events.policy_document import PlanStepsPart
+from ledger.events.policy_document import AtMostPart, PlanStepsPart, TeamSharePart
+from ledger.events.values import PPM, SECOND
 from ledger.kernel.excess import (
     Limit,
     PlanInputs,
@@ -21,10 +22,42 @@ from ledger.kernel.excess import (
     walk,
 )
 
-StepName: TypeAlias = Literal["concurrency"]
+StepName: TypeAlias = Literal[
+    "cool_down",
+    "at_most",
+    "concurrency",
+    "team_shares",
+    "tier_reserve",
+    "budgets",
+]
 STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
 """The steps in their order, each named as the policy names it."""
 STEP_OUTCOMES: Final[frozenset[str]] = frozenset(get_args(StepOutcome))
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """One model as steps see it."""
+
+    team: str
+    is_top_tier: bool
+    budget: str | None
+    """The budget that pays for its jobs, where that is in the unit of the plan."""
+    recent_jobs: int | None
+    """Its jobs within the span of `at_most`; None without such a step."""
+    idle_since: int | None
+    """When its last job was over, or a retrained version began to serve; None if never."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLeft:
+    """The envelope of a budget for jobs, at the time of a plan."""
+
+    name: str
+    free_micros: int
+    kept_micros: int
+    """Kept for the top tier, out of what is free."""
+    cap_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +65,12 @@ class StepInputs:
     """All that the steps read beside what the planner read."""
 
     terms: PlanStepsPart | None
+    made_at: int
     under_way: int
     """The jobs of models in scope that are not over."""
+    models: Mapping[str, StepFacts]
+    budgets: Mapping[str, BudgetLeft]
+    """Those that models name."""
 
 
 class OutcomeChange(NamedTuple):
@@ -55,11 +92,42 @@ class SteppedPlan:
     """Of each step that the policy has, by the order of the backlog."""
 
 
+class _CoolDown:
+    """A model rests after its last job."""
+
+    def __init__(self, seconds: int, by: StepInputs, _: PlanInputs) -> None:
+        self._by = by
+        self._span = seconds * SECOND
+
+    def refuses(self, model: PlanModel, _need: int) -> StepOutcome | None:
+        since = self._by.models[model.id].idle_since
+        is_resting = since is not None and self._by.made_at - since < self._span
+        return "cooling_down" if is_resting else None
+
+    def admits(self, model: PlanModel, need: int) -> None:
+        pass
+
+
+class _AtMost:
+    """So many jobs of a model within a span."""
+
+    def __init__(self, part: AtMostPart, by: StepInputs, _: PlanInputs) -> None:
+        self._by = by
+        self._jobs = part.jobs
+
+    def refuses(self, model: PlanModel, _need: int) -> StepOutcome | None:
+        had = self._by.models[model.id].recent_jobs
+        return "at_most" if had is not None and had >= self._jobs else None
+
+    def admits(self, model: PlanModel, need: int) -> None:
+        pass
+
+
 class _Concurrency:
     """So many jobs at once, those under way included."""
 
-    def __init__(self, maximum: int, inputs: StepInputs) -> None:
-        self._free = maximum - inputs.under_way
+    def __init__(self, maximum: int, by: StepInputs, _: PlanInputs) -> None:
+        self._free = maximum - by.under_way
 
     def refuses(self, _model: PlanModel, _need: int) -> StepOutcome | None:
         return "at_concurrency" if self._free <= 0 else None
@@ -68,8 +136,78 @@ class _Concurrency:
         self._free -= 1
 
 
-_LIMITS: Final[dict[StepName, Callable[..., Limit]]] = {"concurrency": _Concurrency}
-"""Each step by what it makes of its value in the policy and of the inputs, once for each walk."""
+class _TeamShares:
+    """So much of the money for a team."""
+
+    def __init__(self, parts: Sequence[TeamSharePart], by: StepInputs, inputs: PlanInputs) -> None:
+        self._by = by
+        self._left = {one.team: inputs.purse_micros * one.share_ppm // PPM for one in parts}
+
+    def refuses(self, model: PlanModel, need: int) -> StepOutcome | None:
+        left = self._left.get(self._by.models[model.id].team)
+        return "over_team_share" if left is not None and need > left else None
+
+    def admits(self, model: PlanModel, need: int) -> None:
+        if (team := self._by.models[model.id].team) in self._left:
+            self._left[team] -= need
+
+
+class _TierReserve:
+    """So much of the money is kept for the top tier."""
+
+    def __init__(self, share_ppm: int, by: StepInputs, inputs: PlanInputs) -> None:
+        self._by = by
+        self._left = inputs.purse_micros - inputs.purse_micros * share_ppm // PPM
+
+    def refuses(self, model: PlanModel, need: int) -> StepOutcome | None:
+        is_kept = not self._by.models[model.id].is_top_tier and need > self._left
+        return "tier_reserved" if is_kept else None
+
+    def admits(self, model: PlanModel, need: int) -> None:
+        if not self._by.models[model.id].is_top_tier:
+            self._left -= need
+
+
+class _Budgets:
+    """No more than the budgets of the models have left.
+
+    Where the planner saves for the best job, a budget is saved too, for a job that it can ever pay.
+    """
+
+    def __init__(self, _: object, by: StepInputs, inputs: PlanInputs) -> None:
+        self._by = by
+        self._saves = inputs.policy.reserve
+        self._left = {name: one.free_micros for name, one in by.budgets.items()}
+        self._saving: set[str] = set()
+
+    def refuses(self, model: PlanModel, need: int) -> StepOutcome | None:
+        facts = self._by.models[model.id]
+        if facts.budget is None:
+            return None
+        budget = self._by.budgets[facts.budget]
+        kept = 0 if facts.is_top_tier else budget.kept_micros
+        if facts.budget in self._saving and not facts.is_top_tier:
+            return "budget_saved"
+        if need <= self._left[facts.budget] - kept:
+            return None
+        if self._saves and need <= budget.cap_micros - kept:
+            self._saving.add(facts.budget)
+        return "budget_short"
+
+    def admits(self, model: PlanModel, need: int) -> None:
+        if (name := self._by.models[model.id].budget) is not None:
+            self._left[name] -= need
+
+
+_LIMITS: Final[dict[StepName, tuple[str, Callable[..., Limit]]]] = {
+    "cool_down": ("cool_down_seconds", _CoolDown),
+    "at_most": ("at_most", _AtMost),
+    "concurrency": ("concurrency", _Concurrency),
+    "team_shares": ("team_shares", _TeamShares),
+    "tier_reserve": ("tier_reserve_ppm", _TierReserve),
+    "budgets": ("budgets", _Budgets),
+}
+"""The value of each step in the policy, and what it makes of it, once for each walk."""
 
 
 def stepped(inputs: PlanInputs, result: PlanResult, by: StepInputs) -> SteppedPlan:
@@ -80,13 +218,16 @@ def stepped(inputs: PlanInputs, result: PlanResult, by: StepInputs) -> SteppedPl
     models = {model.id: model for model in inputs.models}
     wanted = [models[row.id] for row in result.backlog if row.seen and row.rank >= result.price]
     outcomes: dict[str, PlanOutcome] = {row.id: row.outcome for row in result.backlog}
-    left, applied, changes = result.purse_left_micros, [], []
+    left = result.purse_left_micros
+    applied: list[tuple[Callable[..., Limit], Any]] = []
+    changes = []
     for name in STEPS:
-        value = None if by.terms is None else getattr(by.terms, name)
-        if value is None:
+        member, make = _LIMITS[name]
+        value = None if by.terms is None else getattr(by.terms, member)
+        if value is None or value is False or value == []:
             continue
-        applied.append((_LIMITS[name], value))
-        walked, left = walk(wanted, inputs, [make(one, by) for make, one in applied])
+        applied.append((make, value))
+        walked, left = walk(wanted, inputs, [make(one, by, inputs) for make, one in applied])
         after = outcomes | walked
         changed = (
             OutcomeChange(row.id, outcomes[row.id], after[row.id])

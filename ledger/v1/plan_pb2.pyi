@@ -50,6 +50,18 @@ class _PlanOutcomeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_PlanOutcom
     """The action in force is not SCHEDULE_RETRAINING, and the policy takes such models only."""
     PLAN_OUTCOME_AT_CONCURRENCY: _PlanOutcome.ValueType  # 10
     """The policy has a bound on the jobs that are under way at once, and they are."""
+    PLAN_OUTCOME_COOLING_DOWN: _PlanOutcome.ValueType  # 11
+    """It had its last job, or was retrained otherwise, within the span of the step `cool_down`."""
+    PLAN_OUTCOME_AT_MOST: _PlanOutcome.ValueType  # 12
+    """It had as many jobs as the step `at_most` allows."""
+    PLAN_OUTCOME_OVER_TEAM_SHARE: _PlanOutcome.ValueType  # 13
+    """Its team has its share of the money by the step `team_shares`."""
+    PLAN_OUTCOME_TIER_RESERVED: _PlanOutcome.ValueType  # 14
+    """The money that is left is kept for the top tier by the step `tier_reserve`."""
+    PLAN_OUTCOME_BUDGET_SHORT: _PlanOutcome.ValueType  # 15
+    """The budget that pays for its jobs has less than it needs."""
+    PLAN_OUTCOME_BUDGET_SAVED: _PlanOutcome.ValueType  # 16
+    """The budget that pays for its jobs is saved for a model of higher rank."""
 
 class PlanOutcome(_PlanOutcome, metaclass=_PlanOutcomeEnumTypeWrapper):
     """What a plan does with a model."""
@@ -76,6 +88,18 @@ PLAN_OUTCOME_NOT_DECIDED: PlanOutcome.ValueType  # 9
 """The action in force is not SCHEDULE_RETRAINING, and the policy takes such models only."""
 PLAN_OUTCOME_AT_CONCURRENCY: PlanOutcome.ValueType  # 10
 """The policy has a bound on the jobs that are under way at once, and they are."""
+PLAN_OUTCOME_COOLING_DOWN: PlanOutcome.ValueType  # 11
+"""It had its last job, or was retrained otherwise, within the span of the step `cool_down`."""
+PLAN_OUTCOME_AT_MOST: PlanOutcome.ValueType  # 12
+"""It had as many jobs as the step `at_most` allows."""
+PLAN_OUTCOME_OVER_TEAM_SHARE: PlanOutcome.ValueType  # 13
+"""Its team has its share of the money by the step `team_shares`."""
+PLAN_OUTCOME_TIER_RESERVED: PlanOutcome.ValueType  # 14
+"""The money that is left is kept for the top tier by the step `tier_reserve`."""
+PLAN_OUTCOME_BUDGET_SHORT: PlanOutcome.ValueType  # 15
+"""The budget that pays for its jobs has less than it needs."""
+PLAN_OUTCOME_BUDGET_SAVED: PlanOutcome.ValueType  # 16
+"""The budget that pays for its jobs is saved for a model of higher rank."""
 
 @typing.final
 class PlanRow(message.Message):
@@ -99,6 +123,11 @@ class PlanRow(message.Message):
     ACTION_IN_FORCE_FIELD_NUMBER: builtins.int
     SEEN_FIELD_NUMBER: builtins.int
     RESTING_FIELD_NUMBER: builtins.int
+    TEAM_FIELD_NUMBER: builtins.int
+    IS_TOP_TIER_FIELD_NUMBER: builtins.int
+    BUDGET_FIELD_NUMBER: builtins.int
+    RECENT_JOBS_FIELD_NUMBER: builtins.int
+    IDLE_SINCE_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Output only. Id of the model."""
     place: builtins.int
@@ -133,6 +162,20 @@ class PlanRow(message.Message):
     """Output only. True if it was observed since its training."""
     resting: builtins.bool
     """Output only. True if it rests."""
+    team: builtins.str
+    """Output only. The owner of the model; empty before planner excess/2, like all that follows."""
+    is_top_tier: builtins.bool
+    """Output only. True if its decision in force is at the top tier of its policy."""
+    budget: builtins.str
+    """Output only. The budget that pays for its jobs, where that is in the unit of the plan."""
+    recent_jobs: builtins.int
+    """Output only. Its jobs within the span of the step `at_most`; not set without that step."""
+    @builtins.property
+    def idle_since(self) -> timestamp_pb2.Timestamp:
+        """Output only. When its last job was over, or a retrained version began to serve; not set if
+        neither ever was.
+        """
+
     def __init__(
         self,
         *,
@@ -152,10 +195,59 @@ class PlanRow(message.Message):
         action_in_force: decision_pb2.Action.ValueType = ...,
         seen: builtins.bool = ...,
         resting: builtins.bool = ...,
+        team: builtins.str = ...,
+        is_top_tier: builtins.bool = ...,
+        budget: builtins.str = ...,
+        recent_jobs: builtins.int | None = ...,
+        idle_since: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs", "idle_since", b"idle_since", "recent_jobs", b"recent_jobs"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs", "action_in_force", b"action_in_force", "baseline_nano", b"baseline_nano", "benefit_micros", b"benefit_micros", "budget", b"budget", "cost_micros", b"cost_micros", "gain", b"gain", "idle_since", b"idle_since", "is_top_tier", b"is_top_tier", "model", b"model", "model_version", b"model_version", "outcome", b"outcome", "place", b"place", "rank_ppm", b"rank_ppm", "reason", b"reason", "recent_jobs", b"recent_jobs", "rest_until_period", b"rest_until_period", "resting", b"resting", "seen", b"seen", "team", b"team", "trained_period", b"trained_period", "unit_value_micros", b"unit_value_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__recent_jobs: _TypeAlias = typing.Literal["recent_jobs"]  # noqa: Y015
+    _WhichOneofArgType__recent_jobs: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recent_jobs) -> _WhichOneofReturnType__recent_jobs | None: ...
+
+@typing.final
+class PlanBudget(message.Message):
+    """A budget that pays for models of a plan, its envelope for jobs as of the plan. Amounts are in
+    millionths of the currency, integers as decimal text.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    BUDGET_FIELD_NUMBER: builtins.int
+    FREE_MICROS_FIELD_NUMBER: builtins.int
+    KEPT_MICROS_FIELD_NUMBER: builtins.int
+    CAP_MICROS_FIELD_NUMBER: builtins.int
+    RESERVED_MICROS_FIELD_NUMBER: builtins.int
+    SPENT_MICROS_FIELD_NUMBER: builtins.int
+    budget: builtins.str
+    """Output only. Id of the budget."""
+    free_micros: builtins.str
+    """Output only. The amount that was free."""
+    kept_micros: builtins.str
+    """Output only. The amount of it that is kept for the top tier."""
+    cap_micros: builtins.str
+    """Output only. The most that can ever be free."""
+    reserved_micros: builtins.str
+    """Output only. The amount that was set aside for jobs."""
+    spent_micros: builtins.str
+    """Output only. The amount that was spent so far."""
+    def __init__(
+        self,
+        *,
+        budget: builtins.str = ...,
+        free_micros: builtins.str = ...,
+        kept_micros: builtins.str = ...,
+        cap_micros: builtins.str = ...,
+        reserved_micros: builtins.str = ...,
+        spent_micros: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["action_in_force", b"action_in_force", "baseline_nano", b"baseline_nano", "benefit_micros", b"benefit_micros", "cost_micros", b"cost_micros", "gain", b"gain", "model", b"model", "model_version", b"model_version", "outcome", b"outcome", "place", b"place", "rank_ppm", b"rank_ppm", "reason", b"reason", "rest_until_period", b"rest_until_period", "resting", b"resting", "seen", b"seen", "trained_period", b"trained_period", "unit_value_micros", b"unit_value_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["budget", b"budget", "cap_micros", b"cap_micros", "free_micros", b"free_micros", "kept_micros", b"kept_micros", "reserved_micros", b"reserved_micros", "spent_micros", b"spent_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,6 +359,7 @@ class Plan(message.Message):
     STEPS_FIELD_NUMBER: builtins.int
     STEPS_DIGEST_FIELD_NUMBER: builtins.int
     JOBS_UNDER_WAY_FIELD_NUMBER: builtins.int
+    BUDGETS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `plans/{plan}`."""
     plan: builtins.str
@@ -329,6 +422,10 @@ class Plan(message.Message):
         planner excess/2.
         """
 
+    @builtins.property
+    def budgets(self) -> containers.RepeatedCompositeFieldContainer[PlanBudget]:
+        """Output only. The budgets that rows name, by name."""
+
     def __init__(
         self,
         *,
@@ -356,10 +453,11 @@ class Plan(message.Message):
         steps: abc.Iterable[PlanStep] | None = ...,
         steps_digest: builtins.str = ...,
         jobs_under_way: builtins.int = ...,
+        budgets: abc.Iterable[PlanBudget] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["made_at", b"made_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "jobs_under_way", b"jobs_under_way", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros", "steps", b"steps", "steps_digest", b"steps_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "budgets", b"budgets", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "jobs_under_way", b"jobs_under_way", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros", "steps", b"steps", "steps_digest", b"steps_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -538,7 +538,7 @@ class ListPlansResponse(message.Message):
     """Output only. Token of the next page; empty at the end."""
     @builtins.property
     def plans(self) -> containers.RepeatedCompositeFieldContainer[plan_pb2.Plan]:
-        """Output only. Plans, newest first, without `backlog`, `modes` and `steps`."""
+        """Output only. Plans, newest first, without `backlog`, `modes`, `steps` and `budgets`."""
 
     def __init__(
         self,

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from ledger.events.plans import PlanMade, PlanMadeV2
+from ledger.events.values import format_time
 from tests.support.audits import audited
+from tests.support.budgeted import EURO, in_euros, set_budget
 from tests.support.governed import governed
-from tests.support.job_worlds import Working
-from tests.support.world import DAY, START, World, policy_text
+from tests.support.job_worlds import BOB, Working
+from tests.support.world import ANA, DAY, START, World, policy_text
 
 WEEK = 7 * DAY
 FIRST = START // WEEK * WEEK + WEEK
@@ -24,7 +26,8 @@ LOSSES = {"a": "0.9", "b": "0.8", "c": "0.7", "low": "0.5", "lower": "0.45"}
 
 def policy(**steps: object) -> str:
     planning = {"planner": "excess/2", "common": "0%", "min_models": 1}
-    return governed(policy_text(planning=planning | ({"steps": steps} if steps else {})))
+    planned = planning | ({"steps": steps} if steps else {})
+    return governed(policy_text(planning=planned))
 
 
 @pytest.fixture
@@ -88,3 +91,101 @@ def test_no_more_jobs_are_admitted_than_may_be_under_way_at_once(world: World) -
     second = planned(world)
     assert second.under_way == 1
     assert outcomes(second) == {"a": "in_progress", "b": "admitted", "c": "at_concurrency"}
+
+
+def test_a_model_rests_after_its_last_job_whatever_became_of_it(world: World) -> None:
+    working = begin(world, cool_down="1d")
+    first = planned(world)
+    assert outcomes(first) == dict.fromkeys("abc", "admitted")
+    assert {row.idle_since for row in first.backlog} == {format_time(START)}
+    working.propose("job-a", "a", plan=first.plan, reason="")
+    world.ledger.jobs.cancel(ANA, "job-a", "its feed is gone")
+    second = planned(world)
+    assert outcomes(second) == {"a": "cooling_down", "b": "admitted", "c": "admitted"}
+    ended = world.events("job.closed.v1")[0].recorded_at
+    assert reasons(second)["a"].endswith(f"but it rests for 1d from {format_time(ended)} on.")
+    see(world, 1)
+    assert outcomes(planned(world))["a"] == "admitted"
+
+
+def test_a_model_has_at_most_so_many_jobs_within_a_span(world: World) -> None:
+    working = begin(world, at_most={"jobs": 1, "per": "8d"})
+    first = planned(world)
+    for model in ("a", "b"):
+        working.propose(f"job-{model}", model, plan=first.plan, reason="")
+    world.ledger.jobs.cancel(ANA, "job-a", "its feed is gone")
+    working.propose("job-c", "c")
+    world.ledger.jobs.deny(BOB, "job-c", "not now")
+    world.ledger.jobs.cancel(ANA, "job-b", "its feed is gone")
+    second = planned(world)
+    assert {row.model: row.recent_jobs for row in second.backlog if row.model in "abc"} == {
+        "a": 1, "b": 1, "c": 0,
+    }  # fmt: skip
+    assert outcomes(second) == {"a": "at_most", "b": "at_most", "c": "admitted"}
+    assert reasons(second)["a"].endswith(
+        "but it had 1 job in the last 8d, and at most 1 are allowed."
+    )
+    see(world, 2)
+    assert outcomes(planned(world))["a"] == "admitted"
+
+
+def test_a_team_has_at_most_its_share_of_the_money(world: World) -> None:
+    share = {"team": "risk", "share": "40%"}
+    world.begin(*LOSSES, policy=policy(team_shares=[share]))
+    for model in ("a", "b"):
+        world.update(model, owner="risk")
+    see(world, 0)
+    plan = planned(world, 3 * NEED)
+    assert outcomes(plan) == {"a": "admitted", "b": "over_team_share", "c": "admitted"}
+    assert reasons(plan)["b"].endswith("but risk has at most 40% of the money.")
+
+
+def test_a_share_of_the_money_is_kept_for_the_top_tier(world: World) -> None:
+    world.begin(*LOSSES, policy=policy(tier_reserve="50%"))
+    see(world, 0)
+    world.settle()
+    world.override("c", "SCHEDULE_RETRAINING", 30 * DAY, tier="on-call")
+    see(world, 1)
+    world.settle()
+    plan = planned(world, 2 * NEED)
+    assert {row.model for row in plan.backlog if row.is_top_tier} == {"c"}
+    assert outcomes(plan) == {"a": "admitted", "b": "tier_reserved", "c": "admitted"}
+    assert reasons(plan)["b"].endswith("but 50% of the money is kept for the top tier.")
+
+
+def test_no_more_is_admitted_than_the_budgets_of_the_models_have(world: World) -> None:
+    working = begin(world, budgets=True)
+    set_budget(world, **in_euros(opening={"jobs": 6, "tests": 0}))
+    first = planned(world)
+    [main] = first.budgets
+    assert (main.free_micros, main.kept_micros) == (str(6 * EURO), str(3 * EURO))
+    assert outcomes(first) == {"a": "admitted", "b": "admitted", "c": "budget_short"}
+    assert changes(first)["budgets"] == [("c", "admitted", "budget_short")]
+    assert reasons(first)["c"].endswith("but budget main has less than 1.10 left for it.")
+    assert {row.budget for row in first.backlog} == {"main"}
+    set_budget(world, **in_euros(reserve_micros=0))
+    working.propose("job-a", "a", plan=first.plan, reason="")
+    [main] = planned(world).budgets
+    assert (main.free_micros, main.reserved_micros) == (str(EURO), str(5 * EURO))
+
+
+def test_a_budget_is_saved_for_the_best_job_that_it_cannot_pay_yet(world: World) -> None:
+    world.begin(*LOSSES, policy=policy(budgets=True))
+    world.update("a", cost_micros=str(4 * EURO), unit_value_micros=str(8 * EURO))
+    see(world, 0)
+    set_budget(world, **in_euros(opening={"jobs": 6, "tests": 0}))
+    plan = planned(world, 20 * EURO)
+    assert outcomes(plan) == {"a": "budget_short", "b": "budget_saved", "c": "budget_saved"}
+    assert reasons(plan)["b"].endswith("but budget main is being saved for a better job.")
+
+
+def test_steps_follow_in_their_order_and_money_goes_to_the_next(world: World) -> None:
+    share = {"team": "risk", "share": "0%"}
+    world.begin(*LOSSES, policy=policy(concurrency=1, team_shares=[share]))
+    world.update("a", owner="risk")
+    see(world, 0)
+    plan = planned(world)
+    assert changes(plan) == {
+        "concurrency": [("b", "admitted", "at_concurrency"), ("c", "admitted", "at_concurrency")],
+        "team_shares": [("a", "admitted", "over_team_share"), ("b", "at_concurrency", "admitted")],
+    }

@@ -62,11 +62,21 @@ def claim_a_change(paper: Paper) -> int:
     return found
 
 
+def claim_a_budget(paper: Paper) -> int:
+    """Have a plan say that a budget had something for its models."""
+    found = paper.find("plan.made.v2")[0]
+    members = ("free_micros", "kept_micros", "cap_micros", "reserved_micros", "spent_micros")
+    budget = {"budget": "another"} | dict.fromkeys(members, "1")
+    paper.at(found).data["budgets"].append(budget)
+    return found
+
+
 PUT_BACK: Final[dict[str, Callable[[Paper], int]]] = {
     "reuse.replays": improve_an_advantage,
     "reuse.due": leave_a_proposal_out,
     "plans.second": call_a_plan_a_second_one,
     "plans.steps": claim_a_change,
+    "plans.budgets": claim_a_budget,
 }
 MORE_PUT_BACK: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {
     one.__name__: ("plans.second" if one is follow_no_plan else "reuse.replays", one)

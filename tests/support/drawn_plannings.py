@@ -32,5 +32,18 @@ def plannings(draw: st.DrawFn, by_excess_1: dict[str, Any], *, is_governed: bool
 
 def plan_steps() -> st.SearchStrategy[dict[str, Any]]:
     """Draw steps, at least one of them."""
-    steps = st.fixed_dictionaries({"concurrency": st.none() | st.integers(1, PPM)})
-    return steps.filter(lambda one: any(value is not None for value in one.values()))
+    spans = st.integers(1, 10**10)
+    counts = st.integers(1, PPM)
+    names = st.text(min_size=1, max_size=20)
+    share = st.fixed_dictionaries({"team": names, "share_ppm": _ratios})
+    steps = st.fixed_dictionaries(
+        {
+            "cool_down_seconds": st.none() | spans,
+            "at_most": st.none() | st.fixed_dictionaries({"jobs": counts, "per_seconds": spans}),
+            "concurrency": st.none() | counts,
+            "team_shares": st.lists(share, max_size=3, unique_by=lambda one: one["team"]),
+            "tier_reserve_ppm": st.none() | _ratios,
+            "budgets": st.booleans(),
+        }
+    )
+    return steps.filter(lambda one: any(value not in (None, False, []) for value in one.values()))

@@ -208,9 +208,9 @@ class World:
         """Submit one observation."""
         return self.observe((model, signal, version, value, at, size), caller=caller)
 
-    def override(self, model: str, action: Action, span: int) -> WrittenOverride:
+    def override(self, model: str, action: Action, span: int, tier: str = "ds") -> WrittenOverride:
         """Set a model's action for so long."""
-        spec = OverrideSpec(model, action, "ds", "a person knows better", span // SECOND)
+        spec = OverrideSpec(model, action, tier, "a person knows better", span // SECOND)
         return self.ledger.overrides.override(ANA, spec)
 
     def forge(

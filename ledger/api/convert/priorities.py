@@ -1,10 +1,10 @@
 """Rows of the ranked fleet, plans, and how projections are doing."""
 
-from typing import Final
+from typing import Any, Final
 
 from ledger.api.convert.basics import message_of, numbers, timestamp_of
 from ledger.api.convert.decisions import ACTIONS
-from ledger.events.plans import PlanMade, PlanMadeV2, PlanOutcome
+from ledger.events.plans import PlanMade, PlanMadeV2, PlanOutcome, PlanRowPart, SteppedRowPart
 from ledger.events.reuse import ReuseProposed
 from ledger.v1 import decision_pb2, plan_pb2, priority_pb2, projection_pb2
 from projections.fold import ProjectionStatus
@@ -99,10 +99,7 @@ def _put_plan(message: priority_pb2.Priority, planned: LatestPlanEntry) -> None:
 
 def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Plan:
     """Return a recorded plan; without backlog and modes unless it is to be whole."""
-    rows = (
-        message_of(plan_pb2.PlanRow, row, place=place, rest_until_period=row.rest_until)
-        for place, row in enumerate(data.backlog, 1)
-    )
+    rows = (_plan_row(row, place) for place, row in enumerate(data.backlog, 1))
     modes = (message_of(plan_pb2.PlanMode, mode) for mode in data.modes)
     stepped = data if isinstance(data, PlanMadeV2) else None
     steps = () if stepped is None else stepped.steps
@@ -118,8 +115,20 @@ def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Pl
         position=position,
         steps=[message_of(plan_pb2.PlanStep, step) for step in steps] if is_whole else (),
         steps_digest="" if stepped is None else stepped.steps_digest,
+        budgets=[
+            message_of(plan_pb2.PlanBudget, one)
+            for one in (stepped.budgets if is_whole and stepped is not None else ())
+        ],
         jobs_under_way=0 if stepped is None else stepped.under_way,
     )
+
+
+def _plan_row(row: PlanRowPart, place: int) -> plan_pb2.PlanRow:
+    more: dict[str, Any] = {}
+    if not isinstance(row, SteppedRowPart):
+        more = {"team": "", "is_top_tier": False, "budget": "", "recent_jobs": None}
+        more["idle_since"] = None
+    return message_of(plan_pb2.PlanRow, row, place=place, rest_until_period=row.rest_until, **more)
 
 
 def reuse_proposal(data: ReuseProposed, position: int) -> plan_pb2.ReuseProposal:

@@ -63,6 +63,17 @@ class Budgets:
                 self._follow(head.position)
             return head, dict(self._budgets)
 
+    def as_of(self, position: int) -> Mapping[str, Budget]:
+        """Return every budget as of a position; BODY_ERASED where a body was erased since.
+
+        Costs what was recorded since the newest that was asked for; for an earlier one, all of it.
+        """
+        with self._lock:
+            if position >= self._position:
+                self._follow(position)
+                return dict(self._budgets)
+        return self._folded({}, 0, position)
+
     def budget(self, name: str) -> tuple[Head, Budget]:
         """Return the head, and a budget there; BUDGET_UNKNOWN, or BODY_ERASED where it is gone."""
         head, known = self.known()
@@ -81,9 +92,13 @@ class Budgets:
             self._position = 0
 
     def _follow(self, until: int) -> None:
-        budgets = dict(self._budgets)
+        self._budgets = self._folded(self._budgets, self._position, until)
+        self._position = until
+
+    def _folded(self, known: Mapping[str, Budget], after: int, until: int) -> dict[str, Budget]:
+        budgets = dict(known)
         for event in self._store.events.of_types(
-            self._info.origin, BUDGET_TYPES, after=self._position, at_or_before=until
+            self._info.origin, BUDGET_TYPES, after=after, at_or_before=until
         ):
             name = event.stream.partition("/")[2]
             is_gone = self._erasures.passes_over(event, until)
@@ -100,7 +115,7 @@ class Budgets:
                     remedy="Run `decision-ledger audit run`, and ask who wrote to the database.",
                     metadata={"position": str(event.position), "budget": name},
                 ) from error
-        self._budgets, self._position = budgets, until
+        return budgets
 
     def _present(self, known: Mapping[str, Budget], name: str) -> Budget:
         found = known.get(name)

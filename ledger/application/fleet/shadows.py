@@ -8,7 +8,6 @@ from ledger.application.commands import shadow_stream
 from ledger.application.fleet.history import History, HistoryReader, PriorDecision
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
-from ledger.events.policy_document import Action
 from ledger.events.registry import decode_data, typed
 from ledger.events.shadows import (
     SHADOW_DECISION_TYPES,
@@ -57,23 +56,23 @@ class ShadowReader:
         found = self._newest(ShadowDecided, SHADOW_DECISION_TYPES, real, shadow)
         return next((PriorDecision(data, at, None) for at, data in found), None)
 
-    def last_actions(self, shadow: int, as_of: int) -> dict[str, Action]:
-        """Return the action that a shadow decided last of each model, by one read of its time.
+    def last_decisions(self, shadow: int, as_of: int) -> dict[str, ShadowDecided]:
+        """Return what a shadow decided last of each model, by one read of its time.
 
         As `last_decision`: none of a model of which an erased event is newer.
         """
-        actions: dict[str, Action] = {}
+        decided: dict[str, ShadowDecided] = {}
         for event in self.events.of_types(
             self.ledger, SHADOW_DECISION_TYPES, after=shadow, at_or_before=as_of
         ):
             model = event.stream.partition("/")[2]
             if self.histories.erasures.passes_over(event, as_of):
-                actions.pop(model, None)
+                decided.pop(model, None)
                 continue
             data = typed(event, ShadowDecided)
             if data.shadow == shadow:
-                actions[model] = data.action
-        return actions
+                decided[model] = data
+        return decided
 
     def last_score(
         self, real: History, shadow: int, version: str | None

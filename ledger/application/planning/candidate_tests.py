@@ -4,6 +4,7 @@ A test is the gate `candidate` of a job, judged by the ledger. A plan that is ma
 period has the money that the tests of its jobs left.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
@@ -26,7 +27,11 @@ class TestedJob:
     model: str
     plan: int | None
     outcome: TestOutcome
+    proposed_at: int
     is_open: bool = True
+    closed_at: int = 0
+    """When it was over, by the ledger's time; 0 before."""
+    is_denied: bool = False
     judged_at: int = 0
     """When its test was judged, by the ledger's time; 0 before."""
     has_totals: bool = False
@@ -49,7 +54,7 @@ class CandidateTests:
         if isinstance(data, JobProposed):
             is_tested = any(one.gate == CANDIDATE for one in data.gates)
             outcome: TestOutcome = "waits" if is_tested else "untested"
-            self.jobs[event.stream] = TestedJob(data.model, data.plan, outcome)
+            self.jobs[event.stream] = TestedJob(data.model, data.plan, outcome, event.recorded_at)
             return
         job = self.jobs[event.stream]
         if isinstance(data, GateReported) and data.gate == CANDIDATE:
@@ -60,6 +65,7 @@ class CandidateTests:
             job.judged_at = event.recorded_at
         elif isinstance(data, JobClosed):
             job.is_open = False
+            job.closed_at, job.is_denied = event.recorded_at, data.outcome == "denied"
 
     def in_progress(self) -> frozenset[str]:
         """Return the models of which a job is under way."""
@@ -72,6 +78,19 @@ class CandidateTests:
             if one.outcome == "refused":
                 until = one.judged_at // (period_seconds * SECOND) + rest_periods
                 found[one.model] = max(until, found.get(one.model, until))
+        return found
+
+    def recent(self, after: int) -> Counter[str]:
+        """Return how many jobs of each model were proposed after a time, and not denied."""
+        found = (one for one in self.jobs.values() if not one.is_denied)
+        return Counter(one.model for one in found if one.proposed_at > after)
+
+    def over_since(self) -> dict[str, int]:
+        """Return when the last job of each model was over."""
+        found: dict[str, int] = {}
+        for one in self.jobs.values():
+            if not one.is_open:
+                found[one.model] = max(one.closed_at, found.get(one.model, 0))
         return found
 
     def taken(self, plan: int, costs: dict[str, int], probe_ppm: int) -> int:

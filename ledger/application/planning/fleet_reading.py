@@ -1,9 +1,9 @@
 """The ledger as plans of one fleet read it at a position: each thing once, for all of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from ledger.application.commands import model_stream
 from ledger.application.fleet.history import History, HistoryReader
@@ -13,7 +13,7 @@ from ledger.application.policies.compiled import CompiledPolicy, reuse_of
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
 from ledger.errors import LedgerError, Reason
 from ledger.events.corrections import uncorrected
-from ledger.events.decisions import DECISION_TYPES, DecisionMade
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionResult
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
@@ -21,6 +21,9 @@ from ledger.events.policy_document import Action, PlanningPart, ReusingPlanningP
 from ledger.events.registry import decode_data, typed
 from ledger.events.reuse import ReuseProposed
 from ledger.events.values import SECOND, parse_time
+from ledger.jobs.budget_scopes import governing
+from ledger.jobs.budgets import Budget
+from ledger.jobs.money import is_top_tier
 from ledger.kernel.excess import PeriodCell
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.events import Events
@@ -41,6 +44,35 @@ class FleetMember:
 
     history: History
     serving: DeployedVersion
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSources:
+    """From where the fleets of one ledger are read."""
+
+    events: Events
+    ledger: str
+    histories: HistoryReader
+    budgets: Callable[[int], Mapping[str, Budget]]
+    """Returns every budget as of a position."""
+    unit_of_cost: str
+
+
+class PlanMoment(NamedTuple):
+    """As of where a fleet is read, and for which time."""
+
+    as_of: int
+    made_at: int
+
+
+class ActionInForce(NamedTuple):
+    """The action for a model, and whether it was decided at the top tier of its policy."""
+
+    action: Action
+    is_top_tier: bool
+
+
+UNDECIDED: Final = ActionInForce("NO_ACTION", is_top_tier=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +150,17 @@ class FleetReading:
 
     def __init__(
         self,
-        events: Events,
-        ledger: str,
-        histories: HistoryReader,
+        sources: PlanSources,
         policy: CompiledPolicy,
-        as_of: int,
-        made_at: int,
+        moment: PlanMoment,
         progress: PlanProgress | None = None,
     ) -> None:
-        self._events = events
-        self._ledger = ledger
-        self._histories = histories
+        self._events = sources.events
+        self._ledger = sources.ledger
+        self._histories = sources.histories
         self._policy = policy
-        self._made_at = made_at
-        self.as_of = as_of
+        self._sources = sources
+        self.as_of, self.made_at = moment
         self.progress = progress or PlanProgress()
         self._periods: dict[LossReading, Periods] = {}
         self._losses: dict[LossReading, Losses] = {}
@@ -143,15 +172,15 @@ class FleetReading:
         """
         found = []
         for history in self._fleet:
-            service = history.service(procedure, self._made_at)
+            service = history.service(procedure, self.made_at)
             if service is not None:
                 found.append(FleetMember(history, service.deployment))
         self.progress.models = len(found)
         return found
 
-    def action(self, model: str) -> Action:
-        """Return the action in force for a model of the fleet."""
-        return self._actions.get(model, "NO_ACTION")
+    def in_force(self, model: str) -> ActionInForce:
+        """Return the action in force for a model of the fleet, and whether at the top tier."""
+        return self._in_force.get(model, UNDECIDED)
 
     def periods(self, by: LossReading) -> Periods:
         """Return each period's rows, mean and baseline of each model in service."""
@@ -161,22 +190,40 @@ class FleetReading:
         return found
 
     @cached_property
-    def _actions(self) -> dict[str, Action]:
+    def _in_force(self) -> dict[str, ActionInForce]:
         """Where a model's newest decision was historical, an earlier one of it is looked for."""
         models = {model_stream(history.model): history.model for history in self._fleet}
         newest = self._events.newest_of_each(
             self._ledger, list(models), DECISION_TYPES, at_or_before=self.as_of
         )
-        found: dict[str, Action] = {}
+        found: dict[str, ActionInForce] = {}
         for stream, event in newest.items():
             if self._histories.erasures.passes_over(event, self.as_of):
                 continue
             made = typed(event, DecisionMade)
             if not made.historical:
-                found[models[stream]] = made.action
+                found[models[stream]] = self.of_decision(made)
             elif prior := self._histories.decision_in_force(models[stream], self.as_of):
-                found[models[stream]] = prior.data.action
+                found[models[stream]] = self.of_decision(prior.data)
         return found
+
+    def of_decision(self, made: DecisionResult) -> ActionInForce:
+        """Return what a decision says: one whose policy was erased is at no top tier."""
+        if made.action == "NO_ACTION":
+            return UNDECIDED
+        try:
+            policy = self._histories.compiled(made.policy, made.policy_version, made.policy_digest)
+        except LedgerError as error:
+            if error.reason is not Reason.BODY_ERASED or not self._was_erased(error):
+                raise
+            return ActionInForce(made.action, is_top_tier=False)
+        is_top = is_top_tier(policy.document.model_dump(include={"tiers"}), made.tier)
+        return ActionInForce(made.action, is_top_tier=is_top)
+
+    def _was_erased(self, error: LedgerError) -> bool:
+        """Whether a body was erased by the position as of which the fleet is read."""
+        by = self._histories.erasures.erased_by(int(error.metadata["position"]))
+        return by is not None and by <= self.as_of
 
     @cached_property
     def _fleet(self) -> list[History]:
@@ -217,7 +264,7 @@ class FleetReading:
 
     def _read_losses(self, by: LossReading) -> Iterator[tuple[str, VersionLosses]]:
         micros = by.period_seconds * SECOND
-        now_period = self._made_at // micros
+        now_period = self.made_at // micros
         first = max(now_period - by.periods_read + 1, 0)
         members = {model_stream(one.history.model) for one in self.members(by.procedure)}
         read = self._events.observations_of(
@@ -240,7 +287,7 @@ class FleetReading:
             yield events[0].stream.partition("/")[2], losses
 
     def _read_periods(self, by: LossReading) -> Periods:
-        now_period = self._made_at // (by.period_seconds * SECOND)
+        now_period = self.made_at // (by.period_seconds * SECOND)
         periods: Periods = {}
         for member in self.members(by.procedure):
             model = member.history.model
@@ -312,6 +359,19 @@ class FleetReading:
         """The jobs, as far as their candidate tests go."""
         events = self._events.of_types(self._ledger, TEST_TYPES, at_or_before=self.as_of)
         return CandidateTests().apply(events)
+
+    @cached_property
+    def budgets(self) -> Mapping[str, Budget]:
+        """Every budget of the ledger, by name."""
+        return self._sources.budgets(self.as_of)
+
+    def budget_of(self, described: ModelDescribed) -> Budget | None:
+        """Return the budget that pays for a model's jobs; None for none in the unit of plans.
+
+        The costs of a ledger that names no unit are in that of each budget.
+        """
+        found = governing(self.budgets.values(), described.owner, described.labels)
+        return found if found and self._sources.unit_of_cost in ("", found.unit) else None
 
     def proposals_of(self, model: str) -> list[ReuseProposed]:
         """Return the known proposals to put a version of a model back, in order."""

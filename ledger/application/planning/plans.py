@@ -9,11 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ledger.application.fleet.history import History, HistoryReader
+from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import DeployedVersion
-from ledger.application.planning.fleet_reading import FleetReading, LossReading, PlanProgress
+from ledger.application.planning.fleet_reading import (
+    ActionInForce,
+    FleetReading,
+    LossReading,
+    PlanMoment,
+    PlanProgress,
+    PlanSources,
+)
 from ledger.application.planning.reasons import reason_of, step_reason_of
-from ledger.application.planning.steps import step_terms, steps_of
+from ledger.application.planning.steps import Steps, steps_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import encode
@@ -42,7 +49,7 @@ from ledger.kernel.plan_steps import STEP_OUTCOMES
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.events import Events
 
-ActionOf: TypeAlias = Callable[[History], Action]
+ActionOf: TypeAlias = Callable[[History], ActionInForce]
 """Returns the action that counts for a model: in force, or that of a policy in shadow."""
 
 
@@ -52,7 +59,12 @@ class Candidate:
 
     history: History
     serving: DeployedVersion
-    action: Action
+    in_force: ActionInForce
+
+    @property
+    def action(self) -> Action:
+        """The action that counts for it."""
+        return self.in_force.action
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +102,11 @@ class PlanRequest:
 class Planning:
     """Makes plans of one ledger from recorded observations and deployments."""
 
-    def __init__(self, events: Events, ledger: str, histories: HistoryReader) -> None:
-        self._events = events
-        self._ledger = ledger
-        self._histories = histories
+    def __init__(self, sources: PlanSources) -> None:
+        self._sources = sources
+        self._events = sources.events
+        self._ledger = sources.ledger
+        self._histories = sources.histories
 
     def reading(
         self,
@@ -103,9 +116,7 @@ class Planning:
         progress: PlanProgress | None = None,
     ) -> FleetReading:
         """Return what reads the fleet of a policy version, for one or more plans of it."""
-        return FleetReading(
-            self._events, self._ledger, self._histories, policy, as_of, made_at, progress
-        )
+        return FleetReading(self._sources, policy, PlanMoment(as_of, made_at), progress)
 
     def compute(self, request: PlanRequest, reading: FleetReading | None = None) -> PlanMade:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
@@ -113,10 +124,10 @@ class Planning:
         price = self.price_before(request.policy.policy, request.now_period, request.as_of)
         is_stepped, progress = isinstance(request.planning, ReusingPlanningPart), fleet.progress
 
-        def action(history: History) -> Action:
-            return fleet.action(history.model)
+        def in_force(history: History) -> ActionInForce:
+            return fleet.in_force(history.model)
 
-        members = ranked(request, fleet, action, price, is_stepped=is_stepped, progress=progress)
+        members = ranked(request, fleet, in_force, price, is_stepped=is_stepped, progress=progress)
         if is_stepped:
             members["second_to"] = request.second_to
         return MADE_PLANS[request.planning.planner](**members)
@@ -212,10 +223,10 @@ def ranked(
     )
     planned, told = plan(inputs), progress or PlanProgress()
     if not is_stepped:
-        return _members(request, inputs, planned, candidates, PlanRowPart, told)
-    steps = steps_of(request.planning, fleet, inputs, planned)
-    result = steps.result(planned)
-    members = _members(request, inputs, result, candidates, SteppedRowPart, told)
+        return _members(request, inputs, planned, candidates, None, told)
+    described = {one.history.model: (one.history, one.in_force) for one in candidates}
+    steps = steps_of(request.planning, fleet, described, inputs, planned)
+    members = _members(request, inputs, steps.result(planned), candidates, steps, told)
     return members | steps.members()
 
 
@@ -322,7 +333,7 @@ def _members(
     inputs: PlanInputs,
     result: PlanResult,
     candidates: Sequence[Candidate],
-    row_of: type[PlanRowPart],
+    steps: Steps | None,
     progress: PlanProgress,
 ) -> dict[str, Any]:
     by_name = {candidate.history.model: candidate for candidate in candidates}
@@ -330,12 +341,12 @@ def _members(
 
     def reason(row: BacklogRow) -> str:
         if row.outcome in STEP_OUTCOMES:
-            terms = step_terms(request.planning)
-            assert terms is not None, "a step changed it"
-            return step_reason_of(row, result, terms)
+            assert steps is not None, "a step changed it"
+            return step_reason_of(row, result, inputs, steps.inputs)
         action, procedure = by_name[row.id].action, request.policy.rules.procedure
         return reason_of(row, result, inputs, action, procedure)
 
+    row_of = PlanRowPart if steps is None else SteppedRowPart
     rows = [
         row_of.model_validate(
             {
@@ -355,6 +366,7 @@ def _members(
                 "outcome": row.outcome,
                 "reason": reason(row),
             }
+            | ({} if steps is None else steps.row(row.id))
         )
         for row in progress.each_ranked(result.backlog)
     ]

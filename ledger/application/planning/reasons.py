@@ -1,9 +1,13 @@
 """Why a model was or was not admitted to a plan, in one sentence with its numbers."""
 
-from ledger.events.notation import counted, money, share
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ledger.events.notation import counted, duration, money, share
 from ledger.events.policy_document import Action, PlanStepsPart
-from ledger.events.values import PPM
+from ledger.events.values import PPM, format_time
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
+from ledger.kernel.plan_steps import StepInputs
 from ledger.rules.vocabulary import RULES_1, RULES_2
 
 
@@ -32,14 +36,60 @@ def reason_of(
     return sentences[row.outcome]
 
 
-def step_reason_of(row: BacklogRow, result: PlanResult, terms: PlanStepsPart) -> str:
+def step_reason_of(row: BacklogRow, result: PlanResult, inputs: PlanInputs, by: StepInputs) -> str:
     """Return the sentence for a model that a step around the planner left out."""
-    sentences = {
-        "at_concurrency": (
-            f"but at most {counted(terms.concurrency or 0, 'job')} may be under way at once"
-        ),
-    }
-    return f"Wanted ({_worth(row, result, RULES_2)}), {sentences[row.outcome]}."
+    assert by.terms is not None, "a step changed it"
+    why = _WHY[row.outcome](row, inputs, by, by.terms)
+    return f"Wanted ({_worth(row, result, RULES_2)}), but {why}."
+
+
+def _cooling_down(row: BacklogRow, _: PlanInputs, by: StepInputs, terms: PlanStepsPart) -> str:
+    since = format_time(by.models[row.id].idle_since or 0)
+    return f"it rests for {duration(terms.cool_down_seconds or 0)} from {since} on"
+
+
+def _at_most(row: BacklogRow, _: PlanInputs, by: StepInputs, terms: PlanStepsPart) -> str:
+    most, had = terms.at_most, counted(by.models[row.id].recent_jobs or 0, "job")
+    assert most is not None, "jobs were counted by it"
+    span = duration(most.per_seconds)
+    return f"it had {had} in the last {span}, and at most {most.jobs} are allowed"
+
+
+def _at_concurrency(_row: BacklogRow, _: PlanInputs, _by: StepInputs, terms: PlanStepsPart) -> str:
+    return f"at most {counted(terms.concurrency or 0, 'job')} may be under way at once"
+
+
+def _over_team_share(row: BacklogRow, _: PlanInputs, by: StepInputs, terms: PlanStepsPart) -> str:
+    team = by.models[row.id].team
+    [part] = [one for one in terms.team_shares if one.team == team]
+    return f"{team} has at most {share(part.share_ppm)} of the money"
+
+
+def _tier_reserved(_row: BacklogRow, _: PlanInputs, _by: StepInputs, terms: PlanStepsPart) -> str:
+    return f"{share(terms.tier_reserve_ppm or 0)} of the money is kept for the top tier"
+
+
+def _budget_short(
+    row: BacklogRow, inputs: PlanInputs, by: StepInputs, _terms: PlanStepsPart
+) -> str:
+    need = row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM
+    return f"budget {by.models[row.id].budget} has less than {money(need)} left for it"
+
+
+def _budget_saved(row: BacklogRow, _: PlanInputs, by: StepInputs, _terms: PlanStepsPart) -> str:
+    return f"budget {by.models[row.id].budget} is being saved for a better job"
+
+
+_WHY: Final[Mapping[str, Callable[[BacklogRow, PlanInputs, StepInputs, PlanStepsPart], str]]] = {
+    "cooling_down": _cooling_down,
+    "at_most": _at_most,
+    "at_concurrency": _at_concurrency,
+    "over_team_share": _over_team_share,
+    "tier_reserved": _tier_reserved,
+    "budget_short": _budget_short,
+    "budget_saved": _budget_saved,
+}
+"""The clause for each outcome of a step."""
 
 
 def _worth(row: BacklogRow, result: PlanResult, procedure: str) -> str:

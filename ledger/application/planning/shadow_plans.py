@@ -10,11 +10,14 @@ from typing import Final
 
 from ledger.application.fleet.history import History
 from ledger.application.fleet.shadows import ShadowReader
-from ledger.application.planning.fleet_reading import FleetReading
+from ledger.application.planning.fleet_reading import (
+    UNDECIDED,
+    ActionInForce,
+    FleetReading,
+)
 from ledger.application.planning.plans import Planning, PlanRequest, plans_newest_first, ranked
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
-from ledger.events.policy_document import Action
 from ledger.events.registry import typed
 from ledger.events.shadows import PlannedForPart, ShadowPlanned
 from ledger.events.values import parse_time
@@ -83,12 +86,13 @@ class ShadowPlanning:
             real.budget_micros, real.budget_cap_micros,
         )  # fmt: skip
 
-        decided = self.reader.last_actions(shadow.position, request.as_of)
+        decided = self.reader.last_decisions(shadow.position, request.as_of)
 
-        def action(history: History) -> Action:
+        def action(history: History) -> ActionInForce:
             if not _has(shadow, history):
-                return fleet.action(history.model)
-            return decided.get(history.model, "NO_ACTION")
+                return fleet.in_force(history.model)
+            last = decided.get(history.model)
+            return UNDECIDED if last is None else fleet.of_decision(last)
 
         price = self._price_before(shadow, planned_for.policy, request)
         members = ranked(request, fleet, action, price)

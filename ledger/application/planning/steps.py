@@ -1,15 +1,20 @@
 """The steps around a planner: what they read, gathered from the ledger, and what they changed."""
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ledger.application.planning.fleet_reading import FleetReading
+from ledger.application.fleet.history import History
+from ledger.application.planning.fleet_reading import ActionInForce, FleetReading
 from ledger.events.canonical import encode
-from ledger.events.plans import PlanStepPart, StepChangePart
+from ledger.events.plans import PlanBudgetPart, PlanStepPart, StepChangePart
 from ledger.events.policy_document import PlanningPart, PlanStepsPart, ReusingPlanningPart
+from ledger.events.values import SECOND, format_time
+from ledger.jobs.budgets import Budget, refilled
+from ledger.jobs.money import ENVELOPE
 from ledger.kernel.excess import PlanInputs, PlanResult
-from ledger.kernel.plan_steps import StepInputs, SteppedPlan, stepped
+from ledger.kernel.plan_steps import BudgetLeft, StepFacts, StepInputs, SteppedPlan, stepped
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +23,22 @@ class Steps:
 
     inputs: StepInputs
     made: SteppedPlan
+    budgets: tuple[PlanBudgetPart, ...]
 
     def result(self, planned: PlanResult) -> PlanResult:
         """Return what a planner made of a fleet, as the steps left it."""
         backlog = tuple(replace(row, outcome=self.made.outcomes[row.id]) for row in planned.backlog)
         return replace(planned, backlog=backlog, purse_left_micros=self.made.purse_left_micros)
 
+    def row(self, model: str) -> dict[str, Any]:
+        """Return what the row of a model says of the steps."""
+        return _facts(self.inputs.models[model])
+
     def members(self) -> dict[str, Any]:
         """Return what the event of a plan says of them."""
         return {
             "under_way": self.inputs.under_way,
+            "budgets": list(self.budgets),
             "steps": [
                 PlanStepPart(
                     step=name,
@@ -35,27 +46,99 @@ class Steps:
                 )
                 for name, changed in self.made.changes
             ],
-            "steps_digest": steps_digest(self.inputs),
+            "steps_digest": steps_digest(self.inputs, self.budgets),
         }
 
 
 def steps_of(
-    planning: PlanningPart, fleet: FleetReading, inputs: PlanInputs, planned: PlanResult
+    planning: PlanningPart,
+    fleet: FleetReading,
+    described: Mapping[str, tuple[History, ActionInForce]],
+    inputs: PlanInputs,
+    planned: PlanResult,
 ) -> Steps:
-    """Return the steps of a plan, by the planning part of its policy."""
-    models = {model.id for model in inputs.models}
-    by = StepInputs(terms=step_terms(planning), under_way=len(fleet.tests.in_progress() & models))
-    return Steps(by, stepped(inputs, planned, by))
+    """Return the steps of a plan, by the planning part of its policy.
+
+    `described`: each model with the action that counts for it.
+    """
+    terms = planning.steps if isinstance(planning, ReusingPlanningPart) else None
+    facts = dict(_read(fleet, described, terms))
+    named = {one.budget for one in facts.values()}
+    known = [
+        (name, refilled(budget, fleet.made_at))
+        for name, budget in sorted(fleet.budgets.items())
+        if name in named
+    ]
+    by = StepInputs(
+        terms=terms,
+        made_at=fleet.made_at,
+        under_way=len(fleet.tests.in_progress() & facts.keys()),
+        models=facts,
+        budgets={name: _left(budget) for name, budget in known},
+    )
+    return Steps(by, stepped(inputs, planned, by), tuple(_told(budget) for _, budget in known))
 
 
-def step_terms(planning: PlanningPart | None) -> PlanStepsPart | None:
-    """Return the steps that a policy has; None for none."""
-    return planning.steps if isinstance(planning, ReusingPlanningPart) else None
+def _read(
+    fleet: FleetReading,
+    described: Mapping[str, tuple[History, ActionInForce]],
+    terms: PlanStepsPart | None,
+) -> Iterator[tuple[str, StepFacts]]:
+    at_most = None if terms is None else terms.at_most
+    over = fleet.tests.over_since()
+    recent = fleet.tests.recent(fleet.made_at - at_most.per_seconds * SECOND) if at_most else None
+    for model, (history, in_force) in described.items():
+        budget = fleet.budget_of(history.described)
+        retrained = [
+            one.in_service_at
+            for one in history.deployments
+            if one.is_trained and one.in_service_at <= fleet.made_at
+        ]
+        since = max([*retrained, *([over[model]] if model in over else [])], default=None)
+        yield (
+            model,
+            StepFacts(
+                team=history.described.owner,
+                is_top_tier=in_force.is_top_tier,
+                budget=None if budget is None else budget.name,
+                recent_jobs=None if recent is None else recent[model],
+                idle_since=since,
+            ),
+        )
 
 
-def steps_digest(by: StepInputs) -> str:
+def _left(budget: Budget) -> BudgetLeft:
+    envelope = budget.envelopes[ENVELOPE]
+    return BudgetLeft(budget.name, envelope.free_micros, budget.reserve_micros, envelope.cap_micros)
+
+
+def _told(budget: Budget) -> PlanBudgetPart:
+    envelope = budget.envelopes[ENVELOPE]
+    return PlanBudgetPart(
+        budget=budget.name,
+        free_micros=str(envelope.free_micros),
+        kept_micros=str(budget.reserve_micros),
+        cap_micros=str(envelope.cap_micros),
+        reserved_micros=str(budget.reserved_micros(ENVELOPE)),
+        spent_micros=str(envelope.spent_micros),
+    )
+
+
+def _facts(one: StepFacts) -> dict[str, Any]:
+    return {
+        "team": one.team,
+        "is_top_tier": one.is_top_tier,
+        "budget": one.budget,
+        "recent_jobs": one.recent_jobs,
+        "idle_since": None if one.idle_since is None else format_time(one.idle_since),
+    }
+
+
+def steps_digest(by: StepInputs, budgets: Sequence[PlanBudgetPart]) -> str:
     """Return SHA-256 over the canonical JSON of every input of the steps, in hex."""
     document = {
+        "budgets": [one.model_dump() for one in budgets],
+        "models": [{"model": model, **_facts(one)} for model, one in sorted(by.models.items())],
         "steps": None if by.terms is None else by.terms.model_dump(),
         "under_way": by.under_way,
     }

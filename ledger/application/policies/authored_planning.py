@@ -8,7 +8,17 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from ledger.application.documents.authored import Authored
-from ledger.application.documents.units import Choice, Count, Duration, Flag, Name, Share, bounds
+from ledger.application.documents.units import (
+    Choice,
+    Count,
+    Duration,
+    Entries,
+    Flag,
+    FreeText,
+    Name,
+    Share,
+    bounds,
+)
 from ledger.events.base import Ppm
 from ledger.events.policy_document import (
     Candidates,
@@ -24,6 +34,7 @@ from ledger.events.policy_document import (
 )
 from ledger.events.values import PPM
 from ledger.kernel.excess import PLANNER_1, PLANNER_2
+from ledger.limits import LABEL_CHARS_MAX, TEAM_SHARES_MAX
 
 _DAY: Final = 86_400
 _SPAN: Final = Duration(1, *bounds(Seconds))
@@ -32,11 +43,49 @@ _Span = Annotated[int, _SPAN]
 _Times = Annotated[int, Share(*bounds(GainPpm))]
 
 
+class AuthoredAtMost(Authored):
+    """So many jobs of a model within a span."""
+
+    jobs: Annotated[int, Count(*bounds(Quantity))]
+    """How many jobs."""
+    per: _Span = Field(serialization_alias="per_seconds")
+    """Within how long a span, up to the plan."""
+
+
+class AuthoredTeamShare(Authored):
+    """The most that a team has of the money of a plan."""
+
+    team: Annotated[str, FreeText(LABEL_CHARS_MAX, minimum=1)]
+    """The team, as models name their owner."""
+    share: Annotated[int, Share(*bounds(Ppm))] = Field(serialization_alias="share_ppm")
+    """Its share."""
+
+
 class AuthoredPlanSteps(Authored):
     """Steps around the planner, in their order; each is left out where it does not apply."""
 
+    cool_down: Annotated[int | None, _SPAN] = Field(
+        None,
+        serialization_alias="cool_down_seconds",
+        description="How long a model rests after its last job, and after it was retrained "
+        "otherwise.",
+    )
+    at_most: AuthoredAtMost | None = None
+    """How often a model is retrained: so many jobs within a span."""
     concurrency: Annotated[int | None, Count(*bounds(Quantity))] = None
     """The most jobs of the fleet that are under way at once."""
+    team_shares: Annotated[list[AuthoredTeamShare], Entries("team", 0, TEAM_SHARES_MAX)] = Field(
+        default_factory=list
+    )
+    """The most that teams have of the money of a plan; a team that is left out has no bound."""
+    tier_reserve: Annotated[int | None, Share(*bounds(Ppm))] = Field(
+        None,
+        serialization_alias="tier_reserve_ppm",
+        description="The share of the money of a plan that is kept for models whose decision is at "
+        "the top tier, the last of the `tiers` of its policy.",
+    )
+    budgets: Annotated[bool, Flag()] = False
+    """Admit no more than the budgets of the models have left, their own reserves kept."""
 
 
 class AuthoredPlanning(Authored):

@@ -6,20 +6,22 @@ from typing import Any, Final
 from ledger.audit.assessor import NotReplayableError
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
-from ledger.audit.plan_steps import steps_alone, without_steps
+from ledger.audit.plan_steps import budgets_alone, steps_alone, without_steps
 from ledger.audit.planning import planned
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.overrides import overrides_over
+from ledger.events.budgets import BUDGET_TYPES
 from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.horizons import FLEET_TYPES
+from ledger.events.jobs import JOB_TYPES
 from ledger.events.plans import PLAN_TYPES, PlanMadeV2
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.shadows import ShadowPlanned
 
 POLICY_BODIES: Final = frozenset({*ACTIVATED_TYPES, *DRAFTED_TYPES})
 """Types outside the models' streams on which what is derived rests; a plan also on the last one."""
-_PLANS: Final = frozenset({*FLEET_TYPES, ShadowPlanned.TYPE})
+_PLANS: Final = frozenset({*FLEET_TYPES, ShadowPlanned.TYPE, *BUDGET_TYPES, *JOB_TYPES})
 _SHOWN: Final = 3  # differences named in a finding
 _ABSENT: Final = object()
 Derive = Callable[[AuditedEvent, dict[str, Any]], dict[str, Any]]
@@ -52,6 +54,14 @@ def replay_plan(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def plans_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A plan says what the steps around its planner read, and what each of them changed."""
     return _replayed(event, fold, lambda one, data: planned(fold, one.position, data), steps_alone)
+
+
+@rule("plans.budgets", PlanMadeV2.TYPE)
+def plans_budgets(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A plan says what the budgets of its models had, and a step bounds it by that."""
+    return _replayed(
+        event, fold, lambda one, data: planned(fold, one.position, data), budgets_alone
+    )
 
 
 def _replayed(

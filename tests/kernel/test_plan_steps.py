@@ -1,0 +1,152 @@
+"""What the steps around a planner promise for any fleet, any budgets and any policy."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.events.policy_document import AtMostPart, PlanStepsPart, TeamSharePart
+from ledger.events.values import DAY, PPM, SECOND
+from ledger.kernel.excess import PlanInputs, need_of, plan
+from ledger.kernel.plan_steps import (
+    STEP_OUTCOMES,
+    BudgetLeft,
+    StepFacts,
+    StepInputs,
+    SteppedPlan,
+    stepped,
+)
+from tests.kernel.test_excess import fleets
+
+NOW = 20_000 * DAY
+TEAMS = ("risk", "fraud")
+BUDGETS = ("gold", "main")
+amounts = st.integers(0, 2 * 10**7)
+spans = st.integers(1, 100 * 86_400)
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> PlanStepsPart:
+    shares = draw(st.lists(st.sampled_from(TEAMS), unique=True))
+    return PlanStepsPart(
+        cool_down_seconds=draw(st.none() | spans),
+        at_most=draw(st.none() | st.builds(AtMostPart, jobs=st.integers(1, 3), per_seconds=spans)),
+        concurrency=draw(st.none() | st.integers(1, 4)),
+        team_shares=[
+            TeamSharePart(team=one, share_ppm=draw(st.integers(0, PPM))) for one in shares
+        ],
+        tier_reserve_ppm=draw(st.none() | st.integers(0, PPM)),
+        budgets=draw(st.booleans()),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[PlanInputs, StepInputs]:
+    inputs = draw(fleets())
+    part = draw(terms())
+    facts = st.builds(
+        StepFacts,
+        team=st.sampled_from(TEAMS),
+        is_top_tier=st.booleans(),
+        budget=st.sampled_from([None, *BUDGETS]),
+        recent_jobs=st.just(None) if part.at_most is None else st.integers(0, 3),
+        idle_since=st.none() | st.integers(NOW - 100 * DAY, NOW),
+    )
+    return inputs, StepInputs(
+        terms=part,
+        made_at=NOW,
+        under_way=draw(st.integers(0, 4)),
+        models={model.id: draw(facts) for model in inputs.models},
+        budgets={
+            name: BudgetLeft(name, draw(amounts), draw(amounts), draw(amounts)) for name in BUDGETS
+        },
+    )
+
+
+def after(case: tuple[PlanInputs, StepInputs]) -> SteppedPlan:
+    inputs, by = case
+    return stepped(inputs, plan(inputs), by)
+
+
+def needs(case: tuple[PlanInputs, StepInputs], made: SteppedPlan) -> dict[str, int]:
+    """Return the money that each admitted model takes."""
+    inputs, _ = case
+    return {
+        model.id: need_of(model, inputs.policy)
+        for model in inputs.models
+        if made.outcomes[model.id] == "admitted"
+    }
+
+
+@given(cases())
+def test_a_plan_never_admits_more_than_its_purse_and_the_budgets_have_left(
+    case: tuple[PlanInputs, StepInputs],
+) -> None:
+    inputs, by = case
+    made = after(case)
+    taken = needs(case, made)
+    assert sum(taken.values()) == inputs.purse_micros - made.purse_left_micros
+    assert made.purse_left_micros >= 0
+    assert by.terms is not None
+    for name, budget in by.budgets.items() if by.terms.budgets else ():
+        of_it = {one: need for one, need in taken.items() if by.models[one].budget == name}
+        assert sum(of_it.values()) <= budget.free_micros
+        below = sum(need for one, need in of_it.items() if not by.models[one].is_top_tier)
+        assert below <= max(0, budget.free_micros - budget.kept_micros)
+
+
+@given(cases())
+def test_every_bound_of_the_policy_holds_for_what_is_admitted(
+    case: tuple[PlanInputs, StepInputs],
+) -> None:
+    inputs, by = case
+    terms, taken = by.terms, needs(case, after(case))
+    assert terms is not None
+    for one in taken:
+        facts = by.models[one]
+        if terms.cool_down_seconds is not None and facts.idle_since is not None:
+            assert NOW - facts.idle_since >= terms.cool_down_seconds * SECOND
+        if terms.at_most is not None:
+            assert facts.recent_jobs is not None
+            assert facts.recent_jobs < terms.at_most.jobs
+    if terms.concurrency is not None and taken:
+        assert len(taken) + by.under_way <= terms.concurrency
+    for part in terms.team_shares:
+        share = inputs.purse_micros * part.share_ppm // PPM
+        assert sum(need for one, need in taken.items() if by.models[one].team == part.team) <= share
+    if terms.tier_reserve_ppm is not None:
+        kept = inputs.purse_micros * terms.tier_reserve_ppm // PPM
+        below = sum(need for one, need in taken.items() if not by.models[one].is_top_tier)
+        assert below <= inputs.purse_micros - kept
+
+
+@given(cases())
+def test_the_changes_of_the_steps_lead_from_the_planner_s_outcomes_to_those_of_the_plan(
+    case: tuple[PlanInputs, StepInputs],
+) -> None:
+    inputs, _ = case
+    outcomes = {row.id: row.outcome for row in plan(inputs).backlog}
+    made = after(case)
+    for _step, changed in made.changes:
+        for model, before, now in changed:
+            assert outcomes[model] == before != now
+            outcomes[model] = now
+    assert outcomes == made.outcomes
+
+
+@given(cases())
+def test_without_steps_a_plan_is_its_planner_s(case: tuple[PlanInputs, StepInputs]) -> None:
+    inputs, by = case
+    planned = plan(inputs)
+    for terms in (
+        None,
+        PlanStepsPart(
+            cool_down_seconds=None, at_most=None, concurrency=None, team_shares=[],
+            tier_reserve_ppm=None, budgets=False,
+        ),
+    ):  # fmt: skip
+        made = stepped(inputs, planned, replace(by, terms=terms))
+        assert made.outcomes == {row.id: row.outcome for row in planned.backlog}
+        assert made.purse_left_micros == planned.purse_left_micros
+        assert made.changes == ()
+        assert not STEP_OUTCOMES & set(made.outcomes.values())
