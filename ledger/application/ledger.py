@@ -75,11 +75,7 @@ class LedgerApplication:
         self.histories = HistoryReader(store.events, info.origin, policies)
         self.fleet = Fleet(store.events, info.origin, on_erasure=policies.clear)
         self.budgets = Budgets(store, info, self.fleet)
-        planning = Planning(
-            PlanSources(
-                store.events, info.origin, self.histories, self.budgets.as_of, info.unit_of_cost
-            )
-        )
+        planning = self._planning(store, info)
         aggregates = Aggregates(recorder, Appender(store, info.origin))
         self.governance = PolicyGovernance(store, info, self.authority, clock)
         self.authority_changes.on_changed(self.governance.warn_of_unreachable)
@@ -120,6 +116,11 @@ class LedgerApplication:
         self.drills = Drills(store, info)
         self.erasure = Erasure(store, info, self.governance.keeps_activations)
         self._forget_erased()
+
+    def _planning(self, store: Store, info: LedgerInfo) -> Planning:
+        """Build what makes plans."""
+        unit, budgets = info.unit_of_cost, self.budgets.as_of
+        return Planning(PlanSources(store.events, info.origin, self.histories, budgets, unit))
 
     def _forget_erased(self) -> None:
         """Have the parts that keep copies of bodies forget those that are erased."""
