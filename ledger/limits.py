@@ -37,6 +37,7 @@ SHADOW_SECONDS_MIN: Final = 3_600
 SHADOW_SECONDS_MAX: Final = 366 * 86_400
 SCHEDULE_DAYS_MAX: Final = 366  # up to the time that is set for an activation
 TIERS_MAX: Final = 32
+FALL_BACKS_MAX: Final = 20  # of a job: the newest that are registered
 RECIPE_NAMES_MAX: Final = 100  # of a recipe's parameters, inputs, outputs; of a gate's metrics
 ARGUMENTS_MAX: Final = 1_000  # of a recipe's command
 ATTEMPTS_MAX: Final = 10  # of one job

@@ -111,6 +111,7 @@ def _proposed() -> JobProposed:
             "gates": [gate.model_dump()],
             "approvals": 1,
             "roles": [],
+            "fall_back": ["2026-02"],
             "policy": None,
             "policy_version": None,
             "forecast": forecast([], _MODEL, 40_000_000, None).model_dump(),

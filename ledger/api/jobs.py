@@ -210,16 +210,24 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
     def RollBackJob(
         self, request: pb.RollBackJobRequest, context: grpc.ServicerContext
     ) -> pb.RollBackJobResponse:
-        """Record that the version before serves again."""
+        """Record that another version serves in the place of a job's."""
         checks = Checks()
         model, name = _named(checks, request.name)
         _token(checks, request.token)
         at = checks.time(
             "in_service_at", request.in_service_at, given=request.HasField("in_service_at")
         )
+        version = checks.identifier("model_version", request.model_version, optional=True)
+        trained = None
+        if request.HasField("trained_through"):
+            trained = checks.time("trained_through", request.trained_through, given=True)
+        baseline = ""
+        if request.baseline_loss:
+            baseline, _ = checks.decimal("baseline_loss", request.baseline_loss)
         ledger, caller = self._server.append(request, context, checks)
         _check_model(ledger, model, name)
-        written = ledger.job_deployments.roll_back(caller, ReturnSpec(name, request.token, at))
+        wanted = ReturnSpec(name, request.token, at, version, trained, baseline)
+        written = ledger.job_deployments.roll_back(caller, wanted)
         ledger.fleet.refresh(written.last_position)
         return pb.RollBackJobResponse(
             appended=appended(written), job=convert.job(ledger.jobs.job(name))

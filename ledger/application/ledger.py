@@ -143,9 +143,9 @@ class LedgerApplication:
             self.plans,
             self.recipes,
             self.budgets,
-            self._clock,
+            self.benchmarks,
         )
-        self.job_deployments = JobDeployments(self.jobs, self.commands)
+        self.job_deployments = JobDeployments(self.jobs, self.commands, self.benchmarks)
         self.lineages = LineageReader(store, info, self.grounds)
         proving = self.attestation
         self.run_documents = RunDocuments(info, proving.checkpoints, proving.keyring)

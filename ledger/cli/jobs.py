@@ -103,6 +103,8 @@ def show(job: _Job) -> None:
     if one.deployment is not None:
         replaced = one.deployment.replaces or "no version"
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
+        if one.returns_to and one.outcome is None:
+            facts.append(("falls back", f"to {listed(one.returns_to)}"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
     facts += [
         ("observed", _observed(signal)) for verdict in found.verdicts for signal in verdict.observed

@@ -108,6 +108,8 @@ class RetrainingJob:
     """None until it is over, and where no executor worked on it."""
     evidence_position: int
     """The position of what people approve it by: its proposal, or the newest report or verdict."""
+    returns_to: tuple[str, ...]
+    """The versions that may serve in the place of the one that it deployed, first choice first."""
 
 
 @dataclass(frozen=True, slots=True)

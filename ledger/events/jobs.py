@@ -32,6 +32,7 @@ from ledger.events.recipe_document import ExpectedPart, GatePart, RecipeLimitsPa
 from ledger.limits import (
     APPROVALS_MAX,
     CRITERIA_MAX,
+    FALL_BACKS_MAX,
     JOB_LINKS_MAX,
     LABEL_CHARS_MAX,
     LINK_CHARS_MAX,
@@ -107,6 +108,9 @@ class JobProposed(JobData):
     """Persons other than its proposer who are to approve it before it may be leased."""
     roles: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
     """The persons in roles whom the policy wants beside them."""
+    fall_back: list[Segment] = Field(max_length=FALL_BACKS_MAX)
+    """The versions that were registered then, and may serve in the place of its own if that has to
+    go: those known to be good, then benchmarks, the newest first."""
     reason: Text
 
 
@@ -301,7 +305,7 @@ class JobDeployed(JobData):
 
 
 class JobRolledBack(JobData):
-    """The version that a job had replaced serves again; the deployment is right before it."""
+    """Another version serves in the place of a job's; the deployment is right before it."""
 
     TYPE: ClassVar[str] = "job.rolled_back.v1"
     CAUSE: ClassVar[str] = "the caller of RollBackJob, the executor"
@@ -309,7 +313,7 @@ class JobRolledBack(JobData):
 
     token: Token
     model_version: Segment
-    """The version that serves again."""
+    """The version that serves again: the one before, or one that the job may fall back to."""
     replaces: Segment
     """The version that the job had deployed."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ledger.events.recipes import BenchmarkRegistered
+from ledger.limits import FALL_BACKS_MAX
 
 BenchmarkKey = tuple[str, str, str]
 """Model, version and kind."""
@@ -42,13 +43,14 @@ class Benchmarks:
         made = BenchmarkEntry(*key, data["artifact"], data["note"], position)
         return Benchmarks({**left, key: made})
 
-    def known_good(self, model: str) -> list[BenchmarkEntry]:
-        """Return the versions of a model that are known to be good, the newest last."""
-        return [
-            one
-            for one in self.registered.values()
-            if one.model == model and one.kind == "known_good"
-        ]
+    def fall_back(self, model: str) -> list[str]:
+        """Return the versions of a model that a job may fall back to, the best choice first.
+
+        Those known to be good before benchmarks, of each the newest first; at most FALL_BACKS_MAX.
+        """
+        of_model = [one for one in self.registered.values() if one.model == model]
+        of_model.sort(key=lambda one: (one.kind != "known_good", -one.position))
+        return list(dict.fromkeys(one.model_version for one in of_model))[:FALL_BACKS_MAX]
 
 
 def benchmark_fault(

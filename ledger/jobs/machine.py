@@ -143,6 +143,15 @@ class Job:
         """Whether nothing more will be done."""
         return self.state in OVER
 
+    @property
+    def returns_to(self) -> tuple[str, ...]:
+        """The versions that may serve in the place of its own, the first choice first."""
+        if self.deployed is None:
+            return ()
+        before = self.deployed.replaces
+        wanted = [*([] if before is None else [before]), *self.proposed["fall_back"]]
+        return tuple(one for one in dict.fromkeys(wanted) if one != self.deployed.model_version)
+
     def gate_of(self, name: str) -> Data | None:
         """Return a gate of the job by name."""
         return next((one for one in self.proposed["gates"] if one["gate"] == name), None)
@@ -261,7 +270,7 @@ def _cancelled(job: Job, _: int, actor: str, __: Data) -> Job:
 
 def _goes_back(job: Job, why: str) -> Job:
     """Return a job whose version is to be taken back, or that fails as there is none before it."""
-    if job.deployed is None or job.deployed.replaces is None:
+    if not job.returns_to:
         return _ends(job, "failed", f"{why} No version served before, so none can serve again.")
     return replace(job, state="rolling_back", is_rolling_back=True, why=why, report=None)
 
@@ -334,7 +343,9 @@ def _deployed(job: Job, _: int, actor: str, data: Data) -> Job:
 
 
 def _rolled_back(job: Job, _: int, __: str, data: Data) -> Job:
-    why = f"{job.why} {data['model_version']} serves again."
+    before = None if job.deployed is None else job.deployed.replaces
+    what = "serves again" if data["model_version"] == before else "is fallen back to"
+    why = f"{job.why} {data['model_version']} {what}."
     return _ends(job, "rolled_back", why)
 
 

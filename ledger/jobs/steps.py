@@ -303,12 +303,13 @@ def _return_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     deployed = job.deployed
     if not job.is_rolling_back or deployed is None:
         return "nothing is to be taken back"
-    if (data["model_version"], data["replaces"]) != (deployed.replaces, deployed.model_version):
-        return (
-            f"it puts {data['model_version']} in the place of {data['replaces']}, and "
-            f"{deployed.replaces} is to serve again instead of {deployed.model_version}"
-        )
-    return ""
+    is_ours = data["replaces"] == deployed.model_version
+    if is_ours and data["model_version"] in job.returns_to:
+        return ""
+    return (
+        f"it puts {data['model_version']} in the place of {data['replaces']}, and what may serve "
+        f"instead of {deployed.model_version} is {', '.join(job.returns_to)}"
+    )
 
 
 def _closing_fault(_: Jobs, job: Job, data: Data, __: JobMoment) -> str:

@@ -344,6 +344,7 @@ class Job(message.Message):
     FORECAST_FIELD_NUMBER: builtins.int
     FORECAST_ERROR_FIELD_NUMBER: builtins.int
     EVIDENCE_POSITION_FIELD_NUMBER: builtins.int
+    RETURNS_TO_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name. Format: `models/{model}/jobs/{job}`."""
     job: builtins.str
@@ -418,6 +419,12 @@ class Job(message.Message):
     def forecast_error(self) -> JobForecastError:
         """Output only. The error of that; absent until it is over, and where no executor worked on it."""
 
+    @builtins.property
+    def returns_to(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. The versions that may serve in the place of the one that it deployed, the first choice
+        first: the one that it replaced, those known to be good, then benchmarks; empty before.
+        """
+
     def __init__(
         self,
         *,
@@ -452,10 +459,11 @@ class Job(message.Message):
         forecast: JobForecast | None = ...,
         forecast_error: JobForecastError | None = ...,
         evidence_position: builtins.int = ...,
+        returns_to: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,7 +33,8 @@ def facts_of(job: RetrainingJob, task: str, found: Found, now_text: str) -> dict
     """Return what is reported of a task's end; StepError where the step left something out."""
     report = found.report
     if task == RETURN:
-        return {"in_service_at": report.in_service_at or now_text}
+        put_back = next(iter(job.returns_to), "")
+        return {"in_service_at": report.in_service_at or now_text, "model_version": put_back}
     cost = None if report.cost_micros is None else job.cost_micros + report.cost_micros
     facts = {name: getattr(report, name) for name in _NUMBERS} | {
         "cost_micros": cost,
@@ -56,8 +57,7 @@ def send(
     """Send a report once; return the job after it, and the answer to a report on a gate."""
     facts, request_id = pending.facts, pending.request_id
     if pending.task == RETURN:
-        at = facts["in_service_at"]
-        changed = client.roll_back_job(job.name, token, in_service_at=at, request_id=request_id)
+        changed = client.roll_back_job(job.name, token, **facts, request_id=request_id)
         return changed.job, None
     if "environment" in facts:
         client.record_environment(

@@ -85,7 +85,6 @@ def told(
         for metric in gate.metrics:
             for where in ("metrics",) if metric.of == "run" else ("champion", "candidate"):
                 asked[where].append(metric.name)
-    deployed = job.deployment
     return {
         "format": "step/1",
         "task": task,
@@ -103,7 +102,7 @@ def told(
         "inputs": {one.name: one.sha256 for one in recipe.inputs},
         "outputs": [one.name for one in recipe.outputs],
         "asked": asked,
-        "put_back": None if task != RETURN or deployed is None else deployed.replaces,
+        "put_back": job.returns_to[0] if task == RETURN and job.returns_to else None,
     }  # fmt: skip
 
 

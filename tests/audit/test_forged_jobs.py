@@ -106,6 +106,15 @@ def go_back_to_what_never_served(paper: Paper) -> Found:
     return {("jobs.deployed", found), ("jobs.steps", closed)}
 
 
+def go_back_to_what_is_not_registered(paper: Paper) -> Found:
+    """Have a job that may fall back to a version, by its proposal, fall back to it."""
+    proposed = paper.find("job.proposed.v1", job="bad")[0]
+    paper.at(proposed).data["fall_back"] = ["v0"]
+    found = paper.find("job.rolled_back.v1", job="bad")[0]
+    paper.at(found).data["model_version"] = "v0"
+    return {("jobs.fall_back", proposed), ("jobs.fall_back", found)}
+
+
 def expire_before_its_time(paper: Paper) -> Found:
     data = {"job": "open", "token": 1}
     return {("jobs.leases", follow(paper, "job.lease_expired.v1", data, actor="system/governor"))}
@@ -176,6 +185,7 @@ def cite_another_event(paper: Paper) -> Found:
         propose_without_a_plan,
         shorten_an_observation,
         go_back_to_what_never_served,
+        go_back_to_what_is_not_registered,
         expire_before_its_time,
         approve_by_older_evidence,
         give_up_the_lease_of_another,

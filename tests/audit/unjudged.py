@@ -70,6 +70,12 @@ def choose_what_was_observed(paper: Paper) -> int:
     return found
 
 
+def fall_back_to_what_is_not_registered(paper: Paper) -> int:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["fall_back"] = ["v0"]
+    return found
+
+
 def leave_a_verdict_out(paper: Paper) -> int:
     paper.remove(paper.find(JUDGED, job="open")[-1])
     return paper.find(REPORTED, job="open")[-1]
@@ -123,6 +129,7 @@ UNJUDGED: Final[dict[str, Callable[[Paper], int]]] = {
     "gates.judged": worsen_the_evidence,
     "gates.observed": choose_what_was_observed,
     "jobs.due": leave_a_verdict_out,
+    "jobs.fall_back": fall_back_to_what_is_not_registered,
     "jobs.deployed": deploy_another_version,
     "jobs.time": leave_an_expiry_out,
 }

@@ -85,6 +85,7 @@ def proposal(job: str = "j1", model: str = "fares", **changes: Any) -> JobPropos
             "gates": list(GATES),
             "approvals": 1,
             "roles": [],
+            "fall_back": [],
             "policy": None,
             "policy_version": None,
             "forecast": forecast([], model, 5_000_000, None).model_dump(),

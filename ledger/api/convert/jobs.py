@@ -52,6 +52,7 @@ def job(known: Job) -> job_pb2.Job:
         position=known.position,
         changed_position=known.changed_at,
         evidence_position=known.evidence_at,
+        returns_to=known.returns_to,
         run_id=known.run_id or "",
         plan_position=data["plan"] or 0,
         gates=[GATE_NUMBERS[one["gate"]] for one in data["gates"]],

@@ -29,7 +29,7 @@ from ledger.application.jobs.reader import JobReader
 from ledger.application.jobs.refusals import job_unknown, lease_lost
 from ledger.application.periodic_task import GovernorTurn, record_each
 from ledger.authority.state import Subject
-from ledger.clock import Clock
+from ledger.clock import Clock, uuid7
 from ledger.errors import Reason
 from ledger.events.base import EventData
 from ledger.events.cases import GOVERNOR
@@ -266,6 +266,10 @@ class JobCommands:
         return typed(event, GateJudged) if event.type == GateJudged.TYPE else None
 
     # ---- shared ----------------------------------------------------------------------------------
+
+    def new_id(self) -> str:
+        """Return a fresh id, for a job or its run."""
+        return uuid7(self._clock)
 
     def job(self, name: str) -> Job:
         """Return a job as it is now; JOB_UNKNOWN where it was never proposed."""

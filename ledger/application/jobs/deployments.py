@@ -1,4 +1,4 @@
-"""The deployment of a job's version, and the return to the version that it replaced.
+"""The deployment of a job's version, and the return to one that served before or is registered.
 
 Both are one append with the model's own deployment, so that what serves and what the job says of it
 never differ.
@@ -7,15 +7,17 @@ never differ.
 from dataclasses import dataclass, replace
 
 from ledger.application.appender import Proposal
-from ledger.application.commands import Caller, fields_named
+from ledger.application.commands import Caller, fields_named, none_after
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.jobs.basis import JobBasis
 from ledger.application.jobs.commands import JobCommands
 from ledger.application.jobs.refusals import job_refused
+from ledger.application.recipes.benchmarks import BenchmarkModels
 from ledger.events.base import EventData
 from ledger.events.jobs import GateReported, JobDeployed, JobRolledBack
 from ledger.events.models import ModelDeployed
+from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import parse_time
 from ledger.jobs.conclusions import following
 from ledger.jobs.machine import Job
@@ -25,19 +27,29 @@ from ledger.storage.records import AppendResult
 
 @dataclass(frozen=True, slots=True)
 class ReturnSpec:
-    """The statement of an executor that the version before serves again; in microseconds."""
+    """The statement of an executor that another version serves again; times in microseconds.
+
+    Without a version it is the first choice of the job; what is said of its training is needed only
+    where it never served.
+    """
 
     job: str
     token: int
     in_service_at: int
+    model_version: str = ""
+    trained_through: int | None = None
+    baseline_loss: str = ""
 
 
 class JobDeployments:
     """Records the deployments of one ledger's jobs."""
 
-    def __init__(self, jobs: JobCommands, fleet: FleetCommands) -> None:
+    def __init__(
+        self, jobs: JobCommands, fleet: FleetCommands, benchmarks: BenchmarkModels
+    ) -> None:
         self._jobs = jobs
         self._fleet = fleet
+        self._benchmarks = benchmarks
 
     def deploy(
         self, caller: Caller, reported: GateReported, version: DeploymentSpec
@@ -72,43 +84,57 @@ class JobDeployments:
         return self._jobs.append(caller, "DeployJobVersion", decide)
 
     def roll_back(self, caller: Caller, wanted: ReturnSpec) -> AppendResult:
-        """Record that the version which a job had replaced serves again."""
+        """Record that another version serves in the place of a job's.
+
+        JOB_REFUSED where it neither served before, nor may be fallen back to.
+        """
 
         def decide(basis: JobBasis) -> Proposal:
             job = basis.job(wanted.job)
             ours = job.deployed
-            if ours is None or ours.replaces is None:
+            if ours is None or not job.returns_to:
                 why = "it has replaced no version"
                 basis.check_token(job, wanted.token, why)
                 raise job_refused(job.name, "taken back", why)
+            registered = self._benchmarks.registered().fall_back(job.model)
+            allowed = [one for one in job.returns_to if one in {ours.replaces, *registered}]
+            version = wanted.model_version or next(iter(allowed), job.returns_to[0])
             data = JobRolledBack(
                 job=job.name,
                 token=wanted.token,
-                model_version=ours.replaces,
+                model_version=version,
                 replaces=ours.model_version,
             )
             basis.check(job, data, "taken back")
-            model = self._fleet.live_model(job.model)
-            before = next(
-                (one for one in model.deployments if one.model_version == ours.replaces), None
-            )
-            if before is None:
-                why = f"the deployment of {ours.replaces} was erased"
+            if version not in allowed:
+                why = f"{version} is not registered to fall back to any more"
                 raise job_refused(job.name, "taken back", why)
-            proposal = self._fleet.deployment(
-                DeploymentSpec(
-                    job.model,
-                    ours.replaces,
-                    wanted.in_service_at,
-                    parse_time(before.trained_through),
-                    before.baseline_loss,
-                    replaces=ours.model_version,
-                )
-            )
+            proposal = self._fleet.deployment(self._returned(job, version, wanted))
             made = _deployment(proposal)
-            return _joined(self._jobs.proposal(basis, job, lambda _: [made, data]), proposal)
+            joined = _joined(self._jobs.proposal(basis, job, lambda _: [made, data]), proposal)
+            same = none_after(
+                basis.head.position, f"benchmarks/{job.model}", *sorted(BENCHMARK_TYPES)
+            )
+            return replace(joined, guards=[*joined.guards, same])
 
         return self._jobs.append(caller, "RollBackJob", decide)
+
+    def _returned(self, job: Job, version: str, wanted: ReturnSpec) -> DeploymentSpec:
+        """Return the deployment of a version that serves in the place of a job's."""
+        ours = job.deployed
+        assert ours is not None, "it is deployed"
+        model = self._fleet.live_model(job.model)
+        known = next((one for one in model.deployments if one.model_version == version), None)
+        if known is not None:
+            trained, baseline = parse_time(known.trained_through), known.baseline_loss
+        elif wanted.trained_through is not None and wanted.baseline_loss:
+            trained, baseline = wanted.trained_through, wanted.baseline_loss
+        else:
+            why = f"no deployment of {version} says until when it was trained, nor its baseline"
+            raise job_refused(job.name, "taken back", why, "Say both: it never served.")
+        return DeploymentSpec(
+            job.model, version, wanted.in_service_at, trained, baseline, replaces=ours.model_version
+        )
 
 
 def _judged(job: Job, reported: GateReported, first: int, actor: str) -> Job:

@@ -22,14 +22,15 @@ from ledger.application.jobs.payments import paying, reservation
 from ledger.application.jobs.refusals import job_refused
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.policies.compiled import CompiledPolicy
+from ledger.application.recipes.benchmarks import BenchmarkModels
 from ledger.application.recipes.shelf import ApprovedRecipe, Recipes
-from ledger.clock import Clock, uuid7
 from ledger.errors import invalid_field
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.jobs import ForecastPart, JobClosed, JobProposed
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart
 from ledger.events.recipe_document import GatePart
+from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import format_time
 from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.machine import Job
@@ -63,7 +64,7 @@ class JobProposals:
         plans: PlanCommands,
         recipes: Recipes,
         budgets: Budgets,
-        clock: Clock,
+        benchmarks: BenchmarkModels,
     ) -> None:
         self._jobs = jobs
         self._fleet = fleet
@@ -71,7 +72,7 @@ class JobProposals:
         self._plans = plans
         self._recipes = recipes
         self._budgets = budgets
-        self._clock = clock
+        self._benchmarks = benchmarks
 
     def propose(self, caller: Caller, spec: JobSpec) -> tuple[AppendResult, Job]:
         """Record a job, and the reservation of its expected cost in the budget that pays for it.
@@ -79,12 +80,12 @@ class JobProposals:
         JOB_REFUSED where the model has a job, or the plan did not admit it; BUDGET_EXHAUSTED or
         BUDGET_REFUSED where the budget of the model cannot pay.
         """
-        name = spec.job or uuid7(self._clock)
+        name = spec.job or self._jobs.new_id()
         if fault := name_fault(name):
             raise invalid_field("job", fault, remedy="Leave it empty to be given an id.")
         if not spec.plan and not spec.reason.strip():
             raise invalid_field("reason", "is required where no plan is the ground")
-        run_id = f"runs/{uuid7(self._clock)}"
+        run_id = f"runs/{self._jobs.new_id()}"
 
         def decide(basis: JobBasis) -> Proposal:
             return self._proposal(basis, spec, name, run_id)
@@ -127,6 +128,7 @@ class JobProposals:
                 gates=gates,
                 approvals=0 if plan else APPROVALS_OF_A_PERSON_S_JOB,
                 roles=[] if asked is None else asked.approvals,
+                fall_back=self._benchmarks.registered().fall_back(spec.model),
                 reason=spec.reason,
             )
         if fault := job_fault(basis.jobs, name, data.TYPE, data.to_data(), basis.moment):
@@ -145,6 +147,7 @@ class JobProposals:
                 unchanged(basis.moment.authority),
                 none_after(at, None, JobProposed.TYPE, JobClosed.TYPE, *ACTIVATED_TYPES),
                 none_after(at, f"models/{spec.model}", *DECISION_TYPES),
+                none_after(at, f"benchmarks/{spec.model}", *BENCHMARK_TYPES),
                 Guard(f"models/{spec.model}", None, after_position=at),
             ],
         )

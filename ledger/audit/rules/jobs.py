@@ -272,6 +272,23 @@ def jobs_deployed(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return _difference(data, before.data)
 
 
+@rule("jobs.fall_back", JobProposed.TYPE, JobRolledBack.TYPE)
+def jobs_fall_back(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A job may fall back to exactly the versions that are registered, then and when it does."""
+    data = event.known
+    if event.type == JobProposed.TYPE:
+        registered = fold.recipes.benchmarks.fall_back(data["model"])
+        if data["fall_back"] == registered:
+            return None
+        return f"it may fall back to {data['fall_back']}, and registered were {registered}"
+    job = fold.jobs.known.jobs.get(event.name)
+    if job is None or job.deployed is None or data["model_version"] == job.deployed.replaces:
+        return None
+    if data["model_version"] in fold.recipes.benchmarks.fall_back(job.model):
+        return None
+    return f"{data['model_version']} did not serve before it, and is not registered"
+
+
 def _difference(data: dict[str, Any], deployed: dict[str, Any]) -> str | None:
     shared = [name for name in ("model_version", "replaces", "in_service_at") if name in data]
     for name in shared:

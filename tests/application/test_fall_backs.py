@@ -1,0 +1,108 @@
+"""Versions that jobs fall back to: those registered at the proposal and still, and no others.
+
+Method: a ledger in one process on a manual clock; the observation of a version is not passed.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.application.jobs.deployments import ReturnSpec
+from ledger.errors import LedgerError
+from ledger.events.values import SECOND
+from tests.support.audits import audited
+from tests.support.job_worlds import TWO, WINDOW_SECONDS, Working
+from tests.support.world import ANA, START, World
+
+
+@pytest.fixture
+def working(tmp_path: Path) -> Working:
+    world = World(tmp_path / "ledger.db", clock="wall")
+    return Working.of(world.begin("alpha", "beta"))
+
+
+def passes_its_audit(working: Working) -> None:
+    path = Path(working.world.path)
+    working.world.close()
+    report = audited(path)
+    assert report.passed, report.text()
+
+
+ARTIFACT = "ab" * 32
+
+
+def fails_in_service(working: Working, **proposed: str) -> None:
+    """Take a job of a model as far as a failed observation."""
+    world = working.world
+    working.propose(**proposed)
+    working.approve()
+    token = working.lease()
+    working.pass_gates(token)
+    working.deploy(token, "v2", at=world.clock.now_micros())
+    working.report("observation", token, loss=500)
+    world.clock.advance(WINDOW_SECONDS * SECOND)
+    world.govern()
+
+
+def returned(working: Working, version: str = "", baseline: str = "") -> None:
+    token = working.lease(by=TWO)
+    now = working.world.clock.now_micros()
+    wanted = ReturnSpec("j1", token, now, version, now if baseline else None, baseline)
+    working.world.ledger.job_deployments.roll_back(TWO, wanted)
+
+
+def test_a_version_that_replaced_none_gives_way_to_one_that_is_registered(working: Working) -> None:
+    world = working.world
+    world.register("novel")
+    world.ledger.benchmarks.register(ANA, "novel", "rule-of-thumb", "benchmark", ARTIFACT, "")
+    fails_in_service(working, model="novel")
+    job = working.job()
+    assert (job.state, job.returns_to) == ("rolling_back", ("rule-of-thumb",))
+    token = working.lease(by=TWO)
+    with pytest.raises(LedgerError, match="Say both: it never served"):
+        world.ledger.job_deployments.roll_back(TWO, ReturnSpec("j1", token, START))
+    now = world.clock.now_micros()
+    wanted = ReturnSpec("j1", token, now, "", now, "0.5")
+    world.ledger.job_deployments.roll_back(TWO, wanted)
+    serving = world.model("novel").model.deployments[-1].model_version
+    assert (working.job().outcome, serving) == ("rolled_back", "rule-of-thumb")
+    assert working.job().why.endswith("rule-of-thumb is fallen back to.")
+    passes_its_audit(working)
+
+
+def test_an_executor_may_choose_a_registered_version_and_no_other(working: Working) -> None:
+    world = working.world
+    world.ledger.benchmarks.register(ANA, "alpha", "v0", "benchmark", ARTIFACT, "")
+    world.ledger.benchmarks.register(ANA, "alpha", "v1", "known_good", ARTIFACT, "")
+    fails_in_service(working)
+    assert working.job().returns_to == ("v1", "v0")
+    token, now = working.lease(by=TWO), world.clock.now_micros()
+    deployments = world.ledger.job_deployments
+    with pytest.raises(LedgerError, match="what may serve instead of v2 is v1, v0"):
+        deployments.roll_back(TWO, ReturnSpec("j1", token, now, "v9", now, "0.5"))
+    deployments.roll_back(TWO, ReturnSpec("j1", token, now, "v0", now, "0.5"))
+    assert working.job().outcome == "rolled_back"
+    passes_its_audit(working)
+
+
+def test_a_version_that_is_not_registered_any_more_is_not_fallen_back_to(working: Working) -> None:
+    world = working.world
+    world.register("novel")
+    benchmarks = world.ledger.benchmarks
+    benchmarks.register(ANA, "novel", "v0", "benchmark", ARTIFACT, "")
+    fails_in_service(working, model="novel")
+    benchmarks.retire(ANA, "novel", "v0", "benchmark", "it was wrong too")
+    with pytest.raises(LedgerError, match="v0 is not registered to fall back to any more"):
+        returned(working, "v0", "0.5")
+    world.ledger.jobs.cancel(ANA, "j1", "nothing is left to serve")
+    assert working.job().outcome == "cancelled"
+    passes_its_audit(working)
+
+
+def test_a_version_registered_after_the_proposal_is_not_one_of_it(working: Working) -> None:
+    world = working.world
+    world.register("novel")
+    working.propose(model="novel")
+    world.ledger.benchmarks.register(ANA, "novel", "v0", "benchmark", ARTIFACT, "")
+    assert working.job().proposed["fall_back"] == []
+    passes_its_audit(working)
