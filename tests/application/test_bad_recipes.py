@@ -35,6 +35,17 @@ def test_the_recipe_that_the_table_spoils_is_clean() -> None:
     assert found(RECIPE).problems == ()
 
 
+def test_a_standard_error_is_for_the_report_and_needs_no_criterion() -> None:
+    named = "      - name: log-loss\n        unit: micro-nats\n"
+    assert RECIPE.count(named)
+    error = "      - {name: log-loss-error, unit: micro-nats, meaning: Its standard error.}\n"
+    assert found(RECIPE.replace(named, error + named)).problems == ()
+    other = error.replace("log-loss-error", "share-error")
+    assert "METRIC_UNUSED" in {
+        one.code for one in found(RECIPE.replace(named, other + named)).problems
+    }
+
+
 def test_the_table_has_40_texts_that_differ_and_a_row_for_each_code() -> None:
     names = {bad.name for bad in BAD_RECIPES}
     assert len({bad.text for bad in BAD_RECIPES}) == len(names) == len(BAD_RECIPES) >= 40

@@ -44,7 +44,14 @@ class Ran:
 def a_run(folder: Path, *, is_trained_again: bool = False) -> Ran:
     text = io.StringIO()
     screen = Screen(Console(file=text, width=100, highlight=False))
-    good = demo.run(screen, folder, weeks=WEEKS, is_kept=True, is_trained_again=is_trained_again)
+    good = demo.run(
+        screen,
+        folder,
+        weeks=WEEKS,
+        is_kept=True,
+        is_trained_again=is_trained_again,
+        has_jobs=False,  # they have tests of their own
+    )
     return Ran(good, text.getvalue(), folder)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tools.demo import flights
-from tools.demo.fleet import SIGNALS, WINDOW_WEEKS, Fleet, fit, log_losses
+from tools.demo.fleet import SIGNALS, WINDOW_WEEKS, Fleet
 from tools.demo.flights import ModelFlights, load_flights
+from tools.demo.recipes.late_arrival.retrain import fit, log_losses
 
 HEADER = (
     "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tools.demo.fleet import Fleet, Version
-from tools.demo.flights import Floats
+from tools.demo.recipes.late_arrival.retrain import Floats
 from tools.demo.rivals import (
     Alarms,
     Budget,

@@ -50,7 +50,7 @@ class Told:
 @pytest.fixture
 def told(tmp_path: Path) -> Iterator[Told]:
     with ExitStack() as stack:
-        address = stack.enter_context(serving(tmp_path))
+        address = stack.enter_context(serving(tmp_path)).address
         clients = {
             actor: stack.enter_context(LedgerClient(address, ledger=ORIGIN, actor=actor))
             for actor in actors()

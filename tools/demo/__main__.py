@@ -1,9 +1,10 @@
 """Run the demo: a year of flights, a real server, a ledger that can be checked.
 
 Exit code 0 means that every replay was identical, the chain verified, the edit was found where it
-was made, over the whole year the ledger's way of choosing lost less than every other and, with
-`--train`, every version could be trained again to the same bytes; 1 that one of these failed. (What
-a few weeks are worth is shown, and proves nothing.)
+was made, over the whole year the ledger's way of choosing lost less than every other, a job run
+again gave the same, the audit of the jobs found nothing and, with `--train`, every version could be
+trained again to the same bytes; 1 that one of these failed. (The worth of a few weeks is shown, and
+proves nothing.)
 """
 
 import argparse
@@ -17,7 +18,8 @@ from typing import Final
 
 from ledger.client import LedgerClient
 from tools.demo.fleet import Fleet
-from tools.demo.flights import load_flights
+from tools.demo.flights import load_flights, models_of, read_flights
+from tools.demo.job_views import show_act
 from tools.demo.proofs import (
     edit_a_copy,
     keep_evidence,
@@ -65,16 +67,21 @@ def run(
     weeks: int | None,
     is_kept: bool,
     is_trained_again: bool = False,
+    has_jobs: bool = True,
 ) -> bool:
     """Run everything in a directory; return whether all went as promised."""
     with screen.busy("reading the flights of 2013"):
-        fleet = Fleet(load_flights())
+        flights = read_flights()
+        fleet = Fleet(models_of(flights))
     served = last_served_week(fleet, weeks) - fleet.first_trained_week
     screen.say(
         f"{len(fleet.models)} delay models, one per carrier and airport; each trained on six weeks "
         f"of 2013, then served for {served}. Server and ledger are real, the flights too."
     )
-    with serving(directory) as address, LedgerClient(address, ledger=ORIGIN, actor=ACTOR) as client:
+    with (
+        serving(directory) as server,
+        LedgerClient(server.address, ledger=ORIGIN, actor=ACTOR) as client,
+    ):
         client.create_ledger(ORIGIN, clock="data")
         year = Year(client, fleet, weeks)
         year.set_up()
@@ -84,12 +91,14 @@ def run(
         payoff = best_retraining(fleet, year)
         if payoff is not None:
             _show_week(screen, client, year, payoff)
-        is_identical = replay_everything(screen, client)
+        good = _compare(screen, fleet, year, weeks)
+        good = replay_everything(screen, client) and good
         kept = verify_everything(screen, client)
-        is_found = edit_a_copy(screen, directory, kept, year, payoff)
+        good = edit_a_copy(screen, directory, kept, year, payoff) and good
+        if has_jobs:
+            good = show_act(screen, server, directory, flights, is_kept=is_kept) and good
         if is_kept:
             keep_evidence(screen, client, directory, kept)
-    good = _compare(screen, fleet, year, weeks) and is_identical and is_found
     return (not is_trained_again or _train_again(screen, fleet)) and good
 
 

@@ -14,18 +14,15 @@ from typing import Final
 
 import numpy as np
 
-from tools.demo.flights import Floats, Integers, ModelFlights
+from tools.demo.flights import ModelFlights
+from tools.demo.recipes.late_arrival.retrain import Floats, Integers, fit, log_losses
 
 WINDOW_WEEKS: Final = 6
 SIGNALS: Final = ("log_loss", "excess_loss", "hour_psi", "gap_rate", "volume_ratio")
 COMMON_QUANTILE: Final = 0.25
 """The quantile of the fleet that measures what happens to every model."""
 
-_RIDGE: Final = 3.0
 _ROWS_PER_INPUT_MIN: Final = 2.5
-_NEWTON_STEPS_MAX: Final = 12
-_NEWTON_ENOUGH: Final = 1e-6
-_LOGIT_MAX: Final = 30.0
 _HOUR_EDGES: Final = (7, 10, 13, 16, 19)
 """Parts of the day over which the stability of the scheduled hour is measured."""
 
@@ -191,34 +188,6 @@ class Fleet:
             losses=log_losses(flights.inputs[end:], flights.late[end:], weights),
             first_flight=end,
         )
-
-
-def fit(inputs: Floats, late: Floats) -> Floats:
-    """Return the weights of a logistic regression, by Newton's method with a ridge penalty.
-
-    The intercept (column 0) is all but free of the penalty.
-    """
-    penalty = np.full(inputs.shape[1], _RIDGE)
-    penalty[0] = _NEWTON_ENOUGH
-    weights: Floats = np.zeros(inputs.shape[1])
-    for _ in range(_NEWTON_STEPS_MAX):
-        logits = np.clip(inputs @ weights, -_LOGIT_MAX, _LOGIT_MAX)
-        chance = 1 / (1 + np.exp(-logits))
-        slope = inputs.T @ (chance - late) + penalty * weights
-        spread = chance * (1 - chance)
-        curvature = (inputs * spread[:, None]).T @ inputs + np.diag(penalty)
-        step = np.linalg.solve(curvature, slope)
-        weights -= step
-        if np.abs(step).max() < _NEWTON_ENOUGH:
-            break
-    return weights
-
-
-def log_losses(inputs: Floats, late: Floats, weights: Floats) -> Floats:
-    """Return the log-loss of each row, in nats."""
-    logits = np.clip(inputs @ weights, -_LOGIT_MAX, _LOGIT_MAX)
-    losses: Floats = np.logaddexp(0, logits) - late * logits
-    return losses
 
 
 def _hour_shares(hours: Integers) -> Floats:

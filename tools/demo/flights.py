@@ -6,45 +6,42 @@ at least `FLIGHTS_MIN` times: 29 of 35. Time is cut into the planner's periods: 
 which begin on Thursdays, so that a week of the demo is a period of the ledger. Only whole weeks
 count, from 3 January to 25 December: half a week of flights is no sign of anything.
 
-The package's files are read where they lie, without importing it. Training and policies are left to
-`tools.demo.fleet`; nothing here knows what a model predicts with.
+The package's files are read where they lie, without importing it. The features of a model and its
+training are in its recipe, `tools.demo.recipes.late_arrival`.
 """
 
 import csv
 import importlib.util
 import zipfile
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Integers: TypeAlias = npt.NDArray[np.int64]
+from tools.demo.recipes.late_arrival.retrain import (
+    COLUMNS,
+    DESTINATIONS_MAX,
+    LATE_MINUTES,
+    MISSING,
+    WEEK_DAYS,
+    Flight,
+    Floats,
+    Integers,
+    Words,
+    features,
+)
 
 FLIGHTS_MIN: Final = 1_000
 FIRST_DAY: Final = date(2013, 1, 3)
 LAST_DAY: Final = date(2013, 12, 25)
-LATE_MINUTES: Final = 15
-"""A flight is late if it arrives more than this after its schedule, or never."""
-WEEK_DAYS: Final = 7
-DESTINATIONS_MAX: Final = 8
-"""The busiest destinations of a model get a feature each; the others share the intercept."""
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _WEEKDAY_OF_EPOCH: Final = 3  # a Thursday; Monday is 0
-_MISSING: Final = "NA"
-_COLUMNS: Final = (
-    *("year", "month", "day", "hour", "minute", "distance", "dest"),
-    *("tailnum", "dep_time", "arr_time", "arr_delay"),
-)
-
-_Row: TypeAlias = tuple[str, ...]
-_Column: TypeAlias = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +63,48 @@ class ModelFlights:
 
 
 def load_flights(path: Path | None = None) -> list[ModelFlights]:
-    """Read the year and return its models in order of name.
+    """Read the year and return its models in order of name; `path` as in `read_flights`."""
+    return models_of(read_flights(path))
+
+
+def models_of(flights: Mapping[str, list[Flight]]) -> list[ModelFlights]:
+    """Return the models of flights that were read."""
+    return [_model(name, rows) for name, rows in flights.items()]
+
+
+def read_flights(path: Path | None = None) -> dict[str, list[Flight]]:
+    """Read the year and return the flights of each model as they are recorded, by name.
 
     `path` is a zip archive that holds `flights.csv`; by default the installed data set's. Raises
     FileNotFoundError with the remedy where the data set is not installed.
     """
-    rows_by_model: dict[tuple[str, str], list[_Row]] = defaultdict(list)
+    rows_by_model: dict[tuple[str, str], list[Flight]] = defaultdict(list)
     with zipfile.ZipFile(path or installed_archive()) as archive:
         text = archive.read("flights.csv").decode("ascii")
     reader = csv.reader(text.splitlines())
     columns = {name: at for at, name in enumerate(next(reader))}
     key = itemgetter(columns["carrier"], columns["origin"])
-    pick = itemgetter(*(columns[name] for name in _COLUMNS))
+    pick = itemgetter(*(columns[name] for name in COLUMNS))
     for row in reader:
         rows_by_model[key(row)].append(pick(row))
-    return [
-        _model(f"{carrier}-{origin}".lower(), rows)
+    return {
+        f"{carrier}-{origin}".lower(): rows
         for (carrier, origin), rows in sorted(rows_by_model.items())
         if len(rows) >= FLIGHTS_MIN
-    ]
+    }
+
+
+def weekly(flights: Iterable[Flight]) -> dict[int, list[Flight]]:
+    """Return a model's flights by week, each in the order of the data set."""
+    found: dict[int, list[Flight]] = defaultdict(list)
+    weeks: dict[tuple[str, ...], int] = {}
+    for flight in flights:
+        day = tuple(flight[:3])
+        if day not in weeks:
+            on = date(*map(int, day))
+            weeks[day] = (on.toordinal() - _EPOCH) // WEEK_DAYS if on >= FIRST_DAY else -1
+        found[weeks[day]].append(flight)
+    return found
 
 
 def installed_archive() -> Path:
@@ -98,7 +118,7 @@ def installed_archive() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data" / "flights.csv.zip"
 
 
-def _model(name: str, rows: list[_Row]) -> ModelFlights:
+def _model(name: str, rows: list[Flight]) -> ModelFlights:
     """Turn a model's rows into arrays, in order of date."""
     year, month, day, hour, minute, miles, destination, tail, departed, arrived, delay = (
         np.array(column) for column in zip(*rows, strict=True)
@@ -107,16 +127,17 @@ def _model(name: str, rows: list[_Row]) -> ModelFlights:
     first, last = (each.toordinal() - _EPOCH for each in (FIRST_DAY, LAST_DAY))
     order = np.argsort(days, kind="stable")
     order = order[(days[order] >= first) & (days[order] <= last)]
-    has_arrived = delay != _MISSING
+    has_arrived = delay != MISSING
     minutes_late = np.where(has_arrived, delay, "0").astype(np.int64)
     is_late = ~has_arrived | (minutes_late > LATE_MINUTES)
-    has_gap = (tail == _MISSING) | (departed == _MISSING) | (arrived == _MISSING) | ~has_arrived
+    has_gap = (tail == MISSING) | (departed == MISSING) | (arrived == MISSING) | ~has_arrived
     hours = hour.astype(np.int64)
-    inputs = _inputs(
+    inputs = features(
         hour=hours + minute.astype(np.int64) / 60,
         weekday=(days + _WEEKDAY_OF_EPOCH) % WEEK_DAYS,
         distance=miles.astype(np.int64),
         destination=destination,
+        busiest=_busiest(destination),
     )
     return ModelFlights(
         name=name,
@@ -128,7 +149,7 @@ def _model(name: str, rows: list[_Row]) -> ModelFlights:
     )
 
 
-def _days(year: _Column, month: _Column, day: _Column) -> Integers:
+def _days(year: Words, month: Words, day: Words) -> Integers:
     """Return days since 1970, by a table: a year has few days and many flights."""
     keys = year.astype(np.int64) * 10_000 + month.astype(np.int64) * 100 + day.astype(np.int64)
     distinct, inverse = np.unique(keys, return_inverse=True)
@@ -139,22 +160,7 @@ def _days(year: _Column, month: _Column, day: _Column) -> Integers:
     return np.array(ordinals, dtype=np.int64)[inverse]
 
 
-def _inputs(*, hour: Floats, weekday: Integers, distance: Integers, destination: _Column) -> Floats:
-    """Return the features: scheduled time, day of the week, distance and the busiest destinations.
-
-    Everything here is known when the flight is scheduled.
-    """
-    turn = 2 * np.pi * hour / 24
+def _busiest(destination: Words) -> Words:
     names, counts = np.unique(destination, return_counts=True)
-    busiest = names[np.argsort(-counts, kind="stable")][:DESTINATIONS_MAX]
-    columns = [
-        np.ones(len(hour)),
-        (hour - 13) / 6,
-        ((hour - 13) / 6) ** 2,
-        np.sin(turn),
-        np.cos(turn),
-        np.log(np.maximum(distance, 1) / 1_000),
-        *((weekday == day).astype(float) for day in range(1, WEEK_DAYS)),
-        *((destination == name).astype(float) for name in busiest),
-    ]
-    return np.column_stack(columns)
+    found: Words = names[np.argsort(-counts, kind="stable")][:DESTINATIONS_MAX]
+    return found

@@ -49,6 +49,14 @@ class Screen:
         for line in textwrap.wrap(text, self._console.width) or [""]:
             self._console.print(line, markup=False)
 
+    def line(self, text: str) -> None:
+        """Write one line as it is."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def show(self, table: Table) -> None:
+        """Write a table."""
+        self._console.print(table)
+
     def section(self, title: str) -> None:
         """Begin a section."""
         self._console.print(f"\n[bold]{title}[/bold]")
@@ -76,14 +84,9 @@ class Screen:
 
     def ranking(self, rows: Sequence[Priority], week: Week) -> None:
         """Show the fleet as it was ranked at the end of a week."""
-        table = _table()
-        table.add_column("", justify="right")
-        table.add_column("model")
-        table.add_column("priority", justify="right")
-        table.add_column("decision")
-        table.add_column("since")
-        table.add_column("plan")
-        table.add_column("version in service")
+        table = plain_table(
+            ">", "model", ">priority", "decision", "since", "plan", "version in service"
+        )
         for row in rows[:_ROWS_SHOWN]:
             priority = "–" if row.priority_ppm is None else percent(row.priority_ppm)
             since = "" if row.since is None else f"{row.since:%d %b}"
@@ -105,10 +108,7 @@ class Screen:
         reasons = explained.explanation
         self._console.print(reasons.headline, style="bold", markup=False)
         self.say(reasons.paragraph)
-        table = _table()
-        table.add_column("signal")
-        for heading in ("severity", "in breach", "sustained", "counts", "share"):
-            table.add_column(heading, justify="right")
+        table = plain_table("signal", ">severity", ">in breach", ">sustained", ">counts", ">share")
         for contribution in reasons.contributions:
             score = contribution.score
             table.add_row(
@@ -144,12 +144,9 @@ class Screen:
             f"{weeks} weeks, {flights:,} flights; {JOBS_A_WEEK} retrainings a week, unspent ones "
             f"kept for up to {BANKED_WEEKS} weeks; the same versions, data and budget for all."
         )
-        table = _table()
-        table.add_column("way of choosing")
-        table.add_column("retrained", justify="right")
-        table.add_column("put back", justify="right")
-        table.add_column("loss, nats", justify="right")
-        table.add_column("against never", justify="right")
+        table = plain_table(
+            "way of choosing", ">retrained", ">put back", ">loss, nats", ">against never"
+        )
         never = contenders[0].outcome.loss
         for contender in contenders:
             outcome = contender.outcome
@@ -215,6 +212,11 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def _table() -> Table:
-    """Return a table without a frame, so that it can be pasted anywhere."""
-    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+def plain_table(*headings: str) -> Table:
+    """Return a table without a frame, to be pasted anywhere; `>` aligns a column to the right."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(
+            heading.removeprefix(">"), justify="right" if heading[:1] == ">" else "left"
+        )
+    return table

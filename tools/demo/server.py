@@ -1,16 +1,19 @@
 """A real server of its own for the demo: a process that serves one SQLite file on a free port.
 
-It is what `decision-ledger serve` runs, with one difference: models are evaluated on request only.
-The demo asks for every evaluation itself, so that two runs write the same ledger on a busy machine
-too. The process ends when its standard input does, so it never outlives the demo.
+It is what `decision-ledger serve` runs, with two differences. Models are evaluated on request only:
+the demo asks for every evaluation itself, so that two runs write the same ledger on a busy machine
+too. And the governor, who looks every few seconds at what is due, looks at once when it is asked by
+a line with a ledger's origin. The process ends when its standard input does, so it never outlives
+the demo.
 """
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import structlog
 
@@ -28,9 +31,24 @@ _ANY_PORT: Final = "127.0.0.1:0"
 _STOP_SECONDS: Final = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class DemoServer:
+    """A server that runs."""
+
+    address: str
+    _orders: IO[str]
+    _answers: IO[str]
+
+    def govern(self, origin: str) -> int:
+        """Have the governor of a ledger look now; return how many events it recorded."""
+        self._orders.write(origin + "\n")
+        self._orders.flush()
+        return int(self._answers.readline())
+
+
 @contextmanager
-def serving(directory: Path) -> Iterator[str]:
-    """Serve a ledger file in a directory, and yield the address; the server's log is beside it.
+def serving(directory: Path) -> Iterator[DemoServer]:
+    """Serve a ledger file in a directory, and yield the server; its log is beside it.
 
     Raises RuntimeError with the end of the log where the server does not come up.
     """
@@ -53,7 +71,7 @@ def serving(directory: Path) -> Iterator[str]:
             address = process.stdout.readline().strip()
             if not address:
                 raise RuntimeError(f"the server did not start:\n{log.read_text()[-2_000:]}")
-            yield address
+            yield DemoServer(address, process.stdin, process.stdout)
         finally:
             process.stdin.close()
             try:
@@ -70,7 +88,8 @@ def serve(database: str) -> None:
     options = quiet(database, service__evaluate=False, operators__actors=(ACTOR,))
     with Service(options) as service, ApiServer(service, _ANY_PORT) as server:
         print(server.address, flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            print(service.ledger(line.strip()).governor.run_due(), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Final
 
 from ledger.client import LedgerClient, Model, Observation, Signal
 from tools.demo.fleet import Fleet, Version
-from tools.demo.flights import WEEK_DAYS
+from tools.demo.recipes.late_arrival.retrain import WEEK_DAYS
 from tools.demo.rivals import (
     Budget,
     Outcome,

@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             folder = options.keep / str(os.getpid())
             folder.mkdir(parents=True)
-        address = stack.enter_context(serving(folder))
+        address = stack.enter_context(serving(folder)).address
         creator = stack.enter_context(LedgerClient(address, ledger=ORIGIN, actor=ACTOR))
         creator.create_ledger(ORIGIN, clock="data")
         clients = {

@@ -19,6 +19,7 @@ from ledger.application.recipes.text import (
 from ledger.events.notation import counted
 from ledger.events.recipe_document import GatePart, HoldoutPart, RecipeDocument
 from ledger.events.recipes import RecipeDrafted
+from ledger.jobs.confidence import ERROR_SUFFIX
 from ledger.rules.gates import compile_criterion, declared_by, reads_of
 from ledger.rules.recipe_soundness import JUDGED
 
@@ -118,7 +119,7 @@ def _lint_gate(reading: RecipeReading, gate: GatePart, path: str) -> None:
                 message = f"{one.name!r} has no description"
                 remedy = "Say what is measured, and how, so that a reader can judge the limit."
                 _warn(reading, here, "MEANING_MISSING", message, remedy)
-            if one.name not in names:
+            if not {one.name, one.name.removesuffix(ERROR_SUFFIX)} & names:
                 message = f"no criterion reads {one.name!r}"
                 remedy = "Write a criterion over it, or leave it out if it decides nothing."
                 _warn(reading, here, "METRIC_UNUSED", message, remedy)
