@@ -141,6 +141,7 @@ def _rules(pack: Pack) -> Table:
             ("closed", "integer", "tasks of it that were closed"),
             ("precision_ppm", "share", "its closed tasks that were no false alarm"),
             ("outcomes", "text", "how its tasks ended, each with how often"),
+            ("rationale", "prose", "the policy's reason for it"),
         ),
         [
             one
@@ -156,7 +157,7 @@ def _rules(pack: Pack) -> Table:
             for one in pack["rules"]
         ],
         page=(
-            ("Rule", ("rule", "action")),
+            ("Rule", ("rule", "action", "rationale")),
             ("Fired", ("fires", "decisions", "failures", "last_fired")),
             ("Overruled", ("overruled", "overruled_share_ppm", "overruled_by")),
             ("Precision", ("precision_ppm", "closed", "tasks", "outcomes")),

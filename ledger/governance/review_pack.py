@@ -188,13 +188,14 @@ class ReviewFold:
     def _rule_rows(self, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the rules in the order of the document, and what happens otherwise."""
         decision = document["decision"]
-        actions = {one["id"]: one["action"] for one in decision["rules"]}
-        actions.setdefault(OTHERWISE, decision["otherwise_action"])
-        for rule, action in actions.items():
+        rules = {one["id"]: (one["action"], one["rationale"]) for one in decision["rules"]}
+        rules.setdefault(OTHERWISE, (decision["otherwise_action"], ""))
+        for rule, (action, rationale) in rules.items():
             one = self._rules.record((*self.subject.named, rule))
             yield {
                 "rule": rule,
                 "action": action,
+                "rationale": rationale,
                 "decisions": one.decisions,
                 "fires": one.fires,
                 "failures": one.failures,
