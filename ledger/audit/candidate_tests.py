@@ -109,6 +109,11 @@ class AuditedTests:
             and not (one.ended_as == "denied" and one.closed <= as_of)
         )
 
+    def proposed_after(self, position: int, as_of: int) -> frozenset[str]:
+        """Return the models of which a job was proposed after a position and up to another."""
+        found = (one for one in self._jobs.values() if position < one.proposed <= as_of)
+        return frozenset(one.model for one in found)
+
     def over_since(self, as_of: int) -> dict[str, int]:
         """Return when the last job of each model was over."""
         found: dict[str, int] = {}

@@ -5,10 +5,29 @@ from ledger.audit.sums import money, per_cent
 from ledger.events.notation import duration
 from ledger.events.values import PPM, format_time
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
-from ledger.kernel.plan_steps import STEP_OUTCOMES, StepInputs
+from ledger.kernel.plan_steps import STEP_OUTCOMES, StepInputs, SteppedPlan
 
 
-def reason_of(  # noqa: PLR0911 - one sentence for each outcome
+def reason_of(
+    row: BacklogRow,
+    result: PlanResult,
+    inputs: PlanInputs,
+    parameters: Parameters,
+    action: str,
+    steps: tuple[StepInputs, SteppedPlan] | None,
+) -> str:
+    """Return the sentences that the planner's name and the procedure prescribe for a row."""
+    by = None if steps is None else steps[0]
+    said = _said(row, result, inputs, parameters, action, by)
+    if steps is None or steps[1].guaranteed != row.id:
+        return said
+    since, terms = steps[0].models[row.id].losing_since, steps[0].terms
+    assert since is not None and terms is not None, "its turn was guaranteed"  # noqa: PT018
+    span = duration(terms.guaranteed_after_seconds or 0)
+    return f"{said} It comes first: it has lost since {format_time(since)}, longer than {span}."
+
+
+def _said(  # noqa: PLR0911 - one sentence for each outcome
     row: BacklogRow,
     result: PlanResult,
     inputs: PlanInputs,
@@ -16,7 +35,6 @@ def reason_of(  # noqa: PLR0911 - one sentence for each outcome
     action: str,
     by: StepInputs | None,
 ) -> str:
-    """Return the sentence that the planner's name and the procedure prescribe for a row."""
     need = money(row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM)
     if parameters.is_by_record:
         compared = f"gives rank {row.rank}, against the price {result.price}"

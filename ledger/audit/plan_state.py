@@ -1,6 +1,6 @@
 """All that plans by `excess/2` rest on beside models, as the audit folds it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.audit.candidate_tests import TYPES as TEST_TYPES
 from ledger.audit.candidate_tests import AuditedTests
@@ -8,6 +8,28 @@ from ledger.audit.event import AuditedEvent
 from ledger.audit.reuse import AuditedProposals
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.reuse import ReuseProposed
+from ledger.events.values import parse_time
+
+
+class AuditedPlan(NamedTuple):
+    """A plan as later ones go on from it."""
+
+    position: int
+    policy: str
+    period: int
+    next_price: int
+    losing: dict[str, int]
+    """Since when each model loses that lost in it."""
+
+    @classmethod
+    def of(cls, position: int, policy: str, data: dict[str, Any]) -> "AuditedPlan":
+        """Return a plan of a policy's models."""
+        losing = {
+            row["model"]: parse_time(row["losing_since"])
+            for row in data["backlog"]
+            if row.get("losing_since") is not None
+        }
+        return cls(position, policy, data["now_period"], int(data["next_price"]), losing)
 
 
 class AuditedPlanning:
@@ -18,8 +40,8 @@ class AuditedPlanning:
         self.tests = AuditedTests()
         self.budgets: dict[int, int] = {}
         """The money of each plan that is not made again, by its position."""
-        self.plans: list[tuple[int, str, int, int]] = []
-        """(position, policy, period, next price) of each of them."""
+        self.plans: list[AuditedPlan] = []
+        """Each of them."""
         self.second: list[tuple[int, int]] = []
         """(position, first plan of the period) of each that was made again."""
         self.derived: tuple[int, dict[str, Any]] | None = None
@@ -37,17 +59,16 @@ class AuditedPlanning:
         elif event.type in PLAN_TYPES:
             self.tests.planned(event.position, data)
             if (first := data.get("second_to")) is None:
-                made = data["policy"], data["now_period"], int(data["next_price"])
-                self.plans.append((event.position, *made))
+                self.plans.append(AuditedPlan.of(event.position, data["policy"], data))
                 self.budgets[event.position] = int(data["purse_micros"])
             else:
                 self.second.append((event.position, first))
 
-    def price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
-        """Return the next price of the policy's last plan of an earlier period."""
-        for position, name, period, next_price in reversed(self.plans):
-            if position <= as_of and name == policy and period < now_period:
-                return next_price
+    def before(self, policy: str, now_period: int, as_of: int) -> AuditedPlan | None:
+        """Return the policy's last plan of an earlier period."""
+        for one in reversed(self.plans):
+            if one.position <= as_of and one.policy == policy and one.period < now_period:
+                return one
         return None
 
     def series(self, first: int, as_of: int) -> list[int]:

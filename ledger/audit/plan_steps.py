@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.budgets import AuditedBudget, AuditedBudgets
 from ledger.audit.parameters import Parameters, digest_of
+from ledger.audit.plan_state import AuditedPlan
 from ledger.events.policy_document import PlanStepsPart
 from ledger.events.values import SECOND, format_time
 from ledger.jobs.budget_scopes import covers, rank
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _ENVELOPE: Final = "jobs"
 _MEMBERS: Final = ("under_way", "steps", "steps_digest")
-_OF_ROWS: Final = ("team", "is_top_tier", "budget", "recent_jobs", "idle_since")
+_OF_ROWS: Final = ("team", "is_top_tier", "budget", "recent_jobs", "idle_since", "losing_since")
 """The members of a plan's event and of its rows that tell its steps; `budgets` has its own rule."""
 
 
@@ -32,13 +33,16 @@ def step_inputs(
     fold: "LedgerState",
     parameters: Parameters,
     decisions: Mapping[str, Mapping[str, Any] | None],
-    as_of: int,
-    at: int,
+    before: AuditedPlan | None,
+    moment: tuple[int, int],
 ) -> StepInputs:
     """Return what the steps of a plan read as of its horizon; `decisions` of each of its models."""
+    as_of, at = moment
     terms, budgets = terms_of(parameters), fold.budgets.as_of(as_of)
     tests, models = fold.planning.tests, {}
     at_most, over = None if terms is None else terms["at_most"], tests.over_since(as_of)
+    losing = {} if before is None else before.losing
+    had_one = frozenset() if before is None else tests.proposed_after(before.position, as_of)
     recent = None
     if at_most is not None:
         recent = tests.recent(at - at_most["per_seconds"] * SECOND, as_of)
@@ -55,6 +59,7 @@ def step_inputs(
             budget=_paying(budgets, described, fold.unit_of_cost),
             recent_jobs=None if recent is None else recent[name],
             idle_since=max(ends, default=None),
+            losing_since=None if name in had_one else losing.get(name),
         )
     named = sorted({one.budget for one in models.values() if one.budget is not None})
     return StepInputs(
@@ -123,12 +128,18 @@ def after_steps(result: PlanResult, made: SteppedPlan) -> PlanResult:
     return replace(result, backlog=tuple(rows), purse_left_micros=made.purse_left_micros)
 
 
-def step_facts(one: StepFacts) -> dict[str, Any]:
-    """Return the members of a row that tell what the steps read of its model."""
-    since = None if one.idle_since is None else format_time(one.idle_since)
-    return dict(
-        zip(_OF_ROWS, (one.team, one.is_top_tier, one.budget, one.recent_jobs, since), strict=True)
-    )
+def step_facts(name: str, by: StepInputs, made: SteppedPlan) -> dict[str, Any]:
+    """Return the members of a row that tell what the steps read of its model, and if it lost."""
+    return _read_of(by.models[name]) | {"losing_since": _time(made.losing.get(name))}
+
+
+def _read_of(one: StepFacts) -> dict[str, Any]:
+    told = (one.team, one.is_top_tier, one.budget, one.recent_jobs)
+    return dict(zip(_OF_ROWS, (*told, _time(one.idle_since), _time(one.losing_since)), strict=True))
+
+
+def _time(micros: int | None) -> str | None:
+    return None if micros is None else format_time(micros)
 
 
 def step_members(by: StepInputs, made: SteppedPlan, budgets: AuditedBudgets) -> dict[str, Any]:
@@ -136,7 +147,7 @@ def step_members(by: StepInputs, made: SteppedPlan, budgets: AuditedBudgets) -> 
     told = told_budgets(by, budgets)
     pinned = {
         "budgets": told,
-        "models": [{"model": name, **step_facts(by.models[name])} for name in sorted(by.models)],
+        "models": [{"model": name, **_read_of(by.models[name])} for name in sorted(by.models)],
         "steps": None if by.terms is None else by.terms.model_dump(),
         "under_way": by.under_way,
     }

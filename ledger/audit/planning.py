@@ -14,6 +14,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.audit.plan_reasons import reason_of
+from ledger.audit.plan_state import AuditedPlan
 from ledger.audit.plan_steps import after_steps, step_facts, step_inputs, step_members
 from ledger.audit.reuse import Losses, put_back, replaced_versions, reuse_policy
 from ledger.audit.service_period import serving_of
@@ -28,7 +29,7 @@ from ledger.kernel.excess import (
     input_problems,
     plan,
 )
-from ledger.kernel.plan_steps import stepped
+from ledger.kernel.plan_steps import StepInputs, SteppedPlan, stepped
 
 Decided = Mapping[str, Any] | None
 """The data of the decision that counts for a model; None where there is none."""
@@ -47,12 +48,12 @@ def planned(fold: LedgerState, position: int, data: Mapping[str, Any]) -> dict[s
 def _derived(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
     second = {"second_to": data["second_to"]} if "second_to" in data else {}
     parameters, as_of = planning_of(fold, data), data["as_of"]
-    price = fold.planning.price_before(data["policy"], now_period_of(parameters, data), as_of)
+    before = fold.planning.before(data["policy"], now_period_of(parameters, data), as_of)
 
     def decided(facts: AuditedModel) -> Decided:
         return decided_of(facts, as_of)
 
-    return ranked(fold, data, parameters, parameters.reference, decided, price) | second
+    return ranked(fold, data, parameters, parameters.reference, decided, before) | second
 
 
 def planning_of(fold: LedgerState, data: Mapping[str, Any]) -> Parameters:
@@ -77,7 +78,7 @@ def ranked(
     parameters: Parameters,
     planned_for: tuple[str, int, str],
     decided_by: Callable[[AuditedModel], Decided],
-    price: int | None,
+    before: AuditedPlan | None,
 ) -> dict[str, Any]:
     """Return the members of a plan of the models of a policy version; NotReplayableError."""
     planner, as_of, at = parameters.planner, data["as_of"], parse_time(data["made_at"])
@@ -91,7 +92,7 @@ def ranked(
         now_period=now_period,
         purse_micros=int(data["purse_micros"]),
         purse_cap_micros=int(data["purse_cap_micros"]),
-        price=price,
+        price=None if before is None else before.next_price,
         models=_models(fold, candidates, parameters, actions, (as_of, at)),
         periods=_periods(fold, candidates, parameters, as_of, at),
     )
@@ -99,17 +100,18 @@ def ranked(
         raise NotReplayableError(f"the planner refuses its inputs: {' '.join(problems[0])}")
     result = plan(inputs)
     steps: dict[str, Any] = {}
-    by = None
+    walked: tuple[StepInputs, SteppedPlan] | None = None
     if "steps" in data:
-        by = step_inputs(fold, parameters, decisions, as_of, at)
+        by = step_inputs(fold, parameters, decisions, before, (as_of, at))
         made = stepped(inputs, result, by)
+        walked = by, made
         steps, result = step_members(by, made, fold.budgets.as_of(as_of)), after_steps(result, made)
     versions = {facts.name: _serving(facts, parameters, as_of, at).version for facts in candidates}
     models = {model.id: model for model in inputs.models}
     backlog = [
         _row(row, models[row.id], (versions[row.id], actions[row.id]))
-        | {"reason": reason_of(row, result, inputs, parameters, actions[row.id], by)}
-        | (step_facts(by.models[row.id]) if by is not None else {})
+        | {"reason": reason_of(row, result, inputs, parameters, actions[row.id], walked)}
+        | ({} if walked is None else step_facts(row.id, *walked))
         for row in result.backlog
     ]
     return _heading(data, parameters, inputs, result) | {"backlog": backlog} | steps

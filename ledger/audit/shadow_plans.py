@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import AuditedEvent
+from ledger.audit.plan_state import AuditedPlan
 from ledger.audit.planning import Decided, decided_of, now_period_of, planning_of, ranked
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.shadows import ShadowPlanned
@@ -36,8 +37,8 @@ class AuditedShadowPlans:
     def __init__(self) -> None:
         self.owed: OwedPlans | None = None
         """The debt of the newest plan, while it may still be paid."""
-        self._made: list[tuple[int, int, str, int, int]] = []
-        """(position, shadow, policy planned for, period, next price)."""
+        self._made: list[tuple[int, AuditedPlan]] = []
+        """Each with its shadow, and the policy that it was planned for."""
         self._missing: list[tuple[int, str]] = []
 
     def take(self, event: AuditedEvent, fold: "LedgerState") -> None:
@@ -46,19 +47,20 @@ class AuditedShadowPlans:
             if self.owed is not None and self.owed.left:
                 self.owed.left.popleft()
             if (data := event.data) is not None:
-                made = data["planned_for"]["policy"], data["now_period"], int(data["next_price"])
-                self._made.append((event.position, data["shadow"], *made))
+                made = AuditedPlan.of(event.position, data["planned_for"]["policy"], data)
+                self._made.append((data["shadow"], made))
             return
         self._close()
         if event.type in PLAN_TYPES:
             self.owed = owed_by(event, fold)
 
-    def price_before(self, data: Mapping[str, Any], now_period: int) -> int | None:
-        """Return the next price of the last plan of an earlier period of a plan's shadow."""
+    def before(self, data: Mapping[str, Any], now_period: int) -> AuditedPlan | None:
+        """Return the last plan of an earlier period of a plan's shadow."""
         own = data["shadow"], data["planned_for"]["policy"]
-        for position, shadow, policy, period, next_price in reversed(self._made):
-            if position <= data["as_of"] and (shadow, policy) == own and period < now_period:
-                return next_price
+        for shadow, one in reversed(self._made):
+            is_earlier = one.position <= data["as_of"] and one.period < now_period
+            if is_earlier and (shadow, one.policy) == own:
+                return one
         return None
 
     def _close(self) -> None:
@@ -116,9 +118,9 @@ def planned_in_shadow(fold: "LedgerState", data: Mapping[str, Any]) -> dict[str,
         return decided_of(facts, as_of)
 
     now_period = now_period_of(parameters, data)
-    price = fold.shadows.plans.price_before(data, now_period)
-    if price is None:
-        price = fold.planning.price_before(of["policy"], now_period, as_of)
+    before = fold.shadows.plans.before(data, now_period)
+    if before is None:
+        before = fold.planning.before(of["policy"], now_period, as_of)
     planned_for = of["policy"], of["version"], of["digest"]
-    members = ranked(fold, data, parameters, planned_for, decided, price)
+    members = ranked(fold, data, parameters, planned_for, decided, before)
     return members | {"shadow": shadow.position, "planned_for": of}

@@ -130,6 +130,8 @@ class PlanRow:
     """Its jobs within the span of the step `at_most`; None without that step."""
     idle_since: datetime | None
     """When its last job was over, or a retrained version began to serve."""
+    losing_since: datetime | None
+    """The time of the plan since which it is worth its cost and left out for others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ StepName = Literal[
     "team_shares",
     "tier_reserve",
     "budgets",
+    "guaranteed_after",
 ]
 
 
@@ -87,6 +88,8 @@ class SteppedRowPart(PlanRowPart):
     """Its jobs within the span of `at_most`; null where the policy has no such step."""
     idle_since: Time | None
     """The end of its last job, or the begin of service of a retrained version, if that is later."""
+    losing_since: Time | None
+    """The plan since which it is worth its cost and left out for others; null if it is not."""
 
 
 class PlanBudgetPart(Part):

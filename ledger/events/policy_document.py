@@ -259,6 +259,8 @@ class PlanStepsPart(Part):
     """The share of the money of a plan that is kept for decisions at the top tier."""
     budgets: bool
     """Whether no more is admitted than the budgets of the models have left."""
+    guaranteed_after_seconds: Seconds | None
+    """How long a model loses before its turn is guaranteed, one model a plan."""
 
 
 class ReusingPlanningPart(PlanningPart):

@@ -6,19 +6,21 @@ steps so far hold back, so that money which one model may not have goes to the n
 changed what comes out otherwise than without it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from ledger.events.policy_document import AtMostPart, PlanStepsPart, TeamSharePart
 from ledger.events.values import PPM, SECOND
 from ledger.kernel.excess import (
+    BacklogRow,
     Limit,
     PlanInputs,
     PlanModel,
     PlanOutcome,
     PlanResult,
     StepOutcome,
+    need_of,
     walk,
 )
 
@@ -29,6 +31,7 @@ StepName: TypeAlias = Literal[
     "team_shares",
     "tier_reserve",
     "budgets",
+    "guaranteed_after",
 ]
 STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
 """The steps in their order, each named as the policy names it."""
@@ -47,6 +50,8 @@ class StepFacts:
     """Its jobs within the span of `at_most`; None without such a step."""
     idle_since: int | None
     """When its last job was over, or a retrained version began to serve; None if never."""
+    losing_since: int | None
+    """Since when it lost, up to the plan before, and had no job since; None if it did not lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,10 @@ class SteppedPlan:
     purse_left_micros: int
     changes: tuple[tuple[StepName, tuple[OutcomeChange, ...]], ...]
     """Of each step that the policy has, by the order of the backlog."""
+    losing: Mapping[str, int]
+    """Since when each model loses that lost in this plan."""
+    guaranteed: str | None
+    """The model whose turn was guaranteed, if any."""
 
 
 class _CoolDown:
@@ -184,8 +193,7 @@ class _Budgets:
         facts = self._by.models[model.id]
         if facts.budget is None:
             return None
-        budget = self._by.budgets[facts.budget]
-        kept = 0 if facts.is_top_tier else budget.kept_micros
+        budget, kept = self._by.budgets[facts.budget], _kept(self._by, model)
         if facts.budget in self._saving and not facts.is_top_tier:
             return "budget_saved"
         if need <= self._left[facts.budget] - kept:
@@ -199,6 +207,25 @@ class _Budgets:
             self._left[name] -= need
 
 
+def _kept(by: StepInputs, model: PlanModel) -> int:
+    """Return what the budget of a model keeps from it."""
+    facts = by.models[model.id]
+    is_kept = facts.budget is not None and not facts.is_top_tier
+    return by.budgets[facts.budget].kept_micros if is_kept and facts.budget else 0
+
+
+_LOST: Final[frozenset[PlanOutcome]] = frozenset(
+    {
+        "saving",
+        "over_purse",
+        "at_concurrency",
+        "over_team_share",
+        "tier_reserved",
+        "budget_short",
+        "budget_saved",
+    }
+)
+"""Outcomes of models that are wanted, and left out for others."""
 _LIMITS: Final[dict[StepName, tuple[str, Callable[..., Limit]]]] = {
     "cool_down": ("cool_down_seconds", _CoolDown),
     "at_most": ("at_most", _AtMost),
@@ -220,20 +247,84 @@ def stepped(inputs: PlanInputs, result: PlanResult, by: StepInputs) -> SteppedPl
     outcomes: dict[str, PlanOutcome] = {row.id: row.outcome for row in result.backlog}
     left = result.purse_left_micros
     applied: list[tuple[Callable[..., Limit], Any]] = []
-    changes = []
+    changes: list[tuple[StepName, tuple[OutcomeChange, ...]]] = []
+    guaranteed = None
     for name in STEPS:
-        member, make = _LIMITS[name]
+        member, make = _LIMITS.get(name, ("guaranteed_after_seconds", None))
         value = None if by.terms is None else getattr(by.terms, member)
         if value is None or value is False or value == []:
             continue
-        applied.append((make, value))
-        walked, left = walk(wanted, inputs, [make(one, by, inputs) for make, one in applied])
+        if make is not None:
+            applied.append((make, value))
+        else:
+            guaranteed = _guaranteed(inputs, result, by, outcomes, applied)
+            if guaranteed is not None:
+                others = (one for one in wanted if one.id != guaranteed)
+                wanted = [models[guaranteed], *others]
+        walked, left = walk(wanted, inputs, [make_(one, by, inputs) for make_, one in applied])
         after = outcomes | walked
-        changed = (
-            OutcomeChange(row.id, outcomes[row.id], after[row.id])
-            for row in result.backlog
-            if outcomes[row.id] != after[row.id]
-        )
-        changes.append((name, tuple(changed)))
+        changes.append((name, tuple(_changed(result, outcomes, after))))
         outcomes = after
-    return SteppedPlan(outcomes, left, tuple(changes))
+    losing = {
+        row.id: by.models[row.id].losing_since or by.made_at
+        for row in result.backlog
+        if _is_losing(row, outcomes[row.id])
+    }
+    return SteppedPlan(outcomes, left, tuple(changes), losing, guaranteed)
+
+
+def _changed(
+    result: PlanResult, before: Mapping[str, PlanOutcome], after: Mapping[str, PlanOutcome]
+) -> Iterator[OutcomeChange]:
+    for row in result.backlog:
+        if before[row.id] != after[row.id]:
+            yield OutcomeChange(row.id, before[row.id], after[row.id])
+
+
+def _is_losing(row: BacklogRow, outcome: PlanOutcome) -> bool:
+    """Whether a model is worth its cost, could have a job, and others have the money or place."""
+    return outcome in _LOST or (outcome == "below_price" and row.rank >= PPM)
+
+
+def _guaranteed(
+    inputs: PlanInputs,
+    result: PlanResult,
+    by: StepInputs,
+    outcomes: Mapping[str, PlanOutcome],
+    applied: Sequence[tuple[Callable[..., Limit], Any]],
+) -> str | None:
+    """Return the model that has lost for longest, if its turn is guaranteed by then.
+
+    One that could not have a job though it came first is passed over.
+    """
+    assert by.terms is not None, "the step is one of the policy"
+    span = (by.terms.guaranteed_after_seconds or 0) * SECOND
+    models = {model.id: model for model in inputs.models}
+    due = [
+        (since, place, row.id)
+        for place, row in enumerate(result.backlog)
+        if (since := by.models[row.id].losing_since) is not None
+        and by.made_at - since >= span
+        and _is_losing(row, outcomes[row.id])
+    ]
+    for _, _, name in sorted(due):
+        model = models[name]
+        limits = [make(value, by, inputs) for make, value in applied]
+        if _could_be_first(model, inputs, by, limits):
+            return name
+    return None
+
+
+def _could_be_first(
+    model: PlanModel, inputs: PlanInputs, by: StepInputs, limits: Sequence[Limit]
+) -> bool:
+    """Whether a model would be admitted if it came first, now or once enough is saved for it."""
+    need = need_of(model, inputs.policy)
+    outcome = walk([model], replace(inputs, purse_micros=inputs.purse_cap_micros))[0][model.id]
+    if outcome != "admitted":
+        return False
+    refused = next((why for one in limits if (why := one.refuses(model, need)) is not None), None)
+    budget = by.models[model.id].budget
+    if refused == "budget_short" and budget is not None:
+        return need <= by.budgets[budget].cap_micros - _kept(by, model)
+    return refused is None

@@ -25,7 +25,7 @@ LOSSES = {"a": "0.9", "b": "0.8", "c": "0.7", "low": "0.5", "lower": "0.45"}
 
 
 def policy(**steps: object) -> str:
-    planning = {"planner": "excess/2", "common": "0%", "min_models": 1}
+    planning = {"planner": "excess/2", "common": "0%", "min_models": 1, "reserve": True}
     planned = planning | ({"steps": steps} if steps else {})
     return governed(policy_text(planning=planned))
 
@@ -189,3 +189,51 @@ def test_steps_follow_in_their_order_and_money_goes_to_the_next(world: World) ->
         "concurrency": [("b", "admitted", "at_concurrency"), ("c", "admitted", "at_concurrency")],
         "team_shares": [("a", "admitted", "over_team_share"), ("b", "at_concurrency", "admitted")],
     }
+
+
+def losing(plan: PlanMadeV2) -> dict[str, str | None]:
+    return {row.model: row.losing_since for row in plan.backlog if row.model in "abc"}
+
+
+def test_a_model_that_keeps_losing_comes_first_after_its_wait(world: World) -> None:
+    begin(world, concurrency=1, guaranteed_after="10d")
+    first = planned(world)
+    assert outcomes(first) == {"a": "admitted", "b": "at_concurrency", "c": "at_concurrency"}
+    assert losing(first) == {"a": None, "b": first.made_at, "c": first.made_at}
+    see(world, 1)
+    assert losing(planned(world)) == losing(first)
+    see(world, 2)
+    third = planned(world)
+    assert changes(third)["guaranteed_after"] == [
+        ("a", "admitted", "at_concurrency"),
+        ("b", "at_concurrency", "admitted"),
+    ]
+    assert losing(third) == {"a": third.made_at, "b": None, "c": first.made_at}
+    assert reasons(third)["b"].endswith(
+        f" It comes first: it has lost since {first.made_at}, longer than 10d."
+    )
+    see(world, 3)
+    assert outcomes(planned(world))["c"] == "admitted"
+
+
+def test_a_model_that_had_a_job_since_has_not_lost_since(world: World) -> None:
+    working = begin(world, concurrency=1, guaranteed_after="10d")
+    planned(world)
+    working.propose("job-b", "b")
+    world.ledger.jobs.cancel(ANA, "job-b", "its feed is gone")
+    see(world, 2)
+    second = planned(world)
+    assert losing(second)["b"] == second.made_at
+    assert outcomes(second) == {"a": "at_concurrency", "b": "at_concurrency", "c": "admitted"}
+
+
+def test_the_money_is_saved_for_the_model_whose_turn_it_is(world: World) -> None:
+    world.begin(*LOSSES, policy=policy(guaranteed_after="6d"))
+    world.update("c", cost_micros=str(3 * EURO))
+    see(world, 0)
+    first = world.plan(3 * EURO, cap=4 * EURO)
+    assert outcomes(first) == {"a": "admitted", "b": "admitted", "c": "over_purse"}
+    see(world, 1)
+    second = world.plan(3 * EURO, cap=4 * EURO)
+    assert outcomes(second) == {"a": "saving", "b": "saving", "c": "over_purse"}
+    assert "It comes first" in reasons(second)["c"]

@@ -37,6 +37,7 @@ def terms(draw: st.DrawFn) -> PlanStepsPart:
         ],
         tier_reserve_ppm=draw(st.none() | st.integers(0, PPM)),
         budgets=draw(st.booleans()),
+        guaranteed_after_seconds=draw(st.none() | spans),
     )
 
 
@@ -51,6 +52,7 @@ def cases(draw: st.DrawFn) -> tuple[PlanInputs, StepInputs]:
         budget=st.sampled_from([None, *BUDGETS]),
         recent_jobs=st.just(None) if part.at_most is None else st.integers(0, 3),
         idle_since=st.none() | st.integers(NOW - 100 * DAY, NOW),
+        losing_since=st.none() | st.integers(NOW - 100 * DAY, NOW),
     )
     return inputs, StepInputs(
         terms=part,
@@ -142,7 +144,7 @@ def test_without_steps_a_plan_is_its_planner_s(case: tuple[PlanInputs, StepInput
         None,
         PlanStepsPart(
             cool_down_seconds=None, at_most=None, concurrency=None, team_shares=[],
-            tier_reserve_ppm=None, budgets=False,
+            tier_reserve_ppm=None, budgets=False, guaranteed_after_seconds=None,
         ),
     ):  # fmt: skip
         made = stepped(inputs, planned, replace(by, terms=terms))
@@ -150,3 +152,19 @@ def test_without_steps_a_plan_is_its_planner_s(case: tuple[PlanInputs, StepInput
         assert made.purse_left_micros == planned.purse_left_micros
         assert made.changes == ()
         assert not STEP_OUTCOMES & set(made.outcomes.values())
+
+
+@given(cases())
+def test_a_guaranteed_turn_is_of_a_model_that_waited_and_lost(
+    case: tuple[PlanInputs, StepInputs],
+) -> None:
+    _, by = case
+    made = after(case)
+    if (name := made.guaranteed) is None:
+        return
+    assert by.terms is not None
+    since = by.models[name].losing_since
+    assert since is not None
+    assert by.terms.guaranteed_after_seconds is not None
+    assert NOW - since >= by.terms.guaranteed_after_seconds * SECOND
+    assert made.outcomes[name] in {"admitted", "over_purse", "budget_short"}

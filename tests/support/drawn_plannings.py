@@ -44,6 +44,7 @@ def plan_steps() -> st.SearchStrategy[dict[str, Any]]:
             "team_shares": st.lists(share, max_size=3, unique_by=lambda one: one["team"]),
             "tier_reserve_ppm": st.none() | _ratios,
             "budgets": st.booleans(),
+            "guaranteed_after_seconds": st.none() | spans,
         }
     )
     return steps.filter(lambda one: any(value not in (None, False, []) for value in one.values()))

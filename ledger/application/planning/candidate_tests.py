@@ -27,6 +27,8 @@ class TestedJob:
     model: str
     plan: int | None
     outcome: TestOutcome
+    proposed: int
+    """The position of its proposal."""
     proposed_at: int
     is_open: bool = True
     closed_at: int = 0
@@ -54,7 +56,9 @@ class CandidateTests:
         if isinstance(data, JobProposed):
             is_tested = any(one.gate == CANDIDATE for one in data.gates)
             outcome: TestOutcome = "waits" if is_tested else "untested"
-            self.jobs[event.stream] = TestedJob(data.model, data.plan, outcome, event.recorded_at)
+            self.jobs[event.stream] = TestedJob(
+                data.model, data.plan, outcome, event.position, event.recorded_at
+            )
             return
         job = self.jobs[event.stream]
         if isinstance(data, GateReported) and data.gate == CANDIDATE:
@@ -84,6 +88,10 @@ class CandidateTests:
         """Return how many jobs of each model were proposed after a time, and not denied."""
         found = (one for one in self.jobs.values() if not one.is_denied)
         return Counter(one.model for one in found if one.proposed_at > after)
+
+    def proposed_after(self, position: int) -> frozenset[str]:
+        """Return the models of which a job was proposed after a position."""
+        return frozenset(one.model for one in self.jobs.values() if one.proposed > position)
 
     def over_since(self) -> dict[str, int]:
         """Return when the last job of each model was over."""

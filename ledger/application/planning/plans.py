@@ -20,7 +20,7 @@ from ledger.application.planning.fleet_reading import (
     PlanSources,
 )
 from ledger.application.planning.reasons import reason_of, step_reason_of
-from ledger.application.planning.steps import Steps, steps_of
+from ledger.application.planning.steps import PlanBefore, Steps, steps_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import encode
@@ -121,28 +121,28 @@ class Planning:
     def compute(self, request: PlanRequest, reading: FleetReading | None = None) -> PlanMade:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
         fleet = reading or self.reading(request.policy, request.as_of, request.made_at)
-        price = self.price_before(request.policy.policy, request.now_period, request.as_of)
+        before = self.plan_before(request.policy.policy, request.now_period, request.as_of)
         is_stepped, progress = isinstance(request.planning, ReusingPlanningPart), fleet.progress
 
         def in_force(history: History) -> ActionInForce:
             return fleet.in_force(history.model)
 
-        members = ranked(request, fleet, in_force, price, is_stepped=is_stepped, progress=progress)
+        members = ranked(request, fleet, in_force, before, is_stepped=is_stepped, progress=progress)
         if is_stepped:
             members["second_to"] = request.second_to
         return MADE_PLANS[request.planning.planner](**members)
 
-    def price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
-        """Return `next_price` of this policy's last plan of an earlier period that is known.
+    def plan_before(self, policy: str, now_period: int, as_of: int) -> PlanBefore | None:
+        """Return this policy's last plan of an earlier period that is known.
 
-        That of a plan which was made again in its period is not carried on.
+        It is none that was made again in its period: from those nothing is carried on.
         """
         for event in plans_newest_first(self._events, self._ledger, PLAN_TYPES, as_of):
             if self._histories.erasures.passes_over(event, as_of):
                 continue
             made = typed(event, PlanMade)
             if made.policy == policy and made.now_period < now_period and not _is_second(made):
-                return int(made.next_price)
+                return PlanBefore(event.position, made)
         return None
 
     def left_by(self, first: RecordedEvent, request: PlanRequest, fleet: FleetReading) -> int:
@@ -199,14 +199,14 @@ def ranked(
     request: PlanRequest,
     fleet: FleetReading,
     action_of: ActionOf,
-    price: int | None,
+    before: PlanBefore | None,
     *,
     is_stepped: bool = True,
     progress: PlanProgress | None = None,
 ) -> dict[str, Any]:
-    """Return the members of a plan: the fleet ranked by the request's policy, from a price on.
+    """Return the members of a plan: the fleet ranked by the request's policy.
 
-    After the steps around its planner, unless the event has no place for them.
+    It goes on from the plan before. The steps follow, unless the event has no place for them.
     """
     candidates = [
         Candidate(one.history, one.serving, action_of(one.history))
@@ -217,7 +217,7 @@ def ranked(
         now_period=request.now_period,
         purse_micros=request.budget_micros,
         purse_cap_micros=request.budget_cap_micros,
-        price=price,
+        price=None if before is None else int(before.made.next_price),
         models=_plan_models(candidates, request, fleet),
         periods=fleet.periods(LossReading.of(request.policy, request.planning)),
     )
@@ -225,7 +225,7 @@ def ranked(
     if not is_stepped:
         return _members(request, inputs, planned, candidates, None, told)
     described = {one.history.model: (one.history, one.in_force) for one in candidates}
-    steps = steps_of(request.planning, fleet, described, inputs, planned)
+    steps = steps_of(request.planning, fleet, described, inputs, (planned, before))
     members = _members(request, inputs, steps.result(planned), candidates, steps, told)
     return members | steps.members()
 
@@ -342,9 +342,11 @@ def _members(
     def reason(row: BacklogRow) -> str:
         if row.outcome in STEP_OUTCOMES:
             assert steps is not None, "a step changed it"
-            return step_reason_of(row, result, inputs, steps.inputs)
-        action, procedure = by_name[row.id].action, request.policy.rules.procedure
-        return reason_of(row, result, inputs, action, procedure)
+            said = step_reason_of(row, result, inputs, steps.inputs)
+        else:
+            action, procedure = by_name[row.id].action, request.policy.rules.procedure
+            said = reason_of(row, result, inputs, action, procedure)
+        return said if steps is None else said + steps.turn(row.id)
 
     row_of = PlanRowPart if steps is None else SteppedRowPart
     rows = [

@@ -16,6 +16,7 @@ from ledger.application.planning.fleet_reading import (
     FleetReading,
 )
 from ledger.application.planning.plans import Planning, PlanRequest, plans_newest_first, ranked
+from ledger.application.planning.steps import PlanBefore
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
 from ledger.events.registry import typed
@@ -94,14 +95,16 @@ class ShadowPlanning:
             last = decided.get(history.model)
             return UNDECIDED if last is None else fleet.of_decision(last)
 
-        price = self._price_before(shadow, planned_for.policy, request)
-        members = ranked(request, fleet, action, price)
+        before = self._plan_before(shadow, planned_for.policy, request)
+        members = ranked(request, fleet, action, before)
         return ShadowPlanned(**members, shadow=shadow.position, planned_for=planned_for)
 
-    def _price_before(self, shadow: Shadow, planned_for: str, request: PlanRequest) -> int | None:
-        """Return `next_price` of the shadow's last plan of an earlier period, for that policy.
+    def _plan_before(
+        self, shadow: Shadow, planned_for: str, request: PlanRequest
+    ) -> PlanBefore | None:
+        """Return the shadow's last plan of an earlier period, for that policy.
 
-        Until it has one, it goes on from the price of the plans beside which it runs.
+        Until it has one, it goes on from the plans beside which it runs.
         """
         events, ledger = self.reader.events, self.reader.ledger
         as_of, now_period = request.as_of, request.now_period
@@ -113,8 +116,8 @@ class ShadowPlanning:
             data = typed(event, ShadowPlanned)
             is_own = (data.shadow, data.planned_for.policy) == (shadow.position, planned_for)
             if is_own and data.now_period < now_period:
-                return int(data.next_price)
-        return self.planning.price_before(planned_for, now_period, as_of)
+                return PlanBefore(event.position, data)
+        return self.planning.plan_before(planned_for, now_period, as_of)
 
 
 def _has(shadow: Shadow, model: History) -> bool:

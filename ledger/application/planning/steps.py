@@ -3,18 +3,41 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.application.fleet.history import History
 from ledger.application.planning.fleet_reading import ActionInForce, FleetReading
 from ledger.events.canonical import encode
-from ledger.events.plans import PlanBudgetPart, PlanStepPart, StepChangePart
+from ledger.events.notation import duration
+from ledger.events.plans import (
+    PlanBudgetPart,
+    PlannedFleet,
+    PlanStepPart,
+    StepChangePart,
+    SteppedRowPart,
+)
 from ledger.events.policy_document import PlanningPart, PlanStepsPart, ReusingPlanningPart
-from ledger.events.values import SECOND, format_time
+from ledger.events.values import SECOND, format_time, parse_time
 from ledger.jobs.budgets import Budget, refilled
 from ledger.jobs.money import ENVELOPE
 from ledger.kernel.excess import PlanInputs, PlanResult
 from ledger.kernel.plan_steps import BudgetLeft, StepFacts, StepInputs, SteppedPlan, stepped
+
+
+class PlanBefore(NamedTuple):
+    """The plan of an earlier period from which a plan goes on."""
+
+    position: int
+    made: PlannedFleet
+
+    def losing(self, fleet: FleetReading) -> dict[str, int]:
+        """Return since when each model lost up to that plan that had no job since."""
+        had_one = fleet.tests.proposed_after(self.position)
+        return {
+            row.model: parse_time(row.losing_since)
+            for row in self.made.backlog
+            if isinstance(row, SteppedRowPart) and row.losing_since and row.model not in had_one
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +55,17 @@ class Steps:
 
     def row(self, model: str) -> dict[str, Any]:
         """Return what the row of a model says of the steps."""
-        return _facts(self.inputs.models[model])
+        since = self.made.losing.get(model)
+        losing_since = None if since is None else format_time(since)
+        return _facts(self.inputs.models[model]) | {"losing_since": losing_since}
+
+    def turn(self, model: str) -> str:
+        """Return the sentence of a model whose turn was guaranteed; empty for any other."""
+        terms, since = self.inputs.terms, self.inputs.models[model].losing_since
+        if model != self.made.guaranteed or terms is None or since is None:
+            return ""
+        span = duration(terms.guaranteed_after_seconds or 0)
+        return f" It comes first: it has lost since {format_time(since)}, longer than {span}."
 
     def members(self) -> dict[str, Any]:
         """Return what the event of a plan says of them."""
@@ -55,14 +88,17 @@ def steps_of(
     fleet: FleetReading,
     described: Mapping[str, tuple[History, ActionInForce]],
     inputs: PlanInputs,
-    planned: PlanResult,
+    made: tuple[PlanResult, PlanBefore | None],
 ) -> Steps:
     """Return the steps of a plan, by the planning part of its policy.
 
-    `described`: each model with the action that counts for it.
+    `described`: each model with the action that counts for it. `made`: what the planner made, and
+    the plan before.
     """
+    planned, before = made
     terms = planning.steps if isinstance(planning, ReusingPlanningPart) else None
-    facts = dict(_read(fleet, described, terms))
+    losing = {} if before is None else before.losing(fleet)
+    facts = dict(_read(fleet, described, terms, losing))
     named = {one.budget for one in facts.values()}
     known = [
         (name, refilled(budget, fleet.made_at))
@@ -83,6 +119,7 @@ def _read(
     fleet: FleetReading,
     described: Mapping[str, tuple[History, ActionInForce]],
     terms: PlanStepsPart | None,
+    losing: Mapping[str, int],
 ) -> Iterator[tuple[str, StepFacts]]:
     at_most = None if terms is None else terms.at_most
     over = fleet.tests.over_since()
@@ -103,6 +140,7 @@ def _read(
                 budget=None if budget is None else budget.name,
                 recent_jobs=None if recent is None else recent[model],
                 idle_since=since,
+                losing_since=losing.get(model),
             ),
         )
 
@@ -131,6 +169,7 @@ def _facts(one: StepFacts) -> dict[str, Any]:
         "budget": one.budget,
         "recent_jobs": one.recent_jobs,
         "idle_since": None if one.idle_since is None else format_time(one.idle_since),
+        "losing_since": None if one.losing_since is None else format_time(one.losing_since),
     }
 
 

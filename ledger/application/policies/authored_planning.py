@@ -86,6 +86,12 @@ class AuthoredPlanSteps(Authored):
     )
     budgets: Annotated[bool, Flag()] = False
     """Admit no more than the budgets of the models have left, their own reserves kept."""
+    guaranteed_after: Annotated[int | None, _SPAN] = Field(
+        None,
+        serialization_alias="guaranteed_after_seconds",
+        description="After this span a model that is worth its cost and keeps losing to others comes "
+        "first, one model a plan.",
+    )
 
 
 class AuthoredPlanning(Authored):

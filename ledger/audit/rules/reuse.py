@@ -59,13 +59,13 @@ def plans_second(event: AuditedEvent, fold: LedgerState) -> Verdict:
     first, as_of = data["second_to"], data["as_of"]
     if first is None:
         return None
-    made = next((one for one in fold.planning.plans if one[0] == first), None)
+    made = next((one for one in fold.planning.plans if one.position == first), None)
     parameters = fold.parameters(data["policy"], data["policy_version"], data["policy_digest"])
     if made is None or parameters is None or parameters.planner is None:
         if missed := missed_body(event, fold, data):
             return Unchecked(missed)
         return f"no first plan of a period is at position {first}"
-    if made[1:3] != (data["policy"], data["now_period"]):
+    if (made.policy, made.period) != (data["policy"], data["now_period"]):
         return f"the plan at position {first} is of another period or policy"
     series = fold.planning.series(first, as_of)
     probe_ppm = parameters.planner.probe_ppm
