@@ -89,7 +89,7 @@ class AuthoredPlanSteps(Authored):
     guaranteed_after: Annotated[int | None, _SPAN] = Field(
         None,
         serialization_alias="guaranteed_after_seconds",
-        description="After this span a model that is worth its cost and keeps losing to others comes "
+        description="After this span a model that is worth its cost and loses to others comes "
         "first, one model a plan.",
     )
 
