@@ -5,6 +5,7 @@ import grpc
 from ledger.api.checks import Checks
 from ledger.api.convert import jobs as convert
 from ledger.api.convert.basics import appended
+from ledger.api.moments import check_moment, position_asked
 from ledger.api.paging import page_of
 from ledger.api.server_context import Servicer
 from ledger.application.fleet.deployments import DeploymentSpec
@@ -248,17 +249,18 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
     def ListJobs(
         self, request: pb.ListJobsRequest, context: grpc.ServicerContext
     ) -> pb.ListJobsResponse:
-        """List jobs, newest first."""
+        """List jobs, newest first, now or at an earlier moment."""
         page = page_of(request)
         checks = Checks()
         model = checks.name("parent", request.parent, "models", optional=True)
+        check_moment(request, checks)
         ledger = self._server.read(request, context, checks)
         if model and ledger.fleet.model(model) is None:
             raise ledger.fleet.model_unknown(model)
         before = int(page.cursor) if page.cursor else None
         found = [
             one
-            for one in reversed(ledger.job_reader.every()[1])
+            for one in reversed(ledger.job_reader.every(position_asked(request, ledger))[1])
             if model in ("", one.model)
             and request.state in (0, convert.state_of(one))
             and (before is None or one.position < before)

@@ -8,6 +8,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.exits import Exit
+from ledger.cli.moments import AsOf, moment_of
 from ledger.cli.session import session
 from ledger.events.notation import counted, listed, money
 from ledger.jobs.environments import environment_words
@@ -60,10 +61,13 @@ def propose(
 def list_(
     model: Annotated[str, typer.Argument(help="Only of this model.")] = "",
     state: Annotated[str, typer.Option(help="Only in this state, such as ready.")] = "",
+    as_of: AsOf = None,
 ) -> None:
     """List jobs, newest first: what each waits for, or how it ended."""
-    chosen = session()
-    found = chosen.client.list_jobs(model, state=state or None)
+    chosen, then = session(), moment_of(as_of)
+    found = chosen.client.list_jobs(
+        model, state=state or None, as_of=then.time, as_of_position=then.position
+    )
     headings = ("JOB", "MODEL", "RECIPE", ">GATES", ">ATTEMPT", "STATE", ">COST")
     rows = [
         (

@@ -11,6 +11,7 @@ from ledger.compliance.governance_answers import say_approvals
 from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.jobs import (
     RecordedJob,
+    RecordedJobs,
     RecordedVerdict,
     job_approvals_table,
     jobs_in,
@@ -21,6 +22,7 @@ from ledger.compliance.jobs import (
 from ledger.compliance.tables import as_records
 from ledger.events.notation import counted
 from ledger.events.values import PPM
+from ledger.jobs.confidence import change_interval, sample_of
 
 _DATA_GATES: Final = ("data_integrity", "representativeness")
 _COMPARISONS: Final = ("candidate", "training", "holdout")
@@ -70,6 +72,7 @@ def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
                 "job": one.data["job"],
                 "model": one.data["model"],
                 "is_passed": passed[0] if passed else None,
+                **_untouched(found, one, report.position),
                 "model_version": None
                 if one.job.deployed is None
                 else one.job.deployed.model_version,
@@ -85,6 +88,20 @@ def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             for name, count in sorted(used.items())
         ),
     )
+    known = [row for row in records if row["is_untouched"] is not None]
+    if records:
+        untouched = sum(row["is_untouched"] is True for row in known)
+        answer.say(
+            f"Of {counted(len(known), 'use')} the digests of the data are recorded, and of what "
+            f"was read to make the candidate: {untouched} of them were of data that no step before "
+            "had read."
+        )
+    if len(known) < len(records):
+        answer.missing = (
+            f"Of {counted(len(records) - len(known), 'use')} it is not recorded which data was "
+            "read, at the holdout or for the candidate: RecordEnvironment with its snapshots says "
+            "it."
+        )
     answer.show(
         "holdouts",
         "Uses of holdouts",
@@ -97,11 +114,36 @@ def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             ("job", "text", "by which job"),
             ("model", "text", "of which model"),
             ("is_passed", "boolean", "whether the gate was passed"),
+            ("is_untouched", "boolean", "whether no step before read it, but for holdouts"),
+            ("read_by", "text", "the steps that did"),
+            ("data_sha256", "text", "the data, by SHA-256"),
             ("model_version", "text", "the version that went into service after it"),
         ),
         [row for row in records if not inquiry.model or row["model"] == inquiry.model],
     )
     answer.how = [_COMMAND]
+
+
+def _untouched(found: RecordedJobs, one: RecordedJob, report: int) -> dict[str, Any]:
+    """Say whether the data of a holdout were read before to make a candidate, of any job.
+
+    Not known where the job did not record what it read at its holdout, or to make its candidate.
+    """
+    before = [each for each in one.data_read if each.position < report]
+    kept = sorted({each.sha256 for each in before if each.gate == "holdout"})
+    made = [name for name in ("candidate", "training") if one.gate(name) is not None]
+    is_known = bool(kept) and all(any(each.gate == name for each in before) for name in made)
+    read = sorted(
+        f"{job.data['job']} {each.gate.replace('_', ' ')}"
+        for job in found.jobs.values()
+        for each in job.data_read
+        if each.position < report and each.gate != "holdout" and each.sha256 in kept
+    )
+    return {
+        "is_untouched": False if read else True if is_known else None,
+        "read_by": ", ".join(dict.fromkeys(read)) or None,
+        "data_sha256": ", ".join(kept) or None,
+    }
 
 
 def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
@@ -129,6 +171,13 @@ def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         f"Versions that went live by a job: {len(live)}; {tested} of them had passed a comparison, "
         f"and for {asked} a person accepted what was left of the risk.",
     )
+    bare = sum(row["method"] is None for row in records)
+    if bare:
+        answer.missing = (
+            f"For {bare} of {counted(len(records), 'comparison')} no interval can be made: the "
+            "metric is no share (ppm) of a sample whose size was reported, and no standard error "
+            "is beside it."
+        )
     answer.show(
         "comparisons",
         "Candidates beside the versions in service",
@@ -142,6 +191,9 @@ def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             ("champion", "integer", "of the version in service"),
             ("candidate", "integer", "of the candidate"),
             ("change_ppm", "share", "how much more the candidate has"),
+            ("low", "integer", "of the change, from: 95% of such intervals hold the true one"),
+            ("high", "integer", "to"),
+            ("method", "text", "how the interval was made; empty where it cannot be"),
             ("samples", "text", "how many rows were behind it"),
             ("is_passed", "boolean", "whether the gate was passed"),
             ("criteria", "prose", "each criterion with the values that it read"),
@@ -157,20 +209,28 @@ def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
 def _compared(one: RecordedJob, verdict: RecordedVerdict) -> Iterator[dict[str, Any]]:
     """Yield a record for each number that was reported of both versions."""
     gate, evidence = one.gate(verdict.data["gate"]) or {"metrics": []}, verdict.evidence
-    units = {metric["name"]: metric["unit"] for metric in gate["metrics"]}
+    metrics = {metric["name"]: metric for metric in gate["metrics"]}
+    _, size = sample_of(evidence.get("samples", {}))
     champion, candidate = evidence.get("champion", {}), evidence.get("candidate", {})
     for name in sorted({*champion} & {*candidate}):
         before, after = champion[name], candidate[name]
+        metric = metrics.get(name)
+        method, interval = (
+            (None, None) if metric is None else change_interval(metric, evidence, size)
+        )
         yield {
             "position": verdict.fact.position,
             "job": one.data["job"],
             "model": one.data["model"],
             "gate": verdict.data["gate"],
             "metric": name,
-            "unit": units.get(name),
+            "unit": None if metric is None else metric["unit"],
             "champion": before,
             "candidate": after,
             "change_ppm": (after - before) * PPM // before if before > 0 else None,
+            "low": None if interval is None else interval.low,
+            "high": None if interval is None else interval.high,
+            "method": method,
             "samples": numbers(evidence.get("samples", {})),
             "is_passed": verdict.data["is_passed"],
             "criteria": " ".join(each["sentence"] for each in verdict.data["criteria"]) or None,

@@ -6,7 +6,7 @@ that is gone leaves a job whose end is not known.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.tables import Table, table_of
@@ -18,6 +18,7 @@ from ledger.events.jobs import (
     GateReported,
     JobApproved,
     JobClosed,
+    JobEnvironmentRecorded,
     JobLeased,
     JobRolledBack,
 )
@@ -38,6 +39,14 @@ class RecordedVerdict:
         return (self.report.data if self.report is not None else None) or {}
 
 
+class ReadData(NamedTuple):
+    """Data that the step of a gate read."""
+
+    position: int
+    gate: str
+    sha256: str
+
+
 @dataclass(slots=True)
 class RecordedJob:
     """A job from its proposal to its newest event."""
@@ -54,6 +63,8 @@ class RecordedJob:
     returned: Fact | None = None
     """The record that the version before serves again."""
     closed: Fact | None = None
+    data_read: list[ReadData] = field(default_factory=list)
+    """The data that its steps read, so far as that was recorded."""
 
     @property
     def unit(self) -> str:
@@ -126,6 +137,11 @@ class RecordedJobs:
             known.approvals.append((fact, newest))
         elif fact.type == JobLeased.TYPE and fact.actor not in known.executors:
             known.executors.append(fact.actor)
+        elif fact.type == JobEnvironmentRecorded.TYPE:
+            known.data_read += [
+                ReadData(fact.position, data["gate"], one["sha256"])
+                for one in data["environment"]["snapshots"]
+            ]
         elif fact.type == JobRolledBack.TYPE:
             known.returned = fact
         elif fact.type == JobClosed.TYPE:

@@ -104,7 +104,9 @@ def _return(one: RecordedJob) -> dict[str, Any]:
         "returned_at": None if back is None else back.recorded_at,
         "seconds": None if back is None else (back.recorded_at - called.recorded_at) // SECOND,
         "from_version": None if version is None else version.model_version,
-        "to_version": None if version is None else version.replaces,
+        "to_version": (back.data or {}).get("model_version")
+        if back is not None
+        else next(iter(one.job.returns_to), None),
     }
 
 

@@ -91,12 +91,10 @@ QUESTIONS: Final[dict[str, Question]] = {
     "holdout": Question(
         "Was the holdout untouched by training and by earlier candidates?",
         jobs.holdouts,
-        "Data that a program reads without a report of it are not on record.",
     ),
     "candidate-and-champion": Question(
         "Candidate against champion: metric, confidence, slices; who accepted the residual risk?",
         jobs.comparisons,
-        "Intervals are not part of an event: sample sizes are.",
     ),
     "approval": Question(
         "Did the approver see exactly this evidence? Are proposer and approver different people?",

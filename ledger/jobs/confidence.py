@@ -205,8 +205,8 @@ class _Report:
             if _is_error(name, declared) or name not in champion or name not in candidate:
                 continue
             change = candidate[name] - champion[name]
-            sample, size = _sample(evidence.data["samples"])
-            method, interval = _interval(metric, evidence.data, size)
+            sample, size = sample_of(evidence.data["samples"])
+            method, interval = change_interval(metric, evidence.data, size)
             yield {
                 "gate": asked["gate"],
                 "metric": name,
@@ -309,7 +309,7 @@ class _Report:
         }
 
 
-def _sample(samples: Mapping[str, int]) -> tuple[str | None, int | None]:
+def sample_of(samples: Mapping[str, int]) -> tuple[str | None, int | None]:
     """Return the sample that a gate's metrics are of: its rows, or the only one reported."""
     name = ROWS if ROWS in samples else next(iter(samples), None)
     if name is None or (name != ROWS and len(samples) > 1):
@@ -317,7 +317,7 @@ def _sample(samples: Mapping[str, int]) -> tuple[str | None, int | None]:
     return name, samples[name]
 
 
-def _interval(
+def change_interval(
     metric: Mapping[str, Any], data: Mapping[str, Any], size: int | None
 ) -> tuple[str | None, Interval | None]:
     """Return the interval of a metric's change, and by which method; None where it has none."""

@@ -875,6 +875,8 @@ class ListJobsRequest(message.Message):
     MIN_POSITION_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    AS_OF_POSITION_FIELD_NUMBER: builtins.int
+    AS_OF_TIME_FIELD_NUMBER: builtins.int
     parent: builtins.str
     """Optional. Resource name of the model whose jobs to list; empty for all. Format: `models/{model}`."""
     state: job_pb2.JobState.ValueType
@@ -887,6 +889,12 @@ class ListJobsRequest(message.Message):
     """Optional. At most so many; 0 for 100; above 1000 is read as 1000."""
     page_token: builtins.str
     """Optional. `next_page_token` of the page before."""
+    as_of_position: builtins.int
+    """Optional. As it was when this position was the head."""
+    @builtins.property
+    def as_of_time(self) -> timestamp_pb2.Timestamp:
+        """Optional. As it was at this time of the ledger's clock."""
+
     def __init__(
         self,
         *,
@@ -896,12 +904,16 @@ class ListJobsRequest(message.Message):
         min_position: builtins.int = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        as_of_position: builtins.int = ...,
+        as_of_time: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time", "ledger", b"ledger", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = typing.Literal["as_of_position", "as_of_time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
 
 @typing.final
 class ListJobsResponse(message.Message):

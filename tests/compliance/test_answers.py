@@ -21,6 +21,8 @@ DECISION = 10
 WHOLE = {
     "realised-gain",
     "gates",
+    "holdout",
+    "candidate-and-champion",
     "approval",
     "roll-back",
     "false-alerts",
@@ -38,8 +40,6 @@ WHOLE = {
     "export",
 }
 PARTLY = {
-    "holdout",
-    "candidate-and-champion",
     "estimates",
     "whole-history",
     "authorship",

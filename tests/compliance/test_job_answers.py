@@ -14,10 +14,11 @@ from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.jobs import is_by_its_criteria, jobs_table, recorded_jobs
 from ledger.compliance.questions import answer
 from ledger.compliance.tables import Cell, as_records
-from ledger.events.jobs import GateJudged, JobClosed
+from ledger.events.jobs import GateJudged, GateReported, JobClosed
 from ledger.events.values import SECOND
+from ledger.jobs.intervals import share_difference
 from tests.support.facts import FactList, facts_of
-from tests.support.job_worlds import WINDOW_SECONDS, Working
+from tests.support.job_worlds import ONE, RECIPE, WINDOW_SECONDS, Working
 from tests.support.world import World
 
 AFTER_SECONDS = 90
@@ -91,6 +92,43 @@ def test_each_use_of_a_holdout_is_counted_over_all_jobs(story: FactList) -> None
     assert [(row["job"], row["use"]) for row in of_beta] == [("c", 2)]
 
 
+def test_a_holdout_is_untouched_if_no_step_before_read_its_data(tmp_path: Path) -> None:
+    world = World(tmp_path / "l.sqlite", clock="wall")
+    working = Working.of(world.begin("alpha", "beta", "gamma"))
+    for job, model, read, kept in (
+        ("a", "alpha", "11" * 32, "22" * 32),  # its own
+        ("b", "beta", "22" * 32, "33" * 32),  # learns from what a kept apart
+        ("c", "gamma", "44" * 32, "22" * 32),  # keeps apart what b has learned from
+    ):
+        working.propose(job, model)
+        working.approve(job)
+        token = working.lease(job)
+        working.report("data_integrity", token, job)
+        snapshot = {"name": "rows", "sha256": read, "rows": 5}
+        working.record_environment("candidate", token, job, snapshots=[snapshot])
+        working.report("candidate", token, job)
+        snapshot = {"name": "kept", "sha256": kept, "rows": 5}
+        working.record_environment("holdout", token, job, snapshots=[snapshot])
+        working.report("holdout", token, job)
+    given = told(facts_of(world), "holdout")
+    world.close()
+    assert [
+        (row["job"], row["is_untouched"], row["read_by"]) for row in rows(given, "holdouts")
+    ] == [
+        ("a", True, None),
+        ("b", True, None),
+        ("c", False, "b candidate"),
+    ]
+    assert given.state == "answered"
+    assert given.said[-1].endswith("2 of them were of data that no step before had read.")
+
+
+def test_what_was_read_without_a_record_leaves_the_answer_open(story: FactList) -> None:
+    given = told(story, "holdout")
+    assert {row["is_untouched"] for row in rows(given, "holdouts")} == {None}
+    assert (given.state, given.missing[:14]) == ("partly", "Of 2 uses it i")
+
+
 def test_each_candidate_is_told_beside_the_version_in_service(story: FactList) -> None:
     given = told(story, "candidate-and-champion")
     assert given.said == [
@@ -108,6 +146,33 @@ def test_each_candidate_is_told_beside_the_version_in_service(story: FactList) -
         ("b", 100, 150, 500_000, False),
         ("c", 100, 1, -990_000, True),
     ]
+    assert given.state == "partly"
+    assert given.missing.startswith("For 3 of 3 comparisons no interval can be made")
+
+
+def test_a_comparison_of_shares_has_its_interval(tmp_path: Path) -> None:
+    text = RECIPE.replace("unit: nano, meaning: Loss on unseen rows.", "unit: ppm, meaning: Wrong.")
+    text = text.replace(
+        "Wrong., of: versions}",
+        "Wrong., of: versions}\n    samples: [{name: rows, meaning: Rows.}]",
+    )
+    world = World(tmp_path / "l.sqlite", clock="wall")
+    working = Working.of(world.begin("alpha", "beta"), text)
+    working.propose()
+    working.approve()
+    token = working.lease()
+    working.report("data_integrity", token)
+    reported = working.reported("candidate", token).to_data()
+    numbers = {"champion": {"loss": 200_000}, "candidate": {"loss": 100_000}}
+    compared = reported | numbers | {"samples": {"rows": 1_000}}
+    world.ledger.jobs.report(ONE, GateReported.from_data(compared))
+    given = told(facts_of(world), "candidate-and-champion")
+    world.close()
+    [row] = rows(given, "comparisons")
+    low, high = share_difference((100_000, 1_000), (200_000, 1_000))
+    assert (row["low"], row["high"], row["method"]) == (low, high, "score intervals")
+    assert low < -100_000 < high < 0
+    assert given.state == "answered"
 
 
 def test_approvals_are_told_beside_the_proposer(story: FactList) -> None:

@@ -12,6 +12,7 @@ from ledger.client.inputs import (
     environment_message,
     evidence_message,
     in_collection,
+    moment_fields,
     number_of,
     timestamp_of,
 )
@@ -193,13 +194,23 @@ class JobCalls(ServiceCalls):
         return self._connection.run(Call(request, whole(JudgedJob)))
 
     def list_jobs(
-        self, model: str = "", *, state: JobState | str | None = None, min_position: int = 0
+        self,
+        model: str = "",
+        *,
+        state: JobState | str | None = None,
+        as_of: Time | None = None,
+        as_of_position: int | None = None,
+        min_position: int = 0,
     ) -> list[RetrainingJob]:
-        """Return jobs, newest first: of one model or all, in one state or all."""
+        """Return jobs, newest first: of one model or all, in one state or all.
+
+        As they are now, or as they were at an earlier time or position.
+        """
         request = pb.ListJobsRequest(
             parent=in_collection("models", model) if model else "",
             state=number_of(state, JobState, job_pb2.JobState, "state"),
             min_position=min_position,
+            **moment_fields(as_of, as_of_position),
         )
         pages = self._connection.all_pages(paged(request, RetrainingJob, "jobs"))
         return [item for page in pages for item in page.items]
