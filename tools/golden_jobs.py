@@ -112,6 +112,7 @@ def _proposed() -> JobProposed:
             "approvals": 1,
             "roles": [],
             "fall_back": ["2026-02"],
+            "unit_value_micros": "2000000",
             "policy": None,
             "policy_version": None,
             "forecast": forecast([], _MODEL, 40_000_000, None).model_dump(),

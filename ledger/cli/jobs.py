@@ -104,6 +104,8 @@ def show(job: _Job) -> None:
     ]  # fmt: skip
     if one.forecast_error is not None:
         facts.append(("error", f"the cost is {_error(one.forecast_error, one.unit)}"))
+    if one.realised is not None:
+        facts.append(("benefit", _benefit(one)))
     if one.deployment is not None:
         replaced = one.deployment.replaces or "no version"
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
@@ -280,6 +282,17 @@ def _forecast(one: "RetrainingJob") -> str:
 
 def _error(error: "JobForecastError", unit: str) -> str:
     return error_words(error.error_micros, unit, is_within=error.is_within)
+
+
+def _benefit(one: "RetrainingJob") -> str:
+    """Return the realised benefit beside the forecast one."""
+    assert one.realised is not None, "it is there"
+    said = (
+        f"{money(one.realised.benefit_micros, one.unit)} by {one.realised.signal} on "
+        f"{counted(one.realised.rows, 'row')} of its window"
+    )
+    expected = one.forecast.benefit_micros
+    return said if expected is None else f"{said}, {money(expected, one.unit)} forecast"
 
 
 def _paid(one: "RetrainingJob") -> str:

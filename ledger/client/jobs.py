@@ -68,6 +68,18 @@ class JobForecastError:
 
 
 @dataclass(frozen=True, slots=True)
+class JobBenefit:
+    """The benefit of a job's version in its window, by the ledger's own observations of both."""
+
+    signal: str
+    rows: int
+    change_micros: int
+    """The mean of the version, less that of the one before, in millionths of the signal's unit."""
+    benefit_micros: int
+    """The loss that was avoided, in millionths of the job's unit."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetrainingJob:
     """A job: a model is retrained by a recipe, through gates that the ledger judges."""
 
@@ -110,6 +122,8 @@ class RetrainingJob:
     """The position of what people approve it by: its proposal, or the newest report or verdict."""
     returns_to: tuple[str, ...]
     """The versions that may serve in the place of the one that it deployed, first choice first."""
+    realised: JobBenefit | None
+    """None until it is over, and where the ledger did not observe both versions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ def forecasts_table(source: FactSource, scope: FactFilter) -> Table:
             ("success_ppm", "share", "how likely its version was to stay in service"),
             ("is_success", "boolean", "whether it stayed"),
             ("benefit", "text", "the forecast benefit, where a plan named one"),
+            ("realised", "text", "the benefit in its window, as the ledger observed both versions"),
+            ("realised_rows", "text", "on so many rows"),
+            ("benefit_error", "text", "the realised benefit, less what was forecast"),
         ),
         [_forecast_row(one) for one in over],
         page=(
@@ -35,7 +38,8 @@ def forecasts_table(source: FactSource, scope: FactFilter) -> Table:
             ("Rests on", ("jobs", "jobs_of_model")),
             ("Forecast", ("forecast", "low", "high")),
             ("Cost", ("cost", "error", "is_within")),
-            ("In service", ("success_ppm", "is_success", "benefit")),
+            ("In service", ("success_ppm", "is_success")),
+            ("Benefit", ("benefit", "realised", "realised_rows", "benefit_error")),
         ),
     )
 
@@ -44,6 +48,8 @@ def _forecast_row(one: RecordedJob) -> dict[str, Any]:
     made = one.data["forecast"]
     end = (one.closed.data if one.closed is not None else None) or {}
     error, benefit = end.get("forecast_error_micros"), made["benefit_micros"]
+    realised = end.get("realised")
+    gained = None if realised is None else int(realised["benefit_micros"])
     return {
         "position": one.proposed.position,
         "job": one.data["job"],
@@ -59,4 +65,9 @@ def _forecast_row(one: RecordedJob) -> dict[str, Any]:
         "success_ppm": made["success_ppm"],
         "is_success": one.job.outcome == "succeeded",
         "benefit": None if benefit is None else money(one, int(benefit)),
+        "realised": None if gained is None else money(one, gained),
+        "realised_rows": None if realised is None else realised["rows"],
+        "benefit_error": None
+        if gained is None or benefit is None
+        else money(one, gained - int(benefit)),
     }

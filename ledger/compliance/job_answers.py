@@ -50,34 +50,8 @@ def gates(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
 
 def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List every use of a holdout, over all jobs, beside the bound of its recipe."""
-    found = recorded_jobs(source)
-    records: list[dict[str, Any]] = []
-    used: dict[str, int] = {}
-    for name, one, report in found.uses:
-        gate = one.gate("holdout")
-        assert gate is not None, "a use is counted for a gate that has one"
-        used[name] = used.get(name, 0) + 1
-        passed = [
-            verdict.data["is_passed"]
-            for verdict in one.verdicts
-            if verdict.report is not None and verdict.report.position == report.position
-        ]
-        records.append(
-            {
-                "position": report.position,
-                "used_at": report.recorded_at,
-                "holdout": name,
-                "use": used[name],
-                "max_uses": gate["holdout"]["max_uses"],
-                "job": one.data["job"],
-                "model": one.data["model"],
-                "is_passed": passed[0] if passed else None,
-                **_untouched(found, one, report.position),
-                "model_version": None
-                if one.job.deployed is None
-                else one.job.deployed.model_version,
-            }
-        )
+    records = _uses(recorded_jobs(source))
+    used = {row["holdout"]: row["use"] for row in records}
     beyond = sum(row["use"] > row["max_uses"] for row in records)
     answer.say(
         f"On record: {counted(len(records), 'use')} of {counted(len(used), 'holdout')}; "
@@ -122,6 +96,38 @@ def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         [row for row in records if not inquiry.model or row["model"] == inquiry.model],
     )
     answer.how = [_COMMAND]
+
+
+def _uses(found: RecordedJobs) -> list[dict[str, Any]]:
+    """Return a record of each use of a holdout, in order."""
+    records: list[dict[str, Any]] = []
+    used: dict[str, int] = {}
+    for name, one, report in found.uses:
+        gate = one.gate("holdout")
+        assert gate is not None, "a use is counted for a gate that has one"
+        used[name] = used.get(name, 0) + 1
+        passed = [
+            verdict.data["is_passed"]
+            for verdict in one.verdicts
+            if verdict.report is not None and verdict.report.position == report.position
+        ]
+        records.append(
+            {
+                "position": report.position,
+                "used_at": report.recorded_at,
+                "holdout": name,
+                "use": used[name],
+                "max_uses": gate["holdout"]["max_uses"],
+                "job": one.data["job"],
+                "model": one.data["model"],
+                "is_passed": passed[0] if passed else None,
+                **_untouched(found, one, report.position),
+                "model_version": None
+                if one.job.deployed is None
+                else one.job.deployed.model_version,
+            }
+        )
+    return records
 
 
 def _untouched(found: RecordedJobs, one: RecordedJob, report: int) -> dict[str, Any]:

@@ -140,6 +140,15 @@ def _calibration(forecasts: Table) -> Iterator[str]:
         f"stayed in service for {stayed} of {len(rows)}, where {notation.percent(likely)} were "
         "forecast to."
     )
+    seen = sum(row["realised"] is not None for row in rows)
+    if not seen:
+        return
+    both = [str(row["benefit_error"]) for row in rows if row["benefit_error"] is not None]
+    less = sum(one.startswith("-") for one in both)
+    yield (
+        f"The benefit was observed for {seen} of {len(rows)}; for {len(both)} of them a plan had "
+        f"forecast one, and {less} of these brought less."
+    )
 
 
 def _cost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:

@@ -102,6 +102,9 @@ class JobProposed(JobData):
     """The amount that is kept for it in its budget."""
     expected: ExpectedPart
     forecast: ForecastPart
+    unit_value_micros: BigInt | None
+    """The value of one unit of the model's loss on one row, as it is described then; null where the
+    recipe's cost is in another unit than the ledger's."""
     limits: RecipeLimitsPart
     gates: list[GatePart] = Field(min_length=1, max_length=8)
     approvals: int = Field(ge=0, le=APPROVALS_MAX)
@@ -318,6 +321,22 @@ class JobRolledBack(JobData):
     """The version that the job had deployed."""
 
 
+class RealisedPart(Part):
+    """The benefit of a version in its window, by the ledger's own observations of it.
+
+    Those of the first signal that its gate names, as a loss of which less is better, on the rows of
+    which the version before was observed too.
+    """
+
+    signal: Segment
+    rows: BigInt
+    change_micros: BigInt
+    """The mean of the version, less that of the one before, in millionths of the signal's unit."""
+    benefit_micros: BigInt
+    """The loss that was avoided on these rows, at the value that the job was proposed with, rounded
+    down; below 0 where the version did worse."""
+
+
 class JobClosed(JobData):
     """A job ended, right behind the event that ended it."""
 
@@ -332,6 +351,8 @@ class JobClosed(JobData):
     """The cost, less what was forecast."""
     is_within_forecast: bool
     """Whether the cost lies in the interval of the forecast."""
+    realised: RealisedPart | None
+    """Null where the ledger did not observe its version beside the one before."""
     reason: Annotated[str, Field(max_length=4 * TEXT_CHARS_MAX)]
 
 

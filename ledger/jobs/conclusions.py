@@ -10,7 +10,7 @@ from ledger.events.jobs import GateJudged, JobClosed, JobDeployed, ObservedSigna
 from ledger.events.models import ModelDeployed
 from ledger.events.recipe_document import GatePart
 from ledger.jobs.machine import Data, Job
-from ledger.jobs.observed import with_observed
+from ledger.jobs.observed import realised, with_observed
 from ledger.rules.gates import GateEvidence, judge, report_fault
 
 
@@ -92,6 +92,7 @@ def closing(job: Job) -> JobClosed:
             "is_within_forecast": (
                 int(made["cost_low_micros"]) <= job.cost_micros <= int(made["cost_high_micros"])
             ),
+            "realised": realised(job),
             "reason": job.why,
         }
     )

@@ -109,6 +109,8 @@ class Job:
     environment_of: str = ""
     """The next gate, once this attempt has recorded in which environment its step ran."""
     deployed: JobVersion | None = None
+    observed: tuple[Data, ...] = ()
+    """The ledger's own observations of that, by signal."""
     is_rolling_back: bool = False
     cost_micros: int = 0
     outcome: str = ""
@@ -322,7 +324,8 @@ def _reported(job: Job, position: int, _: str, data: Data) -> Job:
 
 
 def _judged(job: Job, position: int, _: str, data: Data) -> Job:
-    gate, job = data["gate"], replace(job, evidence_at=position)
+    gate, seen = data["gate"], tuple(data["observed"])
+    job = replace(job, evidence_at=position, observed=seen)
     if not data["is_passed"]:
         why = f"The gate {gate} was not passed."
         return _goes_back(job, why) if job.state == "observing" else _ends(job, "failed", why)

@@ -16,6 +16,7 @@ from ledger.jobs.machine import Job
 from ledger.rules.gates import NUMBER_MAX, GateEvidence
 
 _NANO_IN_MICRO: Final = 1_000
+_MICROS: Final = 1_000_000
 
 
 class SeenSignal(NamedTuple):
@@ -112,3 +113,22 @@ def with_observed(evidence: GateEvidence, observed: Sequence[ObservedSignalPart]
         compared=values("compared_mean_micros"),
         replaced=values("replaced_mean_micros"),
     )
+
+
+def realised(job: Job) -> dict[str, str] | None:
+    """Return the benefit of a job's version in its window, as its end states it; None for unknown.
+
+    The loss that was avoided, on the rows of which both versions were observed, times the value of
+    a unit of it on one row.
+    """
+    first, value = next(iter(job.observed), None), job.proposed["unit_value_micros"]
+    if first is None or value is None or first["compared_mean_micros"] is None:
+        return None
+    rows = int(first["compared_rows"])
+    change = int(first["compared_mean_micros"]) - int(first["replaced_mean_micros"])
+    return {
+        "signal": first["signal"],
+        "rows": str(rows),
+        "change_micros": str(change),
+        "benefit_micros": str(-change * rows * int(value) // _MICROS),
+    }

@@ -308,6 +308,44 @@ class JobForecastError(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class JobBenefit(message.Message):
+    """The benefit of a job's version in its window, by the ledger's own observations of it and of the version
+    before on the same rows. The signal counts as a loss, of which less is better.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    CHANGE_MICROS_FIELD_NUMBER: builtins.int
+    BENEFIT_MICROS_FIELD_NUMBER: builtins.int
+    signal: builtins.str
+    """Output only. The signal, the first that the job's gate names."""
+    rows: builtins.str
+    """Output only. The rows of both."""
+    change_micros: builtins.str
+    """Output only. The mean of the version, less that of the one before, in millionths of the signal's
+    unit.
+    """
+    benefit_micros: builtins.str
+    """Output only. The loss that was avoided, in millionths of the job's unit; below 0 where the version
+    did worse.
+    """
+    def __init__(
+        self,
+        *,
+        signal: builtins.str = ...,
+        rows: builtins.str = ...,
+        change_micros: builtins.str = ...,
+        benefit_micros: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["benefit_micros", b"benefit_micros", "change_micros", b"change_micros", "rows", b"rows", "signal", b"signal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Job(message.Message):
     """A job: a model is retrained by a recipe, through gates that the ledger judges."""
 
@@ -345,6 +383,7 @@ class Job(message.Message):
     FORECAST_ERROR_FIELD_NUMBER: builtins.int
     EVIDENCE_POSITION_FIELD_NUMBER: builtins.int
     RETURNS_TO_FIELD_NUMBER: builtins.int
+    REALISED_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name. Format: `models/{model}/jobs/{job}`."""
     job: builtins.str
@@ -425,6 +464,12 @@ class Job(message.Message):
         first: the one that it replaced, those known to be good, then benchmarks; empty before.
         """
 
+    @builtins.property
+    def realised(self) -> JobBenefit:
+        """Output only. The benefit of its version in its window; absent until it is over, and where the
+        ledger did not observe that beside the version before.
+        """
+
     def __init__(
         self,
         *,
@@ -460,10 +505,11 @@ class Job(message.Message):
         forecast_error: JobForecastError | None = ...,
         evidence_position: builtins.int = ...,
         returns_to: abc.Iterable[builtins.str] | None = ...,
+        realised: JobBenefit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease", "realised", b"realised"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "realised", b"realised", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

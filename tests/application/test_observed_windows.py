@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.events.jobs import GateJudged
+from ledger.compliance.facts import FactFilter
+from ledger.compliance.forecasts import forecasts_table
+from ledger.compliance.inquiry import Inquiry
+from ledger.compliance.questions import answer
+from ledger.compliance.tables import as_records
+from ledger.events.jobs import GateJudged, JobClosed
 from ledger.events.values import SECOND
 from tests.support.audits import audited
+from tests.support.facts import facts_of
 from tests.support.job_worlds import ONE, TWO, WATCHING, Working
 from tests.support.world import MONITOR, World
 
@@ -20,7 +26,7 @@ MINUTE = 60 * SECOND
 @pytest.fixture
 def working(tmp_path: Path) -> Working:
     """A job whose version v2 is observed from now on."""
-    world = World(tmp_path / "ledger.db", clock="wall")
+    world = World(tmp_path / "ledger.db", clock="wall", unit="EUR")
     working = Working.of(world.begin("alpha", "beta"), WATCHING)
     working.observing("v2", at=world.clock.now_micros())
     return working
@@ -63,6 +69,30 @@ def test_a_version_stays_by_what_was_observed_and_no_report_is_needed(working: W
     assert (found.compared_mean_micros, found.replaced_mean_micros) == ("450000", "450000")
     assert (verdict.is_passed, verdict.report) == (True, None)
     assert working.job().outcome == "succeeded"
+    passes_its_audit(working)
+
+
+def test_the_end_says_which_benefit_was_realised_beside_what_was_forecast(
+    working: Working,
+) -> None:
+    for version, value in (("v2", "0.4"), ("v1", "0.45")):
+        observe(working, version, value)
+    observe(working, "v2", "0.4", by=TWO)  # its own rows: no other version was observed on them
+    judged(working)
+    world = working.world
+    [closed] = world.all_of(JobClosed)
+    assert closed.realised is not None
+    assert closed.realised.model_dump() == {
+        "signal": "loss",
+        "rows": "100",
+        "change_micros": "-50000",
+        "benefit_micros": str(50_000 * 100),  # at a value of 1.00 EUR
+    }
+    facts = facts_of(world)
+    [row] = as_records(forecasts_table(facts, FactFilter()))
+    assert (row["realised"], row["realised_rows"], row["benefit"]) == ("5.00 EUR", "100", None)
+    said = answer("realised-gain", facts, Inquiry()).said
+    assert "The benefit was observed for 1 of 1; for 0 of them a plan had forecast one" in said[-1]
     passes_its_audit(working)
 
 

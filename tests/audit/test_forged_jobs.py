@@ -99,6 +99,20 @@ def shorten_an_observation(paper: Paper) -> Found:
     return {("jobs.deployed", found)}
 
 
+def gain_more_than_was_observed(paper: Paper) -> Found:
+    found = paper.find("job.closed.v1", job="of-vee")[0]
+    paper.at(found).data["realised"] = {
+        "signal": "loss", "rows": "200", "change_micros": "-1", "benefit_micros": "999000000",
+    }  # fmt: skip
+    return {("jobs.steps", found)}
+
+
+def value_a_loss_higher(paper: Paper) -> Found:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["unit_value_micros"] = "999000000"
+    return {("jobs.forecast", found)}
+
+
 def go_back_to_what_never_served(paper: Paper) -> Found:
     found = paper.find("job.rolled_back.v1", job="bad")[0]
     paper.at(found).data["model_version"] = "v0"
@@ -184,6 +198,8 @@ def cite_another_event(paper: Paper) -> Found:
         propose_by_another_recipe,
         propose_without_a_plan,
         shorten_an_observation,
+        gain_more_than_was_observed,
+        value_a_loss_higher,
         go_back_to_what_never_served,
         go_back_to_what_is_not_registered,
         expire_before_its_time,

@@ -72,7 +72,7 @@ def test_a_job_is_proposed_approved_shown_and_cancelled(cli: Run) -> None:
     before = seen(cli)[1]
     assert cli("job", "list", "--as-of", before).out.splitlines()[1].split()[6] == "proposed"
     assert cli("job", "list", "--as-of", str(int(before) - 1)).out == "No job.\n"
-    assert "is beyond the head" in cli("job", "list", "--as-of", "100000").err
+    assert "lies beyond the head" in cli("job", "list", "--as-of", "100000").err
     assert "cancelled: users/ana cancelled it." in cli("job", "list", "fares").out
     assert "No job j9 was proposed." in cli("job", "show", "j9").err
 

@@ -114,6 +114,30 @@ def test_a_verdict_names_every_signal_of_its_gate_and_no_report_is_needed() -> N
     assert (story.job().state, story.job().outcome) == ("closed", "succeeded")
 
 
+def test_the_benefit_is_the_loss_that_was_avoided_at_the_value_of_its_unit() -> None:
+    for new, old, benefit in ((100, 300, 4), (300, 100, -4), (100, 101, 0), (101, 100, -1)):
+        story = watched()
+        both = [seen(7, new, 10_000), seen(8, old, 10_000, version="v1")]
+        story.now += WINDOW_SECONDS * SECOND
+        assert not story.add(
+            "system/governor", verdict(story.job(), observed_in(story.job(), both))
+        )
+        closed = story.events[-1][2].to_data()
+        if new <= 300:
+            assert closed["realised"] == {
+                "signal": "loss",
+                "rows": "10000",
+                "change_micros": str(new - old),
+                "benefit_micros": str(-(new - old) * 10_000 * 2_000_000 // 1_000_000),
+            }
+        assert int(closed["realised"]["benefit_micros"]) // 1_000_000 == benefit
+    alone = watched()
+    alone.now += WINDOW_SECONDS * SECOND
+    one = [seen(7, 100, 10)]
+    assert not alone.add("system/governor", verdict(alone.job(), observed_in(alone.job(), one)))
+    assert alone.events[-1][2].to_data()["realised"] is None
+
+
 def test_an_observation_that_is_not_passed_takes_the_version_back() -> None:
     story = watched()
     story.now += WINDOW_SECONDS * SECOND

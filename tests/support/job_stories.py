@@ -86,6 +86,7 @@ def proposal(job: str = "j1", model: str = "fares", **changes: Any) -> JobPropos
             "approvals": 1,
             "roles": [],
             "fall_back": [],
+            "unit_value_micros": "2000000",
             "policy": None,
             "policy_version": None,
             "forecast": forecast([], model, 5_000_000, None).model_dump(),

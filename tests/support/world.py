@@ -80,6 +80,7 @@ class World:
         shared: "World | None" = None,
         evaluating: bool = True,
         vault: Vault | None = None,
+        unit: str = "",
     ) -> None:
         self.path = path
         self.evaluating = evaluating
@@ -91,7 +92,8 @@ class World:
             shared.store if shared else open_store(str(path), self.clock, vault=vault, create=True)
         )
         if not self.store.ledgers.all():
-            self.store.ledgers.create(CreateLedger(ORIGIN, clock, 300, "users/ana"))
+            made = CreateLedger(ORIGIN, clock, 300, "users/ana", unit_of_cost=unit)
+            self.store.ledgers.create(made)
         self._open()
 
     def _open(self) -> None:
@@ -244,10 +246,7 @@ class World:
         edit(self.store, gone, position=position)
 
     def before_append(self, act: Callable[[], object], *, each: bool = False) -> None:
-        """Let something happen right before the next append reaches the store, or each that does.
-
-        What it appends itself is not waited upon.
-        """
+        """Let something, not waited upon, happen right before the next append, or before each."""
         requests: Any = self.store.requests
         usual = requests.append
 

@@ -19,6 +19,7 @@ from ledger.events.jobs import (
 )
 from ledger.jobs.conclusions import closing
 from ledger.jobs.machine import Job, missing_approvals
+from ledger.jobs.observed import realised
 from ledger.v1 import job_pb2, job_service_pb2
 
 GATE_NUMBERS: Final = numbers(job_pb2.JobGate, GateName)
@@ -53,6 +54,7 @@ def job(known: Job) -> job_pb2.Job:
         changed_position=known.changed_at,
         evidence_position=known.evidence_at,
         returns_to=known.returns_to,
+        realised=_realised(known),
         run_id=known.run_id or "",
         plan_position=data["plan"] or 0,
         gates=[GATE_NUMBERS[one["gate"]] for one in data["gates"]],
@@ -89,6 +91,11 @@ def _forecast_error(known: Job) -> job_pb2.JobForecastError | None:
     return job_pb2.JobForecastError(
         error_micros=end.forecast_error_micros, is_within=end.is_within_forecast
     )
+
+
+def _realised(known: Job) -> job_pb2.JobBenefit | None:
+    found = realised(known) if known.is_over else None
+    return None if found is None else job_pb2.JobBenefit(**found)
 
 
 def state_of(known: Job) -> Any:  # noqa: ANN401 - a number of the enumeration

@@ -29,7 +29,7 @@ from ledger.events.decisions import DECISION_TYPES
 from ledger.events.jobs import ForecastPart, JobClosed, JobProposed
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart
-from ledger.events.recipe_document import GatePart
+from ledger.events.recipe_document import ExpectedPart, GatePart
 from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import format_time
 from ledger.jobs.forecast import forecast, margin_fault
@@ -124,6 +124,7 @@ class JobProposals:
                 policy_version=None if policy is None else policy.version,
                 expected=document.expected,
                 forecast=made,
+                unit_value_micros=self._unit_value(spec.model, document.expected),
                 limits=document.limits,
                 gates=gates,
                 approvals=0 if plan else APPROVALS_OF_A_PERSON_S_JOB,
@@ -178,6 +179,14 @@ class JobProposals:
             remedy = "See the policy in force for it: `decision-ledger policy list`."
             raise job_refused(name, "proposed", fault, remedy)
         return gates, made
+
+    def _unit_value(self, model: str, expected: ExpectedPart) -> str | None:
+        """Return the value of a unit of a model's loss; None where costs have another unit."""
+        if expected.unit != self._jobs.unit_of_cost:
+            return None
+        described = self._fleet.live_model(model).described
+        assert described is not None, "a model without a description takes no job"
+        return described.unit_value_micros
 
     def _policy(self, model: str, as_of: int) -> CompiledPolicy | None:
         """Return the policy in force for a model at a position; None where there is none."""

@@ -177,6 +177,13 @@ def jobs_forecast(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return Unchecked("the body of its plan is not there")
     benefit = fold.jobs.plans.get(plan or 0, {}).get(data["model"])
     expected = data["expected"]
+    facts = fold.models.get(f"models/{data['model']}")
+    described = None if facts is None else facts.description(event.position - 1)
+    if described is None:
+        return Unchecked("the model is not described there")
+    is_money = expected["unit"] == fold.unit_of_cost
+    if data["unit_value_micros"] != (described["unit_value_micros"] if is_money else None):
+        return "the value of a unit of its model's loss is not that of the model"
     made = forecast(
         fold.jobs.known.worked(),
         data["model"],
