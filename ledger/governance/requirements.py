@@ -6,13 +6,16 @@ A roll-back and an emergency that waits for ratification do not end what was ask
 or they would be a way around it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.authority.state import AuthorityState, Extent, Scope, Subject
 from ledger.authority.table import METHODS
 from ledger.governance.lifecycle import ActivationFact, LifecycleState, ScopeKey
 
+APPROVING: Final = METHODS["ApprovePolicy"]
+"""The right by which a person approves policies, beside the role that is asked for."""
+_APPROVING_JOBS: Final = METHODS["ApproveJob"]
 _DRAFTING: Final = METHODS["DraftPolicy"]
 
 
@@ -142,19 +145,46 @@ def extent_of(state: LifecycleState, scope: ScopeKey) -> Extent:
 
 def holds(authority: AuthorityState, actor: str, role: str, at: int, extent: Extent | None) -> bool:
     """Whether an actor holds a role for all of an extent; for None, of any model at all."""
-    held = (one.scope for one in authority.held(actor, at) if one.role == role)
-    if extent is None:
-        return any(not scope.signals for scope in held)
-    return any(scope.reaches(extent) for scope in held)
+    return _reach((one.scope for one in authority.held(actor, at) if one.role == role), extent)
 
 
-def holders(authority: AuthorityState, role: str, at: int, extent: Extent | None) -> dict[str, str]:
-    """Return the persons who hold a role for an extent, each with one of their accounts."""
+def holders(
+    authority: AuthorityState, role: str, at: int, extent: Extent | None, action: str = APPROVING
+) -> dict[str, str]:
+    """Return the persons who may approve in a role for an extent, each with one of their accounts.
+
+    That account holds the role there, and by any role the right to approve: `action`.
+    """
     return {
         person_of(authority, actor): actor
         for actor in sorted(authority.grants_of, reverse=True)
-        if actor.startswith("users/") and holds(authority, actor, role, at, extent)
+        if actor.startswith("users/")
+        and holds(authority, actor, role, at, extent)
+        and _reach(authority.scopes(actor, action, at), extent)
     }
+
+
+def _reach(scopes: Iterable[Scope], extent: Extent | None) -> bool:
+    """Whether one of some scopes covers an extent; for None, any model at all."""
+    if extent is None:
+        return any(not scope.signals for scope in scopes)
+    return any(scope.reaches(extent) for scope in scopes)
+
+
+class AbleToApprove(NamedTuple):
+    """The persons who can approve in each role, policies and jobs, of the ledger or some models."""
+
+    policies: Mapping[str, frozenset[str]]
+    jobs: Mapping[str, frozenset[str]]
+
+
+def able_to_approve(authority: AuthorityState, at: int) -> AbleToApprove:
+    """Return the persons who can approve in each role by the grants in force at a time."""
+    policies, jobs = (
+        {role: frozenset(holders(authority, role, at, None, action)) for role in authority.roles}
+        for action in (APPROVING, _APPROVING_JOBS)
+    )
+    return AbleToApprove(policies, jobs)
 
 
 def possible_authors(authority: AuthorityState, at: int) -> frozenset[str]:
@@ -202,8 +232,8 @@ def _short(
         held = set(holders(authority, role, at, extent)) - {author}
         everyone |= held
         if len(held) < count:
-            return f"{count} persons in the role {role} are asked for, and {len(held)} hold it"
+            return f"{count} persons in the role {role} are asked for, and {len(held)} can approve"
     asked = sum(count for _, count in requirement.approvals)
     if len(everyone) < asked:
-        return f"{asked} persons are asked for, and {len(everyone)} hold the roles"
+        return f"{asked} persons are asked for, and {len(everyone)} can approve"
     return ""

@@ -35,7 +35,7 @@ class RoleStatus:
     count: int
     given: int
     could: tuple[str, ...]
-    """Actors who hold the role there and may still approve, by name; one for each person."""
+    """Actors who can still approve in the role there, by name; one for each person."""
 
 
 @dataclass(frozen=True, slots=True)

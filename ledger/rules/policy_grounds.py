@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from ledger.events.notation import counted
 from ledger.events.policy_document import ApprovalPart, PolicyDocument, SignalRulePart
 from ledger.events.values import parse_decimal
+from ledger.governance.requirements import AbleToApprove
 from ledger.rules.policy_findings import PolicyFinding
 
 
@@ -79,21 +80,20 @@ def asks_approvals(document: PolicyDocument) -> bool:
 
 
 def unsound_approvals(
-    document: PolicyDocument, known: Mapping[str, frozenset[str]], authors: frozenset[str]
+    document: PolicyDocument, able: AbleToApprove, authors: frozenset[str]
 ) -> Iterator[PolicyFinding]:
     """Yield approvals that the persons of the ledger cannot give, each approving once.
 
-    `known` are the persons who hold each role, for any models, `authors` those who may draft.
-    Only what is certain: the author of the next version approves none, and each person who may
-    draft it could be that author.
+    `authors` are the persons who may draft. Only what is certain: the author of the next version
+    approves none, and each person who may draft it could be that author.
     """
     governance, jobs = getattr(document, "governance", None), getattr(document, "jobs", None)
     none_out = [frozenset[str]()]
     if governance is not None:
         drafting = [frozenset({person}) for person in authors] or none_out
-        yield from _unsound("governance.approvals", governance.approvals, known, drafting)
+        yield from _unsound("governance.approvals", governance.approvals, able.policies, drafting)
     if jobs is not None:
-        yield from _unsound("jobs.approvals", jobs.approvals, known, none_out)
+        yield from _unsound("jobs.approvals", jobs.approvals, able.jobs, none_out)
 
 
 def _unsound(
@@ -118,7 +118,7 @@ def _unsound(
             out for out in excluded if len(held - out) >= one.count and len(persons - out) >= needed
         ]
         if not left:
-            few = f"the role {one.role} has {counted(len(held), 'person')}"
+            few = f"{counted(len(held), 'person')} can approve as {one.role}"
             message = f"{counted(needed, 'approval')} in all, but {few}, and each approves once"
             if len(held) >= one.count and len(persons) >= needed:
                 message += ", the author of the next version not at all"

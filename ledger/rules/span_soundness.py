@@ -12,7 +12,8 @@ from ledger.rules.policy_findings import PolicyFinding
 
 _DAY: Final = 86_400
 _YEAR: Final = 366 * _DAY
-_DECADE: Final = 10 * _YEAR
+DECADE: Final = 10 * _YEAR
+"""The longest half-life that is of use, in seconds."""
 
 
 class _Span(NamedTuple):
@@ -50,7 +51,7 @@ def _bounded(document: PolicyDocument) -> Iterator[_Span]:
     for index, rule in enumerate(document.scoring.signals):
         path = f"scoring.signals[{index}]"
         remedy = "Old observations would count for good: shorten it."
-        yield _Span(f"{path}.window", rule.window_seconds, _DECADE, remedy)
+        yield _Span(f"{path}.window", rule.window_seconds, DECADE, remedy)
         every = getattr(rule, "reports_every_seconds", 0)
         remedy = "The signal would never be seen to be silent: say how often it is reported."
         yield _Span(f"{path}.reports_every", every, _YEAR, remedy)
@@ -65,6 +66,6 @@ def _bounded(document: PolicyDocument) -> Iterator[_Span]:
         remedy = "Nothing would be planned again: shorten it, such as to 7d."
         yield _Span("planning.period", planning.period_seconds, _YEAR, remedy)
         remedy = "Old losses would count for good: shorten it."
-        yield _Span("planning.half_life", planning.half_life_seconds, _DECADE, remedy)
+        yield _Span("planning.half_life", planning.half_life_seconds, DECADE, remedy)
         reuse = getattr(planning, "reuse_half_life_seconds", 0)
-        yield _Span("planning.reuse_half_life", reuse, _DECADE, remedy)
+        yield _Span("planning.reuse_half_life", reuse, DECADE, remedy)

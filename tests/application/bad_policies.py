@@ -309,6 +309,8 @@ BAD: Final = (
         "      weight: 80%\n      reports_every: 3660d"),
     Bad("a period of two years", "SPAN_TOO_LONG", 16, 43, "",
         GOVERNED + "planning: {loss_signal: log-loss, period: 367d}\n"),
+    Bad("a period of two centuries", "SPAN_TOO_LONG", 16, 43, "",
+        GOVERNED + "planning: {loss_signal: log-loss, period: 73000d}\n"),
     Bad("a loss that counts for a century", "SPAN_TOO_LONG", 16, 46, "",
         GOVERNED + "planning: {loss_signal: log-loss, half_life: 36500d}\n"),
     Bad("a version that is compared by a century", "SPAN_TOO_LONG", 16, 52, "",

@@ -2,17 +2,19 @@
 
 from typing import Final, NamedTuple
 
+from ledger.governance.requirements import AbleToApprove
 from tests.application.policy_texts import DEFAULT
 from tests.support.explained import explained_text
 
 KNOWN: Final = ("input-stability", "latency", "log-loss")
-APPROVERS: Final = {
+_HOLDERS: Final = {
     "auditor": frozenset({"eve"}),
     "policy-approver": frozenset({"bo", "eve"}),
     "model-owner": frozenset({"bo"}),
     "policy-author": frozenset[str](),
     "risk": frozenset({"bo", "cy"}),
 }
+ABLE: Final = AbleToApprove(policies=_HOLDERS, jobs=_HOLDERS)
 AUTHORS: Final = frozenset({"cy"})
 SOURCES: Final = {"input-stability": 1, "log-loss": 2}
 

@@ -13,14 +13,12 @@ from ledger.application.policies.lint import LintResult, lint
 from ledger.application.policies.problems import MEANING
 from ledger.errors import LedgerError, Reason
 from tests.application.bad_policies import BAD, GOVERNED
-from tests.application.bad_policy import ADVICE, APPROVERS, AUTHORS, KNOWN, SOURCES, Bad
+from tests.application.bad_policy import ABLE, ADVICE, AUTHORS, KNOWN, SOURCES, Bad
 from tests.application.policy_texts import DEFAULT
 from tests.application.test_policy_lint import defined
 
 DEFINITIONS = {name: defined(name) for name in KNOWN}
-FLEET = LintFleet(
-    DEFINITIONS, (), lambda _: SeenSources(SOURCES), lambda: APPROVERS, lambda: AUTHORS
-)
+FLEET = LintFleet(DEFINITIONS, (), lambda _: SeenSources(SOURCES), lambda: ABLE, lambda: AUTHORS)
 WITHOUT_A_ROW = {
     "MEANING_CHANGED",  # needs a history: tests/application/test_meaning.py
     "SOURCES_NOT_FOUND",  # needs a large one: tests/application/test_fitting_policies.py

@@ -18,6 +18,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.policies import ScopePart
 from tests.governance.test_approvals import check_audit
 from tests.support.audits import audited
+from tests.support.explained import explained_text
 from tests.support.staffed import APPROVER, AUTHOR, PAT, SAM, Governed, governed, governed_text
 from tests.support.world import DAY, HOUR, START, policy_text, signal_rule
 
@@ -29,7 +30,7 @@ def agreeing(title: str = "Test", signal: str = "loss") -> str:
     document = json.loads(governed_text((APPROVER, 1), title=title))
     rule = signal_rule(sources_needed=3) | {"signal": signal}
     document["scoring"]["signals"], document["decision"]["rules"] = [rule], []
-    return json.dumps(document)
+    return explained_text(json.dumps(document))
 
 
 def refused(step: Callable[[], object], reason: Reason = Reason.POLICY_INVALID) -> LedgerError:

@@ -34,6 +34,7 @@ Change = Callable[[Document], object]
 def written(tmp_path_factory: pytest.TempPathFactory) -> Paper:
     path = tmp_path_factory.mktemp("sound") / "ledger.db"
     world = governed(path, (APPROVER, 1))
+    world.grant("users/pat", "model-owner")
     world.register("m1")
     world.deploy("m1", "v1")
     for source in ("a", "b"):
@@ -115,7 +116,7 @@ def approvals(*asked: tuple[str, int]) -> Change:
 
 def jobs(gate: str = "training", when: str = "attempt < 3", count: int = 1) -> Change:
     asked = {
-        "approvals": [{"role": APPROVER, "count": count}], "margin_ppm": None,
+        "approvals": [{"role": "model-owner", "count": count}], "margin_ppm": None,
         "criteria": [{"gate": gate, "name": "one", "when": when, "rationale": "x"}],
     }  # fmt: skip
     return lambda document: document.update(jobs=asked)
@@ -193,7 +194,10 @@ GROUNDLESS: Final[dict[str, tuple[str, Change]]] = {
     "a role that does not exist": ("ROLE_UNKNOWN", approvals(("pope", 1))),
     "approvals that nobody can give": ("APPROVERS_TOO_FEW", approvals((APPROVER, 9))),
     "approvals of jobs that nobody can give": ("APPROVERS_TOO_FEW", jobs(count=9)),
-}
+    "approvals by who may not approve": (
+        "APPROVERS_TOO_FEW", approvals(("data-protection-officer", 1)),
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("how", GROUNDLESS)
@@ -261,5 +265,5 @@ def test_a_role_that_is_withdrawn_while_the_service_decides_is_missed(
     with pytest.raises(LedgerError) as caught:
         world.drafted(governed_text((APPROVER, 5), title="Second"), by=staffed.AUTHOR)
     assert caught.value.reason is Reason.POLICY_INVALID
-    assert "the role policy-approver has 5 persons" in caught.value.message
+    assert "5 persons can approve as policy-approver" in caught.value.message
     world.close()

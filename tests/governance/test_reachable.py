@@ -46,7 +46,7 @@ def test_approvals_that_could_not_be_given_are_refused_before_they_are_in_force(
     unknown = world.drafted(governed_text(("wizard", 1)))
     assert "no administrator of the ledger is named" in refusal(lambda: world.enforce(version))
     world.staff()
-    assert "9 persons in the role policy-approver are asked for, and 5 hold it" in refusal(
+    assert "9 persons in the role policy-approver are asked for, and 5 can approve" in refusal(
         lambda: world.enforce(many)
     )
     assert "there is no role wizard" in refusal(lambda: world.enforce(unknown))
@@ -112,7 +112,7 @@ def test_the_log_says_when_a_change_of_authority_puts_approvals_out_of_reach(
     world.ungrant(held[0])
     said = capsys.readouterr().out
     assert "policy.approvals_out_of_reach" in said
-    assert "2 persons in the role policy-approver are asked for, and 1 hold it" in said
+    assert "2 persons in the role policy-approver are asked for, and 1 can approve" in said
 
 
 def test_where_the_document_in_force_is_erased_only_a_roll_back_goes_on(world: Governed) -> None:

@@ -4,6 +4,7 @@ Method: people hold the role for a model, for labels or for a signal; versions a
 ledger, for labels and for models. Lint, status, service and auditor go by one rule.
 """
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -111,16 +112,56 @@ def test_a_version_whose_approvers_are_of_one_model_comes_into_force_for_that_al
 ) -> None:
     world.grant(KIM.actor, "operator", part("west"))
     world.grant(SAM.actor, "operator", part("west"))
+    world.grant(SAM.actor, APPROVER, part("west"))  # by which they may approve anything there
     for actor in ("users/ana", "users/author", "users/author-too"):
         for grant in world.ledger.authority.state.grants_of[actor]:
             if grant.role == "operator":
                 world.ungrant(grant.position)
     version = world.drafted(governed_text(("operator", 2), title="Next"))  # for some model it can
     said = refusal(lambda: world.submit(version))
-    assert "2 persons in the role operator are asked for, and 0 hold it" in said
+    assert "2 persons in the role operator are asked for, and 0 can approve" in said
     world.submit(version, for_model("west"))
     world.approve(version, PAT)
     world.enforce(version, for_model("west"))
     after = submitted(world, for_model("west"), "After")
     world.approve(after, KIM, role="operator")
+    check_audit(world)
+
+
+def test_those_who_hold_a_role_and_may_not_approve_are_no_approvers(world: Governed) -> None:
+    text = governed_text(("data-protection-officer", 1), title="Next")
+    with pytest.raises(LedgerError) as caught:
+        world.drafted(text)
+    assert reason_of(caught) is Reason.POLICY_INVALID
+    assert "0 persons can approve as data-protection-officer" in caught.value.message
+    unseen = world.drafted_unseen(text)
+    said = refusal(lambda: world.submit(unseen))
+    assert "1 persons in the role data-protection-officer are asked for, and 0 can approve" in said
+    check_audit(world, "policies.grounds")  # the unseen draft
+    granted = world.grant("users/dpo", APPROVER, part("west"))
+    version = world.drafted(text)  # of some models the officer may
+    assert "and 0 can approve" in refusal(lambda: world.submit(version))
+    world.submit(version, for_model("west"))
+    world.approve(version, PAT)
+    world.enforce(version, for_model("west"))
+    after = submitted(world, for_model("west"), "After")
+    status = world.ledger.governance.status(after.policy, after.number, for_model("west"))
+    could = {one.role: one.could for one in status.roles}
+    assert could["data-protection-officer"] == ("users/dpo",)
+    world.ungrant(granted)
+    status = world.ledger.governance.status(after.policy, after.number, for_model("west"))
+    could = {one.role: one.could for one in status.roles}
+    assert could["data-protection-officer"] == ()
+    check_audit(world, "policies.grounds")
+
+
+def test_approvals_of_jobs_take_persons_who_may_approve_jobs(world: Governed) -> None:
+    document = json.loads(governed_text((APPROVER, 1), title="Next"))
+    document["jobs"] = {"approvals": [{"role": "auditor", "count": 1}]}
+    world.grant(KIM.actor, "auditor")
+    with pytest.raises(LedgerError) as caught:
+        world.drafted(json.dumps(document))
+    assert "0 persons can approve as auditor" in caught.value.message
+    world.grant(KIM.actor, "model-owner")
+    world.drafted(json.dumps(document))
     check_audit(world)

@@ -90,7 +90,7 @@ def test_a_time_is_dropped_if_nothing_could_follow_its_version_by_then(world: Go
     world.clock.advance(DAY)
     assert world.ledger.due_policies.run().recorded == 1
     (dropped,) = world.all_of(PolicyScheduleWithdrawn)
-    assert "2 persons in the role operator are asked for, and 1 hold it" in dropped.reason
+    assert "2 persons in the role operator are asked for, and 1 can approve" in dropped.reason
     check_audit(world)
 
 

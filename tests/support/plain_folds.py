@@ -128,10 +128,21 @@ class Roles:
         """
         _, model, carried = scope
         labels = dict(described.get(model, {})) if model else dict(carried)
+        return self._covered({role}, at, model, labels)
+
+    def approving(
+        self, at: int, scope: Scope, described: Mapping[str, Mapping[str, str]]
+    ) -> set[str]:
+        """Return the actors that may approve there at all: of the built-in roles one says so."""
+        _, model, carried = scope
+        labels = dict(described.get(model, {})) if model else dict(carried)
+        return self._covered({"policy-approver"}, at, model, labels)
+
+    def _covered(self, roles: set[str], at: int, model: str, labels: dict[str, str]) -> set[str]:
         return {
             one["actor"]
             for one in self._grants.values()
-            if one["role"] == role
+            if one["role"] in roles
             and one["scope"]["labels"].items() <= labels.items()
             and not one["scope"]["signals"]
             and (not one["scope"]["models"] or model in one["scope"]["models"])
@@ -237,7 +248,8 @@ class Approvals:
     def _could(self, role: str, at: int, scope: Scope, out: set[str]) -> tuple[str, ...]:
         """Return one account of each person who could approve in a role: the first by name."""
         persons: dict[str, str] = {}
-        for actor in sorted(self._holders(role, at, scope)):
+        able = self._roles.approving(at, scope, self._fleet.labels)
+        for actor in sorted(self._holders(role, at, scope) & able):
             if actor.startswith("users/") and self._roles.person(actor) not in out:
                 persons.setdefault(self._roles.person(actor), actor)
         return tuple(sorted(persons.values()))

@@ -35,6 +35,7 @@ from ledger.events.policy_document import (
 from ledger.events.values import PPM
 from ledger.kernel.excess import PLANNER_1, PLANNER_2
 from ledger.limits import LABEL_CHARS_MAX, TEAM_SHARES_MAX
+from ledger.rules.span_soundness import DECADE
 
 _DAY: Final = 86_400
 _SPAN: Final = Duration(1, *bounds(Seconds))
@@ -189,8 +190,8 @@ class AuthoredPlanning(Authored):
         defaults = _PLANNED_1
         if planner == PLANNER_2:
             defaults = _PLANNED_2 | {
-                "half_life_seconds": 9 * self.period,
-                "reuse_half_life_seconds": max(1, 7 * self.period // 10),
+                "half_life_seconds": min(9 * self.period, DECADE),
+                "reuse_half_life_seconds": min(max(1, 7 * self.period // 10), DECADE),
             }
         given = self.model_dump(by_alias=True)
         said = {

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ledger.application.policies.text import PolicyReading
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined
+from ledger.governance.requirements import AbleToApprove
 from ledger.rules.policy_findings import PolicyFinding
 from ledger.rules.policy_grounds import (
     asks_approvals,
@@ -23,8 +24,8 @@ from ledger.rules.policy_grounds import (
 
 Authors = Callable[[], frozenset[str]]
 """The persons who may draft a policy now."""
-Approvers = Callable[[], Mapping[str, frozenset[str]] | None]
-"""The persons who hold each role now, for any models; None where callers are believed."""
+Approvers = Callable[[], AbleToApprove | None]
+"""The persons who can approve in each role now; None where callers are believed."""
 
 
 class WantedSources(NamedTuple):
@@ -70,9 +71,9 @@ def fleet_findings(
     if fleet.sources is not None:
         yield from _source_findings(reading, document, fleet.sources)
     if fleet.approvers is not None and asks_approvals(document):
-        holders = fleet.approvers()
-        if holders is not None:
-            yield from unsound_approvals(document, holders, fleet.authors())
+        able = fleet.approvers()
+        if able is not None:
+            yield from unsound_approvals(document, able, fleet.authors())
 
 
 def _lint_touched(

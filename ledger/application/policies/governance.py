@@ -53,9 +53,10 @@ from ledger.governance.lifecycle import (
     scope_key,
 )
 from ledger.governance.requirements import (
+    AbleToApprove,
     Requirement,
+    able_to_approve,
     extent_of,
-    holders,
     keeps_activations,
     possible_authors,
     requirement_of,
@@ -116,16 +117,11 @@ class PolicyGovernance:
         self._state = LifecycleState()
         self._through = 0
 
-    def approvers(self) -> dict[str, frozenset[str]] | None:
-        """Return the persons who hold each role now, for the whole ledger or some models of it.
-
-        None where callers are believed.
-        """
+    def approvers(self) -> AbleToApprove | None:
+        """Return the persons who can approve in each role now; None where callers are believed."""
         self._authority.refresh()
-        state, now = self._authority.state, self._clock.now_micros()
-        if not state.began_at:
-            return None
-        return {role: frozenset(holders(state, role, now, None)) for role in state.roles}
+        state = self._authority.state
+        return able_to_approve(state, self._clock.now_micros()) if state.began_at else None
 
     def authors(self) -> frozenset[str]:
         """Return the persons who may draft a policy now."""

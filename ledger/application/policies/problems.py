@@ -77,7 +77,7 @@ MEANING: Final[dict[str, str]] = {
     "WINDOW_NOT_WHOLE_BUCKETS": "the window is not a multiple of the bucket",
     "WINDOW_TOO_LONG": "the window has more buckets than are kept",
     # Advice.
-    "APPROVERS_TOO_FEW": "fewer persons hold the roles than must approve, beside the next author",
+    "APPROVERS_TOO_FEW": "fewer persons can approve in the roles than must, beside the next author",
     "BREACH_ZERO": "every bucket is a breach",
     "CONDITION_FAILS": "a condition that divides by 0, or reckons beyond 64 bits",
     "COOL_DOWN_BEYOND_WINDOW": "the cool-down outlasts all that a score can see",

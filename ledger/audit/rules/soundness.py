@@ -20,7 +20,7 @@ from ledger.events.policies import (
 )
 from ledger.events.policy_document import PolicyDocumentV3
 from ledger.events.signals import DEFINED_TYPES
-from ledger.governance.requirements import holders, possible_authors
+from ledger.governance.requirements import able_to_approve, possible_authors
 from ledger.limits import OBSERVATIONS_LOOKED_AT_MAX
 from ledger.rules.policy_findings import PolicyFinding
 from ledger.rules.policy_grounds import (
@@ -106,7 +106,7 @@ def _unapprovable(
     times = {moment.grants_at, event.recorded_at} if fold.clock == "wall" else {moment.grants_at}
     each = []
     for at in sorted(times):
-        known = {role: frozenset(holders(state, role, at, None)) for role in state.roles}
-        each.append(list(unsound_approvals(document, known, possible_authors(state, at))))
+        able, authors = able_to_approve(state, at), possible_authors(state, at)
+        each.append(list(unsound_approvals(document, able, authors)))
     if all(each):
         yield from each[0]
