@@ -32,6 +32,7 @@ _FACTS = {
     "recent_jobs": None,
     "idle_since": "2026-02-27T08:00:00.000000Z",
     "losing_since": None,
+    "error": "275000",
 }
 
 

@@ -128,9 +128,14 @@ def after_steps(result: PlanResult, made: SteppedPlan) -> PlanResult:
     return replace(result, backlog=tuple(rows), purse_left_micros=made.purse_left_micros)
 
 
-def step_facts(name: str, by: StepInputs, made: SteppedPlan) -> dict[str, Any]:
+def step_facts(
+    name: str, by: StepInputs, made: SteppedPlan, errors: Mapping[str, int]
+) -> dict[str, Any]:
     """Return the members of a row that tell what the steps read of its model, and if it lost."""
-    return _read_of(by.models[name]) | {"losing_since": _time(made.losing.get(name))}
+    return _read_of(by.models[name]) | {
+        "error": str(errors[name]) if name in errors else None,
+        "losing_since": _time(made.losing.get(name)),
+    }
 
 
 def _read_of(one: StepFacts) -> dict[str, Any]:
@@ -165,7 +170,8 @@ def step_members(by: StepInputs, made: SteppedPlan, budgets: AuditedBudgets) -> 
 
 def steps_alone(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a plan's event says of its steps."""
-    rows = [{name: row[name] for name in ("model", *_OF_ROWS)} for row in data["backlog"]]
+    names = ("model", "error", *_OF_ROWS)
+    rows = [{name: row[name] for name in names} for row in data["backlog"]]
     return {name: data[name] for name in _MEMBERS} | {"backlog": rows}
 
 
@@ -178,7 +184,7 @@ def without_steps(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return all else that a plan's event says."""
     left_out = (*_MEMBERS, "budgets", "backlog")
     rows = [
-        {name: value for name, value in row.items() if name not in _OF_ROWS}
+        {name: value for name, value in row.items() if name not in ("error", *_OF_ROWS)}
         for row in data["backlog"]
     ]
     return {name: one for name, one in data.items() if name not in left_out} | {"backlog": rows}

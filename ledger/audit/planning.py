@@ -27,6 +27,7 @@ from ledger.kernel.excess import (
     PlanModel,
     PlanResult,
     input_problems,
+    newest_errors,
     plan,
 )
 from ledger.kernel.plan_steps import StepInputs, SteppedPlan, stepped
@@ -107,11 +108,11 @@ def ranked(
         walked = by, made
         steps, result = step_members(by, made, fold.budgets.as_of(as_of)), after_steps(result, made)
     versions = {facts.name: _serving(facts, parameters, as_of, at).version for facts in candidates}
-    models = {model.id: model for model in inputs.models}
+    models, errors = {model.id: model for model in inputs.models}, newest_errors(inputs)
     backlog = [
         _row(row, models[row.id], (versions[row.id], actions[row.id]))
         | {"reason": reason_of(row, result, inputs, parameters, actions[row.id], walked)}
-        | ({} if walked is None else step_facts(row.id, *walked))
+        | ({} if walked is None else step_facts(row.id, *walked, errors))
         for row in result.backlog
     ]
     return _heading(data, parameters, inputs, result) | {"backlog": backlog} | steps

@@ -14,7 +14,7 @@ from ledger.operations.plans import made_plan
 
 if TYPE_CHECKING:
     from ledger.client.enums import PlanOutcome
-    from ledger.client.ranking import Plan, PlanBudget, PlanStep
+    from ledger.client.ranking import Plan, PlanBudget, PlanRow, PlanStep
 
 _OUTCOMES_SHOWN = 200
 _CHANGES_SHOWN = 20
@@ -60,7 +60,7 @@ def make(
             wait=time.sleep,
             move=move,
         )
-    chosen.show(made, _told(made.plan, chosen.unit_of_cost))
+    chosen.show(made, told_plan(made.plan, chosen.unit_of_cost))
 
 
 def reuse(
@@ -87,7 +87,7 @@ def show(plan: Annotated[str, typer.Argument(help="Id of the plan.")]) -> None:
     """Show a plan with its whole backlog."""
     chosen = session()
     found = chosen.client.get_plan(plan)
-    chosen.show(found, _told(found, chosen.unit_of_cost))
+    chosen.show(found, told_plan(found, chosen.unit_of_cost))
 
 
 def list_(
@@ -112,7 +112,8 @@ def list_(
     chosen.show({"plans": found}, output.table(headings, rows))
 
 
-def _told(plan: "Plan", unit: str) -> str:
+def told_plan(plan: "Plan", unit: str) -> str:
+    """Return a plan as it is printed: a heading, its backlog, and what bounded it."""
     given = notation.money(plan.budget_micros, unit)
     left = notation.money(plan.budget_left_micros, unit)
     heading = (
@@ -134,9 +135,35 @@ def _told(plan: "Plan", unit: str) -> str:
     left_out = len(plan.backlog) - len(rows)
     more = f"\n… and {left_out} more; --json shows all." if left_out else ""
     body = output.table((">#", "MODEL", "OUTCOME", ">BENEFIT", ">COST", "REASON"), rows)
-    told = [*(_budget_told(one, unit) for one in plan.budgets), *map(_step_told, plan.steps)]
+    budgets = [_budget_told(one, unit) for one in plan.budgets]
+    told = [*budgets, *map(_step_told, plan.steps), *_worse_left_out(plan)]
     steps = "\n".join(told)
     return "\n\n".join(one for one in (heading, f"{body}{more}", steps) if one)
+
+
+def _worse_left_out(plan: "Plan") -> list[str]:
+    """Return why models were left out whose error is worse than that of an admitted one."""
+    seen = [(row, row.error_ppm) for row in plan.backlog if row.error_ppm is not None]
+    taken = [(error, row) for row, error in seen if row.outcome == "ADMITTED"]
+    if not taken:
+        return []
+    least, admitted = min(taken, key=lambda one: (one[0], one[1].model))
+    worse = [(row, error) for row, error in seen if row.outcome != "ADMITTED" and error > least]
+    told = [
+        f"{row.model} is left out with an error {notation.percent(error)} above its training, "
+        f"{admitted.model} admitted with {notation.percent(least)}: " + _compared(row, admitted)
+        for row, error in worse[:_CHANGES_SHOWN]
+    ]
+    more = len(worse) - len(told)
+    return [*told, *([f"So are {more} more."] if more else [])]
+
+
+def _compared(row: "PlanRow", admitted: "PlanRow") -> str:
+    """Return the ground on which a model stays behind an admitted one."""
+    if row.rank_ppm >= admitted.rank_ppm:
+        return row.reason
+    rank, other = notation.percent(row.rank_ppm), notation.percent(admitted.rank_ppm)
+    return f"what its excess costs is {rank} of a retraining, that of {admitted.model} {other}."
 
 
 def _budget_told(budget: "PlanBudget", unit: str) -> str:

@@ -132,6 +132,8 @@ class PlanRow:
     """When its last job was over, or a retrained version began to serve."""
     losing_since: datetime | None
     """The time of the plan since which it is worth its cost and left out for others."""
+    error_ppm: int | None
+    """How far its newest loss is above its baseline; None if it was not observed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,11 @@ class SteppedRowPart(PlanRowPart):
     """Its jobs within the span of `at_most`; null where the policy has no such step."""
     idle_since: Time | None
     """The end of its last job, or the begin of service of a retrained version, if that is later."""
+    error: BigInt | None
+    """How far its newest loss is above its baseline, in ppm of that; null if it was not observed.
+
+    The rank goes by what excess costs since the last training, so a worse error may rank lower.
+    """
     losing_since: Time | None
     """The plan since which it is worth its cost and left out for others; null if it is not."""
 

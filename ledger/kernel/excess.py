@@ -298,6 +298,18 @@ def _row(entry: _Ranked, now_period: int, outcomes: Mapping[str, PlanOutcome]) -
     )
 
 
+def newest_errors(inputs: PlanInputs) -> dict[str, int]:
+    """Return by how much each model's newest loss is above its baseline, in ppm of that.
+
+    Of the newest period in which it was observed, whether or not that counts as evidence.
+    """
+    return {
+        name: excess
+        for _, cells in sorted(_excesses(inputs).items())
+        for name, excess in cells.items()
+    }
+
+
 def input_problems(inputs: PlanInputs) -> list[tuple[str, str]]:
     """Return (field, what is wrong) for everything that the planner cannot count with.
 

@@ -129,6 +129,7 @@ class PlanRow(message.Message):
     RECENT_JOBS_FIELD_NUMBER: builtins.int
     IDLE_SINCE_FIELD_NUMBER: builtins.int
     LOSING_SINCE_FIELD_NUMBER: builtins.int
+    ERROR_PPM_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Output only. Id of the model."""
     place: builtins.int
@@ -171,6 +172,10 @@ class PlanRow(message.Message):
     """Output only. The budget that pays for its jobs, where that is in the unit of the plan."""
     recent_jobs: builtins.int
     """Output only. Its jobs within the span of the step `at_most`; not set without that step."""
+    error_ppm: builtins.str
+    """Output only. How far its newest loss is above its baseline, in ppm of that; an integer; empty if
+    it was not observed.
+    """
     @builtins.property
     def idle_since(self) -> timestamp_pb2.Timestamp:
         """Output only. When its last job was over, or a retrained version began to serve; not set if
@@ -208,10 +213,11 @@ class PlanRow(message.Message):
         recent_jobs: builtins.int | None = ...,
         idle_since: timestamp_pb2.Timestamp | None = ...,
         losing_since: timestamp_pb2.Timestamp | None = ...,
+        error_ppm: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs", "idle_since", b"idle_since", "losing_since", b"losing_since", "recent_jobs", b"recent_jobs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs", "action_in_force", b"action_in_force", "baseline_nano", b"baseline_nano", "benefit_micros", b"benefit_micros", "budget", b"budget", "cost_micros", b"cost_micros", "gain", b"gain", "idle_since", b"idle_since", "is_top_tier", b"is_top_tier", "losing_since", b"losing_since", "model", b"model", "model_version", b"model_version", "outcome", b"outcome", "place", b"place", "rank_ppm", b"rank_ppm", "reason", b"reason", "recent_jobs", b"recent_jobs", "rest_until_period", b"rest_until_period", "resting", b"resting", "seen", b"seen", "team", b"team", "trained_period", b"trained_period", "unit_value_micros", b"unit_value_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs", "action_in_force", b"action_in_force", "baseline_nano", b"baseline_nano", "benefit_micros", b"benefit_micros", "budget", b"budget", "cost_micros", b"cost_micros", "error_ppm", b"error_ppm", "gain", b"gain", "idle_since", b"idle_since", "is_top_tier", b"is_top_tier", "losing_since", b"losing_since", "model", b"model", "model_version", b"model_version", "outcome", b"outcome", "place", b"place", "rank_ppm", b"rank_ppm", "reason", b"reason", "recent_jobs", b"recent_jobs", "rest_until_period", b"rest_until_period", "resting", b"resting", "seen", b"seen", "team", b"team", "trained_period", b"trained_period", "unit_value_micros", b"unit_value_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__recent_jobs: _TypeAlias = typing.Literal["recent_jobs"]  # noqa: Y015
     _WhichOneofArgType__recent_jobs: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs"]  # noqa: Y015

@@ -237,3 +237,13 @@ def test_the_money_is_saved_for_the_model_whose_turn_it_is(world: World) -> None
     second = world.plan(3 * EURO, cap=4 * EURO)
     assert outcomes(second) == {"a": "saving", "b": "saving", "c": "over_purse"}
     assert "It comes first" in reasons(second)["c"]
+
+
+def test_a_row_tells_its_newest_error_which_decides_nothing(world: World) -> None:
+    world.begin(*LOSSES, policy=policy())
+    world.update("a", unit_value_micros="1")
+    see(world, 0)
+    plan = planned(world)
+    errors = {row.model: row.error for row in plan.backlog}
+    assert errors["a"] == str((9 - 4) * 1_000_000 // 4)
+    assert outcomes(plan) == {"a": "below_price", "b": "admitted", "c": "admitted"}

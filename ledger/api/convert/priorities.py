@@ -127,7 +127,7 @@ def _plan_row(row: PlanRowPart, place: int) -> plan_pb2.PlanRow:
     more: dict[str, Any] = {}
     if not isinstance(row, SteppedRowPart):
         more = {"team": "", "is_top_tier": False, "budget": "", "recent_jobs": None}
-        more |= {"idle_since": None, "losing_since": None}
+        more |= {"idle_since": None, "losing_since": None, "error_ppm": ""}
     return message_of(plan_pb2.PlanRow, row, place=place, rest_until_period=row.rest_until, **more)
 
 

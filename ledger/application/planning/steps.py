@@ -20,7 +20,7 @@ from ledger.events.policy_document import PlanningPart, PlanStepsPart, ReusingPl
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.jobs.budgets import Budget, refilled
 from ledger.jobs.money import ENVELOPE
-from ledger.kernel.excess import PlanInputs, PlanResult
+from ledger.kernel.excess import PlanInputs, PlanResult, newest_errors
 from ledger.kernel.plan_steps import BudgetLeft, StepFacts, StepInputs, SteppedPlan, stepped
 
 
@@ -47,6 +47,8 @@ class Steps:
     inputs: StepInputs
     made: SteppedPlan
     budgets: tuple[PlanBudgetPart, ...]
+    errors: Mapping[str, int]
+    """The newest error of each model that was observed."""
 
     def result(self, planned: PlanResult) -> PlanResult:
         """Return what a planner made of a fleet, as the steps left it."""
@@ -56,8 +58,11 @@ class Steps:
     def row(self, model: str) -> dict[str, Any]:
         """Return what the row of a model says of the steps."""
         since = self.made.losing.get(model)
-        losing_since = None if since is None else format_time(since)
-        return _facts(self.inputs.models[model]) | {"losing_since": losing_since}
+        error = self.errors.get(model)
+        return _facts(self.inputs.models[model]) | {
+            "error": None if error is None else str(error),
+            "losing_since": None if since is None else format_time(since),
+        }
 
     def turn(self, model: str) -> str:
         """Return the sentence of a model whose turn was guaranteed; empty for any other."""
@@ -112,7 +117,8 @@ def steps_of(
         models=facts,
         budgets={name: _left(budget) for name, budget in known},
     )
-    return Steps(by, stepped(inputs, planned, by), tuple(_told(budget) for _, budget in known))
+    budgets = tuple(_told(budget) for _, budget in known)
+    return Steps(by, stepped(inputs, planned, by), budgets, newest_errors(inputs))
 
 
 def _read(

@@ -1,0 +1,72 @@
+"""`plan show` tells budgets, steps and why a model with a worse error was left out.
+
+Method: plans as a client hands them out, and the lines that are printed below the backlog.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ledger.cli.plans import told_plan
+from ledger.client.enums import PlanOutcome
+from ledger.client.ranking import Plan, PlanBudget, PlanRow, PlanStep, PlanStepChange
+
+AT = datetime(2026, 3, 9, tzinfo=UTC)
+
+
+def row(model: str, outcome: PlanOutcome, **more: Any) -> PlanRow:  # noqa: ANN401 - members
+    usual: dict[str, Any] = {
+        "place": 1, "reason": f"Because of {model}.", "rank_ppm": 1_000_000, "gain": 1,
+        "benefit_micros": 1, "cost_micros": 1, "unit_value_micros": 1, "baseline_nano": 1,
+        "trained_period": 1, "rest_until_period": -1, "model_version": "v1",
+        "action_in_force": None, "seen": True, "resting": False, "team": "risk",
+        "is_top_tier": False, "budget": "main", "recent_jobs": None, "idle_since": None,
+        "losing_since": None, "error_ppm": None,
+    }  # fmt: skip
+    return PlanRow(model=model, outcome=outcome, **(usual | more))
+
+
+def plan(*rows: PlanRow, **more: Any) -> Plan:  # noqa: ANN401 - members
+    usual: dict[str, Any] = {
+        "name": "plans/w10", "plan": "w10", "admitted": 1, "as_of_position": 9, "made_at": AT,
+        "policy": "main", "policy_version": 1, "policy_digest": "ab", "planner": "excess/2",
+        "inputs_digest": "ab", "period": 1, "budget_micros": 1, "budget_cap_micros": 1,
+        "price_before_ppm": None, "price_ppm": 1, "next_price_ppm": 1, "demand_micros": 1,
+        "budget_left_micros": 0, "modes": (), "position": 10, "steps": (), "steps_digest": "ab",
+        "jobs_under_way": 0, "budgets": (),
+    }  # fmt: skip
+    return Plan(backlog=rows, **(usual | more))
+
+
+def told(made: Plan) -> list[str]:
+    """Return the lines below the backlog."""
+    return told_plan(made, "EUR").split("\n\n")[2].splitlines()
+
+
+def test_a_model_with_a_worse_error_is_held_against_the_admitted_one() -> None:
+    made = plan(
+        row("a", PlanOutcome.ADMITTED, error_ppm=200_000, rank_ppm=3_000_000),
+        row("b", PlanOutcome.AT_CONCURRENCY, error_ppm=300_000, rank_ppm=3_000_000),
+        row("c", PlanOutcome.BELOW_PRICE, error_ppm=600_000, rank_ppm=500_000),
+        row("d", PlanOutcome.BELOW_PRICE, error_ppm=200_000),
+        row("e", PlanOutcome.NO_EVIDENCE),
+    )
+    left_out = "is left out with an error {} above its training, a admitted with 20.0%: "
+    assert told(made) == [
+        "b " + left_out.format("30.0%") + "Because of b.",
+        "c " + left_out.format("60.0%")
+        + "what its excess costs is 50.0% of a retraining, that of a 300.0%.",
+    ]  # fmt: skip
+
+
+def test_budgets_and_steps_are_told_below_the_backlog() -> None:
+    change = PlanStepChange("b", PlanOutcome.ADMITTED, PlanOutcome.AT_CONCURRENCY)
+    made = plan(
+        row("a", PlanOutcome.ADMITTED),
+        budgets=(PlanBudget("main", 6_000_000, 3_000_000, 9_000_000, 0, 0),),
+        steps=(PlanStep("concurrency", (change,)), PlanStep("budgets", ())),
+    )
+    assert told(made) == [
+        "Budget main had 6.00 EUR free, 3.00 EUR of it kept for the top tier.",
+        "Step concurrency changed b from admitted to at concurrency.",
+        "Step budgets changed nothing.",
+    ]
