@@ -206,6 +206,13 @@ OF_GATES: Final = (
         _SAMPLED.replace(_ROWS, "") + _BETTER.removesuffix(' && samples["rows"] >= 500'),
         "gate: candidate",
     ),
+    BadRecipe(
+        "live, and nobody knows what made it",
+        "ENVIRONMENT_UNRECORDED",
+        f"  image: registry.example.com/retrain@sha256:{DIGEST}\n  argv: [python, -m, retrain,",
+        "  argv: [python, -m, train,",
+        "gate: deployment",
+    ),
     BadRecipe("live without a test", "DEPLOYMENT_UNVERIFIED", _HOLDOUT, "", "gate: deployment"),
     BadRecipe("live and unobserved", "DEPLOYMENT_UNOBSERVED", _OBSERVED, "", "gate: deployment"),
     BadRecipe(

@@ -10,7 +10,7 @@ from ledger.application.recipes.lint import RecipeLint, lint_recipe
 from ledger.application.recipes.problems import RECIPE_MEANING
 from ledger.events.recipe_document import HoldoutPart
 from tests.application.bad_gates import OF_GATES
-from tests.application.bad_recipes import OF_VALUES, ROLES, BadRecipe
+from tests.application.bad_recipes import DIGEST, OF_VALUES, ROLES, BadRecipe
 from tools.golden_recipes import RECIPE
 
 SPRING = HoldoutPart(name="spring", max_uses=20)
@@ -44,6 +44,15 @@ def test_a_standard_error_is_for_the_report_and_needs_no_criterion() -> None:
     assert "METRIC_UNUSED" in {
         one.code for one in found(RECIPE.replace(named, other + named)).problems
     }
+
+
+def test_a_training_puts_on_record_what_an_image_does_not() -> None:
+    bare = RECIPE.replace(f"  image: registry.example.com/retrain@sha256:{DIGEST}\n", "")
+    training = "  - gate: training\n    metrics:\n      - {name: loss, unit: nats, meaning: x}\n"
+    training += "    criteria:\n      - {name: c, when: 'metrics[\"loss\"] < 1', rationale: x}\n"
+    known = bare.replace("  - gate: holdout\n", training + "  - gate: holdout\n")
+    assert [one.code for one in found(bare).problems] == ["IMAGE_MISSING", "ENVIRONMENT_UNRECORDED"]
+    assert [one.code for one in found(known).problems] == ["IMAGE_MISSING"]
 
 
 def test_the_table_has_40_texts_that_differ_and_a_row_for_each_code() -> None:

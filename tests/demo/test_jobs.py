@@ -93,8 +93,8 @@ def test_every_end_that_a_job_can_come_to_is_there_and_all_is_well(acted: Acted)
     source = DatabaseSource(str(acted.folder / LEDGER_FILE), jobs.ORIGIN)
     report = audited(source)
     assert report.passed, report.text()
-    assert f"{report.events:,} events of {jobs.ORIGIN} by " in acted.shown
-    assert "rules: nothing is wrong." in acted.shown
+    said = f"{report.events:,} events of {jobs.ORIGIN} by every rule: nothing is wrong."
+    assert said in acted.shown
 
 
 def test_the_jobs_are_those_of_the_plan_and_their_budget_defers_the_rest(acted: Acted) -> None:

@@ -162,7 +162,7 @@ def show_audit(screen: Screen, database: Path, origin: str) -> bool:
     finally:
         source.close()
     found = "nothing is wrong" if report.passed else "; ".join(map(str, report.findings[:3]))
-    screen.say(f"{report.events:,} events of {origin} by {len(report.rules)} rules: {found}.")
+    screen.say(f"{report.events:,} events of {origin} by every rule: {found}.")
     return report.passed
 
 

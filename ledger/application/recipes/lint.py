@@ -147,6 +147,10 @@ def _lint_deployment(reading: RecipeReading, document: RecipeDocument) -> None:
         message = "a version goes into service and is not observed there"
         remedy = "Add the gate `observation` after it, with its window."
         _warn(reading, f"gates[{at}]", "DEPLOYMENT_UNOBSERVED", message, remedy)
+    if "training" not in places and document.run.image is None:
+        message = "a version goes into service, and no record says in which environment it was made"
+        remedy = "Add the gate `training`, which takes it on record, or pin a container image."
+        _warn(reading, f"gates[{at}]", "ENVIRONMENT_UNRECORDED", message, remedy)
     if not document.outputs:
         message, remedy = "there is nothing to deploy", "Name the artifacts in `outputs`."
         _warn(reading, "outputs", "OUTPUTS_MISSING", message, remedy)
