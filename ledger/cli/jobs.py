@@ -110,7 +110,7 @@ def show(job: _Job) -> None:
         replaced = one.deployment.replaces or "no version"
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
         if one.returns_to and one.outcome is None:
-            facts.append(("falls back", f"to {listed(one.returns_to)}"))
+            facts.append(("returns", f"to {listed(one.returns_to)}, if it has to"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
     facts += [
         ("observed", _observed(signal)) for verdict in found.verdicts for signal in verdict.observed
