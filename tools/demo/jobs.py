@@ -222,6 +222,8 @@ class JobsAct:
         """Let two workers work until nothing is left; RuntimeError where one ends badly."""
         with ExitStack() as opened:
             processes = [opened.enter_context(self._worker(actor)) for actor in WORKERS]
+            for process in processes:
+                opened.callback(process.kill)  # where one hangs; those that ended are left alone
             ended = [process.communicate(timeout=_WORKER_SECONDS) for process in processes]
         for actor, process, (out, log) in zip(WORKERS, processes, ended, strict=True):
             if process.returncode:
