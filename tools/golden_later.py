@@ -44,4 +44,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_jobs.run,
     golden_decisions.overrule,
     golden_planning.run,
+    golden_planning.schedule,
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ledger.events.plans import PlanMadeV1, PlanMadeV2
+from ledger.events.plans import PlanMadeV1, PlanMadeV2, PlanScheduled
 from ledger.events.reuse import ReuseProposed
 from tools.golden_proving import Appender
 
@@ -71,3 +71,19 @@ def run(ledger: Appender) -> None:
         }
     )
     ledger.append(proposed, proposed.stream_name, "2027-03-01T09:05:00.000000Z", actor="users/ada")
+
+
+def schedule(ledger: Appender) -> None:
+    """Have plans made each week."""
+    [made] = [one.data for one in ledger.events if one.type == PlanMadeV1.TYPE]
+    data = PlanScheduled.from_data(
+        {
+            "policy": made["policy"],
+            "since": "2027-03-01T09:10:00.000000Z",
+            "every_seconds": 604_800,
+            "purse_micros": "60000000",
+            "purse_cap_micros": "80000000",
+            "reason": "The money of a week, planned on Thursdays.",
+        }
+    )
+    ledger.append(data, data.stream_name, "2027-03-01T09:10:00.000000Z", actor="users/ada")

@@ -115,6 +115,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "policy try": trials.PolicyTrial,
     "plan make": ranking.MadePlan,
     "plan reuse": ranking.ProposedReuse,
+    "plan schedule": records.Appended,
     "plan show": ranking.Plan,
     "plan list": ("plans",),
     "budget set": records.Appended,

@@ -17,9 +17,11 @@ from ledger.application.commands import Caller
 from ledger.application.ledger import LedgerApplication
 from ledger.application.planning.fleet_reading import PlanProgress
 from ledger.application.planning.operations import PlanInTheMaking, RecordedPlan
+from ledger.application.planning.schedules import PlanTimes
 from ledger.errors import LedgerError, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
+from ledger.limits import TEXT_CHARS_MAX
 from ledger.v1 import append_pb2, plan_pb2, priority_pb2, priority_service_pb2_grpc, projection_pb2
 from ledger.v1 import priority_service_pb2 as pb
 from projections.host import ProjectionHost, RankedFleet
@@ -150,6 +152,26 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
         ledger = self._server.backend.ledger(request.ledger)
         operation = ledger.plan_operations.get(name)
         return pb.GetPlanOperationResponse(operation=_operation(ledger, operation))
+
+    def SchedulePlans(
+        self, request: pb.SchedulePlansRequest, context: grpc.ServicerContext
+    ) -> pb.SchedulePlansResponse:
+        """Have plans made by the clock, or no more."""
+        checks = Checks()
+        policy = checks.identifier("policy", request.policy)
+        is_on = request.every_seconds != 0
+        money = checks.integer("purse_micros", request.purse_micros, minimum=0, optional=not is_on)
+        cap = checks.integer("purse_cap_micros", request.purse_cap_micros, minimum=0, optional=True)
+        if len(request.reason) > TEXT_CHARS_MAX:
+            checks.refuse("reason", f"is {len(request.reason)} characters long")
+        ledger, caller = self._server.append(request, context, checks)
+        written = ledger.scheduled_plans.set(
+            caller,
+            PlanTimes(policy, request.every_seconds if is_on else None),
+            (money, cap if request.purse_cap_micros else money),
+            request.reason,
+        )
+        return pb.SchedulePlansResponse(appended=appended(written))
 
     def ProposeReuse(
         self, request: pb.ProposeReuseRequest, context: grpc.ServicerContext

@@ -41,6 +41,7 @@ from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.fleet_reading import PlanSources
 from ledger.application.planning.operations import PlanOperations
 from ledger.application.planning.plans import Planning
+from ledger.application.planning.schedules import ScheduledPlans
 from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import PolicyCache
 from ledger.application.policies.governance import PolicyGovernance
@@ -108,7 +109,7 @@ class LedgerApplication:
         self._build_retraining(store, info)
         self.shadowing = Shadowing(store, info, self.commands, shadows)
         self.shadow_comparisons = ShadowComparisons(events, origin, self.histories, places)
-        due = (self.due_policies.run, self.reviews.run_due, self.jobs.run_due)
+        due = (self.due_policies.run, self.reviews.run_due, *self._work_due)
         self.governor = Governor(
             store, info, self.cases, self.histories, clock, self.shadowing, due
         )
@@ -145,6 +146,8 @@ class LedgerApplication:
             self.budgets,
             self.benchmarks,
         )
+        self.scheduled_plans = ScheduledPlans(store, info, self.fleet, self.histories, self.plans)
+        self._work_due = (self.jobs.run_due, self.scheduled_plans.run_due)
         self.job_deployments = JobDeployments(self.jobs, self.commands, self.benchmarks)
         self.lineages = LineageReader(store, info, self.grounds)
         proving = self.attestation

@@ -2,9 +2,9 @@
 
 An escalation goes on to its next tier, a task is overdue, an emergency ends unless it is ratified,
 a version comes into force at its time, its review is due, a shadow ends, a lease runs out, an
-observation is over. The governor of a service records each, and the service's account says by which
-time, and as of which position, nothing was left. A term that is open then is missed; without such
-an account it is a gap.
+observation is over, a plan is due by a schedule. The governor of a service records each, and the
+service's account says by which time, and as of which position, nothing was left. A term that is
+open then is missed; without such an account it is a gap.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from ledger.audit.pinned_meanings import outdated
 from ledger.events.cases import CASE_TYPES, GOVERNOR
 from ledger.events.jobs import JOB_TYPES
 from ledger.events.models import DESCRIBING, ModelRetired
-from ledger.events.policies import ACTIVATED_TYPES
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.proving import ServiceAccountedV3
 from ledger.events.shadows import SHADOW_TYPES
 from ledger.events.values import SECOND, format_time, parse_time
@@ -31,6 +31,7 @@ from ledger.governance.lifecycle import LIFECYCLE_TYPES, ActivationFact
 from ledger.governance.reviews import due_at
 from ledger.governance.shadows import came_into_force
 from ledger.governance.steps import StepTimes, scope_part
+from ledger.jobs.plan_schedules import SCHEDULE_TYPES
 from ledger.limits import CLOCK_STEP_SECONDS_MIN
 
 CASES: Final = "cases.time"
@@ -38,6 +39,7 @@ POLICIES: Final = "policies.terms"
 REVIEWS: Final = "reviews.due"
 SHADOWS: Final = "shadows.ended"
 JOBS: Final = "jobs.time"
+PLANS: Final = "plans.due"
 """The rules under which a term is missed."""
 _LATE: Final = 300 * SECOND
 """How long after a term's end another event may take its place unremarked."""
@@ -78,6 +80,8 @@ class OwedTerms:
             self._follow(event, f"cases/{event.name}", self._of_cases(event.name))
         elif event.type in LIFECYCLE_TYPES:
             self._follow(event, "policies", self._of_policies())
+        elif event.type in SCHEDULE_TYPES:
+            self._follow(event, "plans", self._of_plans())
         if event.type in ACTIVATED_TYPES and event.data is not None:
             for one in fold.shadows.running.running.values():
                 if came_into_force(one, event.data):
@@ -194,6 +198,11 @@ class OwedTerms:
                 what = f"the review of {turn.activation} was due at {format_time(due)}"
                 yield Term(place, due, what, place, REVIEWS)
 
+    def _of_plans(self) -> Iterator[Term]:
+        for one in self._fold.planning.schedules.running.values():
+            what = f"a plan by {one.policy} was due at {format_time(one.due_at)}"
+            yield Term(one.position, one.due_at, what, one.position, PLANS)
+
     def _of_shadows(self) -> Iterator[Term]:
         if self._fold.shadows.blind_at:
             return
@@ -213,10 +222,27 @@ class OwedTerms:
             return "a body is not there" if fold.shadows.blind_at else ""
         if term.rule in {CASES, JOBS}:
             return ""
+        if term.rule == PLANS:
+            return self._why_not_planned(term)
         if fold.gone.lacks(LIFECYCLE_TYPES):
             return "a body is not there that may say otherwise"
         waiting = {one.position: one for one in fold.lifecycle.waiting()}.get(term.position)
         return "" if waiting is None else self._why_not_reverted(waiting)
+
+    def _why_not_planned(self, term: Term) -> str:
+        """Return why no plan can be made by a schedule."""
+        fold = self._fold
+        if fold.gone.lacks((*ACTIVATED_TYPES, *DRAFTED_TYPES)):
+            return "a body is not there that may say otherwise"
+        running = fold.planning.schedules.running.values()
+        policy = next((one.policy for one in running if one.position == term.position), "")
+        own = [one for _, one in fold.in_force(fold.position) if one["policy"] == policy]
+        if not own:
+            return f"no version of {policy} is in force"
+        newest = fold.parameters(policy, own[-1]["version"], own[-1]["digest"])
+        if newest is None or newest.planner is None:
+            return f"the version of {policy} in force has no planning part"
+        return ""
 
     def _why_not_reverted(self, waiting: ActivationFact) -> str:
         """Return why what was before an emergency cannot be in force again."""

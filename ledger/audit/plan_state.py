@@ -9,6 +9,7 @@ from ledger.audit.reuse import AuditedProposals
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.reuse import ReuseProposed
 from ledger.events.values import parse_time
+from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedules
 
 
 class AuditedPlan(NamedTuple):
@@ -37,6 +38,7 @@ class AuditedPlanning:
 
     def __init__(self) -> None:
         self.proposals = AuditedProposals()
+        self.schedules = PlanSchedules()
         self.tests = AuditedTests()
         self.budgets: dict[int, int] = {}
         """The money of each plan that is not made again, by its position."""
@@ -50,6 +52,8 @@ class AuditedPlanning:
     def take(self, event: AuditedEvent) -> None:
         """Take in the next event."""
         data = event.data
+        if event.type in SCHEDULE_TYPES:
+            self.schedules.apply(event.position, event.stream, event.type, data)
         if data is None:
             return
         if event.type in TEST_TYPES:

@@ -168,6 +168,7 @@ METHODS: Final[dict[str, str]] = {
     "OverrideDecision": "decisions.override",
     "ProposeJob": "jobs.propose",
     "ProposeReuse": "plans.make",
+    "SchedulePlans": "plans.make",
     "ProveConsistency": "proofs.read",
     "ProveInclusion": "proofs.read",
     "RatifyPolicy": "policies.activate",

@@ -63,6 +63,37 @@ def make(
     chosen.show(made, told_plan(made.plan, chosen.unit_of_cost))
 
 
+def schedule(
+    policy: Annotated[str, typer.Argument(help="Policy to plan by.")],
+    every: Annotated[
+        str, typer.Option(metavar="SPAN", help="From one plan to the next, such as 7d or 24h.")
+    ] = "",
+    budget: Annotated[
+        str, typer.Option(metavar="AMOUNT", help="The most that each may spend.")
+    ] = "",
+    budget_cap: Annotated[
+        str | None, typer.Option(help="The most that may ever be saved up; --budget if not given.")
+    ] = None,
+    end: Annotated[bool, typer.Option("--end", help="Have no more plans made.")] = False,
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+) -> None:
+    """Have plans made by the clock, each under a budget, counted from 1970-01-01 in whole spans."""
+    if end == bool(every) or end == bool(budget):
+        raise MisuseError("Name --every SPAN and --budget AMOUNT, or --end alone.")
+    chosen = session()
+    span = values.seconds(every, "--every") if every else 0
+    money = values.money(budget or "0", "--budget")
+    cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
+    written = chosen.client.schedule_plans(
+        policy, span, money, budget_cap_micros=cap, reason=reason
+    )
+    told = f"No more plans by {policy} are made by the clock"
+    if every:
+        money_told = notation.money(money, chosen.unit_of_cost)
+        told = f"A plan by {policy} is made each {every}, under {money_told}"
+    chosen.show(written, f"{told}, recorded at position {written.position}.")
+
+
 def reuse(
     policy: Annotated[
         str, typer.Option(help="Policy to compare by; the ledger's if not given.")

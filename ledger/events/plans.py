@@ -18,6 +18,7 @@ from ledger.events.base import (
     Time,
 )
 from ledger.events.policy_document import Action, Planner
+from ledger.limits import BUDGET_PERIOD_SECONDS_MAX, BUDGET_PERIOD_SECONDS_MIN
 
 PlannerOutcome = Literal[
     "admitted",
@@ -176,7 +177,7 @@ class PlanMade(PlannedFleet):
 
     TYPE: ClassVar[str] = "plan.made"
     STREAM: ClassVar[str] = "plans/{plan}"
-    CAUSE: ClassVar[str] = "the caller of MakePlan"
+    CAUSE: ClassVar[str] = "the caller of MakePlan, or system/governor by a schedule"
     METHOD: ClassVar[str] = "MakePlan"
     ONCE_ERASED: ClassVar[str] = (
         "where it is the newest, no model has a place in a plan until the next one"
@@ -207,3 +208,24 @@ MADE_PLANS: Final[dict[Planner, type[PlanMade]]] = {
 }
 """The events that record a plan, by the planner that made it."""
 PLAN_TYPES: Final = tuple(cls.TYPE for cls in MADE_PLANS.values())
+
+
+class PlanScheduled(EventData):
+    """Plans by a policy are made by the clock from now on, under a stated budget, or no more."""
+
+    TYPE: ClassVar[str] = "plan.scheduled.v1"
+    STREAM: ClassVar[str] = "plan_schedules/{policy}"
+    CAUSE: ClassVar[str] = "the caller of SchedulePlans"
+    METHOD: ClassVar[str] = "SchedulePlans"
+    ONCE_ERASED: ClassVar[str] = "no plan is made by it any more"
+
+    policy: Segment
+    since: Time
+    """The ledger's time: a plan is due at each whole multiple of the span that comes after it."""
+    every_seconds: Annotated[
+        int | None, Field(ge=BUDGET_PERIOD_SECONDS_MIN, le=BUDGET_PERIOD_SECONDS_MAX)
+    ]
+    """null: no plan is made by the clock any more."""
+    purse_micros: BigInt
+    purse_cap_micros: BigInt
+    reason: Text

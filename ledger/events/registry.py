@@ -23,7 +23,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import JOB_CLASSES
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.plans import PlanMadeV1, PlanMadeV2
+from ledger.events.plans import PlanMadeV1, PlanMadeV2, PlanScheduled
 from ledger.events.policies import (
     STEP_CLASSES,
     PolicyActivatedV1,
@@ -121,6 +121,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     DecisionOverriddenV2,
     PlanMadeV2,
     ReuseProposed,
+    PlanScheduled,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

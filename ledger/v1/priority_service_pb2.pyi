@@ -387,6 +387,76 @@ class GetPlanOperationResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class SchedulePlansRequest(message.Message):
+    """When to plan, and with what."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: builtins.int
+    EVERY_SECONDS_FIELD_NUMBER: builtins.int
+    PURSE_MICROS_FIELD_NUMBER: builtins.int
+    PURSE_CAP_MICROS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    policy: builtins.str
+    """Required. Id of the policy to plan by."""
+    every_seconds: builtins.int
+    """Optional. The span between two plans in seconds, from an hour to 366 days, counted from
+    1970-01-01: 604800 means each Thursday at midnight UTC. 0 ends the schedule that runs.
+    """
+    purse_micros: builtins.str
+    """Optional. The budget of each plan, as `MakePlanRequest.purse_micros`; required with a span."""
+    purse_cap_micros: builtins.str
+    """Optional. As `MakePlanRequest.purse_cap_micros`."""
+    reason: builtins.str
+    """Optional. Why, at most 2000 characters."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        policy: builtins.str = ...,
+        every_seconds: builtins.int = ...,
+        purse_micros: builtins.str = ...,
+        purse_cap_micros: builtins.str = ...,
+        reason: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["every_seconds", b"every_seconds", "ledger", b"ledger", "policy", b"policy", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SchedulePlansResponse(message.Message):
+    """The schedule as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class ProposeReuseRequest(message.Message):
     """By which policy to compare versions."""
 

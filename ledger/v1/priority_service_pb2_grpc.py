@@ -61,6 +61,11 @@ class PriorityServiceStub:
                 request_serializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationResponse.FromString,
                 _registered_method=True)
+        self.SchedulePlans = channel.unary_unary(
+                '/ledger.v1.PriorityService/SchedulePlans',
+                request_serializer=ledger_dot_v1_dot_priority__service__pb2.SchedulePlansRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_priority__service__pb2.SchedulePlansResponse.FromString,
+                _registered_method=True)
         self.ProposeReuse = channel.unary_unary(
                 '/ledger.v1.PriorityService/ProposeReuse',
                 request_serializer=ledger_dot_v1_dot_priority__service__pb2.ProposeReuseRequest.SerializeToString,
@@ -174,6 +179,20 @@ class PriorityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SchedulePlans(self, request, context):
+        """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
+        as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. One
+        schedule runs for a policy; another one takes its place.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ProposeReuse(self, request, context):
         """Proposes which earlier versions are to serve again, as of the head: those that did better lately
         than the version in service, by the policy's planner. The deployment is recorded by the
@@ -263,6 +282,11 @@ def add_PriorityServiceServicer_to_server(servicer, server):
                     servicer.GetPlanOperation,
                     request_deserializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationResponse.SerializeToString,
+            ),
+            'SchedulePlans': grpc.unary_unary_rpc_method_handler(
+                    servicer.SchedulePlans,
+                    request_deserializer=ledger_dot_v1_dot_priority__service__pb2.SchedulePlansRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_priority__service__pb2.SchedulePlansResponse.SerializeToString,
             ),
             'ProposeReuse': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeReuse,
@@ -432,6 +456,33 @@ class PriorityService:
             '/ledger.v1.PriorityService/GetPlanOperation',
             ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationRequest.SerializeToString,
             ledger_dot_v1_dot_priority__service__pb2.GetPlanOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SchedulePlans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PriorityService/SchedulePlans',
+            ledger_dot_v1_dot_priority__service__pb2.SchedulePlansRequest.SerializeToString,
+            ledger_dot_v1_dot_priority__service__pb2.SchedulePlansResponse.FromString,
             options,
             channel_credentials,
             insecure,

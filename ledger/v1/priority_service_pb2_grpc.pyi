@@ -91,6 +91,16 @@ class PriorityServiceStub:
     Errors, by `ErrorInfo.reason`:
     * `PLAN_UNKNOWN` (NOT_FOUND): this server makes none of that name, or has forgotten it.
     """
+    SchedulePlans: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.SchedulePlansRequest, _priority_service_pb2.SchedulePlansResponse]
+    """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
+    as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. One
+    schedule runs for a policy; another one takes its place.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+    """
     ProposeReuse: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.ProposeReuseRequest, _priority_service_pb2.ProposeReuseResponse]
     """Proposes which earlier versions are to serve again, as of the head: those that did better lately
     than the version in service, by the policy's planner. The deployment is recorded by the
@@ -190,6 +200,16 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `PLAN_UNKNOWN` (NOT_FOUND): this server makes none of that name, or has forgotten it.
+    """
+    SchedulePlans: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.SchedulePlansRequest, _priority_service_pb2.SchedulePlansResponse]  # type: ignore[assignment]
+    """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
+    as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. One
+    schedule runs for a policy; another one takes its place.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
+    * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
     """
     ProposeReuse: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.ProposeReuseRequest, _priority_service_pb2.ProposeReuseResponse]  # type: ignore[assignment]
     """Proposes which earlier versions are to serve again, as of the head: those that did better lately
@@ -317,6 +337,22 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `PLAN_UNKNOWN` (NOT_FOUND): this server makes none of that name, or has forgotten it.
+        """
+
+    @_abc_1.abstractmethod
+    def SchedulePlans(
+        self,
+        request: _priority_service_pb2.SchedulePlansRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_priority_service_pb2.SchedulePlansResponse, _abc.Awaitable[_priority_service_pb2.SchedulePlansResponse]]:
+        """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
+        as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. One
+        schedule runs for a policy; another one takes its place.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
+        * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
         """
 
     @_abc_1.abstractmethod

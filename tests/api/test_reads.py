@@ -68,7 +68,9 @@ CHANGES = {
         "RetireRecipe",
     },
     "RunService": set[str](),
-    "PriorityService": {"BeginPlan", "MakePlan", "ProposeReuse", "RebuildProjection"},
+    "PriorityService": {
+        "BeginPlan", "MakePlan", "ProposeReuse", "RebuildProjection", "SchedulePlans",
+    },
     "SignalService": {"DefineSignal", "StreamSignals", "SubmitSignals"},
 }  # fmt: skip
 """The methods that change something; every other one reads."""

@@ -154,6 +154,7 @@ def test_every_kind_of_event_that_can_be_erased_is_tried() -> None:
     others |= {"policy.drafted.v3", "policy.activated.v2", "signal.observed.v2"}
     others |= {"plan.made.v2"}  # in `test_plans_by_excess_2.py`
     others |= {"reuse.proposed.v1"}  # in `test_reuse.py`
+    others |= {"plan.scheduled.v1"}  # in `test_plan_schedules.py`
     others |= {name for name, cls in BY_TYPE.items() if cls.KEEPS_BODY}
     earlier = {"policy.drafted.v1", "decision.made.v1"}  # the same by procedure `rules/1`
     earlier |= {"decision.overridden.v1"}  # the same without a role

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from ledger.events.values import DAY, format_time
 from tests.audit.paper import Paper
 
 PROPOSED: Final = "reuse.proposed.v1"
@@ -71,12 +72,33 @@ def claim_a_budget(paper: Paper) -> int:
     return found
 
 
+def schedule_from_a_time_to_come(paper: Paper) -> int:
+    """Have plans made from a day on that has not come."""
+    later = format_time(paper.events[-1].recorded_at + DAY)
+    data = {
+        "policy": "default", "since": later, "every_seconds": 86_400, "purse_micros": "1",
+        "purse_cap_micros": "1", "reason": "",
+    }  # fmt: skip
+    return paper.append("plan_schedules/default", "plan.scheduled.v1", data)
+
+
+def plan_without_a_schedule(paper: Paper) -> int:
+    """Have the governor make a plan that no schedule asks for."""
+    found = paper.find("plan.made.v2")[0]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["actor"] = "system/governor"
+    return found
+
+
 PUT_BACK: Final[dict[str, Callable[[Paper], int]]] = {
     "reuse.replays": improve_an_advantage,
     "reuse.due": leave_a_proposal_out,
     "plans.second": call_a_plan_a_second_one,
     "plans.steps": claim_a_change,
     "plans.budgets": claim_a_budget,
+    "plans.due": schedule_from_a_time_to_come,
+    "plans.scheduled": plan_without_a_schedule,
 }
 MORE_PUT_BACK: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {
     one.__name__: ("plans.second" if one is follow_no_plan else "reuse.replays", one)

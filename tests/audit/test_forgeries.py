@@ -388,7 +388,7 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     absent |= {"authority.claims", "meanings.standard", "refusals.rows"}
     absent |= {"corrections.present", "corrections.alike", "corrections.newest"}
     absent |= {"policies.steps", "policies.terms", "reviews.due", "reviews.signed"}
-    absent |= {"benchmarks", "recipes.drafted", "recipes.steps"}
+    absent |= {"benchmarks", "plans.due", "recipes.drafted", "recipes.steps"}
     assert set(RULES) - applied <= absent
 
 

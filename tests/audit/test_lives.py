@@ -26,7 +26,7 @@ NOT_WRITTEN = {
 }
 """By earlier releases only, and by a bare recorder."""
 
-ELSEWHERE = ("event reuse.", "rule reuse.")
+ELSEWHERE = ("event reuse.", "rule reuse.", "event plan.scheduled.", "rule plans.due")
 """Versions are put back in `tests/application/test_reuse.py`."""
 
 GOVERNED: Steps = STEPS | {"begin": (0, begin_governed)}

@@ -136,6 +136,7 @@ fbfedf229c27874b1cf8f1c6e1c10da780947d40dfc63b40b9b3e7cab4380980  job.given_up.v
 679ba4deef35cae587d737aac695cf49e2e002fbf5baa8923a5696edf934aa63  decision.overridden.v2.json
 a9e8a34d3bde4ea261a6d4619ae945f82bfc39bcb61239b169bda02ab33bfe60  plan.made.v2.json
 047ed8a2d8dbf0e15562b295c3cec61a744fa8367c226d8248ccc957507c235a  reuse.proposed.v1.json
+10f3b9d1937f68174208603df78262238d31df7689a856f5bd2d54b4e1c8b93b  plan.scheduled.v1.json
 """.splitlines()
 )
 

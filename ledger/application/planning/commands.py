@@ -19,10 +19,11 @@ from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import PLAN_TYPES, PlanMade
+from ledger.events.plans import PLAN_TYPES, PlanMade, PlanScheduled
 from ledger.events.registry import typed
 from ledger.events.reuse import ReuseProposed
 from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
+from ledger.jobs.plan_schedules import PlanSchedule, is_of_schedule
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
@@ -53,7 +54,7 @@ class PlanCommands:
         self._shadows = shadows
         self._clock = clock
 
-    def make(
+    def make(  # noqa: PLR0913 - the members of a request, and who makes it
         self,
         caller: Caller,
         *,
@@ -63,6 +64,7 @@ class PlanCommands:
         plan_id: str = "",
         second_to: str = "",
         progress: PlanProgress | None = None,
+        schedule: PlanSchedule | None = None,
     ) -> tuple[PlanMade, RecordedEvent]:
         """Rank the fleet as of the head under a budget, and record the plan.
 
@@ -70,26 +72,34 @@ class PlanCommands:
         `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
         that id was made. `second_to` names the first plan of this period, by that policy, whose
         tests left money: the budget is then what they left. `progress` is told how far it is.
+        `schedule`: that by which it is made, which gives it its id; it must still run.
         """
         name, budget = plan_id or uuid7(self._clock), (budget_micros, budget_cap_micros)
 
         def decide() -> Proposal:
-            self._check_asked(name, *budget)
+            if schedule is None:
+                self._check_asked(name, *budget)
             reused, made, beside = at_newest_head(
                 self._store.events,
                 self._info.origin,
                 lambda head: self._made(
-                    self._request(name, policy, head, budget), second_to, progress
+                    self._request(name, policy, head, budget, schedule), second_to, progress
                 ),
             )
+            cause, kept = None, list[Guard]()
+            if schedule is not None:
+                self._check_new(made.plan)
+                cause, of_it = schedule.position, f"plan_schedules/{schedule.policy}"
+                kept = [none_after(cause, of_it, PlanScheduled.TYPE)]
             guards = [
+                *kept,
                 Guard(made.stream_name, None, expected_count=0),
                 *unbroken(made.TYPE, made.stream_name, made.as_of),
                 none_after(made.as_of, None, *SHADOW_TYPES),
             ]
             first = [Addition.of(each) for each in reused]
             shadowed = [Addition.of(each, follows=len(first)) for each in beside]
-            return Proposal([*first, Addition.of(made), *shadowed], guards)
+            return Proposal([*first, Addition.of(made, cause=cause), *shadowed], guards)
 
         written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
         [event] = self._written(written, PLAN_TYPES)
@@ -154,6 +164,12 @@ class PlanCommands:
             raise invalid_field("purse_cap_micros", f"must be at most {BUDGET_MICROS_MAX}")
         if wrong := name_fault(name):
             raise invalid_field("plan_id", wrong, remedy="Leave it empty to be given an id.")
+        if is_of_schedule(name):
+            fault = "has the form of the ids of plans that are made by a schedule"
+            raise invalid_field("plan_id", fault, remedy="Leave it empty to be given an id.")
+        self._check_new(name)
+
+    def _check_new(self, name: str) -> None:
         if self._events(limit=1, stream=plan_stream(name)):
             raise LedgerError(
                 Reason.ALREADY_EXISTS,
@@ -198,11 +214,17 @@ class PlanCommands:
         )
 
     def _request(
-        self, plan_id: str, policy: str, head: Head, budget: tuple[int, int]
+        self,
+        plan_id: str,
+        policy: str,
+        head: Head,
+        budget: tuple[int, int],
+        schedule: PlanSchedule | None,
     ) -> PlanRequest:
         """Return what to plan as of a head; POLICY_UNKNOWN or POLICY_NOT_IN_FORCE."""
         compiled, made_at = self._asked_policy(policy, head)
-        return PlanRequest(plan_id, head.position, made_at, compiled, *budget)
+        name = plan_id if schedule is None else schedule.plan_at(made_at)
+        return PlanRequest(name, head.position, made_at, compiled, *budget)
 
     def _asked_policy(self, policy: str, head: Head) -> tuple[CompiledPolicy, int]:
         """Return the policy that is asked for, and the ledger's time at a head."""

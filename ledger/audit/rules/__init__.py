@@ -15,6 +15,7 @@ from ledger.audit.rules import (
     meanings,
     obligations,
     overrides,
+    plan_schedules,
     proving,
     recipes,
     replay,
@@ -28,6 +29,6 @@ from ledger.audit.rules import (
 __all__ = [
     "access", "authority", "bodies", "budgets", "cases", "corrections", "decisions", "fleet",
     "governance", "horizons", "jobs", "meanings", "obligations", "overrides",
-    "proving", "recipes", "replay", "reuse",
+    "plan_schedules", "proving", "recipes", "replay", "reuse",
     "reviews", "shadow_plans", "shadows", "soundness",
 ]  # fmt: skip

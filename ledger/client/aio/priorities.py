@@ -20,6 +20,7 @@ from ledger.client.ranking import (
     ProposedReuse,
     RebuiltProjection,
 )
+from ledger.client.records import Appended
 from ledger.v1 import priority_pb2
 from ledger.v1 import priority_service_pb2 as pb
 
@@ -128,6 +129,26 @@ class AsyncPriorityCalls(AsyncServiceCalls):
         """Return how far a plan in the making has come; raises what it failed with."""
         request = pb.GetPlanOperationRequest(name=in_collection("planOperations", operation))
         return await self._connection.run(Call(request, one(PlanOperation, "operation")))
+
+    async def schedule_plans(
+        self,
+        policy: str,
+        every_seconds: int,
+        budget_micros: int = 0,
+        *,
+        budget_cap_micros: int | None = None,
+        reason: str = "",
+        request_id: str | None = None,
+    ) -> Appended:
+        """Have plans by a policy made by the clock, each under this budget; 0 seconds end that."""
+        request = pb.SchedulePlansRequest(
+            policy=id_of("policies", policy),
+            every_seconds=every_seconds,
+            purse_micros=str(budget_micros),
+            purse_cap_micros="" if budget_cap_micros is None else str(budget_cap_micros),
+            reason=reason,
+        )
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     async def propose_reuse(
         self, *, policy: str = "", request_id: str | None = None

@@ -1,0 +1,128 @@
+"""Schedules of plans in one ledger: set by people, and carried out by the governor."""
+
+from typing import Final, NamedTuple
+
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller, fields_named, ledger_time, none_after
+from ledger.application.fleet.fleet import Fleet
+from ledger.application.fleet.history import HistoryReader
+from ledger.application.periodic_task import GovernorTurn, record_each
+from ledger.application.planning.commands import PlanCommands
+from ledger.errors import Reason, invalid_field
+from ledger.events.cases import GOVERNOR
+from ledger.events.plans import PlanScheduled
+from ledger.events.registry import known_data
+from ledger.events.values import format_time
+from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedule, PlanSchedules
+from ledger.limits import BUDGET_MICROS_MAX
+from ledger.storage.records import AppendResult, LedgerInfo
+from ledger.storage.store import Store
+
+_CALLER: Final = Caller(GOVERNOR)
+_TRIES: Final = 5
+_SOONER: Final = frozenset({Reason.ALREADY_EXISTS, Reason.VERSION_CONFLICT})
+"""Another server has made it, or the schedule is another one."""
+
+
+class PlanTimes(NamedTuple):
+    """By which policy plans are made, and how often; None for no more."""
+
+    policy: str
+    every_seconds: int | None
+
+
+class ScheduledPlans:
+    """The schedules of one ledger."""
+
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        fleet: Fleet,
+        histories: HistoryReader,
+        plans: PlanCommands,
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._fleet = fleet
+        self._histories = histories
+        self._plans = plans
+        self._appender = Appender(store, info.origin)
+
+    def set(
+        self,
+        caller: Caller,
+        times: PlanTimes,
+        budget: tuple[int, int],
+        reason: str,
+    ) -> AppendResult:
+        """Record that plans by a policy are made by the clock; without a span, that none is.
+
+        Where one runs it is replaced. `budget`: the money of each plan, its cap. POLICY_UNKNOWN;
+        FIELD_INVALID where none runs to be ended.
+        """
+        (policy, every_seconds), (money, cap) = times, budget
+
+        def decide() -> Proposal:
+            head = self._store.events.head(self._info.origin)
+            self._fleet.refresh(head.position)
+            if self._fleet.policy(policy) is None:
+                raise self._fleet.policy_unknown(policy)
+            if not 0 <= money <= cap <= BUDGET_MICROS_MAX:
+                raise invalid_field("purse_micros", f"must be from 0 to the cap, {cap}")
+            if every_seconds is None and policy not in self.running(head.position).running:
+                why = f"is not given, and no schedule of {policy} runs that could end"
+                raise invalid_field("every_seconds", why)
+            with fields_named():
+                data = PlanScheduled(
+                    policy=policy,
+                    since=format_time(ledger_time(self._info, self._store, head)),
+                    every_seconds=every_seconds,
+                    purse_micros=str(money),
+                    purse_cap_micros=str(cap),
+                    reason=reason,
+                )
+            guard = none_after(head.position, data.stream_name, PlanScheduled.TYPE)
+            return Proposal([Addition.of(data)], [guard])
+
+        return self._appender.append(caller, PlanScheduled.METHOD, decide, tries=_TRIES)
+
+    def running(self, as_of: int) -> PlanSchedules:
+        """Return the schedules that run at a position, each with the turn of its newest plan."""
+        schedules = PlanSchedules()
+        scheduled = self._store.events.of_types(
+            self._info.origin, (PlanScheduled.TYPE,), at_or_before=as_of
+        )
+        if not scheduled:
+            return schedules
+        for event in self._store.events.of_types(
+            self._info.origin, SCHEDULE_TYPES, after=scheduled[0].position - 1, at_or_before=as_of
+        ):
+            is_schedule = event.type == PlanScheduled.TYPE
+            data = known_data(event) if is_schedule else None
+            schedules.apply(event.position, event.stream, event.type, data)
+        return schedules
+
+    def run_due(self) -> GovernorTurn:
+        """Make each plan that is due, of a policy that is in force and plans."""
+        head = self._store.events.head(self._info.origin)
+        now = ledger_time(self._info, self._store, head)
+        due = [
+            one
+            for one in self.running(head.position).running.values()
+            if one.due_at <= now and self._plans_by(one.policy, head.position)
+        ]
+        return record_each(due, self._make, _SOONER)
+
+    def _plans_by(self, policy: str, as_of: int) -> bool:
+        found = self._histories.fleet_policy(policy, as_of)
+        return found is not None and found.document.planning is not None
+
+    def _make(self, one: PlanSchedule) -> None:
+        self._plans.make(
+            _CALLER,
+            policy=one.policy,
+            budget_micros=int(one.purse_micros),
+            budget_cap_micros=int(one.purse_cap_micros),
+            schedule=one,
+        )
