@@ -4,12 +4,25 @@ The service asks it before a job is proposed, and the auditor asks it again.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import gcd
+from typing import Final
 
-from ledger.events.policy_document import JobsPart, PolicyCriterionPart, PolicyDocument
+from ledger.events.gate_names import GateName
+from ledger.events.policy_document import (
+    JobsPart,
+    PlanningPart,
+    PolicyCriterionPart,
+    PolicyDocument,
+    ReusingPlanningPart,
+)
 from ledger.events.recipe_document import CriterionPart, GatePart
+from ledger.events.values import PPM
 from ledger.limits import CRITERIA_MAX
 from ledger.rules.expressions import ExpressionError
 from ledger.rules.gates import compile_criterion, declared_by
+
+_CANDIDATE: Final[GateName] = "candidate"
 
 
 class PolicyTermsError(ValueError):
@@ -22,20 +35,57 @@ def jobs_part(document: PolicyDocument | None) -> JobsPart | None:
     return found if isinstance(found, JobsPart) else None
 
 
-def gates_under(gates: Sequence[GatePart], asked: JobsPart | None) -> list[GatePart]:
-    """Return the gates of a recipe with the criteria of a policy behind their own.
+@dataclass(frozen=True, slots=True)
+class PlannerGate:
+    """How much more than the version in service a candidate may lose by a policy's planner."""
+
+    loss_signal: str
+    gate_ppm: int
+
+    def criterion(self, gates: Sequence[GatePart]) -> list[PolicyCriterionPart]:
+        """Return the criterion that judges it, in a list.
+
+        Empty where no gate `candidate` compares versions by a metric of the signal's name.
+        """
+        compared = [one for gate in gates if gate.gate == _CANDIDATE for one in gate.metrics]
+        if not any((one.name, one.of) == (self.loss_signal, "versions") for one in compared):
+            return []
+        common = gcd(PPM, PPM + self.gate_ppm)
+        own, other = PPM // common, (PPM + self.gate_ppm) // common
+        name = self.loss_signal
+        return [
+            PolicyCriterionPart(
+                gate=_CANDIDATE,
+                name="planner-gate",
+                when=f'candidate["{name}"] * {own} < champion["{name}"] * {other}',
+                rationale="The gate of the planner, as the policy has it.",
+            )
+        ]
+
+
+def planner_gate(planning: PlanningPart | None) -> PlannerGate | None:
+    """Return the gate of a policy's planner; None where it has none, or makes no tests."""
+    if not isinstance(planning, ReusingPlanningPart) or not planning.probe_ppm:
+        return None
+    return PlannerGate(planning.loss_signal, planning.gate_ppm)
+
+
+def gates_under(
+    gates: Sequence[GatePart], asked: JobsPart | None, planned: PlannerGate | None
+) -> list[GatePart]:
+    """Return the gates of a recipe with the criteria of a policy and its planner behind their own.
 
     PolicyTermsError where the recipe lacks a gate, or a number that a criterion reads.
     """
-    if asked is None:
-        return list(gates)
-    for one in asked.criteria:
+    by_planner = [] if planned is None else planned.criterion(gates)
+    criteria = [*([] if asked is None else asked.criteria), *by_planner]
+    for one in criteria:
         if all(gate.gate != one.gate for gate in gates):
             raise PolicyTermsError(
                 f"the policy has the criterion {one.name} for the gate {one.gate}, and the recipe "
                 "has no such gate"
             )
-    return [_joined(gate, asked.criteria) for gate in gates]
+    return [_joined(gate, criteria) for gate in gates]
 
 
 def _joined(gate: GatePart, criteria: Iterable[PolicyCriterionPart]) -> GatePart:

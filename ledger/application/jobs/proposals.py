@@ -34,7 +34,13 @@ from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import format_time
 from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.machine import Job
-from ledger.jobs.policy_terms import PolicyTermsError, gates_under, jobs_part
+from ledger.jobs.policy_terms import (
+    PlannerGate,
+    PolicyTermsError,
+    gates_under,
+    jobs_part,
+    planner_gate,
+)
 from ledger.jobs.steps import job_fault
 from ledger.storage.records import AppendResult, Guard
 
@@ -107,7 +113,8 @@ class JobProposals:
         budget = paying(book, spec.model, document.expected)
         policy = self._policy(spec.model, basis.head.position)
         asked = jobs_part(None if policy is None else policy.document)
-        gates, made = self._terms(basis, name, spec, recipe, asked, benefit)
+        planned = planner_gate(None if policy is None else policy.document.planning)
+        gates, made = self._terms(basis, name, spec, recipe, (asked, planned), benefit)
         with fields_named():
             data = JobProposed(
                 job=name,
@@ -159,12 +166,16 @@ class JobProposals:
         name: str,
         spec: JobSpec,
         recipe: ApprovedRecipe,
-        asked: JobsPart | None,
+        terms: tuple[JobsPart | None, PlannerGate | None],
         benefit: int | None,
     ) -> tuple[list[GatePart], ForecastPart]:
-        """Return the gates and the forecast of a job; JOB_REFUSED where the policy forbids it."""
+        """Return the gates and the forecast of a job; JOB_REFUSED where the policy forbids it.
+
+        `terms`: those of the policy for jobs, and the gate of its planner.
+        """
+        asked, planned = terms
         try:
-            gates = gates_under(recipe.document.gates, asked)
+            gates = gates_under(recipe.document.gates, asked, planned)
         except PolicyTermsError as error:
             remedy = f"Draft a version that fits: `decision-ledger recipe show {spec.recipe}`."
             raise job_refused(name, "proposed", str(error), remedy) from error

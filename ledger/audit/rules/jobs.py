@@ -34,11 +34,11 @@ from ledger.events.jobs import (
 from ledger.events.models import DESCRIBING, ModelDeployed
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
-from ledger.events.policy_document import JobsPart
+from ledger.events.policy_document import JobsPart, ReusingPlanningPart
 from ledger.events.recipe_document import GatePart
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.jobs.forecast import forecast, margin_fault
-from ledger.jobs.policy_terms import PolicyTermsError, gates_under
+from ledger.jobs.policy_terms import PlannerGate, PolicyTermsError, gates_under, planner_gate
 from ledger.jobs.recipes import use_fault
 from ledger.jobs.steps import JobMoment, job_fault
 
@@ -103,8 +103,11 @@ def jobs_proposed(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 def _asked_by_policy(
     event: AuditedEvent, fold: LedgerState
-) -> tuple[JobsPart | None] | str | Unchecked:
-    """Return what the policy in force asks of a job, or what is wrong with the one it names."""
+) -> tuple[JobsPart | None, PlannerGate | None] | str | Unchecked:
+    """Return what the policy in force asks of a job, or what is wrong with the one it names.
+
+    Its part for jobs, and the gate of its planner.
+    """
     data, facts = event.known, fold.models.get(f"models/{event.known['model']}")
     if facts is None or facts.description(event.position - 1) is None:
         return Unchecked("the model is not described there")
@@ -116,19 +119,30 @@ def _asked_by_policy(
         shown = "none" if expected is None else f"{expected[0]} version {expected[1]}"
         return f"it names policy {named[0]} version {named[1]}, and in force was {shown}"
     if expected is None:
-        return (None,)
+        return None, None
     parameters = fold.parameters(*expected)
     if parameters is None:
         return Unchecked("the document of its policy is not there")
     part = parameters.document.get("jobs")
-    return (None if part is None else JobsPart.model_validate(part),)
+    planning = parameters.document["planning"]
+    gate = None
+    if planning is not None and "gate_ppm" in planning:
+        gate = planner_gate(ReusingPlanningPart.model_validate(planning))
+    return None if part is None else JobsPart.model_validate(part), gate
 
 
-def _terms_fault(data: dict[str, Any], terms: dict[str, Any], asked: JobsPart | None) -> str:
+def _terms_fault(
+    data: dict[str, Any],
+    terms: dict[str, Any],
+    asked: JobsPart | None,
+    planned: PlannerGate | None,
+) -> str:
     """Return which terms of a job are not those of its recipe under the policy in force."""
     version = f"version {data['recipe_version']} of {data['recipe']}"
     try:
-        gates = gates_under([GatePart.model_validate(one) for one in terms["gates"]], asked)
+        gates = gates_under(
+            [GatePart.model_validate(one) for one in terms["gates"]], asked, planned
+        )
     except PolicyTermsError as error:
         return str(error)
     expected = terms | {"gates": [one.model_dump(mode="json") for one in gates]}
