@@ -25,6 +25,7 @@ from ledger.v1 import (
     model_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
+    review_pb2,
     signal_service_pb2,
 )
 from tests.support.audits import audited
@@ -83,6 +84,26 @@ def _checkpoint(found: Team) -> checkpoint_pb2.Checkpoint:
     answer = call(b"", timeout=TIMEOUT, metadata=bearing(found.jwt("users/auditor")))
     checkpoint: checkpoint_pb2.Checkpoint = answer.checkpoint
     return checkpoint
+
+
+def _signed(found: Team, version: int, model: str = "") -> review_pb2.SignOffPolicyRequest:
+    """Return the signature under the review of a version in force for a model, or the ledger."""
+    asked = review_pb2.GetReviewPackRequest(name=f"policies/default/versions/{version}")
+    if model:
+        asked.scope.model = model
+    call: Any = found.bearers.unary_unary(
+        PATHS["GetReviewPack"],
+        request_serializer=review_pb2.GetReviewPackRequest.SerializeToString,
+        response_deserializer=review_pb2.GetReviewPackResponse.FromString,
+    )
+    pack = call(asked, timeout=TIMEOUT, metadata=bearing(found.jwt("users/auditor"))).pack
+    return review_pb2.SignOffPolicyRequest(
+        name=asked.name,
+        scope=asked.scope if model else None,
+        as_of=pack.as_of,
+        digest=pack.digest,
+        reason="It does its work.",
+    )
 
 
 def count(found: Team, type_: str) -> int:
@@ -160,6 +181,14 @@ def test_a_role_for_one_model_approves_reviews_rejects_and_withdraws_for_that_mo
     for model in ("fares", "maps"):
         registered = model_service_pb2.RegisterModelRequest(model=model_named(model))
         do(found, "operator", "RegisterModel", registered)
+    do(found, "executor", "RecordDeployment", deployment("fares", "v1"))
+    seen = [observation("fares", SIGNALS[0], seconds=DAY)]
+    do(
+        found,
+        "monitor",
+        "SubmitSignals",
+        signal_service_pb2.SubmitSignalsRequest(observations=seen),
+    )
     found.register("users/of-fares", "staff-40")
     found.grant("users/of-fares", "policy-approver", models=["fares"])
     asking = "governance: {approvals: [{role: policy-approver}], review_every: 1d}\n"
@@ -201,6 +230,10 @@ def test_a_role_for_one_model_approves_reviews_rejects_and_withdraws_for_that_mo
     active.scope.model = "fares"
     assert said("ActivatePolicy", active) == refused
     do(found, "policy-approver", "ActivatePolicy", active)
+    assert said("SignOffPolicy", _signed(found, 1)) == refused  # it is in force for the ledger
+    assert count(found, "policy.reviewed.v1") == 0
+    assert said("SignOffPolicy", _signed(found, 2, "fares")) == ALLOWED
+    assert count(found, "policy.reviewed.v1") == 1
 
 
 def test_an_export_is_not_issued_to_one_who_lost_the_right_while_it_was_written(
