@@ -94,6 +94,7 @@ def test_a_version_is_put_back_whatever_the_ledger_has_now(world: Governed) -> N
 def test_a_signal_that_is_not_defined_is_missed_wherever_the_version_is_from(
     world: Governed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    report(world, START, "a")
     text = agreeing(signal="los").replace('"sources_needed": 3', '"sources_needed": 0')
     assert "knows no signal 'los'" in refused(lambda: world.drafted(text)).message
     old = world.drafted_unseen(text)
@@ -147,6 +148,7 @@ def test_a_scope_that_shares_a_model_with_one_that_it_is_not_within_is_refused_a
 ) -> None:
     east, high = labelled(region="east"), labelled(tier="high")
     world.register("m2", labels={"region": "east", "tier": "high"})
+    report(world, START, "a")
 
     def enforced(version: ChosenVersion, scope: ScopePart) -> None:
         world.submit(version, scope)
@@ -172,7 +174,7 @@ def test_a_scope_that_shares_a_model_with_one_that_it_is_not_within_is_refused_a
     enforced(other, labelled(region="east", tier="high"))  # within: the stated rule ranks it
     enforced(other, ScopePart(kind="model", model="m2", labels={}))
     enforced(other, east)  # it is in force there already
-    check_audit(world)
+    check_audit(world, "authority.rights")
 
 
 def test_scopes_overlap_only_by_models_that_are_there_and_never_under_policy_1(
@@ -180,6 +182,7 @@ def test_scopes_overlap_only_by_models_that_are_there_and_never_under_policy_1(
 ) -> None:
     east, high = labelled(region="east"), labelled(tier="high")
     world.register("m2", labels={"region": "east", "tier": "low"})
+    report(world, START, "a")
     versions = [world.drafted(governed_text((APPROVER, 1), title=one)) for one in ("A", "B")]
     plain = world.drafted(policy_text(), "plain")
     for version, scope in ((versions[0], east), (versions[1], high)):
@@ -191,4 +194,4 @@ def test_scopes_overlap_only_by_models_that_are_there_and_never_under_policy_1(
     world.submit(plain, team)
     world.approve(plain, PAT)
     world.enforce(plain, team, by=SAM)
-    check_audit(world)
+    check_audit(world, "authority.rights")

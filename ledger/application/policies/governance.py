@@ -23,6 +23,7 @@ from ledger.application.policies.activation_spec import ActivationSpec
 from ledger.application.policies.refusals import (
     beyond_head,
     could_not_be_followed,
+    no_time_yet,
     not_activated,
     refused,
     unknown,
@@ -235,6 +236,7 @@ class PolicyGovernance:
         GOVERNANCE_REFUSED says why it may not be.
         """
         judged = self.judged()
+        self.check_begun(judged, "an emergency would be over at the first one")
         self.check_reachable(judged, wanted.named, wanted.key)
         asked = requirements(judged.state, wanted.key)
         seconds = min((one.ratify_seconds for one in asked), default=0)
@@ -252,6 +254,7 @@ class PolicyGovernance:
         FIELD_INVALID for a time that has come, GOVERNANCE_REFUSED where another is set there.
         """
         judged = self.judged()
+        self.check_begun(judged, "a time set before it is far away, whichever it is")
         self.check_reachable(judged, wanted.named, wanted.key)
         found = standing(judged.state, judged.authority, wanted.named, wanted.key, judged.moment)
         made = PolicyScheduled(
@@ -315,6 +318,11 @@ class PolicyGovernance:
                     metadata={"policy": asked[0].policy},
                 )
         return judged.guards()
+
+    def check_begun(self, judged: Judged, consequence: str) -> None:
+        """Refuse what is for a time while a ledger on the data's clock has no time yet."""
+        if self._info.clock == "data" and judged.head.newest_observed_at is None:
+            raise no_time_yet(consequence)
 
     def check_reachable(self, judged: Judged, named: tuple[str, int], scope: ScopeKey) -> None:
         """Refuse a version that asks for approvals that no person could give for its scope."""

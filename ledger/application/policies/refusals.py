@@ -29,6 +29,18 @@ def refused(fault: str) -> LedgerError:
     )
 
 
+def no_time_yet(consequence: str) -> LedgerError:
+    """Return the refusal of what is for a time, before the first observation sets the clock."""
+    fault = f"the ledger's clock is that of its data, and no observation has set it: {consequence}"
+    return LedgerError(
+        Reason.GOVERNANCE_REFUSED,
+        f"The step was refused: {fault}.",
+        remedy="Nothing was recorded. Report an observation once first (`signal submit`), then "
+        "take the step again.",
+        metadata={"why": fault},
+    )
+
+
 def not_activated(named: tuple[str, int], fault: str) -> LedgerError:
     """Return the refusal of an activation that lacks approvals."""
     policy, version = named

@@ -110,6 +110,7 @@ class PolicySteps:
 
         def make(judged: Judged) -> PolicyStep:
             submission = _submission(judged, version, submission_at)
+            self._governance.check_begun(judged, "an approval would expire at the first one")
             asked = asked_of(judged.state, version.named, submission.scope)
             seconds = min((one.approval_seconds for one in asked), default=0)
             until = judged.moment.at + seconds * SECOND
