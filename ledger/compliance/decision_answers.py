@@ -7,7 +7,11 @@ from typing import Any, Final
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
 from ledger.compliance.facts import FactFilter, FactSource, unit_of_cost
-from ledger.compliance.governance_answers import activation_answer, approvals_of
+from ledger.compliance.governance_answers import (
+    activation_answer,
+    approvals_of,
+    withdrawn_approvals,
+)
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
 from ledger.compliance.policies import Policies, reasons
 from ledger.compliance.tables import Table, table_of
@@ -319,6 +323,7 @@ def which_rule(asked: _Asked, answer: Answer) -> None:
         if found.is_unasked:
             answer.missing = "No policy asked for its approval: its activation is all there is."
     approved = approvals_of(source, data["policy"], data["policy_version"])
+    answer.say(*withdrawn_approvals(approved))
     answer.tables += [approved] if approved.rows else []
     answer.how = [
         f"decision-ledger policy show {data['policy']} --version {data['policy_version']}"

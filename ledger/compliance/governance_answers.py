@@ -5,19 +5,30 @@ from typing import Any, Final
 
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry
-from ledger.compliance.tables import Table, table_of
+from ledger.compliance.tables import Table, as_records, table_of
 from ledger.events.authority import ActorRegistered, AdministratorNamed
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.facts import Fact, readable
 from ledger.events.notation import counted
-from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES, PolicyApproved
+from ledger.events.policies import (
+    ACTIVATED_TYPES,
+    DRAFTED_TYPES,
+    PolicyApprovalWithdrawn,
+    PolicyApproved,
+)
 from ledger.events.signals import SignalObservedV2
 from ledger.events.values import parse_time
 from ledger.governance.answers import ActivationAnswer, answer_for
 from ledger.governance.lifecycle import LIFECYCLE_TYPES, LifecycleState
 
 _PERSONS: Final = (ActorRegistered.TYPE, AdministratorNamed.TYPE)
-_OF_APPROVALS: Final = (*_PERSONS, *DRAFTED_TYPES, PolicyApproved.TYPE, *ACTIVATED_TYPES)
+_OF_APPROVALS: Final = (
+    *_PERSONS,
+    *DRAFTED_TYPES,
+    PolicyApproved.TYPE,
+    PolicyApprovalWithdrawn.TYPE,
+    *ACTIVATED_TYPES,
+)
 
 
 def approvals_table(source: FactSource, scope: FactFilter) -> Table:
@@ -25,6 +36,7 @@ def approvals_table(source: FactSource, scope: FactFilter) -> Table:
     persons: dict[str, str] = {}
     drafts: dict[tuple[str, int], tuple[str, str]] = {}
     used: dict[int, int] = {}
+    withdrawn: dict[int, int] = {}
     records: list[dict[str, Any]] = []
     for fact, data in readable(source.facts(_OF_APPROVALS)):
         if fact.type in _PERSONS:
@@ -33,11 +45,14 @@ def approvals_table(source: FactSource, scope: FactFilter) -> Table:
             drafts[data["policy"], data["version"]] = fact.actor, data["digest"]
         elif fact.type in ACTIVATED_TYPES:
             used |= {at: used.get(at, fact.position) for at in data.get("approvals", ())}
+        elif fact.type == PolicyApprovalWithdrawn.TYPE:
+            withdrawn[data["approval"]] = fact.position
         elif scope.takes(fact):
             author, digest = drafts.get((data["policy"], data["version"]), ("", ""))
             records.append(fact.record | _compared(fact, data, author, digest, persons))
     for record in records:
         record["used_at"] = used.get(record["position"])
+        record["withdrawn_at"] = withdrawn.get(record["position"])
     return table_of(
         "approvals",
         "Approvals of policies",
@@ -55,6 +70,7 @@ def approvals_table(source: FactSource, scope: FactFilter) -> Table:
             ("is_same_digest", "boolean", "whether the document is the one that was drafted"),
             ("expires_at", "time", "until when it counts"),
             ("used_at", "integer", "the first activation that rests on it"),
+            ("withdrawn_at", "integer", "where the person took it back; empty if nobody did"),
         ),
         records,
         "Approvals are of policies, not of a model." if scope.model else "",
@@ -63,7 +79,7 @@ def approvals_table(source: FactSource, scope: FactFilter) -> Table:
             ("Policy", ("policy", "version", "author")),
             ("By", ("actor", "person", "role")),
             ("Meaning", ("meaning", "expires_at")),
-            ("Checks", ("is_other_person", "is_same_digest", "used_at")),
+            ("Checks", ("is_other_person", "is_same_digest", "used_at", "withdrawn_at")),
         ),
     )
 
@@ -75,6 +91,16 @@ def approvals_of(source: FactSource, policy: str, version: int) -> Table:
     key = (policy, version)
     kept = tuple(row for row in table.rows if (row[at["policy"]], row[at["version"]]) == key)
     return replace(table, rows=kept)
+
+
+def withdrawn_approvals(approvals: Table) -> list[str]:
+    """Return a sentence on each approval of a table that its person took back."""
+    return [
+        f"The approval of {one['actor']} at position {one['position']} was withdrawn at position "
+        f"{one['withdrawn_at']}."
+        for one in as_records(approvals)
+        if one["withdrawn_at"]
+    ]
 
 
 def activation_answer(source: FactSource, activation: int) -> ActivationAnswer | None:

@@ -23,6 +23,7 @@ from ledger.compliance.governance_answers import activation_answer
 from ledger.compliance.inquiry import Inquiry
 from ledger.compliance.questions import answer as answer_to
 from ledger.compliance.review_pack import pack_facts, pack_tables
+from ledger.compliance.tables import as_records
 from ledger.events.values import DAY
 from ledger.governance.answers import ActivationAnswer, answer_for, answers_in_force, told
 from ledger.governance.lifecycle import ScopeKey
@@ -89,6 +90,22 @@ def answer(world: Governed) -> ActivationAnswer:
 def missing(world: Governed) -> str:
     """Return what the answer about the rule's version says is missing of the newest decision."""
     return answer_to("rule-version", facts_of(world), Inquiry(model="m1")).missing
+
+
+def test_an_approval_that_was_withdrawn_is_told_as_such(world: Governed) -> None:
+    version = world.drafted(governed_text((APPROVER, 2), title="Third"))
+    world.submit(version)
+    given = world.approve(version, PAT)
+    taken = world.ledger.policy_steps.withdraw(PAT, version, "a doubt").last_position
+    world.approve(version, SAM, KIM)
+    world.enforce(version)
+    world.see("m1", 0.4, world.clock.now_micros())
+    world.evaluate("m1")
+    told = answer_to("rule-version", facts_of(world), Inquiry(model="m1"))
+    said = f"The approval of users/pat at position {given} was withdrawn at position {taken}."
+    assert [one for one in told.said if "withdrawn" in one] == [said]
+    [shown] = [one for one in told.tables if one.name == "approvals"]
+    assert [one["withdrawn_at"] for one in as_records(shown)] == [taken, None, None]
 
 
 def in_words(world: Governed) -> list[str]:
