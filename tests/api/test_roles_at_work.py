@@ -172,9 +172,8 @@ def test_all_roles_do_their_work_and_the_ledger_holds(found: Team) -> None:
     do(found, "model-owner", "RetireModel", retire)
 
 
-def test_a_role_for_one_model_approves_reviews_rejects_and_withdraws_for_that_model_alone(
-    found: Team,
-) -> None:
+def _report(found: Team) -> None:
+    """Have two models registered, and one of them deployed and observed."""
     for name in SIGNALS:
         request = signal_service_pb2.DefineSignalRequest(signal=signal_named(name))
         do(found, "operator", "DefineSignal", request)
@@ -189,6 +188,12 @@ def test_a_role_for_one_model_approves_reviews_rejects_and_withdraws_for_that_mo
         "SubmitSignals",
         signal_service_pb2.SubmitSignalsRequest(observations=seen),
     )
+
+
+def test_a_role_for_one_model_approves_reviews_rejects_and_withdraws_for_that_model_alone(
+    found: Team,
+) -> None:
+    _report(found)
     found.register("users/of-fares", "staff-40")
     found.grant("users/of-fares", "policy-approver", models=["fares"])
     asking = "governance: {approvals: [{role: policy-approver}], review_every: 1d}\n"
