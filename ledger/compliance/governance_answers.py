@@ -70,7 +70,7 @@ def approvals_table(source: FactSource, scope: FactFilter) -> Table:
             ("is_same_digest", "boolean", "whether the document is the one that was drafted"),
             ("expires_at", "time", "until when it counts"),
             ("used_at", "integer", "the first activation that rests on it"),
-            ("withdrawn_at", "integer", "where the person took it back; empty if nobody did"),
+            ("withdrawn_at", "integer", "where it was withdrawn; empty if it was not"),
         ),
         records,
         "Approvals are of policies, not of a model." if scope.model else "",
