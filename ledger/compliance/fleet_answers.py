@@ -6,6 +6,7 @@ from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import deployments_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
+from ledger.compliance.job_answers import say_made
 from ledger.compliance.policies import changes_table
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
@@ -37,7 +38,9 @@ def provenance(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         }
         stated = [f"{name} {data[part] or 'not stated'}" for name, part in parts.items()]
         answer.say(f"As described at position {fact.position}: {', '.join(stated)}.")
-    answer.tables.append(deployments_table(source, FactFilter(model=model)))
+    table = deployments_table(source, FactFilter(model=model))
+    answer.tables.append(table)
+    say_made(source, inquiry, table, answer)
 
 
 def deployed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
@@ -45,6 +48,7 @@ def deployed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     table = deployments_table(source, FactFilter(model=inquiry.model, until=inquiry.at))
     answer.say(f"On record: {counted(len(table.rows), 'deployment')}.")
     answer.tables.append(table)
+    say_made(source, inquiry, table, answer)
 
 
 def policy_history(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all

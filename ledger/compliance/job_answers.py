@@ -19,10 +19,11 @@ from ledger.compliance.jobs import (
     recorded_jobs,
     verdicts_table,
 )
-from ledger.compliance.tables import as_records
+from ledger.compliance.tables import Table, as_records
 from ledger.events.notation import counted
 from ledger.events.values import PPM
 from ledger.jobs.confidence import change_interval, sample_of
+from ledger.jobs.environments import environment_words
 
 _DATA_GATES: Final = ("data_integrity", "representativeness")
 _COMPARISONS: Final = ("candidate", "training", "holdout")
@@ -266,3 +267,63 @@ def approvals(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     answer.tables.append(table)
     say_approvals(source, answer)
     answer.how = [_COMMAND, *answer.how]
+
+
+def say_made(source: FactSource, inquiry: Inquiry, deployments: Table, answer: Answer) -> None:
+    """Say by which job each version came, in which environments it was made, and as what bytes."""
+    jobs = [one for one in jobs_in(source, inquiry.scope) if one.job.deployed is not None]
+    records = [record for one in jobs for record in _made(one)]
+    versions = {(row["model"], row["model_version"]) for row in as_records(deployments)}
+    told = versions & {
+        (row["model"], row["model_version"]) for row in records if row["environment"] is not None
+    }
+    answer.say(
+        f"Brought into service by jobs: {counted(len(jobs), 'version')}; of {len(told)} the "
+        "environment that a step ran in is on record."
+    )
+    if len(told) < len(versions):
+        answer.missing = (
+            f"Of {counted(len(versions) - len(told), 'version')} it is not recorded which data, "
+            "code, packages and seed made it: jobs whose executor records its environment say it."
+        )
+    answer.show(
+        "made",
+        "How versions were made",
+        (
+            ("position", "integer", "where the environment is recorded; empty where none is"),
+            ("job", "text", "by which job"),
+            ("model", "text", "of which model"),
+            ("model_version", "text", "the version that it brought into service"),
+            ("gate", "text", "of which gate's step"),
+            ("attempt", "integer", "in which attempt"),
+            ("environment", "prose", "code, packages, data with rows, versions, seed and order"),
+            ("artifacts", "text", "what the job's reports handed in, by name and SHA-256"),
+        ),
+        records,
+    )
+
+
+def _made(one: RecordedJob) -> Iterator[dict[str, Any]]:
+    """Yield a record for each environment of a job that deployed; one without where none is."""
+    assert one.job.deployed is not None
+    handed_in = {
+        each["name"]: each["sha256"]
+        for verdict in one.verdicts
+        for each in verdict.evidence.get("artifacts", ())
+    }
+    common = {
+        "job": one.data["job"],
+        "model": one.data["model"],
+        "model_version": one.job.deployed.model_version,
+        "artifacts": ", ".join(f"{name} {sha256}" for name, sha256 in handed_in.items()) or None,
+    }
+    for fact in one.environments:
+        data = fact.data or {}
+        yield common | {
+            "position": fact.position,
+            "gate": data["gate"],
+            "attempt": data["attempt"],
+            "environment": environment_words(data["environment"]),
+        }
+    if not one.environments:
+        yield common | dict.fromkeys(("position", "gate", "attempt", "environment"))

@@ -65,6 +65,8 @@ class RecordedJob:
     closed: Fact | None = None
     data_read: list[ReadData] = field(default_factory=list)
     """The data that its steps read, so far as that was recorded."""
+    environments: list[Fact] = field(default_factory=list)
+    """Those that its steps ran in, so far as they were recorded and can be read."""
 
     @property
     def unit(self) -> str:
@@ -138,6 +140,7 @@ class RecordedJobs:
         elif fact.type == JobLeased.TYPE and fact.actor not in known.executors:
             known.executors.append(fact.actor)
         elif fact.type == JobEnvironmentRecorded.TYPE:
+            known.environments.append(fact)
             known.data_read += [
                 ReadData(fact.position, data["gate"], one["sha256"])
                 for one in data["environment"]["snapshots"]

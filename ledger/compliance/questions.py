@@ -82,7 +82,6 @@ QUESTIONS: Final[dict[str, Question]] = {
     "provenance": Question(
         "Which data, schema, features, code, environment and seed produced the candidate?",
         fleet.provenance,
-        "Snapshots, code, environments, seeds and attestations are not recorded.",
     ),
     "gates": Question(
         "Did the integrity and representativeness gates pass, on thresholds fixed before the run?",
@@ -103,7 +102,6 @@ QUESTIONS: Final[dict[str, Question]] = {
     "deployment": Question(
         "What was deployed where and when; is it the approved artefact?",
         fleet.deployed,
-        "Artefacts and their approvals are not recorded; versions are names.",
     ),
     "roll-back": Question(
         "Can it be rolled back, to what, when was that last exercised?",

@@ -264,3 +264,37 @@ def test_a_verdict_whose_report_is_gone_is_told_without_numbers(story: FactList)
     )
     first = rows(told(gone, "gates"), "gates")[0]
     assert (first["metrics"], first["reported_by"], first["is_passed"]) == (None, None, True)
+
+
+@pytest.mark.parametrize("question", ["provenance", "deployment"])
+def test_how_versions_were_made_is_told_by_the_environments_of_their_jobs(
+    tmp_path: Path, question: str
+) -> None:
+    world = World(tmp_path / "l.sqlite", clock="wall")
+    working = Working.of(world.begin("alpha"))
+    working.propose("a", "alpha")
+    working.approve("a")
+    token = working.lease("a")
+    working.report("data_integrity", token, "a")
+    snapshot = {"name": "rows", "sha256": "11" * 32, "rows": 5}
+    recorded = working.record_environment("candidate", token, "a", snapshots=[snapshot])
+    for gate in ("candidate", "holdout"):
+        working.report(gate, token, "a")
+    working.deploy(token, "v2", "a", at=world.clock.now_micros())
+    given = told(facts_of(world), question, model="alpha")
+    world.close()
+    (row,) = rows(given, "made")
+    assert (row["position"], row["model_version"], row["gate"], row["attempt"]) == (
+        recorded.first_position, "v2", "candidate", 1,
+    )  # fmt: skip
+    assert "rows 111111111111 of 5 rows" in str(row["environment"])
+    assert given.said[-1] == (
+        "Brought into service by jobs: 1 version; of 1 the environment that a step ran in is on "
+        "record."
+    )
+    assert given.missing.startswith("Of 1 version it is not recorded")  # v1 was there before
+
+
+def test_a_version_whose_job_recorded_no_environment_is_listed_without_one(story: FactList) -> None:
+    (row,) = rows(told(story, "provenance", model="alpha"), "made")
+    assert (row["job"], row["model_version"], row["environment"]) == ("a", "v2", None)

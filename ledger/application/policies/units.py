@@ -6,7 +6,7 @@ says so.
 
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from ledger.application.documents.source import Mapping, Scalar
 from ledger.application.documents.units import (
@@ -82,7 +82,11 @@ class SignalRationale(FreeText):
     A text alone is for both under format policy/1, and for the weight under policy/2.
     """
 
-    PARTS = ("weight", "thresholds")
+    PARTS: ClassVar[dict[str, str]] = {
+        "weight": "weight",
+        "thresholds": "baseline, critical, breach and sustain",
+    }
+    """Each with what it is the reason for."""
 
     def write(self, value: Stored) -> str:
         """Return the text, or both in one line."""
@@ -93,7 +97,10 @@ class SignalRationale(FreeText):
     def schema(self) -> Schema:
         """Return one text and a mapping of two as alternatives."""
         text = FreeText.schema(self)
-        parts = dict.fromkeys(self.PARTS, text)
+        parts = {
+            name: text | {"description": f"Why the signal has this {what}."}
+            for name, what in self.PARTS.items()
+        }
         mapping = {"type": "object", "properties": parts, "additionalProperties": False}
         return {"anyOf": [mapping, text]}
 
