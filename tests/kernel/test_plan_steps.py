@@ -2,48 +2,67 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.events.policy_document import AtMostPart, PlanStepsPart, TeamSharePart
 from ledger.events.values import DAY, PPM, SECOND
-from ledger.kernel.excess import PlanInputs, need_of, plan
+from ledger.kernel.excess import PeriodCell, PlanInputs, PlanModel, need_of, plan
 from ledger.kernel.plan_steps import (
     STEP_OUTCOMES,
+    STEPS,
     BudgetLeft,
     StepFacts,
     StepInputs,
     SteppedPlan,
     stepped,
 )
-from tests.kernel.test_excess import fleets
+from tests.kernel.test_excess import POLICY, fleets
 
 NOW = 20_000 * DAY
 TEAMS = ("risk", "fraud")
 BUDGETS = ("gold", "main")
-amounts = st.integers(0, 2 * 10**7)
+amounts = st.integers(0, 3 * 10**6)
 spans = st.integers(1, 100 * 86_400)
 
 
 @st.composite
 def terms(draw: st.DrawFn) -> PlanStepsPart:
-    shares = draw(st.lists(st.sampled_from(TEAMS), unique=True))
+    chosen = draw(st.sets(st.sampled_from(STEPS), max_size=3))
+    at_most = st.builds(AtMostPart, jobs=st.integers(1, 3), per_seconds=spans)
+    shares = draw(st.lists(st.sampled_from(TEAMS), unique=True, min_size=1))
+    parts = [TeamSharePart(team=one, share_ppm=draw(st.integers(0, PPM))) for one in shares]
     return PlanStepsPart(
-        cool_down_seconds=draw(st.none() | spans),
-        at_most=draw(st.none() | st.builds(AtMostPart, jobs=st.integers(1, 3), per_seconds=spans)),
-        concurrency=draw(st.none() | st.integers(1, 4)),
-        team_shares=[
-            TeamSharePart(team=one, share_ppm=draw(st.integers(0, PPM))) for one in shares
-        ],
-        tier_reserve_ppm=draw(st.none() | st.integers(0, PPM)),
-        budgets=draw(st.booleans()),
-        guaranteed_after_seconds=draw(st.none() | spans),
+        cool_down_seconds=draw(spans) if "cool_down" in chosen else None,
+        at_most=draw(at_most) if "at_most" in chosen else None,
+        concurrency=draw(st.integers(1, 8)) if "concurrency" in chosen else None,
+        team_shares=parts if "team_shares" in chosen else [],
+        tier_reserve_ppm=draw(st.integers(0, PPM)) if "tier_reserve" in chosen else None,
+        budgets="budgets" in chosen,
+        guaranteed_after_seconds=draw(spans) if "guaranteed_after" in chosen else None,
+    )
+
+
+@st.composite
+def wanting_fleets(draw: st.DrawFn) -> PlanInputs:
+    """Draw a fleet in which every model is wanted, with costs that are alike."""
+    names = [f"m{number}" for number in range(draw(st.integers(1, 6)))]
+    cells = {name: PeriodCell(1_000, 2 * 10**9, 10**9) for name in names}
+    costs = st.integers(1, 10**6)
+    return PlanInputs(
+        policy=replace(POLICY, min_models=10, reserve=draw(st.booleans())),
+        now_period=100,
+        purse_micros=draw(st.integers(0, 6 * 10**6)),
+        purse_cap_micros=6 * 10**6,
+        price=1,
+        models=tuple(PlanModel(one, 80, 10**9, 10**9, draw(costs)) for one in names),
+        periods={100: cells},
     )
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[PlanInputs, StepInputs]:
-    inputs = draw(fleets())
+    inputs = draw(wanting_fleets() | wanting_fleets() | fleets())
     part = draw(terms())
     facts = st.builds(
         StepFacts,
@@ -80,6 +99,7 @@ def needs(case: tuple[PlanInputs, StepInputs], made: SteppedPlan) -> dict[str, i
     }
 
 
+@settings(max_examples=400)
 @given(cases())
 def test_a_plan_never_admits_more_than_its_purse_and_the_budgets_have_left(
     case: tuple[PlanInputs, StepInputs],
@@ -97,6 +117,7 @@ def test_a_plan_never_admits_more_than_its_purse_and_the_budgets_have_left(
         assert below <= max(0, budget.free_micros - budget.kept_micros)
 
 
+@settings(max_examples=400)
 @given(cases())
 def test_every_bound_of_the_policy_holds_for_what_is_admitted(
     case: tuple[PlanInputs, StepInputs],
@@ -122,6 +143,7 @@ def test_every_bound_of_the_policy_holds_for_what_is_admitted(
         assert below <= inputs.purse_micros - kept
 
 
+@settings(max_examples=400)
 @given(cases())
 def test_the_changes_of_the_steps_lead_from_the_planner_s_outcomes_to_those_of_the_plan(
     case: tuple[PlanInputs, StepInputs],
@@ -136,6 +158,7 @@ def test_the_changes_of_the_steps_lead_from_the_planner_s_outcomes_to_those_of_t
     assert outcomes == made.outcomes
 
 
+@settings(max_examples=400)
 @given(cases())
 def test_without_steps_a_plan_is_its_planner_s(case: tuple[PlanInputs, StepInputs]) -> None:
     inputs, by = case
@@ -154,6 +177,7 @@ def test_without_steps_a_plan_is_its_planner_s(case: tuple[PlanInputs, StepInput
         assert not STEP_OUTCOMES & set(made.outcomes.values())
 
 
+@settings(max_examples=400)
 @given(cases())
 def test_a_guaranteed_turn_is_of_a_model_that_waited_and_lost(
     case: tuple[PlanInputs, StepInputs],
