@@ -96,6 +96,13 @@ def unsound_approvals(
         yield from _unsound("jobs.approvals", jobs.approvals, able.jobs, none_out)
 
 
+def unsound_job_approvals(
+    where: str, approvals: Sequence[ApprovalPart], able: AbleToApprove
+) -> Iterator[PolicyFinding]:
+    """Yield approvals of a job, at a path, that the persons of the ledger cannot give."""
+    return _unsound(where, approvals, able.jobs, [frozenset()])
+
+
 def _unsound(
     where: str,
     approvals: Sequence[ApprovalPart],
@@ -122,6 +129,9 @@ def _unsound(
             message = f"{counted(needed, 'approval')} in all, but {few}, and each approves once"
             if len(held) >= one.count and len(persons) >= needed:
                 message += ", the author of the next version not at all"
-            remedy = "Ask for fewer, or grant the role to more persons; the author is none of them."
+            remedy = (
+                "Ask for fewer, or for a role with the right to approve, or grant it to more "
+                "persons; the author is none of them."
+            )
             yield PolicyFinding(f"{path}.count", "APPROVERS_TOO_FEW", message, remedy)
         excluded = left or excluded

@@ -223,6 +223,20 @@ OF_GATES: Final = (
         "[]",
     ),
     BadRecipe(
+        "a role without the right to approve",
+        "APPROVERS_TOO_FEW",
+        "role: model-owner",
+        "role: auditor",
+        "role: auditor",
+    ),
+    BadRecipe(
+        "more approvals than persons",
+        "APPROVERS_TOO_FEW",
+        "role: model-owner",
+        "role: model-owner\n        count: 3",
+        "3",
+    ),
+    BadRecipe(
         "an unknown role", "ROLE_UNKNOWN", "role: model-owner", "role: model-ower", "model-ower"
     ),
 )

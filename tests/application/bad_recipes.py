@@ -8,7 +8,11 @@ from typing import Final, NamedTuple
 
 from tools.golden_recipes import RECIPE
 
-ROLES: Final = ("auditor", "model-owner")
+ROLES: Final[dict[str, frozenset[str]]] = {
+    "auditor": frozenset(),
+    "model-owner": frozenset({"staff-1", "staff-2"}),
+}
+"""The persons who can approve jobs in each role."""
 DIGEST: Final = "ab" * 32
 CONDITION: Final = 'metrics["missing"] <= 20000 && samples["rows"] >= 500'
 

@@ -9,16 +9,18 @@ import pytest
 from ledger.application.recipes.lint import RecipeLint, lint_recipe
 from ledger.application.recipes.problems import RECIPE_MEANING
 from ledger.events.recipe_document import HoldoutPart
+from ledger.governance.requirements import AbleToApprove
 from tests.application.bad_gates import OF_GATES
 from tests.application.bad_recipes import DIGEST, OF_VALUES, ROLES, BadRecipe
 from tools.golden_recipes import RECIPE
 
+ABLE = AbleToApprove({}, ROLES)
 SPRING = HoldoutPart(name="spring", max_uses=20)
 BAD_RECIPES = (*OF_VALUES, *OF_GATES)
 
 
 def found(text: str) -> RecipeLint:
-    return lint_recipe(text, lambda: ROLES, lambda: [("version 1 of weekly", SPRING)])
+    return lint_recipe(text, lambda: ABLE, lambda: [("version 1 of weekly", SPRING)])
 
 
 @pytest.mark.parametrize("bad", BAD_RECIPES, ids=lambda bad: bad.name)

@@ -15,6 +15,7 @@ from ledger.application.recipes.shelf import ChosenRecipe
 from ledger.application.recipes.text import parse_recipe, recipe_digest, recipe_text
 from ledger.errors import LedgerError, Reason
 from ledger.events.recipes import BenchmarkRegistered
+from tests.support.staffed import AUTHOR, KIM, PAT, Governed
 from tests.support.world import ANA, ORIGIN, World, request
 from tools.golden_recipes import RECIPE
 
@@ -118,6 +119,26 @@ def test_an_author_a_service_and_a_reader_of_another_digest_approve_nothing(worl
             says,
             lambda caller=caller, chosen=chosen: recipes.approve(caller, chosen, ""),  # type: ignore[misc]
         )
+
+
+def test_a_version_whose_approvals_no_person_could_give_is_warned_of_and_not_approved(
+    tmp_path: Path,
+) -> None:
+    world = Governed(tmp_path / "governed.db").staff()
+    world.grant(KIM.actor, "auditor")  # which lacks the right to approve jobs
+    text = RECIPE.replace("role: model-owner", "role: auditor")
+    recipes = world.ledger.recipes
+    drafted = recipes.draft(AUTHOR, "weekly", text, "needed")
+    assert [one.code for one in drafted.lint.problems] == ["APPROVERS_TOO_FEW"]
+    says = "0 persons can approve as auditor"
+    refused(world, Reason.RECIPE_REFUSED, says, lambda: recipes.approve(PAT, FIRST, ""))
+    recipes.draft(AUTHOR, "weekly", RECIPE, "needed")
+    second = ChosenRecipe("weekly", 2)
+    refused(world, Reason.RECIPE_REFUSED, "model-owner", lambda: recipes.approve(PAT, second, ""))
+    world.grant(KIM.actor, "model-owner")
+    recipes.approve(PAT, second, "")
+    assert recipes.approved("weekly")[0].version == 2
+    world.close()
 
 
 def test_what_was_decided_about_a_version_is_decided_once(world: World) -> None:

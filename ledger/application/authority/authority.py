@@ -26,6 +26,7 @@ from ledger.events.authority import (
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import DESCRIBING
 from ledger.events.values import DAY, format_time, parse_time
+from ledger.governance.requirements import AbleToApprove, able_to_approve
 from ledger.limits import ActorLimits
 from ledger.storage.records import Guard, LedgerInfo
 from ledger.storage.store import Store
@@ -190,17 +191,11 @@ class Authority:
         """Return where an actor may do something now; empty where it may not."""
         return self._state.scopes(actor, action, self._clock.now_micros())
 
-    def persons_by_role(self) -> dict[str, frozenset[str]] | None:
-        """Return the persons who hold each role now; None without an administrator."""
+    def approvers(self) -> AbleToApprove | None:
+        """Return the persons who can approve in each role now; None where callers are believed."""
         self.refresh()
-        state, now = self.state, self._clock.now_micros()
-        if not state.began_at:
-            return None
-        found: dict[str, set[str]] = {role: set() for role in state.roles}
-        for grant in state.grants.values():
-            if grant.is_in_force(now) and grant.actor in state.persons:
-                found[grant.role].add(state.persons[grant.actor])
-        return {role: frozenset(persons) for role, persons in found.items()}
+        state = self._state
+        return able_to_approve(state, self._clock.now_micros()) if state.began_at else None
 
     def limits_of(self, actor: str) -> ActorLimits | None:
         """Return the limits that were set for an actor; None where none were."""

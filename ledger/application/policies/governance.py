@@ -56,7 +56,6 @@ from ledger.governance.lifecycle import (
 from ledger.governance.requirements import (
     AbleToApprove,
     Requirement,
-    able_to_approve,
     extent_of,
     keeps_activations,
     possible_authors,
@@ -120,9 +119,7 @@ class PolicyGovernance:
 
     def approvers(self) -> AbleToApprove | None:
         """Return the persons who can approve in each role now; None where callers are believed."""
-        self._authority.refresh()
-        state = self._authority.state
-        return able_to_approve(state, self._clock.now_micros()) if state.began_at else None
+        return self._authority.approvers()
 
     def authors(self) -> frozenset[str]:
         """Return the persons who may draft a policy now."""

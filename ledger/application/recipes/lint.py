@@ -4,7 +4,7 @@ Errors are what `text` refuses; a recipe with one cannot be drafted. Warnings ar
 judge and never stop a draft. `ledger/docs/recipes.md` has the codes of both.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ledger.application.documents.problems import Problem
@@ -19,12 +19,15 @@ from ledger.application.recipes.text import (
 from ledger.events.notation import counted
 from ledger.events.recipe_document import GatePart, HoldoutPart, RecipeDocument
 from ledger.events.recipes import RecipeDrafted
+from ledger.governance.requirements import AbleToApprove
 from ledger.jobs.confidence import ERROR_SUFFIX
 from ledger.rules.gates import compile_criterion, declared_by, reads_of
+from ledger.rules.policy_findings import PolicyFinding
+from ledger.rules.policy_grounds import unsound_job_approvals
 from ledger.rules.recipe_soundness import JUDGED
 
-Roles = Callable[[], Collection[str] | None]
-"""The roles of the ledger; None where callers are believed, so that nothing is known."""
+Approvers = Callable[[], AbleToApprove | None]
+"""The persons who can approve in each role now; None where callers are believed."""
 Holdouts = Callable[[], Iterable[tuple[str, HoldoutPart]]]
 """The data kept apart by approved recipes, each with the name of its recipe's version."""
 
@@ -53,7 +56,7 @@ class RecipeLint:
 
 
 def lint_recipe(
-    text: str, roles: Roles = lambda: None, holdouts: Holdouts = lambda: ()
+    text: str, approvers: Approvers = lambda: None, holdouts: Holdouts = lambda: ()
 ) -> RecipeLint:
     """Return everything that is wrong or doubtful about a recipe's text, in order of place."""
     reading = read_recipe(text)
@@ -63,7 +66,7 @@ def lint_recipe(
         for index, gate in enumerate(document.gates):
             _lint_gate(reading, gate, f"gates[{index}]")
         _lint_deployment(reading, document)
-        _lint_roles(reading, document, roles)
+        _lint_approvals(reading, document, approvers)
         _lint_holdouts(reading, document, holdouts)
     problems = tuple(sorted(reading.problems, key=lambda each: each.order))
     digest = None if document is None else recipe_digest(document)
@@ -156,18 +159,20 @@ def _lint_deployment(reading: RecipeReading, document: RecipeDocument) -> None:
         _warn(reading, "outputs", "OUTPUTS_MISSING", message, remedy)
 
 
-def _lint_roles(reading: RecipeReading, document: RecipeDocument, roles: Roles) -> None:
-    asked = [
-        (f"gates[{at}].approvals[{index}].role", one.role)
-        for at, gate in enumerate(document.gates)
-        for index, one in enumerate(gate.approvals)
-    ]
-    known = roles() if asked else None
-    for path, role in asked:
-        if known is not None and role not in known:
-            message = f"there is no role {role!r}"
-            remedy = f"{did_you_mean(role, known)}Known: {', '.join(sorted(known))}."
-            _warn(reading, path, "ROLE_UNKNOWN", message, remedy)
+def approval_findings(document: RecipeDocument, able: AbleToApprove) -> Iterator[PolicyFinding]:
+    """Yield the approvals of gates that the persons of the ledger cannot give."""
+    for at, gate in enumerate(document.gates):
+        yield from unsound_job_approvals(f"gates[{at}].approvals", gate.approvals, able)
+
+
+def _lint_approvals(reading: RecipeReading, document: RecipeDocument, approvers: Approvers) -> None:
+    if not any(gate.approvals for gate in document.gates):
+        return
+    able = approvers()
+    for one in approval_findings(document, able) if able is not None else ():
+        near = "" if one.near is None else did_you_mean(*one.near)
+        code: RecipeAdvice = "ROLE_UNKNOWN" if one.code == "ROLE_UNKNOWN" else "APPROVERS_TOO_FEW"
+        _warn(reading, one.path, code, one.message, f"{near}{one.remedy}")
 
 
 def _lint_holdouts(reading: RecipeReading, document: RecipeDocument, holdouts: Holdouts) -> None:

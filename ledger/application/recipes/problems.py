@@ -6,6 +6,7 @@ from ledger.application.documents.problems import SHARED_MEANING, SharedCode
 from ledger.rules.recipe_soundness import SoundnessCode
 
 RecipeAdvice = Literal[
+    "APPROVERS_TOO_FEW",
     "CRITERION_TWICE",
     "DEPLOYMENT_UNOBSERVED",
     "DEPLOYMENT_UNVERIFIED",
@@ -35,6 +36,7 @@ RECIPE_MEANING: Final[dict[str, str]] = {
     "GATE_ORDER": "a gate twice, or before one that it comes after",
     "HEARTBEAT_BEYOND_LEASE": "a lease that is over before the next heartbeat",
     # Advice.
+    "APPROVERS_TOO_FEW": "fewer persons can approve jobs in the roles than must",
     "CRITERION_TWICE": "two criteria of a gate have the same condition",
     "DEPLOYMENT_UNOBSERVED": "a version goes into service and is not observed there",
     "DEPLOYMENT_UNVERIFIED": "a version goes into service without a test on data kept apart",

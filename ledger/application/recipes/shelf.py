@@ -12,7 +12,7 @@ from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.authority.authority import Authority, unchanged
 from ledger.application.commands import Caller, fields_named, none_after
 from ledger.application.names import did_you_mean, nearest
-from ledger.application.recipes.lint import RecipeLint, lint_recipe
+from ledger.application.recipes.lint import RecipeLint, approval_findings, lint_recipe
 from ledger.errors import LedgerError, Reason
 from ledger.events.recipe_document import HoldoutPart, RecipeDocument
 from ledger.events.recipes import (
@@ -119,7 +119,7 @@ class Recipes:
 
     def lint(self, text: str) -> RecipeLint:
         """Return everything that is wrong or doubtful about a recipe's text."""
-        return lint_recipe(text, self._authority.persons_by_role, self._holdouts)
+        return lint_recipe(text, self._authority.approvers, self._holdouts)
 
     def _holdouts(self) -> Iterator[tuple[str, HoldoutPart]]:
         """Yield the data kept apart by each approved version, with the version's name."""
@@ -159,9 +159,13 @@ class Recipes:
         return WrittenRecipe(written, drafted.version, linted)
 
     def approve(self, caller: Caller, chosen: ChosenRecipe, comment: str) -> AppendResult:
-        """Record that a person approved a version; RECIPE_REFUSED says why it may not be."""
+        """Record that a person approved a version; RECIPE_REFUSED says why it may not be.
+
+        Also where its gates ask for approvals that no persons could give.
+        """
 
         def make(shelf: RecipeShelf) -> RecipeData:
+            self._check_reachable(shelf, chosen)
             return RecipeApproved(
                 recipe=chosen.recipe,
                 version=chosen.number,
@@ -171,6 +175,21 @@ class Recipes:
             )
 
         return self._record(caller, RecipeApproved.METHOD, make)
+
+    def _check_reachable(self, shelf: RecipeShelf, chosen: ChosenRecipe) -> None:
+        able = self._authority.approvers()
+        if able is None or (chosen.recipe, chosen.number) not in shelf.versions:
+            return
+        document = self._recorded(shelf, chosen.recipe, chosen.number).drafted.document
+        for one in approval_findings(document, able):
+            raise LedgerError(
+                Reason.RECIPE_REFUSED,
+                f"No job of this version could pass its gates: {one.path}: {one.message}. Nothing "
+                "was written.",
+                remedy=f"Draft another version, or have an administrator change roles and grants "
+                f"(`authority`). {one.remedy}",
+                metadata={"recipe": chosen.recipe, "version": str(chosen.number)},
+            )
 
     def reject(self, caller: Caller, chosen: ChosenRecipe, reason: str) -> AppendResult:
         """Record that a version was rejected; RECIPE_REFUSED says why it may not be."""
