@@ -10,7 +10,6 @@ from ledger.cli import output, values
 from ledger.cli.session import session
 from ledger.events import notation
 from ledger.operations.failures import MisuseError
-from ledger.operations.plans import made_plan
 
 if TYPE_CHECKING:
     from ledger.client.enums import PlanOutcome
@@ -43,6 +42,8 @@ def make(
     """Rank the fleet under a budget and record the whole backlog."""
     if bool(budget) == bool(second_to):
         raise MisuseError("Name --budget AMOUNT, or --second-to PLAN for what its tests left.")
+    from ledger.operations.plans import made_plan
+
     chosen = session()
     held = values.money(budget or "0", "--budget")
     cap = values.money(budget_cap, "--budget-cap") if budget_cap else None

@@ -144,6 +144,22 @@ def test_every_bound_of_the_policy_holds_for_what_is_admitted(
 
 
 @settings(max_examples=400)
+@given(wanting_fleets(), st.integers(1, 10))
+def test_the_models_of_a_team_have_its_share_together(inputs: PlanInputs, tenths: int) -> None:
+    share_ppm = tenths * PPM // 10
+    terms = PlanStepsPart(
+        cool_down_seconds=None, at_most=None, concurrency=None,
+        team_shares=[TeamSharePart(team=TEAMS[0], share_ppm=share_ppm)],
+        tier_reserve_ppm=None, budgets=False, guaranteed_after_seconds=None,
+    )  # fmt: skip
+    facts = StepFacts(TEAMS[0], is_top_tier=False, budget=None, recent_jobs=None,
+                      idle_since=None, losing_since=None)  # fmt: skip
+    by = StepInputs(terms, NOW, 0, {model.id: facts for model in inputs.models}, {})
+    taken = needs((inputs, by), after((inputs, by)))
+    assert sum(taken.values()) <= inputs.purse_micros * share_ppm // PPM
+
+
+@settings(max_examples=400)
 @given(cases())
 def test_the_changes_of_the_steps_lead_from_the_planner_s_outcomes_to_those_of_the_plan(
     case: tuple[PlanInputs, StepInputs],

@@ -136,7 +136,7 @@ def test_a_pattern_names_every_event_type_that_it_fits() -> None:
 
     assert chosen("*") == set(BY_TYPE)
     assert chosen("decision.*") == {name for name in BY_TYPE if name.startswith("decision.")}
-    plans = {"plan.made.v1", "plan.made.v2"}
+    plans = {"plan.made.v1", "plan.made.v2", "plan.scheduled.v1"}
     assert chosen("model.retired.v1", "plan.*") == {"model.retired.v1", *plans}
     with pytest.raises(LedgerError, match=r"decisions\.\* names no event type"):
         chosen("decisions.*")
