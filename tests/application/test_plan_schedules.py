@@ -7,13 +7,16 @@ it replays and is audited.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.application.planning.schedules import PlanTimes
 from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.values import DAY
+from ledger.storage.events import Events
 from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
@@ -61,6 +64,26 @@ def test_a_plan_is_made_once_in_each_turn_from_its_boundary_on(world: World) -> 
     made, event = world.ledger.plans.get(later[0])
     assert (event.body.actor, event.body.causation_position) == ("system/governor", at)
     assert (made.policy, made.purse_micros, made.purse_cap_micros) == ("main", "2000000", "3000000")
+
+
+def test_the_governor_reads_no_plan_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule(world)
+    govern(world, FIRST)
+    govern(world, FIRST + WEEK)
+    read: list[str] = []
+    ask = Events.of_types
+
+    def of_types(self: Events, *args: Any, **named: Any) -> list[RecordedEvent]:  # noqa: ANN401
+        found = ask(self, *args, **named)
+        read.extend(event.type for event in found)
+        return found
+
+    monkeypatch.setattr(Events, "of_types", of_types)
+    for _ in range(2):
+        world.ledger.scheduled_plans.run_due()
+    assert len(read) == 1  # the newest plan, which was made behind the head of that look
+    world.ledger.scheduled_plans.run_due()
+    assert len(read) == 1
 
 
 def test_another_schedule_takes_its_place_and_one_that_is_ended_makes_none(world: World) -> None:

@@ -11,6 +11,7 @@ from ledger.application.planning.commands import PlanCommands
 from ledger.errors import Reason, invalid_field
 from ledger.events.cases import GOVERNOR
 from ledger.events.plans import PlanScheduled
+from ledger.events.proving import BodyErased
 from ledger.events.registry import known_data
 from ledger.events.values import format_time
 from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedule, PlanSchedules
@@ -48,6 +49,8 @@ class ScheduledPlans:
         self._histories = histories
         self._plans = plans
         self._appender = Appender(store, info.origin)
+        # Of the governor alone: it looks every few seconds, and a plan has a row for each model.
+        self._followed, self._followed_to = PlanSchedules(), 0
 
     def set(
         self,
@@ -90,26 +93,35 @@ class ScheduledPlans:
     def running(self, as_of: int) -> PlanSchedules:
         """Return the schedules that run at a position, each with the turn of its newest plan."""
         schedules = PlanSchedules()
-        scheduled = self._store.events.of_types(
-            self._info.origin, (PlanScheduled.TYPE,), at_or_before=as_of
-        )
-        if not scheduled:
-            return schedules
-        for event in self._store.events.of_types(
-            self._info.origin, SCHEDULE_TYPES, after=scheduled[0].position - 1, at_or_before=as_of
-        ):
+        self._follow(schedules, 0, as_of)
+        return schedules
+
+    def _follow(self, schedules: PlanSchedules, after: int, as_of: int) -> None:
+        """Take in what was recorded since: no plans while no schedule runs that they are of."""
+        events, origin = self._store.events, self._info.origin
+        if not schedules.running:
+            begun = events.of_types(origin, (PlanScheduled.TYPE,), after=after, at_or_before=as_of)
+            if not begun:
+                return
+            after = begun[0].position - 1
+        for event in events.of_types(origin, SCHEDULE_TYPES, after=after, at_or_before=as_of):
             is_schedule = event.type == PlanScheduled.TYPE
             data = known_data(event) if is_schedule else None
             schedules.apply(event.position, event.stream, event.type, data)
-        return schedules
 
     def run_due(self) -> GovernorTurn:
         """Make each plan that is due, of a policy that is in force and plans."""
         head = self._store.events.head(self._info.origin)
         now = ledger_time(self._info, self._store, head)
+        if self._store.events.of_types(
+            self._info.origin, (BodyErased.TYPE,), after=self._followed_to, limit=1
+        ):  # it may be of a schedule
+            self._followed, self._followed_to = PlanSchedules(), 0
+        self._follow(self._followed, self._followed_to, head.position)
+        self._followed_to = head.position
         due = [
             one
-            for one in self.running(head.position).running.values()
+            for one in self._followed.running.values()
             if one.due_at <= now and self._plans_by(one.policy, head.position)
         ]
         return record_each(due, self._make, _SOONER)
