@@ -23,7 +23,7 @@ def observed_again(fold: LedgerState, job: Job, position: int) -> list[dict[str,
     )
     by_signal: dict[str, list[IndexedObservation]] = {name: [] for name in gate["signals"]}
     for one in sorted(uncorrected(seen)):
-        if one.signal in by_signal and one.source != version.executor:
+        if one.signal in by_signal and one.source not in job.executors:
             by_signal[one.signal].append(one)
     return [
         {"signal": name} | _counted(some, version.model_version, version.replaces or "")

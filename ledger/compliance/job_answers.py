@@ -262,7 +262,8 @@ def approvals(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     answer.say(
         f"On record: {counted(len(rows), 'approval')} of jobs, {others} by another account than "
         "that which proposed the job; the service and the auditor refuse one natural person twice.",
-        "An approval lies behind the verdicts that it rests on: their bytes are under its hash.",
+        "Each names the newest evidence that its giver saw, the bytes of which are under its hash; "
+        "where newer evidence was there, the service and the auditor refuse it.",
     )
     answer.tables.append(table)
     say_approvals(source, answer)

@@ -337,7 +337,8 @@ def job_approvals_table(source: FactSource, scope: FactFilter) -> Table:
             ("role", "text", "in which role"),
             ("proposed_by", "text", "who proposed it"),
             ("is_other", "boolean", "whether that is another account"),
-            ("verdict", "integer", "the newest verdict before it: what could be seen ended here"),
+            ("seen_position", "integer", "the newest evidence that it was given for"),
+            ("verdict", "integer", "the newest verdict before it"),
             ("recipe_digest", "text", "the document that the job was made by"),
             ("note", "prose", "the remark beside it"),
         ),
@@ -361,7 +362,7 @@ def job_approvals_table(source: FactSource, scope: FactFilter) -> Table:
             ("Job", ("job", "model", "stage")),
             ("By", ("actor", "role")),
             ("Proposed by", ("proposed_by", "is_other")),
-            ("Seen", ("verdict", "recipe_digest")),
+            ("Seen", ("seen_position", "verdict", "recipe_digest")),
             ("Note", ("note",)),
         ),
     )

@@ -253,7 +253,7 @@ class ObservedSignalPart(Part):
     """The observations of one signal in a version's window, as the ledger holds them.
 
     Means are by sample size, in millionths of the signal's unit, rounded down. Observations
-    by the executor that deployed the version do not count, nor corrected ones.
+    by an executor that ever leased the job do not count, nor corrected ones.
     """
 
     signal: Segment

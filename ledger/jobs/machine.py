@@ -75,8 +75,6 @@ class JobVersion:
     model_version: str
     replaces: str | None
     observed_until: int | None
-    executor: str
-    """Its deployer, whose own observations of it do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +94,8 @@ class Job:
     lease: Lease | None = None
     token: int = 0
     """The newest that was given; each lease has the next one."""
+    executors: frozenset[str] = frozenset()
+    """All that ever leased it: their own observations of its version do not count."""
     lost: int = 0
     """How many leases expired or were given up."""
     passed: int = 0
@@ -279,7 +279,8 @@ def _goes_back(job: Job, why: str) -> Job:
 
 def _leased(job: Job, _: int, actor: str, data: Data) -> Job:
     lease = Lease(actor, data["token"], parse_time(data["expires_at"]))
-    return replace(job, state="leased", lease=lease, token=data["token"])
+    executors = job.executors | {actor}
+    return replace(job, state="leased", lease=lease, token=data["token"], executors=executors)
 
 
 def _extended(job: Job, _: int, __: str, data: Data) -> Job:
@@ -333,13 +334,12 @@ def _judged(job: Job, position: int, _: str, data: Data) -> Job:
     return replace(on, state="deploying") if gate == "deployment" else _goes_on(on)
 
 
-def _deployed(job: Job, _: int, actor: str, data: Data) -> Job:
+def _deployed(job: Job, _: int, __: str, data: Data) -> Job:
     until = data["observed_until"]
     version = JobVersion(
         data["model_version"],
         data["replaces"],
         None if until is None else parse_time(until),
-        actor,
     )
     known = replace(job, deployed=version, lease=None)
     return _goes_on(known) if until is None else replace(known, state="observing")

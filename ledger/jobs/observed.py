@@ -51,7 +51,7 @@ def observed_in(job: Job, seen: Iterable[SeenSignal]) -> list[ObservedSignalPart
     gate, version = job.gate, job.deployed
     assert gate is not None, "a gate is next"
     assert version is not None, "it is deployed"
-    counted = [one for one in seen if one.source != version.executor]
+    counted = [one for one in seen if one.source not in job.executors]
     return [
         _observed(
             signal,

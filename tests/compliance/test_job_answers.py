@@ -180,6 +180,8 @@ def test_approvals_are_told_beside_the_proposer(story: FactList) -> None:
     assert given.said[0].startswith("On record: 1 approval of jobs, 1 by another account")
     [row] = rows(given, "job_approvals")
     assert (row["actor"], row["proposed_by"], row["stage"]) == ("users/bob", "users/ana", "start")
+    [job] = rows(told(story, "gates", model="alpha"), "gates")[:1]
+    assert int(str(row["seen_position"])) < int(str(row["position"])) < int(str(job["report"]))
 
 
 def test_a_return_is_told_with_how_long_it_took(story: FactList) -> None:

@@ -11,12 +11,15 @@ CRITERION = 'observed["loss"] <= 300 && rows["loss"] >= 10'
 BETTER = 'compared["loss"] < replaced["loss"]'
 
 
-def watched(when: str = CRITERION) -> Story:
-    """Return a story whose job is observed by the ledger alone."""
+def watched(when: str = CRITERION, before: str = "") -> Story:
+    """Return a story whose job is observed by the ledger alone; `before` gave it up at first."""
     last = gate("observation", when, window_seconds=WINDOW_SECONDS, signals=["loss"], metrics=[])
     story = Story()
     assert not story.propose(gates=[*GATES[:-1], last])
     assert not story.approve("users/bob")
+    if before:
+        assert not story.lease(before)
+        assert not story.give_up(before, 1)
     assert not story.lease()
     for name in ("data_integrity", "candidate", "holdout"):
         assert not story.report(ONE, name)
@@ -73,6 +76,13 @@ def test_versions_are_compared_on_the_rows_of_both() -> None:
 def test_what_its_own_executor_observed_does_not_count() -> None:
     [found] = observed_in(watched().job(), [seen(7, 100, 10, source=ONE), seen(8, 1, 1)])
     assert (found.observations, found.rows) == (1, "1")
+
+
+def test_what_an_executor_observed_that_gave_the_job_up_does_not_count_either() -> None:
+    story = watched(before=TWO)
+    sources = (ONE, TWO, "services/monitor")
+    found = observed_in(story.job(), [seen(7, 100, 10, source=source) for source in sources])
+    assert [one.observations for one in found] == [1]
 
 
 def test_a_window_ends_before_the_observation_is_over() -> None:
