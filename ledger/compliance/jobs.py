@@ -63,10 +63,18 @@ class RecordedJob:
     returned: Fact | None = None
     """The record that the version before serves again."""
     closed: Fact | None = None
-    data_read: list[ReadData] = field(default_factory=list)
-    """The data that its steps read, so far as that was recorded."""
     environments: list[Fact] = field(default_factory=list)
     """Those that its steps ran in, so far as they were recorded and can be read."""
+
+    @property
+    def data_read(self) -> list[ReadData]:
+        """The data that its steps read, so far as that was recorded."""
+        return [
+            ReadData(fact.position, fact.data["gate"], one["sha256"])
+            for fact in self.environments
+            if fact.data is not None
+            for one in fact.data["environment"]["snapshots"]
+        ]
 
     @property
     def unit(self) -> str:
@@ -141,10 +149,6 @@ class RecordedJobs:
             known.executors.append(fact.actor)
         elif fact.type == JobEnvironmentRecorded.TYPE:
             known.environments.append(fact)
-            known.data_read += [
-                ReadData(fact.position, data["gate"], one["sha256"])
-                for one in data["environment"]["snapshots"]
-            ]
         elif fact.type == JobRolledBack.TYPE:
             known.returned = fact
         elif fact.type == JobClosed.TYPE:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
+from ledger.events.plans import PlanOutcome, StepOutcome
 from ledger.events.values import PPM
 from ledger.kernel.decay import ONE_BITS, decays_by_age
 
@@ -25,28 +26,6 @@ PLANNERS: Final = (PLANNER_1, PLANNER_2)
 _BENEFIT_DIVISOR: Final = 10**15
 
 Gate: TypeAlias = Literal["in_progress", "not_decided"]
-StepOutcome: TypeAlias = Literal[
-    "cooling_down",
-    "at_most",
-    "at_concurrency",
-    "over_team_share",
-    "tier_reserved",
-    "budget_short",
-    "budget_saved",
-]
-"""Why a step around the planner leaves out a model that the planner would take."""
-PlanOutcome: TypeAlias = Literal[
-    "admitted",
-    "resting",
-    "too_dear",
-    "saving",
-    "over_purse",
-    "below_price",
-    "no_evidence",
-    "in_progress",
-    "not_decided",
-    StepOutcome,
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ changed what comes out otherwise than without it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Final, NamedTuple, get_args
 
+from ledger.events.plans import PlanOutcome, StepName, StepOutcome
 from ledger.events.policy_document import AtMostPart, PlanStepsPart, TeamSharePart
 from ledger.events.values import PPM, SECOND
 from ledger.kernel.excess import (
@@ -17,22 +18,11 @@ from ledger.kernel.excess import (
     Limit,
     PlanInputs,
     PlanModel,
-    PlanOutcome,
     PlanResult,
-    StepOutcome,
     need_of,
     walk,
 )
 
-StepName: TypeAlias = Literal[
-    "cool_down",
-    "at_most",
-    "concurrency",
-    "team_shares",
-    "tier_reserve",
-    "budgets",
-    "guaranteed_after",
-]
 STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
 """The steps in their order, each named as the policy names it."""
 STEP_OUTCOMES: Final[frozenset[str]] = frozenset(get_args(StepOutcome))

@@ -5,13 +5,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.events.plans import PlanOutcome
 from ledger.events.values import PPM
 from ledger.kernel.excess import (
     PeriodCell,
     PlanInputs,
     PlanModel,
     PlannerPolicy,
-    PlanOutcome,
     input_problems,
     plan,
 )

@@ -124,8 +124,7 @@ class JobCommands:
                 )
             described.check(known, data, _WORDS[data.TYPE])
             made = self.proposal(described, known, lambda _: [data])
-            stream = model_stream(known.model)
-            same = Guard(stream, frozenset(DESCRIBING), after_position=basis.head.position)
+            same = none_after(basis.head.position, model_stream(known.model), *DESCRIBING)
             return replace(made, guards=[*made.guards, same])
 
         return self.append(caller, JobApproved.METHOD, decide)
@@ -147,15 +146,10 @@ class JobCommands:
 
     def _labels(self, model: str, head: Head) -> Mapping[str, str]:
         """Return the labels of a model at the head; none where they are not known."""
-        newest = self._store.events.of_types(
-            self._info.origin,
-            DESCRIBING,
-            stream=model_stream(model),
-            at_or_before=head.position,
-            limit=1,
-            descending=True,
+        newest = self._store.events.latest(
+            self._info.origin, model_stream(model), DESCRIBING, at_or_before=head.position
         )
-        data = known_data(newest[0]) if newest else None
+        data = None if newest is None else known_data(newest)
         labels: Mapping[str, str] = {} if data is None else data["labels"]
         return labels
 

@@ -95,7 +95,7 @@ class Judged:
         found.append(unchanged(self.authority))
         if scope is not None and scope.model is not None:
             stream = model_stream(scope.model)
-            found.append(Guard(stream, frozenset(DESCRIBING), after_position=at))
+            found.append(none_after(at, stream, *DESCRIBING))
         return found
 
     def guards_of(self, made: PolicyActivated | PolicyStep) -> list[Guard]:

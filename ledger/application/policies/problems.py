@@ -3,6 +3,7 @@
 from typing import Final, Literal, get_args
 
 from ledger.application.documents.problems import SHARED_MEANING, SharedCode
+from ledger.rules.policy_findings import Advised, RefusedSince2
 
 WholeCode = Literal[
     "CRITERION_CONSTANT",
@@ -21,41 +22,21 @@ WholeCode = Literal[
     "WINDOW_TOO_LONG",
 ]
 """The reasons for which sound values can be refused together."""
-AdviceCode = Literal[
-    "APPROVERS_TOO_FEW",
-    "BREACH_ZERO",
-    "CONDITION_FAILS",
-    "COOL_DOWN_BEYOND_WINDOW",
-    "DECIMALS_ROUNDED",
-    "HALF_LIFE_TOO_LONG",
-    "HOLD_ALWAYS_TRUE",
-    "HOLD_NARROWER",
-    "HOLD_NEVER_TRUE",
-    "INTERVAL_BEYOND_WINDOW",
-    "LIMIT_IS_PPM",
-    "LOSS_NOT_SCORED",
-    "MEANING_CHANGED",
-    "MIN_BUCKETS_BEYOND_WINDOW",
-    "PLAN_ADMITS_NOTHING",
-    "PRIORITY_NEVER_MOVES",
-    "RATIONALE_MISSING",
-    "RETRAINS_ALWAYS",
-    "ROLE_UNKNOWN",
-    "RULE_NEVER_TRUE",
-    "RULE_TWICE",
-    "RULE_UNREACHABLE",
-    "RULES_MISSING",
-    "SIGNAL_UNKNOWN",
-    "SILENCE_BELOW_INTERVAL",
-    "SOURCES_NOT_FOUND",
-    "SOURCES_TOO_FEW",
-    "SOURCE_ALONE_SUSTAINS",
-    "SOURCE_CAP_IDLE",
-    "SPAN_TOO_LONG",
-    "SUSTAIN_ZERO",
-    "TIER_UNDECLARED",
-    "TIER_UNUSED",
-]
+AdviceCode = (
+    RefusedSince2
+    | Advised
+    | Literal[
+        "DECIMALS_ROUNDED",
+        "HALF_LIFE_TOO_LONG",
+        "LIMIT_IS_PPM",
+        "LOSS_NOT_SCORED",
+        "MEANING_CHANGED",
+        "PLAN_ADMITS_NOTHING",
+        "RULES_MISSING",
+        "SOURCES_NOT_FOUND",
+        "TIER_UNUSED",
+    ]
+)
 """Findings that are for a person to judge, unless `--strict` refuses them."""
 Code = SharedCode | WholeCode | AdviceCode
 
