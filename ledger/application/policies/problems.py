@@ -22,21 +22,19 @@ WholeCode = Literal[
     "WINDOW_TOO_LONG",
 ]
 """The reasons for which sound values can be refused together."""
-AdviceCode = (
-    RefusedSince2
-    | Advised
-    | Literal[
-        "DECIMALS_ROUNDED",
-        "HALF_LIFE_TOO_LONG",
-        "LIMIT_IS_PPM",
-        "LOSS_NOT_SCORED",
-        "MEANING_CHANGED",
-        "PLAN_ADMITS_NOTHING",
-        "RULES_MISSING",
-        "SOURCES_NOT_FOUND",
-        "TIER_UNUSED",
-    ]
-)
+AdviceCode = Literal[
+    RefusedSince2,
+    Advised,
+    "DECIMALS_ROUNDED",
+    "HALF_LIFE_TOO_LONG",
+    "LIMIT_IS_PPM",
+    "LOSS_NOT_SCORED",
+    "MEANING_CHANGED",
+    "PLAN_ADMITS_NOTHING",
+    "RULES_MISSING",
+    "SOURCES_NOT_FOUND",
+    "TIER_UNUSED",
+]
 """Findings that are for a person to judge, unless `--strict` refuses them."""
 Code = SharedCode | WholeCode | AdviceCode
 
