@@ -147,12 +147,15 @@ class Job:
 
     @property
     def returns_to(self) -> tuple[str, ...]:
-        """The versions that may serve in the place of its own, the first choice first."""
+        """The versions that may serve in the place of its own, the first choice first.
+
+        The one that served before it alone; where none did, those that it may fall back to.
+        """
         if self.deployed is None:
             return ()
         before = self.deployed.replaces
-        wanted = [*([] if before is None else [before]), *self.proposed["fall_back"]]
-        return tuple(one for one in dict.fromkeys(wanted) if one != self.deployed.model_version)
+        wanted = self.proposed["fall_back"] if before is None else [before]
+        return tuple(one for one in wanted if one != self.deployed.model_version)
 
     def gate_of(self, name: str) -> Data | None:
         """Return a gate of the job by name."""

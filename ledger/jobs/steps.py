@@ -151,6 +151,13 @@ def _seen_fault(job: Job, data: Data) -> str:
     )
 
 
+def _cancelling_fault(_: Jobs, job: Job, __: Data, ___: JobMoment) -> str:
+    """Return why a job cannot be cancelled: what it has deployed is taken back in any case."""
+    if not job.is_rolling_back or job.deployed is None:
+        return ""
+    return f"{job.deployed.model_version} is being taken back, and a cancel would leave it there"
+
+
 # ---- leases --------------------------------------------------------------------------------------
 
 
@@ -325,7 +332,10 @@ _LEASED: Final = frozenset({"leased"})
 _STEPS: Final[Mapping[str, tuple[frozenset[str], _Judge]]] = {
     JobApproved.TYPE: (_FOR_PEOPLE, _approval_fault),
     JobDenied.TYPE: (_FOR_PEOPLE, _stage_fault),
-    JobCancelled.TYPE: (_FOR_PEOPLE | _FOR_EXECUTORS | _LEASED | {"observing"}, lambda *_: ""),
+    JobCancelled.TYPE: (
+        _FOR_PEOPLE | _FOR_EXECUTORS | _LEASED | {"observing"},
+        _cancelling_fault,
+    ),
     JobLeased.TYPE: (_FOR_EXECUTORS, _lease_fault),
     JobLeaseExtended.TYPE: (_LEASED, _extension_fault),
     JobLeaseExpired.TYPE: (_LEASED, _expiry_fault),

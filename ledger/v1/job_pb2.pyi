@@ -461,7 +461,7 @@ class Job(message.Message):
     @builtins.property
     def returns_to(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Output only. The versions that may serve in the place of the one that it deployed, the first choice
-        first: the one that it replaced, those known to be good, then benchmarks; empty before.
+        first: the one that it replaced; where it replaced none, those known to be good, then benchmarks.
         """
 
     @builtins.property

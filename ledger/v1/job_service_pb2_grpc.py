@@ -153,7 +153,7 @@ class JobServiceServicer:
 
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): it is over.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): it is over, or its version is being taken back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

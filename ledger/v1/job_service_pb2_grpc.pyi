@@ -67,7 +67,7 @@ class JobServiceStub:
 
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): it is over.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): it is over, or its version is being taken back.
     """
     LeaseJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.LeaseJobRequest, _job_service_pb2.LeaseJobResponse]
     """Gives a job to the executor that calls, for the time that its recipe allows.
@@ -186,7 +186,7 @@ class JobServiceAsyncStub(JobServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): it is over.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): it is over, or its version is being taken back.
     """
     LeaseJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.LeaseJobRequest, _job_service_pb2.LeaseJobResponse]  # type: ignore[assignment]
     """Gives a job to the executor that calls, for the time that its recipe allows.
@@ -326,7 +326,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): it is over.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): it is over, or its version is being taken back.
         """
 
     @_abc_1.abstractmethod

@@ -70,17 +70,35 @@ def test_a_version_that_replaced_none_gives_way_to_one_that_is_registered(workin
     passes_its_audit(working)
 
 
-def test_an_executor_may_choose_a_registered_version_and_no_other(working: Working) -> None:
+def test_an_executor_may_choose_no_benchmark_where_a_version_served_before(
+    working: Working,
+) -> None:
     world = working.world
     world.ledger.benchmarks.register(ANA, "alpha", "v0", "benchmark", ARTIFACT, "")
     world.ledger.benchmarks.register(ANA, "alpha", "v1", "known_good", ARTIFACT, "")
     fails_in_service(working)
-    assert working.job().returns_to == ("v1", "v0")
+    assert working.job().returns_to == ("v1",)
     token, now = working.lease(by=TWO), world.clock.now_micros()
     deployments = world.ledger.job_deployments
-    with pytest.raises(LedgerError, match="what may serve instead of v2 is v1, v0"):
-        deployments.roll_back(TWO, ReturnSpec("j1", token, now, "v9", now, "0.5"))
-    deployments.roll_back(TWO, ReturnSpec("j1", token, now, "v0", now, "0.5"))
+    with pytest.raises(LedgerError, match="what may serve instead of v2 is v1"):
+        deployments.roll_back(TWO, ReturnSpec("j1", token, now, "v0", now, "0.5"))
+    deployments.roll_back(TWO, ReturnSpec("j1", token, now))
+    assert working.job().outcome == "rolled_back"
+    passes_its_audit(working)
+
+
+def test_an_executor_may_choose_among_those_that_are_registered(working: Working) -> None:
+    world = working.world
+    world.register("novel")
+    for version in ("v0", "v00"):
+        world.ledger.benchmarks.register(ANA, "novel", version, "benchmark", ARTIFACT, "")
+    fails_in_service(working, model="novel")
+    assert working.job().returns_to == ("v00", "v0")
+    with pytest.raises(LedgerError, match="what may serve instead of v2 is v00, v0"):
+        returned(working, "v9", "0.5")
+    now = world.clock.now_micros()
+    wanted = ReturnSpec("j1", working.job().token, now, "v0", now, "0.5")
+    world.ledger.job_deployments.roll_back(TWO, wanted)
     assert working.job().outcome == "rolled_back"
     passes_its_audit(working)
 
@@ -94,8 +112,9 @@ def test_a_version_that_is_not_registered_any_more_is_not_fallen_back_to(working
     benchmarks.retire(ANA, "novel", "v0", "benchmark", "it was wrong too")
     with pytest.raises(LedgerError, match="v0 is not registered to fall back to any more"):
         returned(working, "v0", "0.5")
-    world.ledger.jobs.cancel(ANA, "j1", "nothing is left to serve")
-    assert working.job().outcome == "cancelled"
+    with pytest.raises(LedgerError, match="v2 is being taken back") as refused:
+        world.ledger.jobs.cancel(ANA, "j1", "nothing is left to serve")
+    assert "An executor takes it up" in refused.value.remedy
     passes_its_audit(working)
 
 

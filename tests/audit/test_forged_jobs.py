@@ -161,6 +161,18 @@ def give_up_a_return(paper: Paper) -> Found:
     return {("jobs.leases", found), ("jobs.due", found + 1)}
 
 
+def cancel_a_return(paper: Paper) -> Found:
+    """Have a person end a job whose version goes back, so that the version stays in service."""
+    found = paper.find("job.rolled_back.v1", job="bad")[0]
+    event = paper.at(found)
+    leased = body_of(paper, paper.find("job.leased.v1", job="bad")[-1])
+    event.type = "job.cancelled.v1"
+    body_of(paper, found).update(
+        actor="users/ana", data={"job": "bad", "reason": "x"}, run_id=leased["run_id"]
+    )
+    return {("jobs.steps", found)}
+
+
 def leave_the_end_out_behind_a_last_attempt(paper: Paper) -> Found:
     """Give up the second of two attempts, and record no end."""
     data = {"job": "open", "token": 2, "reason": "x"}
@@ -207,6 +219,7 @@ def cite_another_event(paper: Paper) -> Found:
         give_up_the_lease_of_another,
         give_up_under_a_stale_token,
         give_up_a_return,
+        cancel_a_return,
         leave_the_end_out_behind_a_last_attempt,
         close_what_is_not_over,
         cite_another_event,

@@ -355,9 +355,27 @@ def test_a_job_can_be_cancelled_in_every_state_but_the_last(state: str) -> None:
     expected = ("rolling_back", "") if state == "observing" else ("closed", "cancelled")
     assert outcome(story) == expected
     if state == "observing":
-        assert not story.cancel()
-    assert outcome(story) == ("closed", "cancelled")
+        return
     assert "is over" in story.cancel()
+
+
+def test_a_cancel_changes_nothing_of_a_version_that_goes_back() -> None:
+    story = Story().observing()
+    assert not story.cancel()
+    assert "v2 is being taken back, and a cancel would leave it there" in story.cancel()
+    assert not story.lease(TWO)
+    assert "v2 is being taken back" in story.cancel(BOB)
+    assert not story.take_back(TWO)
+    assert outcome(story) == ("closed", "rolled_back")
+
+
+def test_a_version_that_served_before_is_the_only_one_that_a_job_returns_to() -> None:
+    story = Story().observing(fall_back=["v0"])
+    assert story.job().returns_to == ("v1",)
+    assert not story.cancel()
+    assert not story.lease()
+    assert "may serve instead of v2 is v1" in story.take_back(version="v0")
+    assert not story.take_back()
 
 
 def test_a_job_with_an_erased_body_goes_nowhere() -> None:

@@ -241,33 +241,31 @@ class Story:
         """Have the governor judge what was observed."""
         return self.add(actor, verdict(self.job()))
 
-    def take_back(self, actor: str = ONE) -> str:
-        known = self.job()
-        return self.add(
-            actor,
-            JobRolledBack(job="j1", token=max(1, known.token), model_version="v1", replaces="v2"),
-        )
+    def take_back(self, actor: str = ONE, version: str = "v1") -> str:
+        token = max(1, self.job().token)
+        returned = JobRolledBack(job="j1", token=token, model_version=version, replaces="v2")
+        return self.add(actor, returned)
 
     # ---- up to a state ---------------------------------------------------------------------------
 
-    def ready(self) -> "Story":
-        assert not self.propose()
+    def ready(self, **proposed: Any) -> "Story":  # noqa: ANN401
+        assert not self.propose(**proposed)
         assert not self.approve(BOB)
         return self
 
-    def leased(self) -> "Story":
-        self.ready()
+    def leased(self, **proposed: Any) -> "Story":  # noqa: ANN401
+        self.ready(**proposed)
         assert not self.lease()
         return self
 
-    def awaiting(self) -> "Story":
-        self.leased()
+    def awaiting(self, **proposed: Any) -> "Story":  # noqa: ANN401
+        self.leased(**proposed)
         for name in ("data_integrity", "candidate", "holdout"):
             assert not self.report(ONE, name)
         return self
 
-    def observing(self) -> "Story":
-        self.awaiting()
+    def observing(self, **proposed: Any) -> "Story":  # noqa: ANN401
+        self.awaiting(**proposed)
         assert not self.approve(BOB, "deployment", "model-owner")
         assert not self.lease()
         assert not self.deploy()

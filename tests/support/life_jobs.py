@@ -209,7 +209,7 @@ def end_a_job(life: Life) -> None:
     job, jobs = life.any_of(found), life.world.ledger.jobs
     if job.state in {"proposed", "awaiting_approval"} and life.happens(0.5):
         jobs.deny(life.caller(APPROVER), job.name, "not now")
-    else:
+    elif not job.is_rolling_back:
         jobs.cancel(life.caller(PROPOSER), job.name, "not now")
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from ledger.application.jobs.refusals import job_refused, job_unknown, lease_lost, not_a_person
 from ledger.events.jobs import (
     GateReported,
+    JobCancelled,
     JobData,
     JobEnvironmentRecorded,
     JobGivenUp,
@@ -23,6 +24,10 @@ _OF_EXECUTORS: Final = (
     JobEnvironmentRecorded,
     GateReported,
     JobRolledBack,
+)
+
+_RETURNING: Final = (
+    "An executor takes it up as soon as one leases the job: `decision-ledger job list` shows it."
 )
 
 
@@ -52,7 +57,8 @@ class JobBasis:
                 self.check_token(job, data.token, fault)
             if fault.endswith("is not a person"):
                 raise not_a_person(self.moment.actor, job.name, what)
-            raise job_refused(job.name, what, fault)
+            is_return = isinstance(data, JobCancelled) and job.is_rolling_back
+            raise job_refused(job.name, what, fault, _RETURNING if is_return else "")
 
     def check_token(self, job: Job, token: int, why: str) -> None:
         """Refuse what an executor does with LEASE_LOST where its token counts no more."""
