@@ -202,8 +202,14 @@ class PolicyCriterionPart(Part):
     rationale: Text
 
 
+BudgetNeed = Literal["required", "optional"]
+
+
 class JobsPart(Part):
     """The policy's terms for the jobs of its models, beside those of their recipes."""
+
+    budget: BudgetNeed
+    """`required`: no job without a budget that pays for its model, so that its cost is bounded."""
 
     approvals: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
     """The approvals that a job needs before it begins, also where a plan admitted it."""

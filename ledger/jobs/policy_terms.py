@@ -63,6 +63,13 @@ class PlannerGate:
         ]
 
 
+def budget_fault(asked: JobsPart | None, model: str, budget: str | None) -> str:
+    """Return why a job cannot be without a budget; empty where it has one, or needs none."""
+    if budget is not None or asked is None or asked.budget == "optional":
+        return ""
+    return f"no budget pays for jobs of model {model}, and its policy has no job without one"
+
+
 def planner_gate(planning: PlanningPart | None) -> PlannerGate | None:
     """Return the gate of a policy's planner; None where it has none, or makes no tests."""
     if not isinstance(planning, ReusingPlanningPart) or not planning.probe_ppm:

@@ -158,6 +158,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. The budget cannot be set so, or the recipe's cost has another unit, or the job has no reservation there, or had one before. Do: the message says why; list the budgets."""
     ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 122
     """FAILED_PRECONDITION. The budget lacks the money for the job that is proposed, or for the cost that is reported; nothing was written. Do: wait for the next refill, choose a recipe that costs less, or have a person approve overspending for this job; then send it again."""
+    ERROR_REASON_BUDGET_REQUIRED: _ErrorReason.ValueType  # 123
+    """FAILED_PRECONDITION. No budget pays for the model, and the policy in force for it has no job without one. Do: set a budget for its labels, its team or the ledger: `decision-ledger budget set`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -314,3 +316,5 @@ ERROR_REASON_BUDGET_REFUSED: ErrorReason.ValueType  # 121
 """FAILED_PRECONDITION. The budget cannot be set so, or the recipe's cost has another unit, or the job has no reservation there, or had one before. Do: the message says why; list the budgets."""
 ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 122
 """FAILED_PRECONDITION. The budget lacks the money for the job that is proposed, or for the cost that is reported; nothing was written. Do: wait for the next refill, choose a recipe that costs less, or have a person approve overspending for this job; then send it again."""
+ERROR_REASON_BUDGET_REQUIRED: ErrorReason.ValueType  # 123
+"""FAILED_PRECONDITION. No budget pays for the model, and the policy in force for it has no job without one. Do: set a budget for its labels, its team or the ledger: `decision-ledger budget set`."""

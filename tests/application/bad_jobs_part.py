@@ -34,6 +34,8 @@ OF_JOBS: Final = (
         JOBS.replace("model-owner", "model-owners")),
     Bad("approvals of jobs that nobody can give", "APPROVERS_TOO_FEW", 12, 34, "",
         JOBS.replace("model-owner}", "model-owner, count: 9}")),
+    Bad("a word that says nothing of a budget", "WORD_UNKNOWN", 11, 11, "",
+        JOBS.replace("  approvals:", "  budget: sometimes\n  approvals:")),
     Bad("a criterion at a gate that does not exist", "WORD_UNKNOWN", 14, 13, "",
         JOBS.replace("gate: holdout", "gate: hold-out")),
     Bad("a criterion where nothing is measured", "CRITERION_MISPLACED", 14, 13, "",

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from ledger.application.policies.text import parse
 from ledger.errors import LedgerError, Reason
 from ledger.events.authority import GrantScopePart
 from ledger.events.jobs import JobApproved, JobProposed
+from ledger.jobs.policy_terms import jobs_part
 from tests.support.audits import audited
+from tests.support.budgeted import in_euros, set_budget
 from tests.support.explained import explained
 from tests.support.job_worlds import Working
 from tests.support.staffed import KIM, SAM, Governed
@@ -29,7 +32,8 @@ BETTER = {
 
 
 def text_with(*criteria: dict[str, str], roles: tuple[str, ...] = ()) -> str:
-    asked = {"criteria": list(criteria), "approvals": [{"role": role} for role in roles]}
+    approvals = [{"role": role} for role in roles]
+    asked = {"budget": "optional", "criteria": list(criteria), "approvals": approvals}
     return json.dumps(explained(json.loads(policy_text())) | {"jobs": asked})
 
 
@@ -185,3 +189,24 @@ def of_jobs(working: Working) -> list[tuple[str, int, str]]:
     report = audited(Path(working.world.path))
     found = [(one.rule, one.position, one.sentence) for one in report.findings]
     return [one for one in found if one[0].startswith("jobs.")]
+
+
+def test_a_policy_may_have_no_job_without_a_budget(tmp_path: Path) -> None:
+    asked = text_with().replace('"optional"', '"required"')
+    working = working_under(tmp_path, asked)
+    head = working.world.head
+    with pytest.raises(LedgerError, match="No budget pays for jobs of model alpha") as refused:
+        working.propose()
+    assert reason_of(refused) is Reason.BUDGET_REQUIRED
+    assert "decision-ledger budget set" in refused.value.remedy
+    assert working.world.head == head
+    set_budget(working.world, **in_euros())
+    assert working.propose().proposed["budget"] == "main"
+
+
+def test_a_part_for_jobs_that_says_nothing_of_money_wants_a_budget() -> None:
+    document = json.loads(text_with())
+    del document["jobs"]["budget"]
+    asked = jobs_part(parse(json.dumps(document)))
+    assert asked is not None
+    assert asked.budget == "required"

@@ -1,5 +1,6 @@
 """Honest ledgers to audit and to forge: one rich ledger, made by the service itself, once."""
 
+import json
 from copy import deepcopy
 from pathlib import Path
 
@@ -213,7 +214,8 @@ def put_back(world: World) -> None:
     world.register("zed")
     world.deploy("zed", "v1", at=begin)
     scope = ScopePart(kind="model", model="zed", labels={})
-    world.activate(governed(policy_text(planning=planning)), policy="reusing", scope=scope)
+    paid = json.loads(policy_text(planning=planning)) | {"jobs": {"budget": "required"}}
+    world.activate(governed(json.dumps(paid)), policy="reusing", scope=scope)
     world.deploy("zed", "v2", at=begin + period, through=begin + period - 1)
     for number, losses in ((1, {"v1": "0.4", "v2": "0.6"}), (2, {"v1": "0.6", "v2": "0.4"})):
         at = begin + number * period + period // 2

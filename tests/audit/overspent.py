@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ledger.events.jobs import JOB_TYPES
+from ledger.events.recipe_document import GatePart
 from ledger.events.values import DAY, format_time, parse_time
 from ledger.jobs.forecast import forecast
 from ledger.jobs.machine import Jobs
+from ledger.jobs.policy_terms import PlannerGate, gates_under
 from tests.audit.paper import Paper
 
 SET: Final = "budget.set.v1"
@@ -16,6 +18,8 @@ PROPOSED: Final = "job.proposed.v1"
 RELEASED: Final = "budget.released.v1"
 APPROVED: Final = "budget.overspend_approved.v1"
 STREAM: Final = "budgets/main"
+_GATE: Final = PlannerGate("loss", 100_000)
+"""Of the planner of the policy `reusing`."""
 
 
 def newest(paper: Paper, type_: str, **members: object) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def go_back_in_time(paper: Paper) -> int:
 # ---- of jobs -------------------------------------------------------------------------------------
 
 
-def propose(paper: Paper, **changes: object) -> int:
+def propose(paper: Paper, model: str = "jay", **changes: object) -> int:
     """Propose a job of a model whose other jobs are over."""
     data = paper.at(paper.find(PROPOSED, job="good")[0]).data
     jobs = Jobs()
@@ -121,8 +125,9 @@ def propose(paper: Paper, **changes: object) -> int:
         if event.type in JOB_TYPES:
             jobs.apply(position, event.stream, event.type, "", event.data)
     expected = int(data["expected"]["cost_micros"])
-    made = forecast(jobs.worked(), data["model"], expected, None).model_dump()
-    changed = data | {"job": "late", "serving": "v1", "forecast": made} | changes
+    made = forecast(jobs.worked(), model, expected, None).model_dump()
+    said = {"job": "late", "model": model, "serving": "v1", "forecast": made}
+    changed = data | said | changes
     return paper.append("jobs/late", PROPOSED, changed, run_id="runs/late")
 
 
@@ -136,6 +141,19 @@ def propose_without_a_reservation(paper: Paper) -> int:
 
 def propose_by_a_budget_that_is_none(paper: Paper) -> int:
     return propose(paper, budget="gold", reserved_micros="5000000")
+
+
+def propose_without_a_budget(paper: Paper) -> int:
+    """Have the only budget pay for other models, and propose a job whose policy wants one."""
+    terms = newest(paper, SET) | {"opening": None}
+    terms["scope"] = {"kind": "team", "labels": {}, "team": "others"}
+    paper.append(STREAM, SET, terms)
+    gates = paper.at(paper.find(PROPOSED, job="good")[0]).data["gates"]
+    asked = gates_under([GatePart.model_validate(one) for one in gates], None, _GATE)
+    return propose(
+        paper, model="zed", policy="reusing", policy_version=1,
+        gates=[one.model_dump(mode="json") for one in asked],
+    )  # fmt: skip
 
 
 def reserve_for_no_job(paper: Paper) -> int:
@@ -182,6 +200,7 @@ OVERSPENT: Final[dict[str, Callable[[Paper], int]]] = {
     "budgets.set": set_a_second_budget_for_all,
     "budgets.named": propose_past_the_budget,
     "budgets.moved": propose_without_a_reservation,
+    "jobs.paid": propose_without_a_budget,
     "budgets.jobs": add_to_another_reservation,
     "budgets.overspending": approve_by_machine,
     "budgets.envelope": spend_what_is_not_there,

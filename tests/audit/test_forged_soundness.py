@@ -116,7 +116,8 @@ def approvals(*asked: tuple[str, int]) -> Change:
 
 def jobs(gate: str = "training", when: str = "attempt < 3", count: int = 1) -> Change:
     asked = {
-        "approvals": [{"role": "model-owner", "count": count}], "margin_ppm": None,
+        "budget": "optional", "margin_ppm": None,
+        "approvals": [{"role": "model-owner", "count": count}],
         "criteria": [{"gate": gate, "name": "one", "when": when, "rationale": "x"}],
     }  # fmt: skip
     return lambda document: document.update(jobs=asked)

@@ -120,7 +120,9 @@ def test_a_job_is_denied_and_one_in_progress_names_its_executor(served: Served, 
 
 
 def test_a_proposal_says_which_roles_are_to_approve_and_how_to(tmp_path: Path) -> None:
-    asking = explained_text(POLICY) + ("jobs: {approvals: [{role: model-owner, count: 2}]}\n")
+    asking = explained_text(POLICY) + (
+        "jobs: {budget: optional, approvals: [{role: model-owner, count: 2}]}\n"
+    )
     with serving(tmp_path) as served:
         served.create()
         with served.client(actor="users/ana") as client:

@@ -157,7 +157,7 @@ def test_those_who_hold_a_role_and_may_not_approve_are_no_approvers(world: Gover
 
 def test_approvals_of_jobs_take_persons_who_may_approve_jobs(world: Governed) -> None:
     document = json.loads(governed_text((APPROVER, 1), title="Next"))
-    document["jobs"] = {"approvals": [{"role": "auditor", "count": 1}]}
+    document["jobs"] = {"budget": "optional", "approvals": [{"role": "auditor", "count": 1}]}
     world.grant(KIM.actor, "auditor")
     with pytest.raises(LedgerError) as caught:
         world.drafted(json.dumps(document))

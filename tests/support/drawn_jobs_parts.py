@@ -17,6 +17,7 @@ def jobs_parts(
     roles = draw(st.lists(segments, max_size=2, unique=True))
     names = draw(st.lists(segments, max_size=3, unique=True))
     return {
+        "budget": draw(st.sampled_from(["required", "optional"])),
         "approvals": [{"role": role, "count": draw(st.integers(1, 10))} for role in roles],
         "criteria": [
             {

@@ -12,9 +12,11 @@ from ledger.errors import LedgerError, Reason
 from ledger.events import notation
 from ledger.events.budgets import BudgetData, BudgetReserved, BudgetSpent
 from ledger.events.jobs import JobProposed
+from ledger.events.policy_document import JobsPart
 from ledger.events.recipe_document import ExpectedPart
 from ledger.jobs.machine import Job
 from ledger.jobs.money import ENVELOPE, owed_move
+from ledger.jobs.policy_terms import budget_fault
 from ledger.storage.records import Guard
 
 
@@ -44,6 +46,18 @@ def paying(book: BudgetBook, model: str, expected: ExpectedPart) -> str | None:
             metadata={"budget": budget.name, "why": f"{expected.unit} is not {budget.unit}"},
         )
     return budget.name
+
+
+def paid_as_asked(asked: JobsPart | None, model: str, budget: str | None) -> None:
+    """BUDGET_REQUIRED where a policy has no job without a budget, and none pays for a model's."""
+    if fault := budget_fault(asked, model, budget):
+        raise LedgerError(
+            Reason.BUDGET_REQUIRED,
+            f"{fault[0].upper()}{fault[1:]}.",
+            remedy="Set a budget for its labels, its team or the ledger: `decision-ledger budget "
+            "set NAME --every 28d --refill AMOUNT`.",
+            metadata={"model": model, "why": fault},
+        )
 
 
 def reservation(book: BudgetBook, data: JobProposed, *, is_top_tier: bool) -> BudgetReserved | None:

@@ -18,7 +18,7 @@ from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.jobs.basis import JobBasis
 from ledger.application.jobs.commands import JobCommands
-from ledger.application.jobs.payments import paying, reservation
+from ledger.application.jobs.payments import paid_as_asked, paying, reservation
 from ledger.application.jobs.refusals import job_refused
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.policies.compiled import CompiledPolicy
@@ -113,6 +113,7 @@ class JobProposals:
         budget = paying(book, spec.model, document.expected)
         policy = self._policy(spec.model, basis.head.position)
         asked = jobs_part(None if policy is None else policy.document)
+        paid_as_asked(asked, spec.model, budget)
         planned = planner_gate(None if policy is None else policy.document.planning)
         gates, made = self._terms(basis, name, spec, recipe, (asked, planned), benefit)
         with fields_named():

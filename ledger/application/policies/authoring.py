@@ -31,6 +31,7 @@ from ledger.events.policy_document import (
     ApprovalSeconds,
     Approvers,
     Buckets,
+    BudgetNeed,
     Combination,
     Format,
     GainPpm,
@@ -260,8 +261,11 @@ class AuthoredPolicyCriterion(Authored):
 
 
 class AuthoredJobs(Authored):
-    """Approvals, criteria and a margin for jobs, beside what their recipes ask for."""
+    """Money, approvals, criteria and a margin for jobs, beside what their recipes ask for."""
 
+    budget: Annotated[BudgetNeed, Choice(BudgetNeed)] = "required"
+    """`required`: no job without a budget that pays for its model; `optional`: such a job is
+    proposed all the same, and nothing bounds what it costs."""
     approvals: Annotated[list[AuthoredApproval], Entries("role", 0, APPROVALS_MAX)] = Field(
         default_factory=list
     )
@@ -302,7 +306,8 @@ class AuthoredPolicy(Authored):
     governance: AuthoredGovernance | None = None
     """The people whom changes and decisions need. Format policy/2 only."""
     jobs: AuthoredJobs | None = None
-    """Approvals and criteria for jobs; left out: what recipes ask for. Format policy/2 only."""
+    """Money, approvals and criteria for jobs; left out: what recipes ask for, and no budget. Format
+    policy/2 only."""
 
     def document(self) -> PolicyDocument:
         """Return the stored form; pydantic's ValidationError where it cannot hold a value."""

@@ -16,6 +16,7 @@ from ledger.application.policies.authoring import (
     AuthoredDecision,
     AuthoredEvaluation,
     AuthoredGovernance,
+    AuthoredJobs,
     AuthoredPolicy,
     AuthoredRule,
     AuthoredScoring,
@@ -239,6 +240,7 @@ def policy_of(fits: list[LimitedSignal], rationale: str, *, is_approved: bool) -
         governance=AuthoredGovernance(
             approvals=[AuthoredApproval(role=APPROVER)] if is_approved else []
         ),
+        jobs=AuthoredJobs(budget="required"),
     )
 
 

@@ -38,7 +38,13 @@ from ledger.events.policy_document import JobsPart, ReusingPlanningPart
 from ledger.events.recipe_document import GatePart
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.jobs.forecast import forecast, margin_fault
-from ledger.jobs.policy_terms import PlannerGate, PolicyTermsError, gates_under, planner_gate
+from ledger.jobs.policy_terms import (
+    PlannerGate,
+    PolicyTermsError,
+    budget_fault,
+    gates_under,
+    planner_gate,
+)
 from ledger.jobs.recipes import use_fault
 from ledger.jobs.steps import JobMoment, job_fault
 
@@ -211,6 +217,15 @@ def jobs_forecast(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return None  # another rule's finding
     part = asked[0]
     return margin_fault(made, None if part is None else part.margin_ppm) or None
+
+
+@rule("jobs.paid", JobProposed.TYPE)
+def jobs_paid(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A job has a budget where the policy in force for its model has no job without one."""
+    asked = _asked_by_policy(event, fold)
+    if isinstance(asked, str | Unchecked):
+        return None  # another rule's finding
+    return budget_fault(asked[0], event.known["model"], event.known["budget"]) or None
 
 
 @rule("jobs.steps", *_OF_PEOPLE)
