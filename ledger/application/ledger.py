@@ -40,6 +40,7 @@ from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.fleet_reading import PlanSources
 from ledger.application.planning.operations import PlanOperations
+from ledger.application.planning.plan_money import PlanMoney
 from ledger.application.planning.plans import Planning
 from ledger.application.planning.schedules import ScheduledPlans
 from ledger.application.planning.shadow_plans import ShadowPlanning
@@ -76,7 +77,6 @@ class LedgerApplication:
         self.histories = HistoryReader(store.events, info.origin, policies)
         self.fleet = Fleet(store.events, info.origin, on_erasure=policies.clear)
         self.budgets = Budgets(store, info, self.fleet)
-        planning = self._planning(store, info)
         aggregates = Aggregates(recorder, Appender(store, info.origin))
         self.governance = PolicyGovernance(store, info, self.authority, clock)
         self.authority_changes.on_changed(self.governance.warn_of_unreachable)
@@ -91,10 +91,7 @@ class LedgerApplication:
         self.due_policies = DuePolicies(self.commands, self.policy_steps, self.governance)
         self.intake = ObservationIntake(store, info, self.fleet, clock)
         shadows = ShadowReader(store.events, info.origin, self.histories)
-        shadow_planning = ShadowPlanning(planning, shadows)
-        self.plans = PlanCommands(
-            store, info, self.fleet, self.histories, planning, shadow_planning, clock
-        )
+        shadow_planning = self._build_planning(store, info, shadows)
         self.plan_operations = PlanOperations(clock)
         self.replayer = Replayer(store.events, info.origin, self.histories, shadow_planning)
         self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
@@ -118,10 +115,17 @@ class LedgerApplication:
         self.erasure = Erasure(store, info, self.governance.keeps_activations)
         self._forget_erased()
 
-    def _planning(self, store: Store, info: LedgerInfo) -> Planning:
-        """Build what makes plans."""
+    def _build_planning(
+        self, store: Store, info: LedgerInfo, shadows: ShadowReader
+    ) -> ShadowPlanning:
+        """Build what makes plans, and return what makes them again."""
         unit, budgets = info.unit_of_cost, self.budgets.as_of
-        return Planning(PlanSources(store.events, info.origin, self.histories, budgets, unit))
+        sources = PlanSources(store.events, info.origin, self.histories, budgets, unit)
+        planning = ShadowPlanning(Planning(sources), shadows)
+        self.plans = PlanCommands(
+            store, info, self.fleet, self.histories, PlanMoney(sources), planning, self._clock
+        )
+        return planning
 
     def _forget_erased(self) -> None:
         """Have the parts that keep copies of bodies forget those that are erased."""

@@ -9,7 +9,7 @@ from ledger.audit.reuse import AuditedProposals
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.reuse import ReuseProposed
 from ledger.events.values import parse_time
-from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedules
+from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedules, ScheduledBefore
 
 
 class AuditedPlan(NamedTuple):
@@ -40,12 +40,14 @@ class AuditedPlanning:
         self.proposals = AuditedProposals()
         self.schedules = PlanSchedules()
         self.tests = AuditedTests()
-        self.budgets: dict[int, int] = {}
-        """The money of each plan that is not made again, by its position."""
+        self.budgets: dict[int, tuple[int, int]] = {}
+        """The money of each plan that is not made again, and its cap, by its position."""
         self.plans: list[AuditedPlan] = []
         """Each of them."""
         self.second: list[tuple[int, int]] = []
         """(position, first plan of the period) of each that was made again."""
+        self._before: dict[int, list[ScheduledBefore]] = {}
+        """The plans of each schedule that are not made again, by its position."""
         self.derived: tuple[int, dict[str, Any]] | None = None
         """The plan that was derived last, with the position of its event."""
 
@@ -64,7 +66,11 @@ class AuditedPlanning:
             self.tests.planned(event.position, data)
             if (first := data.get("second_to")) is None:
                 self.plans.append(AuditedPlan.of(event.position, data["policy"], data))
-                self.budgets[event.position] = int(data["purse_micros"])
+                money, cap = int(data["purse_micros"]), int(data["purse_cap_micros"])
+                self.budgets[event.position] = money, cap
+                if (found := self.schedules.of_plan(event.name)) is not None:
+                    known = self._before.setdefault(found[0].position, [])
+                    known.append(_before_of(event.position, data))
             else:
                 self.second.append((event.position, first))
 
@@ -75,6 +81,29 @@ class AuditedPlanning:
                 return one
         return None
 
+    def before_of(self, schedule: int, as_of: int) -> ScheduledBefore | None:
+        """Return the newest plan of a schedule up to a position that is not made again."""
+        known = [one for one in self._before.get(schedule, ()) if one.position <= as_of]
+        return known[-1] if known else None
+
+    def taken_since(self, schedule: int, after: int, as_of: int, probe_ppm: int) -> int:
+        """Return what jobs of a schedule's plans took between positions, less what came back."""
+        firsts = [one.position for one in self._before.get(schedule, ()) if one.position <= as_of]
+        plans = [at for first in firsts for at in self.series(first, as_of)]
+        money, before = (self.tests.taken(plans, probe_ppm, at)[0] for at in (as_of, after))
+        return money - before
+
     def series(self, first: int, as_of: int) -> list[int]:
         """Return a plan and those that were made again after it, up to a position."""
         return [first, *(at for at, of in self.second if of == first and at <= as_of)]
+
+
+def _before_of(position: int, data: dict[str, Any]) -> ScheduledBefore:
+    return ScheduledBefore(
+        position,
+        data["as_of"],
+        parse_time(data["made_at"]),
+        int(data["purse_micros"]),
+        (data["policy_version"], data["policy_digest"]),
+        is_stepped="second_to" in data,
+    )

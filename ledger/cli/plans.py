@@ -70,7 +70,8 @@ def schedule(
         str, typer.Option(metavar="SPAN", help="From one plan to the next, such as 7d or 24h.")
     ] = "",
     budget: Annotated[
-        str, typer.Option(metavar="AMOUNT", help="The most that each may spend.")
+        str,
+        typer.Option(metavar="AMOUNT", help="Each period of the policy adds it; the first has it."),
     ] = "",
     budget_cap: Annotated[
         str | None, typer.Option(help="The most that may ever be saved up; --budget if not given.")
@@ -78,7 +79,11 @@ def schedule(
     end: Annotated[bool, typer.Option("--end", help="Have no more plans made.")] = False,
     reason: Annotated[str, typer.Option(help="Why.")] = "",
 ) -> None:
-    """Have plans made by the clock, each under a budget, counted from 1970-01-01 in whole spans."""
+    """Have plans made by the clock, under a budget that is saved up.
+
+    They are made at whole spans, counted from 1970-01-01. A new schedule takes the place of the one
+    that runs for the policy, and begins with its own budget.
+    """
     if end == bool(every) or end == bool(budget):
         raise MisuseError("Name --every SPAN and --budget AMOUNT, or --end alone.")
     chosen = session()
@@ -90,8 +95,11 @@ def schedule(
     )
     told = f"No more plans by {policy} are made by the clock"
     if every:
-        money_told = notation.money(money, chosen.unit_of_cost)
-        told = f"A plan by {policy} is made each {every}, under {money_told}"
+        begins, most = (notation.money(one, chosen.unit_of_cost) for one in (money, cap or money))
+        told = (
+            f"A plan by {policy} is made each {every}: the first has {begins}, each period of the "
+            f"policy adds {begins} to what is left, and at most {most} are saved up"
+        )
     chosen.show(written, f"{told}, recorded at position {written.position}.")
 
 

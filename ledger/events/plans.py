@@ -227,5 +227,7 @@ class PlanScheduled(EventData):
     ]
     """null: no plan is made by the clock any more."""
     purse_micros: BigInt
+    """The money of its first plan; later each period of the policy adds so much to what is left."""
     purse_cap_micros: BigInt
+    """The most that is saved up."""
     reason: Text

@@ -406,9 +406,11 @@ class SchedulePlansRequest(message.Message):
     1970-01-01: 604800 means each Thursday at midnight UTC. 0 ends the schedule that runs.
     """
     purse_micros: builtins.str
-    """Optional. The budget of each plan, as `MakePlanRequest.purse_micros`; required with a span."""
+    """Optional. The budget of the first plan, as `MakePlanRequest.purse_micros`; required with a span.
+    Later each period of the policy adds so much to what jobs left.
+    """
     purse_cap_micros: builtins.str
-    """Optional. As `MakePlanRequest.purse_cap_micros`."""
+    """Optional. The most that is saved up; empty for `purse_micros`."""
     reason: builtins.str
     """Optional. Why, at most 2000 characters."""
     ledger: builtins.str

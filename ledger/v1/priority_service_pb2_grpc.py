@@ -181,8 +181,9 @@ class PriorityServiceServicer:
 
     def SchedulePlans(self, request, context):
         """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
-        as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. One
-        schedule runs for a policy; another one takes its place.
+        as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. What
+        the jobs of its plans leave is saved up. One schedule runs for a policy; another one takes its place
+        and begins with its own budget.
 
         Errors, by `ErrorInfo.reason`:
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.

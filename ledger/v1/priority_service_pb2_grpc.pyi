@@ -93,8 +93,9 @@ class PriorityServiceStub:
     """
     SchedulePlans: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.SchedulePlansRequest, _priority_service_pb2.SchedulePlansResponse]
     """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
-    as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. One
-    schedule runs for a policy; another one takes its place.
+    as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. What
+    the jobs of its plans leave is saved up. One schedule runs for a policy; another one takes its place
+    and begins with its own budget.
 
     Errors, by `ErrorInfo.reason`:
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
@@ -203,8 +204,9 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     """
     SchedulePlans: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.SchedulePlansRequest, _priority_service_pb2.SchedulePlansResponse]  # type: ignore[assignment]
     """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
-    as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. One
-    schedule runs for a policy; another one takes its place.
+    as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. What
+    the jobs of its plans leave is saved up. One schedule runs for a policy; another one takes its place
+    and begins with its own budget.
 
     Errors, by `ErrorInfo.reason`:
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
@@ -346,8 +348,9 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_priority_service_pb2.SchedulePlansResponse, _abc.Awaitable[_priority_service_pb2.SchedulePlansResponse]]:
         """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
-        as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. One
-        schedule runs for a policy; another one takes its place.
+        as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. What
+        the jobs of its plans leave is saved up. One schedule runs for a policy; another one takes its place
+        and begins with its own budget.
 
         Errors, by `ErrorInfo.reason`:
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.

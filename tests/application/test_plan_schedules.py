@@ -169,7 +169,7 @@ def test_a_plan_is_missed_only_where_it_could_be_made(paper: Paper, tmp_path: Pa
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"purse_micros": "1999999"}, "its purse_micros is 2000000"),
+        ({"purse_micros": "1999999"}, "its schedule has come to 1999999"),
         ({"purse_cap_micros": "9000000"}, "its purse_cap_micros is 3000000"),
         ({"every_seconds": None}, "of none that runs"),
         ({"every_seconds": 14 * 86_400 * 4}, "is due at"),

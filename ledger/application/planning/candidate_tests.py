@@ -5,7 +5,7 @@ period has the money that the tests of its jobs left.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -101,7 +101,7 @@ class CandidateTests:
                 found[one.model] = max(one.closed_at, found.get(one.model, 0))
         return found
 
-    def taken(self, plan: int, costs: dict[str, int], probe_ppm: int) -> int:
+    def taken(self, plan: int, costs: Mapping[str, int], probe_ppm: int) -> int:
         """Return the money that the jobs of a plan took from it, at each model's cost there.
 
         A job that waits for its test keeps all that it needs; one that ended before took nothing.
@@ -110,6 +110,14 @@ class CandidateTests:
             _taken(one, costs[one.model], probe_ppm)
             for one in self.jobs.values()
             if one.plan == plan
+        )
+
+    def plans_moved_since(self, before: "CandidateTests") -> frozenset[int]:
+        """Return the plans of the jobs that are not as they were at an earlier position."""
+        return frozenset(
+            one.plan
+            for name, one in self.jobs.items()
+            if one.plan is not None and one != before.jobs.get(name)
         )
 
     def is_tested(self, plans: frozenset[int]) -> bool:

@@ -1,7 +1,6 @@
 """Making a plan on request, and reading what was planned."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
@@ -12,7 +11,8 @@ from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.names import did_you_mean, nearest
 from ledger.application.planning.fleet_reading import PlanProgress
-from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.planning.plan_money import PlanMoney
+from ledger.application.planning.plans import PlanRequest
 from ledger.application.planning.reuse import ReuseRequest, unproposed
 from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import CompiledPolicy
@@ -41,7 +41,7 @@ class PlanCommands:
         info: LedgerInfo,
         fleet: Fleet,
         histories: HistoryReader,
-        planning: Planning,
+        money: PlanMoney,
         shadows: ShadowPlanning,
         clock: Clock,
     ) -> None:
@@ -50,7 +50,8 @@ class PlanCommands:
         self._appender = Appender(store, info.origin)
         self._fleet = fleet
         self._histories = histories
-        self._planning = planning
+        self._planning = shadows.planning
+        self._money = money
         self._shadows = shadows
         self._clock = clock
 
@@ -59,8 +60,8 @@ class PlanCommands:
         caller: Caller,
         *,
         policy: str,
-        budget_micros: int,
-        budget_cap_micros: int,
+        budget_micros: int = 0,
+        budget_cap_micros: int = 0,
         plan_id: str = "",
         second_to: str = "",
         progress: PlanProgress | None = None,
@@ -72,7 +73,7 @@ class PlanCommands:
         `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
         that id was made. `second_to` names the first plan of this period, by that policy, whose
         tests left money: the budget is then what they left. `progress` is told how far it is.
-        `schedule`: that by which it is made, which gives it its id; it must still run.
+        `schedule`: that by which it is made, with its id and its money; it must still run.
         """
         name, budget = plan_id or uuid7(self._clock), (budget_micros, budget_cap_micros)
 
@@ -83,14 +84,19 @@ class PlanCommands:
                 self._store.events,
                 self._info.origin,
                 lambda head: self._made(
-                    self._request(name, policy, head, budget, schedule), second_to, progress
+                    self._request(name, policy, head, budget, schedule),
+                    schedule or second_to,
+                    progress,
                 ),
             )
             cause, kept = None, list[Guard]()
             if schedule is not None:
                 self._check_new(made.plan)
                 cause, of_it = schedule.position, f"plan_schedules/{schedule.policy}"
-                kept = [none_after(cause, of_it, PlanScheduled.TYPE)]
+                kept = [
+                    none_after(cause, of_it, PlanScheduled.TYPE),
+                    none_after(made.as_of, None, *PLAN_TYPES),
+                ]
             guards = [
                 *kept,
                 Guard(made.stream_name, None, expected_count=0),
@@ -142,16 +148,17 @@ class PlanCommands:
         )
 
     def _made(
-        self, request: PlanRequest, second_to: str, progress: PlanProgress | None
+        self, request: PlanRequest, paid_by: PlanSchedule | str, progress: PlanProgress | None
     ) -> tuple[list[ReuseProposed], PlanMade, list[ShadowPlanned]]:
-        """Return what is to be put back, a plan, and that of each shadow beside it."""
+        """Return what is to be put back, a plan, and that of each shadow beside it.
+
+        `paid_by`: a schedule, or the first plan of the period; "" for the money of the request.
+        """
         fleet = self._planning.reading(request.policy, request.as_of, request.made_at, progress)
-        if second_to:
-            _, first = self.get(second_to)
-            request = replace(request, second_to=first.position)
-            left = self._planning.left_by(first, request, fleet)
-            cap = int(typed(first, PlanMade).purse_cap_micros)
-            request = replace(request, budget_micros=left, budget_cap_micros=cap)
+        if isinstance(paid_by, PlanSchedule):
+            request = self._money.scheduled(paid_by, request, fleet)
+        elif paid_by:
+            request = self._money.second(self.get(paid_by)[1], request, fleet)
         reuse = ReuseRequest(request.as_of, request.made_at, request.policy)
         made = self._planning.compute(request, fleet)
         return unproposed(reuse, fleet), made, list(self._shadows.beside(request, fleet))

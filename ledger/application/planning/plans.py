@@ -22,7 +22,7 @@ from ledger.application.planning.fleet_reading import (
 from ledger.application.planning.reasons import reason_of, step_reason_of
 from ledger.application.planning.steps import PlanBefore, Steps, steps_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
-from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import (
@@ -141,45 +141,13 @@ class Planning:
             if self._histories.erasures.passes_over(event, as_of):
                 continue
             made = typed(event, PlanMade)
-            if made.policy == policy and made.now_period < now_period and not _is_second(made):
+            if made.policy == policy and made.now_period < now_period and not is_second(made):
                 return PlanBefore(event.position, made)
         return None
 
-    def left_by(self, first: RecordedEvent, request: PlanRequest, fleet: FleetReading) -> int:
-        """Return the money that the tests of a period left of its first plan's budget.
 
-        FIELD_INVALID where that plan is not the first of this period by the same policy version, or
-        none of its jobs was tested.
-        """
-        made, as_of = typed(first, PlanMade), request.as_of
-        policy = request.policy
-        own = policy.policy, policy.version, policy.digest, request.now_period
-        if not isinstance(made, PlanMadeV2) or made.second_to is not None:
-            raise invalid_field("second_to", "is not the first plan of a period by excess/2")
-        if (made.policy, made.policy_version, made.policy_digest, made.now_period) != own:
-            raise invalid_field("second_to", "is of another period, or of another policy version")
-        plans = {first.position: made}
-        for event in plans_newest_first(self._events, self._ledger, PLAN_TYPES, as_of):
-            if event.position <= first.position:
-                break
-            if self._histories.erasures.passes_over(event, as_of):
-                continue
-            later = typed(event, PlanMade)
-            if isinstance(later, PlanMadeV2) and later.second_to == first.position:
-                plans[event.position] = later
-        if not fleet.tests.is_tested(frozenset(plans)):
-            raise invalid_field("second_to", "none of its jobs was tested or bought untested yet")
-        probe = request.planning.probe_ppm
-        taken = sum(
-            fleet.tests.taken(
-                position, {row.model: int(row.cost_micros) for row in one.backlog}, probe
-            )
-            for position, one in plans.items()
-        )
-        return max(0, int(made.purse_micros) - taken)
-
-
-def _is_second(made: PlanMade) -> bool:
+def is_second(made: PlanMade) -> bool:
+    """Whether a plan was made again in its period."""
     return isinstance(made, PlanMadeV2) and made.second_to is not None
 
 

@@ -61,8 +61,9 @@ class ScheduledPlans:
     ) -> AppendResult:
         """Record that plans by a policy are made by the clock; without a span, that none is.
 
-        Where one runs it is replaced. `budget`: the money of each plan, its cap. POLICY_UNKNOWN;
-        FIELD_INVALID where none runs to be ended.
+        Where one runs it is replaced, and what that had saved up with it. `budget`: the money of
+        the first plan, which each period of the policy adds later; and the most that is saved up.
+        POLICY_UNKNOWN; FIELD_INVALID where none runs to be ended.
         """
         (policy, every_seconds), (money, cap) = times, budget
 
@@ -131,10 +132,4 @@ class ScheduledPlans:
         return found is not None and found.document.planning is not None
 
     def _make(self, one: PlanSchedule) -> None:
-        self._plans.make(
-            _CALLER,
-            policy=one.policy,
-            budget_micros=int(one.purse_micros),
-            budget_cap_micros=int(one.purse_cap_micros),
-            schedule=one,
-        )
+        self._plans.make(_CALLER, policy=one.policy, schedule=one)

@@ -6,6 +6,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.planning import reused
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.replay import differing, missed_body
+from ledger.events.cases import GOVERNOR
 from ledger.events.plans import PlanMadeV2
 from ledger.events.reuse import ReuseProposed
 
@@ -70,9 +71,12 @@ def plans_second(event: AuditedEvent, fold: LedgerState) -> Verdict:
     series = fold.planning.series(first, as_of)
     probe_ppm = parameters.planner.probe_ppm
     taken, is_tested = fold.planning.tests.taken(series, probe_ppm, as_of)
-    if not is_tested:
+    if not is_tested and event.actor != GOVERNOR:  # which makes it when it is due
         return f"no job of the plan at position {first} was tested before it"
-    left = max(0, fold.planning.budgets.get(first, 0) - taken)
+    money, cap = fold.planning.budgets.get(first, (0, 0))
+    left = max(0, money - taken)
     if int(data["purse_micros"]) != left:
         return f"its budget is {data['purse_micros']}, and the tests of its period left {left}"
+    if int(data["purse_cap_micros"]) != cap:
+        return f"its cap is {data['purse_cap_micros']}, and that of the first plan {cap}"
     return None

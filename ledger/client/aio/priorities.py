@@ -140,7 +140,11 @@ class AsyncPriorityCalls(AsyncServiceCalls):
         reason: str = "",
         request_id: str | None = None,
     ) -> Appended:
-        """Have plans by a policy made by the clock, each under this budget; 0 seconds end that."""
+        """Have plans by a policy made by the clock; 0 seconds end that.
+
+        The first has this budget. Each period of the policy adds it again to what jobs left, up to
+        the cap.
+        """
         request = pb.SchedulePlansRequest(
             policy=id_of("policies", policy),
             every_seconds=every_seconds,
