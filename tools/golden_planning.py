@@ -15,6 +15,7 @@ _BUDGET = {
     "spent_micros": "0",
 }
 _STEPPED = {
+    "ranking": "excess",
     "under_way": 4,
     "budgets": [_BUDGET],
     "steps": [
@@ -33,6 +34,9 @@ _FACTS = {
     "idle_since": "2026-02-27T08:00:00.000000Z",
     "losing_since": None,
     "error": "275000",
+    "priority": None,
+    "forecast_benefit_micros": None,
+    "forecast_cost_micros": None,
 }
 
 

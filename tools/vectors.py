@@ -26,6 +26,7 @@ FORMATS: Final[dict[str, tuple[str, Checker]]] = {
     "ledger_format_v1": ("events", vectors_ledger.check_ledger_format),
     "kernel_v1 and kernel_v2": ("kernel", vectors_kernel.check_kernel),
     "planner_v1 and planner_v2": ("planner", vectors_kernel.check_planner),
+    "ranking_priority and ranking_benefit_per_cost": ("ranking", vectors_kernel.check_ranking),
 }
 
 

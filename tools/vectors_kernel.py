@@ -1,4 +1,4 @@
-"""Check known answers of the scoring kernels and planners: `kernel_v…` and `planner_v…` files.
+"""Check known answers of kernels, planners and rankings: `kernel_v…`, `planner_v…`, `ranking_…`.
 
 Each check is a generator of (name of the case, what is wrong or None), so that a caller may stop at
 the first failure or count them all.
@@ -9,19 +9,23 @@ from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
-from ledger.events.values import parse_time
+from ledger.events.values import PPM, parse_time
 from ledger.kernel.bucketed import score
 from ledger.kernel.buckets import ModelState
 from ledger.kernel.decay import TABLE
 from ledger.kernel.excess import (
     PLANNERS,
+    BacklogRow,
     PeriodCell,
     PlanInputs,
     PlanModel,
     PlannerPolicy,
+    PlanResult,
     input_problems,
     plan,
 )
+from ledger.kernel.plan_steps import StepFacts, StepInputs, stepped
+from ledger.kernel.ranking import Ranked, Worth
 from ledger.kernel.reuse import (
     GatePolicy,
     ReusePolicy,
@@ -68,6 +72,12 @@ def check_planner(document: Document) -> Iterator[Verdict]:
         yield case["name"], planner_case_problem(case)
 
 
+def check_ranking(document: Document) -> Iterator[Verdict]:
+    """Yield a verdict for each case of a ranking's file."""
+    for case in document["cases"]:
+        yield case["name"], ranking_case_problem(case)
+
+
 def kernel_case_problem(case: Document) -> str | None:
     """Return the first difference between a scoring and its known answer, or None."""
     scoring = scoring_of(case["scoring"])
@@ -107,6 +117,47 @@ def planner_case_problem(case: Document) -> str | None:
             found = asdict(plan(inputs))
             found["modes"] = {str(period): mode for period, mode in found["modes"].items()}
     return _difference(found, case["expect"])
+
+
+def ranking_case_problem(case: Document) -> str | None:
+    """Return the first difference between a plan's order and outcomes and the known ones, or None.
+
+    The outcomes of the planner's own rank are no part of a case.
+    """
+    models, rows, facts = [], [], {}
+    for one in case["models"]:
+        model = PlanModel(
+            one["id"], 0, 1, 1, one["cost_micros"], rest_until=one["rest_until"], gate=one["gate"]
+        )
+        is_resting = one["rest_until"] > case["now_period"]
+        told = (one["id"], 0, 0, one["rank"], one["cost_micros"], one["seen"], is_resting)
+        models.append(model)
+        rows.append(BacklogRow(*told, outcome="no_evidence"))
+        facts[one["id"]] = StepFacts(
+            "", is_top_tier=False, budget=None, recent_jobs=None, idle_since=None, losing_since=None
+        )
+    policy = PlannerPolicy(1, 1, 1, probe_ppm=case["probe_ppm"], reserve=case["reserve"])
+    money = case["purse_micros"], case["purse_cap_micros"]
+    inputs = PlanInputs(policy, case["now_period"], *money, None, tuple(models))
+    made = stepped(
+        inputs,
+        PlanResult(1, 1, 0, case["purse_micros"], {}, tuple(rows)),
+        StepInputs(None, _ranked_of(case), made_at=0, under_way=0, models=facts, budgets={}),
+    )
+    backlog = [{"id": name, "outcome": outcome} for name, outcome in made.outcomes.items()]
+    found = {"backlog": backlog, "purse_left_micros": made.purse_left_micros}
+    return _difference(found, case["expect"])
+
+
+def _ranked_of(case: Document) -> Ranked:
+    priorities = {one["id"]: one.get("priority") for one in case["models"]}
+    worths = {
+        one["id"]: Worth(one["forecast_benefit_micros"], one["forecast_cost_micros"])
+        for one in case["models"]
+        if "forecast_cost_micros" in one
+    }
+    known = {name: one for name, one in priorities.items() if one is not None}
+    return Ranked(case["ranking"], known, worths, PPM + case["margin_ppm"])
 
 
 def _reuse_of(case: Document) -> Document:

@@ -15,8 +15,8 @@ from ledger.api.steps import paused
 from ledger.api.watches import PRIORITIES, PriorityWatch
 from ledger.application.commands import Caller
 from ledger.application.ledger import LedgerApplication
-from ledger.application.planning.fleet_reading import PlanProgress
 from ledger.application.planning.operations import PlanInTheMaking, RecordedPlan
+from ledger.application.planning.progress import PlanProgress
 from ledger.application.planning.schedules import PlanTimes
 from ledger.errors import LedgerError, invalid_field
 from ledger.events.envelope import RecordedEvent

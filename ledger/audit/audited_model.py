@@ -110,10 +110,35 @@ class AuditedModel:
             raise LookupError("its horizon lies further back than scores are remembered")
         return None
 
+    def newest_priority(self, as_of: int) -> int | None:
+        """Return the priority of the newest score up to a position, of any versions.
+
+        As `newest_of`; None where a newer one has lost its body.
+        """
+        found = newest_of(self.scores, as_of)
+        gone = self.newest_gone((ScoreComputed.TYPE,), as_of)
+        return None if found is None or found[0] < gone else found[1]
+
     def newest_gone(self, types: tuple[str, ...], as_of: int) -> int:
         """Return the newest position of these types whose body is absent; 0 for none."""
         gone = (self.gone_by_type.get(type_, ()) for type_ in types)
         return max((at for some in gone for at in some if at <= as_of), default=0)
+
+
+def newest_of(
+    scores: dict[tuple[object, ...], deque[tuple[int, int]]], as_of: int
+) -> tuple[int, int] | None:
+    """Return the newest (position, priority) up to a position; LookupError where it is forgotten.
+
+    None where there is none.
+    """
+    known = []
+    for kept in scores.values():
+        up_to = [one for one in kept if one[0] <= as_of]
+        if not up_to and len(kept) == RECENT:
+            raise LookupError("its horizon lies further back than scores are remembered")
+        known += up_to[-1:]
+    return max(known, default=None)
 
 
 def apply_to_model(facts: AuditedModel, event: AuditedEvent) -> None:

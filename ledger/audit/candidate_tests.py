@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.audit.event import AuditedEvent
-from ledger.events.jobs import GateJudged, GateReported, JobClosed, JobProposed
+from ledger.events.jobs import GateJudged, GateReported, JobClosed, JobLeased, JobProposed
 from ledger.events.values import PPM, SECOND
+from ledger.jobs.forecast import PastJob
 
 _GATE = "candidate"
-TYPES = frozenset({JobProposed.TYPE, GateReported.TYPE, GateJudged.TYPE, JobClosed.TYPE})
+TYPES = frozenset(
+    {JobProposed.TYPE, JobLeased.TYPE, GateReported.TYPE, GateJudged.TYPE, JobClosed.TYPE}
+)
 
 
 @dataclass(slots=True)
@@ -28,6 +31,9 @@ class AuditedTest:
     closed: int = 0
     closed_at: int = 0
     ended_as: str = ""
+    expected_micros: int = 0
+    cost_micros: int = 0
+    was_leased: bool = False
 
     def outcome(self, as_of: int) -> str:
         """Return what is known of its test at a position."""
@@ -70,8 +76,12 @@ class AuditedTests:
             return
         if event.type == JobClosed.TYPE:
             if not job.closed:
+                job.expected_micros = int(data["expected_micros"])
+                job.cost_micros = int(data["cost_micros"])
                 job.closed, job.closed_at = event.position, event.recorded_at
                 job.ended_as = data["outcome"]
+        elif event.type == JobLeased.TYPE:
+            job.was_leased = True
         elif data.get("gate") == _GATE and event.type == GateReported.TYPE:
             job.totals = bool(data["champion"] and data["candidate"])
         elif data.get("gate") == _GATE and event.type == GateJudged.TYPE:
@@ -121,6 +131,14 @@ class AuditedTests:
             if 0 < one.closed <= as_of:
                 found[one.model] = max(one.closed_at, found.get(one.model, 0))
         return found
+
+    def worked(self, as_of: int) -> list[PastJob]:
+        """Return the jobs that were leased and over by a position."""
+        return [
+            PastJob(one.model, one.expected_micros, one.cost_micros, one.ended_as == "succeeded")
+            for one in self._jobs.values()
+            if one.was_leased and 0 < one.closed <= as_of
+        ]
 
     def taken(self, plans: list[int], probe_ppm: int, as_of: int) -> tuple[int, bool]:
         """Return the money that jobs of plans took by a position, and whether one was tested."""

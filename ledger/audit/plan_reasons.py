@@ -36,14 +36,7 @@ def _said(  # noqa: PLR0911 - one sentence for each outcome
     by: StepInputs | None,
 ) -> str:
     need = money(row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM)
-    if parameters.is_by_record:
-        compared = f"gives rank {row.rank}, against the price {result.price}"
-    else:
-        compared = (
-            f"is {per_cent(row.rank)} of its cost, against a price of {per_cent(result.price)}"
-        )
-    benefit, cost = money(row.benefit_micros), money(row.cost_micros)
-    worth = f"an expected benefit of {benefit} for {cost} {compared}"
+    worth = _worth(row, result, parameters) if _is_by_rank(by) else _ranked_worth(row, by)
     match row.outcome:
         case "admitted":
             return f"Admitted: {worth}, and the purse could pay {need}."
@@ -59,19 +52,54 @@ def _said(  # noqa: PLR0911 - one sentence for each outcome
         case "below_price":
             return f"Not worth it yet: {worth}."
         case "no_evidence":
-            if parameters.is_by_record:
-                return "No observation of its loss since it was last trained."
-            periods = inputs.policy.max_periods
-            return (
-                f"No observation of its loss counts: none lies both in the last {periods} periods "
-                "and after the period in which it was last trained."
-            )
+            return _no_evidence(inputs, parameters) if worth else "It has no score yet."
         case "in_progress":
             return f"A job is already under way; {worth}."
     if row.outcome in STEP_OUTCOMES:
         assert by is not None, "a step changed it"
         return f"Wanted ({worth}), but {_step_reason(row, inputs, by)}."
     return f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."
+
+
+def _worth(row: BacklogRow, result: PlanResult, parameters: Parameters) -> str:
+    """Return the clause that holds what a model's excess costs against the price."""
+    if parameters.is_by_record:
+        compared = f"gives rank {row.rank}, against the price {result.price}"
+    else:
+        compared = (
+            f"is {per_cent(row.rank)} of its cost, against a price of {per_cent(result.price)}"
+        )
+    benefit, cost = money(row.benefit_micros), money(row.cost_micros)
+    return f"an expected benefit of {benefit} for {cost} {compared}"
+
+
+def _no_evidence(inputs: PlanInputs, parameters: Parameters) -> str:
+    if parameters.is_by_record:
+        return "No observation of its loss since it was last trained."
+    periods = inputs.policy.max_periods
+    return (
+        f"No observation of its loss counts: none lies both in the last {periods} periods "
+        "and after the period in which it was last trained."
+    )
+
+
+def _is_by_rank(by: StepInputs | None) -> bool:
+    return by is None or by.ranked.by == "excess"
+
+
+def _ranked_worth(row: BacklogRow, by: StepInputs | None) -> str:
+    """Return the clause for a plan that takes models in otherwise than by the planner's rank."""
+    assert by is not None, "its planner has steps"
+    ranked = by.ranked
+    if ranked.by == "priority":
+        known = row.id in ranked.priorities
+        return f"its priority is {per_cent(ranked.priorities[row.id])}" if known else ""
+    benefit, cost = ranked.worths[row.id]
+    share = per_cent(benefit * PPM // max(1, cost))
+    return (
+        f"a forecast benefit of {money(benefit)} is {share} of a forecast cost of {money(cost)}, "
+        f"against a price of {per_cent(ranked.price_ppm)}"
+    )
 
 
 def _step_reason(row: BacklogRow, inputs: PlanInputs, by: StepInputs) -> str:

@@ -13,13 +13,17 @@ from ledger.jobs.budget_scopes import covers, rank
 from ledger.jobs.money import is_top_tier
 from ledger.kernel.excess import PlanResult
 from ledger.kernel.plan_steps import BudgetLeft, StepFacts, StepInputs, SteppedPlan
+from ledger.kernel.ranking import Ranked
 
 if TYPE_CHECKING:
     from ledger.audit.ledger_state import LedgerState
 
 _ENVELOPE: Final = "jobs"
-_MEMBERS: Final = ("under_way", "steps", "steps_digest")
-_OF_ROWS: Final = ("team", "is_top_tier", "budget", "recent_jobs", "idle_since", "losing_since")
+_MEMBERS: Final = ("ranking", "under_way", "steps", "steps_digest")
+_OF_ROWS: Final = (
+    "team", "is_top_tier", "budget", "recent_jobs", "idle_since", "losing_since", "priority",
+    "forecast_benefit_micros", "forecast_cost_micros",
+)  # fmt: skip
 """The members of a plan's event and of its rows that tell its steps; `budgets` has its own rule."""
 
 
@@ -35,6 +39,7 @@ def step_inputs(
     decisions: Mapping[str, Mapping[str, Any] | None],
     before: AuditedPlan | None,
     moment: tuple[int, int],
+    ranked: Ranked,
 ) -> StepInputs:
     """Return what the steps of a plan read as of its horizon; `decisions` of each of its models."""
     as_of, at = moment
@@ -64,6 +69,7 @@ def step_inputs(
     named = sorted({one.budget for one in models.values() if one.budget is not None})
     return StepInputs(
         terms=None if terms is None else PlanStepsPart.model_validate(terms),
+        ranked=ranked,
         made_at=at,
         under_way=len(models.keys() & tests.in_progress(as_of)),
         models=models,
@@ -124,7 +130,8 @@ def told_budgets(by: StepInputs, budgets: AuditedBudgets) -> list[dict[str, str]
 
 def after_steps(result: PlanResult, made: SteppedPlan) -> PlanResult:
     """Return a planner's result with the outcomes that the steps left."""
-    rows = (replace(row, outcome=made.outcomes[row.id]) for row in result.backlog)
+    known = {row.id: row for row in result.backlog}
+    rows = (replace(known[name], outcome=outcome) for name, outcome in made.outcomes.items())
     return replace(result, backlog=tuple(rows), purse_left_micros=made.purse_left_micros)
 
 
@@ -132,15 +139,18 @@ def step_facts(
     name: str, by: StepInputs, made: SteppedPlan, errors: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the members of a row that tell what the steps read of its model, and if it lost."""
-    return _read_of(by.models[name]) | {
+    return _read_of(name, by) | {
         "error": str(errors[name]) if name in errors else None,
         "losing_since": _time(made.losing.get(name)),
     }
 
 
-def _read_of(one: StepFacts) -> dict[str, Any]:
-    told = (one.team, one.is_top_tier, one.budget, one.recent_jobs)
-    return dict(zip(_OF_ROWS, (*told, _time(one.idle_since), _time(one.losing_since)), strict=True))
+def _read_of(name: str, by: StepInputs) -> dict[str, Any]:
+    one = by.models[name]
+    told: list[Any] = [one.team, one.is_top_tier, one.budget, one.recent_jobs]
+    told += [_time(one.idle_since), _time(one.losing_since), by.ranked.priorities.get(name)]
+    told += [str(amount) for amount in by.ranked.worths.get(name, ())] or [None, None]
+    return dict(zip(_OF_ROWS, told, strict=True))
 
 
 def _time(micros: int | None) -> str | None:
@@ -152,7 +162,8 @@ def step_members(by: StepInputs, made: SteppedPlan, budgets: AuditedBudgets) -> 
     told = told_budgets(by, budgets)
     pinned = {
         "budgets": told,
-        "models": [{"model": name, **_read_of(by.models[name])} for name in sorted(by.models)],
+        "models": [{"model": name, **_read_of(name, by)} for name in sorted(by.models)],
+        "ranking": by.ranked.by,
         "steps": None if by.terms is None else by.terms.model_dump(),
         "under_way": by.under_way,
     }
@@ -161,6 +172,7 @@ def step_members(by: StepInputs, made: SteppedPlan, budgets: AuditedBudgets) -> 
         for name, changed in made.changes
     ]
     return {
+        "ranking": by.ranked.by,
         "under_way": by.under_way,
         "budgets": told,
         "steps": changes,

@@ -6,13 +6,15 @@ released name; this is a second writing of both, from `docs/spec/planner_v1.md` 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.audited_model import AuditedDeployment, AuditedModel
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
+from ledger.audit.plan_inputs import pinned
+from ledger.audit.plan_ranking import ranking
 from ledger.audit.plan_reasons import reason_of
 from ledger.audit.plan_state import AuditedPlan
 from ledger.audit.plan_steps import after_steps, step_facts, step_inputs, step_members
@@ -36,6 +38,13 @@ Decided = Mapping[str, Any] | None
 """The data of the decision that counts for a model; None where there is none."""
 
 
+class SecondInForce(NamedTuple):
+    """Readers of the decision that counts for a model of a plan, and of its newest score."""
+
+    decided: Callable[[AuditedModel], Decided]
+    priority: Callable[[AuditedModel], int | None]
+
+
 def planned(fold: LedgerState, position: int, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data that a recorded plan should have; NotReplayableError if unknown.
 
@@ -54,7 +63,11 @@ def _derived(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
     def decided(facts: AuditedModel) -> Decided:
         return decided_of(facts, as_of)
 
-    return ranked(fold, data, parameters, parameters.reference, decided, before) | second
+    def priority(facts: AuditedModel) -> int | None:
+        return priority_of(facts, as_of)
+
+    in_force = SecondInForce(decided, priority)
+    return ranked(fold, data, parameters, parameters.reference, in_force, before) | second
 
 
 def planning_of(fold: LedgerState, data: Mapping[str, Any]) -> Parameters:
@@ -78,7 +91,7 @@ def ranked(
     data: Mapping[str, Any],
     parameters: Parameters,
     planned_for: tuple[str, int, str],
-    decided_by: Callable[[AuditedModel], Decided],
+    in_force: SecondInForce,
     before: AuditedPlan | None,
 ) -> dict[str, Any]:
     """Return the members of a plan of the models of a policy version; NotReplayableError."""
@@ -86,7 +99,7 @@ def ranked(
     assert planner is not None
     now_period = now_period_of(parameters, data)
     candidates = _candidates(fold, parameters, planned_for, as_of, at)
-    decisions = {facts.name: decided_by(facts) for facts in candidates}
+    decisions = {facts.name: in_force.decided(facts) for facts in candidates}
     actions = {name: _action(decided) for name, decided in decisions.items()}
     inputs = PlanInputs(
         policy=planner,
@@ -103,7 +116,10 @@ def ranked(
     steps: dict[str, Any] = {}
     walked: tuple[StepInputs, SteppedPlan] | None = None
     if "steps" in data:
-        by = step_inputs(fold, parameters, decisions, before, (as_of, at))
+        priorities = ((facts.name, in_force.priority(facts)) for facts in candidates)
+        jobs = fold.planning.tests.worked(as_of)
+        order = ranking(parameters.document, priorities, jobs, result)
+        by = step_inputs(fold, parameters, decisions, before, (as_of, at), order)
         made = stepped(inputs, result, by)
         walked = by, made
         steps, result = step_members(by, made, fold.budgets.as_of(as_of)), after_steps(result, made)
@@ -130,7 +146,7 @@ def _heading(
         "policy_version": parameters.version,
         "policy_digest": parameters.digest,
         "planner": parameters.document["planning"]["planner"],
-        "inputs_digest": digest_of(_pinned(inputs)),
+        "inputs_digest": digest_of(pinned(inputs)),
         "now_period": inputs.now_period,
         "purse_micros": str(inputs.purse_micros),
         "purse_cap_micros": str(inputs.purse_cap_micros),
@@ -211,6 +227,14 @@ def decided_of(facts: AuditedModel, as_of: int) -> Decided:
     except LookupError as error:
         raise NotReplayableError(str(error)) from error
     return None if decided is None else decided.data
+
+
+def priority_of(facts: AuditedModel, as_of: int) -> int | None:
+    """Return the newest score of a model; NotReplayableError where it is not known."""
+    try:
+        return facts.newest_priority(as_of)
+    except LookupError as error:
+        raise NotReplayableError(str(error)) from error
 
 
 def _action(decided: Decided) -> str:
@@ -343,54 +367,3 @@ def _at_end_of(
         if one.in_service_at < end:
             return one
     return None
-
-
-def _pinned(inputs: PlanInputs) -> dict[str, Any]:
-    """Return what the inputs' digest is taken of, as the architecture page lists it."""
-    policy = inputs.policy
-    return {
-        "models": [
-            {
-                "baseline_nano": str(model.baseline_nano),
-                "cost_micros": str(model.cost_micros),
-                "gate": model.gate,
-                "model": model.id,
-                "rest_until": model.rest_until,
-                "trained_period": model.trained_period,
-                "unit_value_micros": str(model.unit_value_micros),
-            }
-            for model in inputs.models
-        ],
-        "now_period": inputs.now_period,
-        "periods": [
-            {
-                "cells": [
-                    {
-                        "baseline_nano": str(cell.baseline_nano),
-                        "mean_nano": str(cell.mean_nano),
-                        "model": name,
-                        "rows": str(cell.rows),
-                    }
-                    for name, cell in sorted(cells.items())
-                ],
-                "period": period,
-            }
-            for period, cells in inputs.periods.items()
-        ],
-        "policy": {
-            "common_ppm": policy.common_ppm,
-            "dead_band_ppm": policy.dead_band_ppm,
-            "half_life_seconds": policy.half_life_seconds,
-            "max_periods": policy.max_periods,
-            "min_models": policy.min_models,
-            "period_seconds": policy.period_seconds,
-            "price_down_ppm": policy.price_down_ppm,
-            "price_up_ppm": policy.price_up_ppm,
-            "probe_ppm": policy.probe_ppm,
-            "quantile_ppm": policy.quantile_ppm,
-            "reserve": policy.reserve,
-        },
-        "price": None if inputs.price is None else str(inputs.price),
-        "purse_cap_micros": str(inputs.purse_cap_micros),
-        "purse_micros": str(inputs.purse_micros),
-    }

@@ -12,7 +12,15 @@ from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import AuditedEvent
 from ledger.audit.plan_state import AuditedPlan
-from ledger.audit.planning import Decided, decided_of, now_period_of, planning_of, ranked
+from ledger.audit.planning import (
+    Decided,
+    SecondInForce,
+    decided_of,
+    now_period_of,
+    planning_of,
+    priority_of,
+    ranked,
+)
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.shadows import ShadowPlanned
 from ledger.governance.shadows import Shadow
@@ -117,10 +125,16 @@ def planned_in_shadow(fold: "LedgerState", data: Mapping[str, Any]) -> dict[str,
             return fold.shadows.decided(shadow.position, facts.name, as_of)
         return decided_of(facts, as_of)
 
+    def priority(facts: AuditedModel) -> int | None:
+        described = facts.description(as_of)
+        if described is not None and is_for(scope, described):
+            return fold.shadows.priority(shadow.position, facts.name, as_of)
+        return priority_of(facts, as_of)
+
     now_period = now_period_of(parameters, data)
     before = fold.shadows.plans.before(data, now_period)
     if before is None:
         before = fold.planning.before(of["policy"], now_period, as_of)
     planned_for = of["policy"], of["version"], of["digest"]
-    members = ranked(fold, data, parameters, planned_for, decided, before)
+    members = ranked(fold, data, parameters, planned_for, SecondInForce(decided, priority), before)
     return members | {"shadow": shadow.position, "planned_for": of}

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.assessor import Assessor, NotReplayableError
-from ledger.audit.audited_model import RECENT, AuditedDecision, AuditedModel, versions_of
+from ledger.audit.audited_model import (
+    RECENT,
+    AuditedDecision,
+    AuditedModel,
+    newest_of,
+    versions_of,
+)
 from ledger.audit.event import AuditedEvent
 from ledger.audit.parameters import Parameters
 from ledger.audit.shadow_plans import AuditedShadowPlans
@@ -116,6 +122,20 @@ class AuditedShadows:
         if kept.decided > len(kept.decisions):
             raise NotReplayableError("its horizon lies further back than decisions are remembered")
         return None
+
+    def priority(self, shadow: int, model: str, as_of: int) -> int | None:
+        """Return the priority in a shadow's last score of a model; NotReplayableError if unknown.
+
+        None where it has none.
+        """
+        if self.blind_for(model, shadow):
+            raise NotReplayableError("a body is not there that it may have been scored by")
+        kept = self._records.get(shadow, {}).get(model, ShadowRecord())
+        try:
+            found = newest_of(kept.scores, as_of)
+        except LookupError as error:
+            raise NotReplayableError(str(error)) from error
+        return None if found is None else found[1]
 
     def assessor(self, fold: "LedgerState", shadow: int) -> SecondShadowAssessor:
         """Return the assessor of a shadow."""

@@ -12,7 +12,6 @@ from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client.enums import PlanOutcome
     from ledger.client.ranking import Plan, PlanBudget, PlanRow, PlanStep
 
 _OUTCOMES_SHOWN = 200
@@ -156,9 +155,12 @@ def told_plan(plan: "Plan", unit: str) -> str:
     """Return a plan as it is printed: a heading, its backlog, and what bounded it."""
     given = notation.money(plan.budget_micros, unit)
     left = notation.money(plan.budget_left_micros, unit)
+    planner = plan.planner
+    if plan.ranking != "excess":
+        planner += f" ranked by {_spaced(plan.ranking)}"
     heading = (
         f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under {given}, {left} left; "
-        f"{plan.planner}, policy {plan.policy} version {plan.policy_version}, as of position "
+        f"{planner}, policy {plan.policy} version {plan.policy_version}, as of position "
         f"{plan.as_of_position}."
     )
     rows = [
@@ -176,7 +178,8 @@ def told_plan(plan: "Plan", unit: str) -> str:
     more = f"\n… and {left_out} more; --json shows all." if left_out else ""
     body = output.table((">#", "MODEL", "OUTCOME", ">BENEFIT", ">COST", "REASON"), rows)
     budgets = [_budget_told(one, unit) for one in plan.budgets]
-    told = [*budgets, *map(_step_told, plan.steps), *_worse_left_out(plan)]
+    worse = _worse_left_out(plan) if plan.ranking == "excess" else []
+    told = [*budgets, *map(_step_told, plan.steps), *worse]
     steps = "\n".join(told)
     return "\n\n".join(one for one in (heading, f"{body}{more}", steps) if one)
 
@@ -215,7 +218,7 @@ def _budget_told(budget: "PlanBudget", unit: str) -> str:
 def _step_told(step: "PlanStep") -> str:
     """Return what a step around the planner changed, in a line."""
     changed = [
-        f"{one.model} from {_outcome(one.before)} to {_outcome(one.after)}"
+        f"{one.model} from {_spaced(one.before)} to {_spaced(one.after)}"
         for one in step.changed[:_CHANGES_SHOWN]
     ]
     if left_out := len(step.changed) - len(changed):
@@ -223,5 +226,5 @@ def _step_told(step: "PlanStep") -> str:
     return f"Step {step.step} changed {notation.listed(changed) if changed else 'nothing'}."
 
 
-def _outcome(outcome: "PlanOutcome") -> str:
-    return outcome.lower().replace("_", " ")
+def _spaced(word: str) -> str:
+    return word.lower().replace("_", " ")

@@ -134,6 +134,11 @@ class PlanRow:
     """The time of the plan since which it is worth its cost and left out for others."""
     error_ppm: int | None
     """How far its newest loss is above its baseline; None if it was not observed."""
+    priority_ppm: int | None
+    """Its newest score; None without one, or where the plan is not ranked by priority."""
+    forecast_benefit_micros: int | None
+    """The forecast of its next job; None where the plan is not ranked by that."""
+    forecast_cost_micros: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,8 @@ class Plan:
     jobs_under_way: int
     budgets: tuple[PlanBudget, ...]
     """The budgets that rows name."""
+    ranking: str
+    """By what models were taken in: `excess`, `priority` or `benefit_per_cost`."""
 
 
 @dataclass(frozen=True, slots=True)

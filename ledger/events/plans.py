@@ -11,13 +11,14 @@ from ledger.events.base import (
     Hex32,
     Part,
     Position,
+    Ppm,
     SafeInt,
     Segment,
     ShortText,
     Text,
     Time,
 )
-from ledger.events.policy_document import Action, Planner
+from ledger.events.policy_document import Action, Planner, Ranking
 from ledger.limits import BUDGET_PERIOD_SECONDS_MAX, BUDGET_PERIOD_SECONDS_MIN
 
 PlannerOutcome = Literal[
@@ -44,6 +45,7 @@ StepOutcome = Literal[
 """Why a step around the planner left out a model that the planner would have taken."""
 PlanOutcome = Literal[PlannerOutcome, StepOutcome]
 StepName = Literal[
+    "ranking",
     "cool_down",
     "at_most",
     "concurrency",
@@ -94,6 +96,12 @@ class SteppedRowPart(PlanRowPart):
 
     The rank goes by what excess costs since the last training, so a worse error may rank lower.
     """
+    priority: Ppm | None
+    """Its newest score; null where it has none, or the plan is not ranked by priority."""
+    forecast_benefit_micros: BigInt | None
+    """The benefit and the cost of its next job by the jobs before; null where the plan is not
+    ranked by them."""
+    forecast_cost_micros: BigInt | None
     losing_since: Time | None
     """The plan since which it is worth its cost and left out for others; null if it is not."""
 
@@ -162,6 +170,8 @@ class SteppedFleet(PlannedFleet):
     """The whole ranked backlog of a period, after the steps around its planner."""
 
     backlog: Annotated[list[SteppedRowPart], Field(max_length=20_000)]  # type: ignore[assignment]  # frozen: read only
+    ranking: Ranking
+    """By what models were taken in; the backlog is in that order."""
     under_way: Count
     """The jobs of models in scope that were not over."""
     budgets: list[PlanBudgetPart]

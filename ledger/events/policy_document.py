@@ -30,6 +30,8 @@ Kernel = Literal["bucketed/1", "bucketed/2"]
 Combination = Literal["weighted_mean", "noisy_or", "max"]
 Planner = Literal["excess/1", "excess/2"]
 Candidates = Literal["decided", "all"]
+Ranking = Literal["excess", "priority", "benefit_per_cost"]
+"""By what a plan takes models in: the planner's own rank, or another order of the fleet."""
 NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
 ApprovalSeconds = Annotated[int, Field(ge=1, le=366 * 86_400)]
@@ -294,6 +296,12 @@ class ReusingPlanningPart(PlanningPart):
     """The steps around the planner; null: what it admits is the plan."""
 
 
+class RankedPlanningPart(ReusingPlanningPart):
+    """The same where plans take models in by something else than the planner's own rank."""
+
+    ranking: Literal["priority", "benefit_per_cost"]
+
+
 class EvaluationPart(Part):
     """When a model is scored: at most once an interval, at least once a silence."""
 
@@ -335,7 +343,7 @@ class PolicyDocumentV3(PolicyDocument):
     format: Literal["policy/2"]
     scoring: CappedScoringPart
     decision: DecisionPartV2
-    planning: PlanningPart | ReusingPlanningPart | None
+    planning: PlanningPart | ReusingPlanningPart | RankedPlanningPart | None
     tiers: list[EscalatingTierPart] = Field(max_length=TIERS_MAX)  # type: ignore[assignment]  # frozen: read only
     governance: GovernancePart
     jobs: JobsPart | None
@@ -347,3 +355,8 @@ DOCUMENTS: Final[dict[tuple[Format, Procedure], type[PolicyDocument]]] = {
     ("policy/2", "rules/2"): PolicyDocumentV3,
 }
 """The stored form by the format and the procedure that a policy names."""
+
+
+def ranking_of(planning: PlanningPart) -> Ranking:
+    """Return by what plans take models in."""
+    return planning.ranking if isinstance(planning, RankedPlanningPart) else "excess"

@@ -52,44 +52,59 @@ def _total(values: Sequence[int]) -> int:
     return sum(values)  # of integers: their order does not matter
 
 
+class Forecasts:
+    """Forecasts by the jobs that are over, which are counted once for all models."""
+
+    def __init__(self, jobs: Sequence[PastJob]) -> None:
+        ratios = [one.ratio_ppm for one in jobs]
+        self._jobs = len(jobs)
+        self._ratio = _drawn(_total(ratios), len(ratios), PPM)
+        apart = _total([abs(one - self._ratio) for one in ratios])
+        self._spread = _drawn(apart, len(ratios), PRIOR_SPREAD_PPM)
+        successes = _total([int(one.is_success) * PPM for one in jobs])
+        self._success = _drawn(successes, len(jobs), PRIOR_SUCCESS_PPM)
+        self._of_models: dict[str, list[PastJob]] = {}
+        for one in jobs:
+            self._of_models.setdefault(one.model, []).append(one)
+
+    def of(self, model: str, expected_micros: int, benefit_micros: int | None) -> ForecastPart:
+        """Return the forecast of a job of a model.
+
+        `benefit_micros` is what a plan counts on if the new version stays; None without a plan, or
+        where it is in another unit than the cost.
+        """
+        own = self._of_models.get(model, [])
+        ratio = _drawn(_total([one.ratio_ppm for one in own]), len(own), self._ratio)
+        successes = _total([int(one.is_success) * PPM for one in own])
+        success = _drawn(successes, len(own), self._success)
+        doubt = SPREADS * isqrt(success * (PPM - success) // (len(own) + PRIOR_JOBS))
+
+        def cost(at_ppm: int) -> str:
+            return str(expected_micros * max(0, at_ppm) // PPM)
+
+        def benefit(at_ppm: int) -> str | None:
+            if benefit_micros is None:
+                return None
+            return str(benefit_micros * min(PPM, max(0, at_ppm)) // PPM)
+
+        return ForecastPart(
+            jobs=self._jobs,
+            jobs_of_model=len(own),
+            cost_micros=cost(ratio),
+            cost_low_micros=cost(ratio - SPREADS * self._spread),
+            cost_high_micros=cost(ratio + SPREADS * self._spread),
+            success_ppm=success,
+            benefit_micros=benefit(success),
+            benefit_low_micros=benefit(success - doubt),
+            benefit_high_micros=benefit(success + doubt),
+        )
+
+
 def forecast(
     jobs: Sequence[PastJob], model: str, expected_micros: int, benefit_micros: int | None
 ) -> ForecastPart:
-    """Return the forecast of a job of a model by the jobs that are over.
-
-    `benefit_micros` is what a plan counts on if the new version stays; None without a plan, or
-    where it is in another unit than the cost.
-    """
-    of_model = [one for one in jobs if one.model == model]
-    ratios, own = [one.ratio_ppm for one in jobs], [one.ratio_ppm for one in of_model]
-    fleet = _drawn(_total(ratios), len(ratios), PPM)
-    ratio = _drawn(_total(own), len(own), fleet)
-    spread = _drawn(_total([abs(one - fleet) for one in ratios]), len(ratios), PRIOR_SPREAD_PPM)
-    successes = _total([int(one.is_success) * PPM for one in jobs])
-    own_successes = _total([int(one.is_success) * PPM for one in of_model])
-    fleet_success = _drawn(successes, len(jobs), PRIOR_SUCCESS_PPM)
-    success = _drawn(own_successes, len(of_model), fleet_success)
-    doubt = SPREADS * isqrt(success * (PPM - success) // (len(of_model) + PRIOR_JOBS))
-
-    def cost(at_ppm: int) -> str:
-        return str(expected_micros * max(0, at_ppm) // PPM)
-
-    def benefit(at_ppm: int) -> str | None:
-        if benefit_micros is None:
-            return None
-        return str(benefit_micros * min(PPM, max(0, at_ppm)) // PPM)
-
-    return ForecastPart(
-        jobs=len(jobs),
-        jobs_of_model=len(of_model),
-        cost_micros=cost(ratio),
-        cost_low_micros=cost(ratio - SPREADS * spread),
-        cost_high_micros=cost(ratio + SPREADS * spread),
-        success_ppm=success,
-        benefit_micros=benefit(success),
-        benefit_low_micros=benefit(success - doubt),
-        benefit_high_micros=benefit(success + doubt),
-    )
+    """Return the forecast of a job of a model by the jobs that are over, as `Forecasts` has it."""
+    return Forecasts(jobs).of(model, expected_micros, benefit_micros)
 
 
 def margin_fault(made: ForecastPart, margin_ppm: int | None) -> str:

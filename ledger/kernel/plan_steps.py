@@ -22,6 +22,7 @@ from ledger.kernel.excess import (
     need_of,
     walk,
 )
+from ledger.kernel.ranking import Ranked
 
 STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
 """The steps in their order, each named as the policy names it."""
@@ -60,6 +61,7 @@ class StepInputs:
     """All that the steps read beside what the planner read."""
 
     terms: PlanStepsPart | None
+    ranked: Ranked
     made_at: int
     under_way: int
     """The jobs of models in scope that are not over."""
@@ -81,7 +83,7 @@ class SteppedPlan:
     """A plan as its steps left it."""
 
     outcomes: Mapping[str, PlanOutcome]
-    """Of each model."""
+    """Of each model, in the order of the backlog."""
     purse_left_micros: int
     changes: tuple[tuple[StepName, tuple[OutcomeChange, ...]], ...]
     """Of each step that the policy has, by the order of the backlog."""
@@ -227,19 +229,30 @@ _LIMITS: Final[dict[StepName, tuple[str, Callable[..., Limit]]]] = {
 """The value of each step in the policy, and what it makes of it, once for each walk."""
 
 
+_LIMITED: Final = STEPS[1:]
+"""Those after the ranking."""
+
+
 def stepped(inputs: PlanInputs, result: PlanResult, by: StepInputs) -> SteppedPlan:
     """Return a plan after the steps of a policy; without any, as the planner made it.
 
     Cost: a walk over the wanted for each step.
     """
     models = {model.id: model for model in inputs.models}
-    wanted = [models[row.id] for row in result.backlog if row.seen and row.rank >= result.price]
+    result = replace(result, backlog=tuple(by.ranked.backlog(result.backlog)))
+    unwanted = {row.id: by.ranked.unwanted(row, result.price) for row in result.backlog}
+    wanted = [models[row.id] for row in result.backlog if unwanted[row.id] is None]
     outcomes: dict[str, PlanOutcome] = {row.id: row.outcome for row in result.backlog}
     left = result.purse_left_micros
     applied: list[tuple[Callable[..., Limit], Any]] = []
     changes: list[tuple[StepName, tuple[OutcomeChange, ...]]] = []
     guaranteed = None
-    for name in STEPS:
+    if by.ranked.by != "excess":
+        walked, left = walk(wanted, inputs)
+        after = {row.id: unwanted[row.id] or walked[row.id] for row in result.backlog}
+        changes.append(("ranking", tuple(_changed(result, outcomes, after))))
+        outcomes = after
+    for name in _LIMITED:
         member, make = _LIMITS.get(name, ("guaranteed_after_seconds", None))
         value = None if by.terms is None else getattr(by.terms, member)
         if value is None or value is False or value == []:
@@ -258,7 +271,7 @@ def stepped(inputs: PlanInputs, result: PlanResult, by: StepInputs) -> SteppedPl
     losing = {
         row.id: by.models[row.id].losing_since or by.made_at
         for row in result.backlog
-        if _is_losing(row, outcomes[row.id])
+        if _is_losing(row, outcomes[row.id], by.ranked)
     }
     return SteppedPlan(outcomes, left, tuple(changes), losing, guaranteed)
 
@@ -271,9 +284,9 @@ def _changed(
             yield OutcomeChange(row.id, before[row.id], after[row.id])
 
 
-def _is_losing(row: BacklogRow, outcome: PlanOutcome) -> bool:
+def _is_losing(row: BacklogRow, outcome: PlanOutcome, ranked: Ranked) -> bool:
     """Whether a model is worth its cost, could have a job, and others have the money or place."""
-    return outcome in _LOST or (outcome == "below_price" and row.rank >= PPM)
+    return outcome in _LOST or (outcome == "below_price" and ranked.is_worth_its_cost(row))
 
 
 def _guaranteed(
@@ -295,7 +308,7 @@ def _guaranteed(
         for place, row in enumerate(result.backlog)
         if (since := by.models[row.id].losing_since) is not None
         and by.made_at - since >= span
-        and _is_losing(row, outcomes[row.id])
+        and _is_losing(row, outcomes[row.id], by.ranked)
     ]
     for _, _, name in sorted(due):
         model = models[name]

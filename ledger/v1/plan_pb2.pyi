@@ -130,6 +130,9 @@ class PlanRow(message.Message):
     IDLE_SINCE_FIELD_NUMBER: builtins.int
     LOSING_SINCE_FIELD_NUMBER: builtins.int
     ERROR_PPM_FIELD_NUMBER: builtins.int
+    PRIORITY_PPM_FIELD_NUMBER: builtins.int
+    FORECAST_BENEFIT_MICROS_FIELD_NUMBER: builtins.int
+    FORECAST_COST_MICROS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Output only. Id of the model."""
     place: builtins.int
@@ -139,7 +142,9 @@ class PlanRow(message.Message):
     reason: builtins.str
     """Output only. The outcome in a sentence, with the numbers that led to it."""
     rank_ppm: builtins.str
-    """Output only. Benefit for cost, in ppm, by which the backlog is ordered; an integer."""
+    """Output only. Benefit for cost, in ppm, by which the backlog is ordered unless the plan is ranked
+    otherwise; an integer.
+    """
     gain: builtins.str
     """Output only. Decayed excess loss since its training, in ppm of its baseline times rows; an
     integer.
@@ -176,6 +181,14 @@ class PlanRow(message.Message):
     """Output only. How far its newest loss is above its baseline, in ppm of that; an integer; empty if
     it was not observed.
     """
+    priority_ppm: builtins.int
+    """Output only. Its newest score; not set without one, or where the plan is not ranked by priority."""
+    forecast_benefit_micros: builtins.str
+    """Output only. The benefit of its next job by the jobs before, in millionths of the currency; an
+    integer; empty where the plan is not ranked by benefit per cost, like the next field.
+    """
+    forecast_cost_micros: builtins.str
+    """Output only. The cost of that job, in the same unit; an integer."""
     @builtins.property
     def idle_since(self) -> timestamp_pb2.Timestamp:
         """Output only. When its last job was over, or a retrained version began to serve; not set if
@@ -214,13 +227,21 @@ class PlanRow(message.Message):
         idle_since: timestamp_pb2.Timestamp | None = ...,
         losing_since: timestamp_pb2.Timestamp | None = ...,
         error_ppm: builtins.str = ...,
+        priority_ppm: builtins.int | None = ...,
+        forecast_benefit_micros: builtins.str = ...,
+        forecast_cost_micros: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs", "idle_since", b"idle_since", "losing_since", b"losing_since", "recent_jobs", b"recent_jobs"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm", "_recent_jobs", b"_recent_jobs", "idle_since", b"idle_since", "losing_since", b"losing_since", "priority_ppm", b"priority_ppm", "recent_jobs", b"recent_jobs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs", "action_in_force", b"action_in_force", "baseline_nano", b"baseline_nano", "benefit_micros", b"benefit_micros", "budget", b"budget", "cost_micros", b"cost_micros", "error_ppm", b"error_ppm", "gain", b"gain", "idle_since", b"idle_since", "is_top_tier", b"is_top_tier", "losing_since", b"losing_since", "model", b"model", "model_version", b"model_version", "outcome", b"outcome", "place", b"place", "rank_ppm", b"rank_ppm", "reason", b"reason", "recent_jobs", b"recent_jobs", "rest_until_period", b"rest_until_period", "resting", b"resting", "seen", b"seen", "team", b"team", "trained_period", b"trained_period", "unit_value_micros", b"unit_value_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm", "_recent_jobs", b"_recent_jobs", "action_in_force", b"action_in_force", "baseline_nano", b"baseline_nano", "benefit_micros", b"benefit_micros", "budget", b"budget", "cost_micros", b"cost_micros", "error_ppm", b"error_ppm", "forecast_benefit_micros", b"forecast_benefit_micros", "forecast_cost_micros", b"forecast_cost_micros", "gain", b"gain", "idle_since", b"idle_since", "is_top_tier", b"is_top_tier", "losing_since", b"losing_since", "model", b"model", "model_version", b"model_version", "outcome", b"outcome", "place", b"place", "priority_ppm", b"priority_ppm", "rank_ppm", b"rank_ppm", "reason", b"reason", "recent_jobs", b"recent_jobs", "rest_until_period", b"rest_until_period", "resting", b"resting", "seen", b"seen", "team", b"team", "trained_period", b"trained_period", "unit_value_micros", b"unit_value_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__priority_ppm: _TypeAlias = typing.Literal["priority_ppm"]  # noqa: Y015
+    _WhichOneofArgType__priority_ppm: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm"]  # noqa: Y015
     _WhichOneofReturnType__recent_jobs: _TypeAlias = typing.Literal["recent_jobs"]  # noqa: Y015
     _WhichOneofArgType__recent_jobs: _TypeAlias = typing.Literal["_recent_jobs", b"_recent_jobs"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority_ppm) -> _WhichOneofReturnType__priority_ppm | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__recent_jobs) -> _WhichOneofReturnType__recent_jobs | None: ...
 
 @typing.final
@@ -374,6 +395,7 @@ class Plan(message.Message):
     STEPS_DIGEST_FIELD_NUMBER: builtins.int
     JOBS_UNDER_WAY_FIELD_NUMBER: builtins.int
     BUDGETS_FIELD_NUMBER: builtins.int
+    RANKING_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `plans/{plan}`."""
     plan: builtins.str
@@ -418,6 +440,8 @@ class Plan(message.Message):
     """
     jobs_under_way: builtins.int
     """Output only. Jobs of models in scope that were not over."""
+    ranking: builtins.str
+    """Output only. By what models were taken in: `excess`, `priority` or `benefit_per_cost`."""
     @builtins.property
     def backlog(self) -> containers.RepeatedCompositeFieldContainer[PlanRow]:
         """Output only. The whole fleet, best first."""
@@ -468,10 +492,11 @@ class Plan(message.Message):
         steps_digest: builtins.str = ...,
         jobs_under_way: builtins.int = ...,
         budgets: abc.Iterable[PlanBudget] | None = ...,
+        ranking: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["made_at", b"made_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "budgets", b"budgets", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "jobs_under_way", b"jobs_under_way", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros", "steps", b"steps", "steps_digest", b"steps_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "budgets", b"budgets", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "jobs_under_way", b"jobs_under_way", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros", "ranking", b"ranking", "steps", b"steps", "steps_digest", b"steps_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ledger.api import priorities
-from ledger.application.planning.fleet_reading import PlanProgress
 from ledger.application.planning.operations import PlanOperations
+from ledger.application.planning.progress import PlanProgress
 from ledger.client import LedgerClient
 from ledger.client.errors import LedgerRefusedError
 from ledger.client.ranking import MadePlan, PlanOperation

@@ -210,7 +210,7 @@ def put_back(world: World) -> None:
     period = HOUR // 6
     begin = START + 29 * DAY + 7 * HOUR + 3 * period
     planning = {"planner": "excess/2", "period": "10m", "common": "0%", "min_models": 1}
-    planning["steps"] = {"concurrency": 4}
+    planning |= {"steps": {"concurrency": 4}, "ranking": "priority"}
     world.register("zed")
     world.deploy("zed", "v1", at=begin)
     scope = ScopePart(kind="model", model="zed", labels={})

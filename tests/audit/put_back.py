@@ -63,6 +63,20 @@ def claim_a_change(paper: Paper) -> int:
     return found
 
 
+def raise_a_priority(paper: Paper) -> int:
+    """Have a plan say that a model scored more than it did."""
+    found = paper.find("plan.made.v2")[0]
+    paper.at(found).data["backlog"][0]["priority"] = 999_999
+    return found
+
+
+def rank_by_another(paper: Paper) -> int:
+    """Have a plan say that it took models in by something else than its policy says."""
+    found = paper.find("plan.made.v2")[0]
+    paper.at(found).data["ranking"] = "benefit_per_cost"
+    return found
+
+
 def claim_a_budget(paper: Paper) -> int:
     """Have a plan say that a budget had something for its models."""
     found = paper.find("plan.made.v2")[0]
@@ -101,11 +115,13 @@ PUT_BACK: Final[dict[str, Callable[[Paper], int]]] = {
     "plans.scheduled": plan_without_a_schedule,
 }
 MORE_PUT_BACK: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {
-    one.__name__: ("plans.second" if one is follow_no_plan else "reuse.replays", one)
-    for one in (
-        put_back_what_never_served,
-        put_back_without_the_margin,
-        put_back_for_a_model_that_is_not_the_policy_s,
-        follow_no_plan,
+    one.__name__: (name, one)
+    for name, one in (
+        ("reuse.replays", put_back_what_never_served),
+        ("reuse.replays", put_back_without_the_margin),
+        ("reuse.replays", put_back_for_a_model_that_is_not_the_policy_s),
+        ("plans.second", follow_no_plan),
+        ("plans.steps", raise_a_priority),
+        ("plans.steps", rank_by_another),
     )
 }

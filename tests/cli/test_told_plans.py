@@ -20,7 +20,8 @@ def row(model: str, outcome: PlanOutcome, **more: Any) -> PlanRow:  # noqa: ANN4
         "trained_period": 1, "rest_until_period": -1, "model_version": "v1",
         "action_in_force": None, "seen": True, "resting": False, "team": "risk",
         "is_top_tier": False, "budget": "main", "recent_jobs": None, "idle_since": None,
-        "losing_since": None, "error_ppm": None,
+        "losing_since": None, "error_ppm": None, "priority_ppm": None,
+        "forecast_benefit_micros": None, "forecast_cost_micros": None,
     }  # fmt: skip
     return PlanRow(model=model, outcome=outcome, **(usual | more))
 
@@ -32,7 +33,7 @@ def plan(*rows: PlanRow, **more: Any) -> Plan:  # noqa: ANN401 - members
         "inputs_digest": "ab", "period": 1, "budget_micros": 1, "budget_cap_micros": 1,
         "price_before_ppm": None, "price_ppm": 1, "next_price_ppm": 1, "demand_micros": 1,
         "budget_left_micros": 0, "modes": (), "position": 10, "steps": (), "steps_digest": "ab",
-        "jobs_under_way": 0, "budgets": (),
+        "jobs_under_way": 0, "budgets": (), "ranking": "excess",
     }  # fmt: skip
     return Plan(backlog=rows, **(usual | more))
 
@@ -56,6 +57,14 @@ def test_a_model_with_a_worse_error_is_held_against_the_admitted_one() -> None:
         "c " + left_out.format("60.0%")
         + "what its excess costs is 50.0% of a retraining, that of a 300.0%.",
     ]  # fmt: skip
+
+
+def test_the_heading_says_by_what_models_were_taken_in() -> None:
+    rows = row("a", PlanOutcome.ADMITTED, error_ppm=1), row("b", PlanOutcome.SAVING, error_ppm=2)
+    said = told_plan(plan(*rows, ranking="benefit_per_cost"), "EUR")
+    assert "; excess/2 ranked by benefit per cost, policy main version 1," in said
+    assert "with an error" not in said
+    assert "; excess/2, policy main version 1," in told_plan(plan(*rows), "EUR")
 
 
 def test_budgets_and_steps_are_told_below_the_backlog() -> None:

@@ -14,12 +14,18 @@ from tools.vectors_kernel import (
     check_planner,
     kernel_case_problem,
     planner_case_problem,
+    ranking_case_problem,
 )
 
 _KERNEL: dict[str, Any] = load_vectors("kernel_v1.json")
 _QUOTAS: dict[str, Any] = load_vectors("kernel_v2.json")
 _PLANNER: dict[str, Any] = load_vectors("planner_v1.json")
 _PLANNER_2: dict[str, Any] = load_vectors("planner_v2.json")
+_RANKINGS: list[dict[str, Any]] = [
+    case
+    for name in ("ranking_priority.json", "ranking_benefit_per_cost.json")
+    for case in load_vectors(name)["cases"]
+]
 
 
 def test_the_vector_files_are_whole() -> None:
@@ -27,6 +33,7 @@ def test_the_vector_files_are_whole() -> None:
     assert len(_QUOTAS["cases"]) >= 60
     assert len(_PLANNER["cases"]) >= 120
     assert len(_PLANNER_2["cases"]) >= 167
+    assert len(_RANKINGS) >= 80
 
 
 @pytest.mark.parametrize(
@@ -41,6 +48,11 @@ def test_a_scoring_equals_its_known_answer(case: dict[str, Any]) -> None:
 )
 def test_an_answer_of_the_planner_equals_its_known_answer(case: dict[str, Any]) -> None:
     assert planner_case_problem(case) is None
+
+
+@pytest.mark.parametrize("case", _RANKINGS, ids=lambda case: str(case["name"]))
+def test_a_ranking_gives_its_known_order_and_outcomes(case: dict[str, Any]) -> None:
+    assert ranking_case_problem(case) is None
 
 
 def test_the_decay_table_has_the_digest_that_the_page_names() -> None:

@@ -1,13 +1,15 @@
 """What the steps around a planner promise for any fleet, any budgets and any policy."""
 
 from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.events.policy_document import AtMostPart, PlanStepsPart, TeamSharePart
 from ledger.events.values import DAY, PPM, SECOND
-from ledger.kernel.excess import PeriodCell, PlanInputs, PlanModel, need_of, plan
+from ledger.kernel.excess import BacklogRow, PeriodCell, PlanInputs, PlanModel, need_of, plan
 from ledger.kernel.plan_steps import (
     STEP_OUTCOMES,
     STEPS,
@@ -17,9 +19,11 @@ from ledger.kernel.plan_steps import (
     SteppedPlan,
     stepped,
 )
+from ledger.kernel.ranking import Ranked, Worth
 from tests.kernel.test_excess import POLICY, fleets
 
 NOW = 20_000 * DAY
+BY_EXCESS = Ranked("excess", {}, {})
 TEAMS = ("risk", "fraud")
 BUDGETS = ("gold", "main")
 amounts = st.integers(0, 3 * 10**6)
@@ -61,6 +65,23 @@ def wanting_fleets(draw: st.DrawFn) -> PlanInputs:
 
 
 @st.composite
+def rankings(draw: st.DrawFn, models: list[str]) -> Ranked:
+    """Draw a ranking, with what it reads of each model."""
+    worths = st.builds(Worth, amounts, st.integers(0, 10**6))
+    match draw(st.sampled_from(["excess", "priority", "benefit_per_cost"])):
+        case "priority":
+            shares = st.none() | st.integers(0, PPM)
+            scores = {name: draw(shares) for name in models}
+            return Ranked(
+                "priority", {name: one for name, one in scores.items() if one is not None}, {}
+            )
+        case "benefit_per_cost":
+            price = draw(st.integers(PPM, 3 * PPM))
+            return Ranked("benefit_per_cost", {}, {name: draw(worths) for name in models}, price)
+    return BY_EXCESS
+
+
+@st.composite
 def cases(draw: st.DrawFn) -> tuple[PlanInputs, StepInputs]:
     inputs = draw(wanting_fleets() | wanting_fleets() | fleets())
     part = draw(terms())
@@ -75,6 +96,7 @@ def cases(draw: st.DrawFn) -> tuple[PlanInputs, StepInputs]:
     )
     return inputs, StepInputs(
         terms=part,
+        ranked=draw(rankings([model.id for model in inputs.models])),
         made_at=NOW,
         under_way=draw(st.integers(0, 4)),
         models={model.id: draw(facts) for model in inputs.models},
@@ -154,7 +176,8 @@ def test_the_models_of_a_team_have_its_share_together(inputs: PlanInputs, tenths
     )  # fmt: skip
     facts = StepFacts(TEAMS[0], is_top_tier=False, budget=None, recent_jobs=None,
                       idle_since=None, losing_since=None)  # fmt: skip
-    by = StepInputs(terms, NOW, 0, {model.id: facts for model in inputs.models}, {})
+    models = {model.id: facts for model in inputs.models}
+    by = StepInputs(terms, BY_EXCESS, NOW, 0, models, {})
     taken = needs((inputs, by), after((inputs, by)))
     assert sum(taken.values()) <= inputs.purse_micros * share_ppm // PPM
 
@@ -186,7 +209,7 @@ def test_without_steps_a_plan_is_its_planner_s(case: tuple[PlanInputs, StepInput
             tier_reserve_ppm=None, budgets=False, guaranteed_after_seconds=None,
         ),
     ):  # fmt: skip
-        made = stepped(inputs, planned, replace(by, terms=terms))
+        made = stepped(inputs, planned, replace(by, terms=terms, ranked=BY_EXCESS))
         assert made.outcomes == {row.id: row.outcome for row in planned.backlog}
         assert made.purse_left_micros == planned.purse_left_micros
         assert made.changes == ()
@@ -208,3 +231,45 @@ def test_a_guaranteed_turn_is_of_a_model_that_waited_and_lost(
     assert by.terms.guaranteed_after_seconds is not None
     assert NOW - since >= by.terms.guaranteed_after_seconds * SECOND
     assert made.outcomes[name] in {"admitted", "over_purse", "budget_short"}
+
+
+@settings(max_examples=400)
+@given(cases())
+def test_another_ranking_takes_in_the_best_that_the_purse_can_pay_and_no_unwanted_model(
+    case: tuple[PlanInputs, StepInputs],
+) -> None:
+    inputs, by = case
+    made = stepped(inputs, plan(inputs), replace(by, terms=None))
+    rows = {row.id: row for row in plan(inputs).backlog}
+    order, models = list(made.outcomes), {model.id: model for model in inputs.models}
+    assert sorted(order) == sorted(rows)
+    for one, other in pairwise(order):
+        assert by.ranked.by == "excess" or place(by.ranked, one) <= place(by.ranked, other)
+    left, is_saving = inputs.purse_micros, False
+    for name in order:
+        if made.outcomes[name] == "admitted":
+            assert is_wanted(by.ranked, rows[name], plan(inputs).price)
+            assert not (is_saving and inputs.policy.reserve)
+            left -= need_of(models[name], inputs.policy)
+        elif made.outcomes[name] == "over_purse":
+            is_saving = True
+            assert need_of(models[name], inputs.policy) > left
+    assert left == made.purse_left_micros >= 0
+
+
+def place(ranked: Ranked, name: str) -> tuple[Fraction, str]:
+    """Return where a model comes: the greatest first, then by name."""
+    if ranked.by == "priority":
+        return Fraction(-ranked.priorities.get(name, -1)), name
+    worth = ranked.worths[name]
+    return Fraction(-worth.benefit_micros, max(1, worth.cost_micros)), name
+
+
+def is_wanted(ranked: Ranked, row: BacklogRow, price: int) -> bool:
+    if ranked.by == "priority":
+        return ranked.priorities.get(row.id, 0) > 0
+    if ranked.by == "excess":
+        return row.seen and row.rank >= price
+    worth = ranked.worths[row.id]
+    is_worth = Fraction(worth.benefit_micros) >= Fraction(worth.cost_micros * ranked.price_ppm, PPM)
+    return row.seen and is_worth and worth.benefit_micros > 0

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.application.planning.plans import inputs_digest
-from ledger.application.planning.reasons import reason_of
+from ledger.application.planning.reasons import reason_of, worth_of
 from ledger.chain.body import body_fault
 from ledger.chain.checkpoint import CheckpointBody, open_checkpoint
 from ledger.chain.keys import VerifierKey
@@ -222,10 +222,11 @@ def test_the_digest_and_the_sentences_of_the_page_are_those_of_its_plan() -> Non
     inputs = plan_inputs_of(case)
     assert f"The digest of these inputs is `{inputs_digest(inputs)}`." in text_of("planner_v1.md")
     made = plan(inputs)
-    sentences = [
-        f"{row.id}: {reason_of(row, made, inputs, 'SCHEDULE_RETRAINING', 'rules/2')}"
-        for row in made.backlog
-    ]
+    sentences = []
+    for row in made.backlog:
+        worth = worth_of(row, made, "rules/2")
+        said = reason_of(row, inputs, worth, "SCHEDULE_RETRAINING", "rules/2")
+        sentences.append(f"{row.id}: {said}")
     assert block("planner_v1.md", "reasons").splitlines() == sentences
 
 

@@ -15,19 +15,24 @@ def plannings(draw: st.DrawFn, by_excess_1: dict[str, Any], *, is_governed: bool
     """Draw a planning part of either planner, from one by `excess/1`."""
     if not is_governed or draw(st.booleans()):
         return by_excess_1
-    return by_excess_1 | {
-        "planner": "excess/2",
-        "gate_ppm": draw(_gains),
-        "rest_periods": draw(st.integers(1, 10_000)),
-        "reuse_versions": draw(st.integers(0, 100)),
-        "reuse_half_life_seconds": draw(st.integers(1, 10**10)),
-        "reuse_periods": draw(st.integers(1, 10_000)),
-        "reuse_prior_ppm": draw(_gains),
-        "reuse_margin_ppm": draw(_ratios),
-        "season_periods": draw(st.sampled_from([0, 2, 52, 10_000])),
-        "season_ppm": draw(_gains),
-        "steps": draw(st.none() | plan_steps()),
-    }
+    rankings = st.sampled_from([{}, {"ranking": "priority"}, {"ranking": "benefit_per_cost"}])
+    return (
+        by_excess_1
+        | draw(rankings)
+        | {
+            "planner": "excess/2",
+            "gate_ppm": draw(_gains),
+            "rest_periods": draw(st.integers(1, 10_000)),
+            "reuse_versions": draw(st.integers(0, 100)),
+            "reuse_half_life_seconds": draw(st.integers(1, 10**10)),
+            "reuse_periods": draw(st.integers(1, 10_000)),
+            "reuse_prior_ppm": draw(_gains),
+            "reuse_margin_ppm": draw(_ratios),
+            "season_periods": draw(st.sampled_from([0, 2, 52, 10_000])),
+            "season_ppm": draw(_gains),
+            "steps": draw(st.none() | plan_steps()),
+        }
+    )
 
 
 def plan_steps() -> st.SearchStrategy[dict[str, Any]]:

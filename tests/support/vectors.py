@@ -23,6 +23,8 @@ _OURS_ALONE = {
     "kernel_v2.json",
     "planner_v1.json",
     "planner_v2.json",
+    "ranking_priority.json",
+    "ranking_benefit_per_cost.json",
     "decision_v1.json",
     "decision_v2.json",
     "transcript_v1.json",

@@ -14,6 +14,7 @@ from tools.known_answers import (
     logs,
     mldsa_notes,
     notes,
+    rankings,
     scores,
     transcripts,
     trees,
@@ -28,6 +29,7 @@ FILES = {
     **canonical.FILES,
     **decisions.FILES,
     **scores.FILES,
+    **rankings.FILES,
     **transcripts.FILES,
 }
 

@@ -114,6 +114,7 @@ def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Pl
         modes=modes if is_whole else (),
         position=position,
         steps=[message_of(plan_pb2.PlanStep, step) for step in steps] if is_whole else (),
+        ranking="excess" if stepped is None else stepped.ranking,
         steps_digest="" if stepped is None else stepped.steps_digest,
         budgets=[
             message_of(plan_pb2.PlanBudget, one)
@@ -128,6 +129,7 @@ def _plan_row(row: PlanRowPart, place: int) -> plan_pb2.PlanRow:
     if not isinstance(row, SteppedRowPart):
         more = {"team": "", "is_top_tier": False, "budget": "", "recent_jobs": None}
         more |= {"idle_since": None, "losing_since": None, "error_ppm": ""}
+        more |= {"forecast_benefit_micros": "", "forecast_cost_micros": "", "priority_ppm": None}
     return message_of(plan_pb2.PlanRow, row, place=place, rest_until_period=row.rest_until, **more)
 
 

@@ -277,7 +277,7 @@ class Evaluator:
             now = self._now()
             if now is not None and event.position > tracked.pending:  # not of our own
                 at = parse_time(score[0].evaluated_at)
-                last = LastScored(event.recorded_at, score[0].as_of, at)
+                last = LastScored(event.recorded_at, score[0].as_of, at, score[0].priority)
                 tracked.scored = self._scored_before(last, now, tracked.newest, now.elapsed)
             tracked.is_changed = False
             if tracked.marked_by is None or tracked.marked_by <= score[0].as_of:

@@ -63,11 +63,12 @@ class PriorDecision:
 
 @dataclass(frozen=True, slots=True)
 class LastScored:
-    """When a model was last scored: on record, by position, and the time that it was about."""
+    """When a model was last scored: on record, by position, the time that it was about; and how."""
 
     recorded_at: int
     as_of: int
     evaluated_at: int
+    priority: int
 
 
 @dataclass(slots=True)
@@ -223,12 +224,13 @@ class HistoryReader(CaseReader):
         return None
 
     def last_scored(self, model: str, as_of: int) -> LastScored | None:
-        """Return the times of the model's last score that was not historical.
+        """Return the times and the priority of the model's last score that was not historical.
 
         Of any model version, under any policy; None where an erased score is newer.
         """
         for event, data in self._newest(model, ScoreComputed, (ScoreComputed.TYPE,), 0, as_of):
-            return LastScored(event.recorded_at, data.as_of, parse_time(data.evaluated_at))
+            at = parse_time(data.evaluated_at)
+            return LastScored(event.recorded_at, data.as_of, at, data.priority)
         return None
 
     def newest_times(self, models: Sequence[str], *, at_or_before: int) -> list[int]:
@@ -282,10 +284,8 @@ class HistoryReader(CaseReader):
             ledger, facts, stream=stream, after=position, at_or_before=as_of, limit=1
         ):
             return True
-        activated = reader.of_types(
-            ledger, ACTIVATED_TYPES, after=position, at_or_before=as_of, limit=1
-        )
-        return bool(activated)
+        types = ACTIVATED_TYPES
+        return bool(reader.of_types(ledger, types, after=position, at_or_before=as_of, limit=1))
 
     def newest_selected(
         self, history: History, service: ServicePeriod | None

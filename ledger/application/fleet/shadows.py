@@ -1,6 +1,6 @@
 """Shadows as their events left them: those that run, and what each scored and decided last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -82,6 +82,29 @@ class ShadowReader:
             if data.model_version == version:
                 return data, at
         return None
+
+    def last_priorities(self, models: Sequence[History], shadow: int) -> dict[str, int]:
+        """Return the priority in the shadow's last score of each of many models that has one.
+
+        A model that another shadow scored after it costs a read of its own.
+        """
+        of_streams = {shadow_stream(one.model): one for one in models}
+        as_of = max((one.as_of for one in models), default=0)
+        newest = self.events.newest_of_each(
+            self.ledger, list(of_streams), (ShadowScored.TYPE,), at_or_before=as_of
+        )
+        found: dict[str, int] = {}
+        for stream, event in newest.items():
+            model = of_streams[stream]
+            if event.position <= shadow or self.histories.erasures.passes_over(event, as_of):
+                continue
+            data: ShadowScored | None = typed(event, ShadowScored)
+            if data is not None and data.shadow != shadow:
+                scores = self._newest(ShadowScored, (ShadowScored.TYPE,), model, shadow)
+                data = next((one for _, one in scores), None)
+            if data is not None:
+                found[model.model] = data.priority
+        return found
 
     def _newest(
         self, kind: type[S], types: tuple[str, ...], real: History, shadow: int

@@ -10,9 +10,9 @@ from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.names import did_you_mean, nearest
-from ledger.application.planning.fleet_reading import PlanProgress
 from ledger.application.planning.plan_money import PlanMoney
 from ledger.application.planning.plans import PlanRequest
+from ledger.application.planning.progress import PlanProgress
 from ledger.application.planning.reuse import ReuseRequest, unproposed
 from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import CompiledPolicy

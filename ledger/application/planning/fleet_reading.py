@@ -1,21 +1,28 @@
 """The ledger as plans of one fleet read it at a position: each thing once, for all of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias
 
 from ledger.application.commands import model_stream
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.fleet.service_period import DeployedVersion, service_at
 from ledger.application.planning.candidate_tests import TEST_TYPES, CandidateTests
+from ledger.application.planning.progress import PlanProgress
 from ledger.application.policies.compiled import CompiledPolicy, reuse_of
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
 from ledger.errors import LedgerError, Reason
 from ledger.events.corrections import uncorrected
-from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionResult
+from ledger.events.decisions import (
+    DECISION_TYPES,
+    DecisionMade,
+    DecisionResult,
+    ScoreComputed,
+)
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
+from ledger.events.jobs import JOB_TYPES
 from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
 from ledger.events.policy_document import Action, PlanningPart, ReusingPlanningPart
 from ledger.events.registry import decode_data, typed
@@ -23,12 +30,12 @@ from ledger.events.reuse import ReuseProposed
 from ledger.events.values import SECOND, parse_time
 from ledger.jobs.budget_scopes import governing
 from ledger.jobs.budgets import Budget
+from ledger.jobs.forecast import PastJob
+from ledger.jobs.machine import Jobs
 from ledger.jobs.money import is_top_tier
 from ledger.kernel.excess import PeriodCell
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.events import Events
-
-T = TypeVar("T")
 
 _MODEL_FACTS = (*DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE)
 
@@ -108,43 +115,6 @@ class LossReading:
         )
 
 
-@dataclass(slots=True)
-class PlanProgress:
-    """How far a plan has come, for other threads to look at."""
-
-    models: int = 0
-    """0 until they are counted."""
-    read: int = 0
-    ranked: int = 0
-    is_unwanted: bool = False
-    """Whether it is to be broken off."""
-
-    def each_read(self, models: Iterable[T]) -> Iterator[T]:
-        """Yield what is read of models, and count them; DRAINING where it is broken off."""
-        self.read = 0
-        for one in models:
-            yield one
-            self.read += 1
-            self._check()
-        self.read = self.models  # of the others there was nothing to read
-
-    def each_ranked(self, rows: Iterable[T]) -> Iterator[T]:
-        """Yield rows of the plan, and count them; DRAINING where it is broken off."""
-        self.ranked = 0
-        for one in rows:
-            yield one
-            self.ranked += 1
-            self._check()
-
-    def _check(self) -> None:
-        if self.is_unwanted:
-            raise LedgerError(
-                Reason.DRAINING,
-                "The server is shutting down; no plan was made.",
-                remedy="Send the same request again, with its id, to a server that is up.",
-            )
-
-
 class FleetReading:
     """Reads the models in scope of one policy version, as of a position and a time."""
 
@@ -205,6 +175,28 @@ class FleetReading:
                 found[models[stream]] = self.of_decision(made)
             elif prior := self._histories.decision_in_force(models[stream], self.as_of):
                 found[models[stream]] = self.of_decision(prior.data)
+        return found
+
+    def priority(self, model: str) -> int | None:
+        """Return the newest score of a model that was not historical."""
+        return self._priorities.get(model)
+
+    @cached_property
+    def _priorities(self) -> dict[str, int]:
+        """Where a model's newest score was historical, an earlier one of it is looked for."""
+        models = {model_stream(history.model): history.model for history in self._fleet}
+        newest = self._events.newest_of_each(
+            self._ledger, list(models), (ScoreComputed.TYPE,), at_or_before=self.as_of
+        )
+        found: dict[str, int] = {}
+        for stream, event in newest.items():
+            if self._histories.erasures.passes_over(event, self.as_of):
+                continue
+            score = typed(event, ScoreComputed)
+            if not score.historical:
+                found[models[stream]] = score.priority
+            elif prior := self._histories.last_scored(models[stream], self.as_of):
+                found[models[stream]] = prior.priority
         return found
 
     def of_decision(self, made: DecisionResult) -> ActionInForce:
@@ -359,6 +351,15 @@ class FleetReading:
         """The jobs, as far as their candidate tests go."""
         events = self._events.of_types(self._ledger, TEST_TYPES, at_or_before=self.as_of)
         return CandidateTests().apply(events)
+
+    @cached_property
+    def worked(self) -> list[PastJob]:
+        """The jobs that are over and were worked on."""
+        jobs = Jobs()
+        for event in self._events.of_types(self._ledger, JOB_TYPES, at_or_before=self.as_of):
+            data = decode_data(event).to_data()
+            jobs.apply(event.position, event.stream, event.type, event.body.actor, data)
+        return jobs.worked()
 
     @cached_property
     def budgets(self) -> Mapping[str, Budget]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 import structlog
 
 from ledger.application.commands import Caller
-from ledger.application.planning.fleet_reading import PlanProgress
+from ledger.application.planning.progress import PlanProgress
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, request_id_reused
 from ledger.events.plans import PlanMade

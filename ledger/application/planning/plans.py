@@ -5,9 +5,9 @@ JSON, so a replay that disagrees shows whether it read something else or compute
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import DeployedVersion
@@ -16,10 +16,11 @@ from ledger.application.planning.fleet_reading import (
     FleetReading,
     LossReading,
     PlanMoment,
-    PlanProgress,
     PlanSources,
 )
-from ledger.application.planning.reasons import reason_of, step_reason_of
+from ledger.application.planning.progress import PlanProgress
+from ledger.application.planning.rankings import InForce, ranked_by
+from ledger.application.planning.reasons import reason_of, step_reason_of, worth_of
 from ledger.application.planning.steps import PlanBefore, Steps, steps_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.errors import LedgerError, Reason
@@ -48,9 +49,6 @@ from ledger.kernel.excess import (
 from ledger.kernel.plan_steps import STEP_OUTCOMES
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.events import Events
-
-ActionOf: TypeAlias = Callable[[History], ActionInForce]
-"""Returns the action that counts for a model: in force, or that of a policy in shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +122,10 @@ class Planning:
         before = self.plan_before(request.policy.policy, request.now_period, request.as_of)
         is_stepped, progress = isinstance(request.planning, ReusingPlanningPart), fleet.progress
 
-        def in_force(history: History) -> ActionInForce:
-            return fleet.in_force(history.model)
-
+        in_force = InForce(
+            lambda history: fleet.in_force(history.model),
+            lambda history: fleet.priority(history.model),
+        )
         members = ranked(request, fleet, in_force, before, is_stepped=is_stepped, progress=progress)
         if is_stepped:
             members["second_to"] = request.second_to
@@ -166,7 +165,7 @@ def plans_newest_first(
 def ranked(
     request: PlanRequest,
     fleet: FleetReading,
-    action_of: ActionOf,
+    in_force: InForce,
     before: PlanBefore | None,
     *,
     is_stepped: bool = True,
@@ -177,7 +176,7 @@ def ranked(
     It goes on from the plan before. The steps follow, unless the event has no place for them.
     """
     candidates = [
-        Candidate(one.history, one.serving, action_of(one.history))
+        Candidate(one.history, one.serving, in_force.action(one.history))
         for one in fleet.members(request.policy.rules.procedure)
     ]
     inputs = PlanInputs(
@@ -193,7 +192,9 @@ def ranked(
     if not is_stepped:
         return _members(request, inputs, planned, candidates, None, told)
     described = {one.history.model: (one.history, one.in_force) for one in candidates}
-    steps = steps_of(request.planning, fleet, described, inputs, (planned, before))
+    priorities = ((one.history.model, in_force.priority(one.history)) for one in candidates)
+    ranking = ranked_by(request.policy.document, request.planning, fleet, priorities, planned)
+    steps = steps_of(request.planning, fleet, described, inputs, ranking, (planned, before))
     members = _members(request, inputs, steps.result(planned), candidates, steps, told)
     return members | steps.members()
 
@@ -308,12 +309,13 @@ def _members(
     models = {model.id: model for model in inputs.models}
 
     def reason(row: BacklogRow) -> str:
+        procedure = request.policy.rules.procedure
+        worth = worth_of(row, result, procedure, None if steps is None else steps.inputs.ranked)
         if row.outcome in STEP_OUTCOMES:
             assert steps is not None, "a step changed it"
-            said = step_reason_of(row, result, inputs, steps.inputs)
+            said = step_reason_of(row, inputs, worth, steps.inputs)
         else:
-            action, procedure = by_name[row.id].action, request.policy.rules.procedure
-            said = reason_of(row, result, inputs, action, procedure)
+            said = reason_of(row, inputs, worth, by_name[row.id].action, procedure)
         return said if steps is None else said + steps.turn(row.id)
 
     row_of = PlanRowPart if steps is None else SteppedRowPart

@@ -8,15 +8,18 @@ from ledger.events.policy_document import Action, PlanStepsPart
 from ledger.events.values import PPM, format_time
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
 from ledger.kernel.plan_steps import StepInputs
-from ledger.rules.vocabulary import RULES_1, RULES_2
+from ledger.kernel.ranking import Ranked
+from ledger.rules.vocabulary import RULES_1
 
 
 def reason_of(
-    row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: Action, procedure: str
+    row: BacklogRow, inputs: PlanInputs, worth: str, action: Action, procedure: str
 ) -> str:
-    """Return the sentence for one row of the backlog, as the policy's procedure words it."""
+    """Return the sentence for one row of the backlog, as the policy's procedure words it.
+
+    `worth`: what `worth_of` says of it, empty where that is nothing.
+    """
     need = row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM
-    worth = _worth(row, result, procedure)
     sentences = {
         "admitted": f"Admitted: {worth}, and the purse could pay {money(need)}.",
         "resting": f"Resting after a refused candidate, although {worth}.",
@@ -27,7 +30,9 @@ def reason_of(
         "saving": f"Wanted ({worth}), but the purse is being saved for a better job.",
         "over_purse": f"Wanted ({worth}), but the purse has less than {money(need)} left.",
         "below_price": f"Not worth it yet: {worth}.",
-        "no_evidence": _no_evidence(inputs.policy.max_periods, procedure),
+        "no_evidence": (
+            _no_evidence(inputs.policy.max_periods, procedure) if worth else "It has no score yet."
+        ),
         "in_progress": f"A job is already under way; {worth}.",
         "not_decided": (
             f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."
@@ -36,11 +41,11 @@ def reason_of(
     return sentences[row.outcome]
 
 
-def step_reason_of(row: BacklogRow, result: PlanResult, inputs: PlanInputs, by: StepInputs) -> str:
+def step_reason_of(row: BacklogRow, inputs: PlanInputs, worth: str, by: StepInputs) -> str:
     """Return the sentence for a model that a step around the planner left out."""
     assert by.terms is not None, "a step changed it"
     why = _WHY[row.outcome](row, inputs, by, by.terms)
-    return f"Wanted ({_worth(row, result, RULES_2)}), but {why}."
+    return f"Wanted ({worth}), but {why}."
 
 
 def _cooling_down(row: BacklogRow, _: PlanInputs, by: StepInputs, terms: PlanStepsPart) -> str:
@@ -92,8 +97,23 @@ _WHY: Final[Mapping[str, Callable[[BacklogRow, PlanInputs, StepInputs, PlanSteps
 """The clause for each outcome of a step."""
 
 
-def _worth(row: BacklogRow, result: PlanResult, procedure: str) -> str:
-    """Return the clause that holds the benefit of a job against its cost and the price."""
+def worth_of(
+    row: BacklogRow, result: PlanResult, procedure: str, ranked: Ranked | None = None
+) -> str:
+    """Return the clause that says by what a model is ranked, and holds that against the price.
+
+    Empty for a model without a score where they are ranked by that.
+    """
+    if ranked is not None and ranked.by == "priority":
+        priority = ranked.priorities.get(row.id)
+        return "" if priority is None else f"its priority is {share(priority)}"
+    if ranked is not None and ranked.by == "benefit_per_cost":
+        worth = ranked.worths[row.id]
+        return (
+            f"a forecast benefit of {money(worth.benefit_micros)} is {share(worth.share_ppm())} of "
+            f"a forecast cost of {money(worth.cost_micros)}, against a price of "
+            f"{share(ranked.price_ppm)}"
+        )
     return (
         f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} "
         f"{_compared(row.rank, result.price, procedure)}"

@@ -6,6 +6,7 @@ part of its own version. It has a plan wherever its scope has a model of the pla
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from ledger.application.fleet.history import History
@@ -16,6 +17,7 @@ from ledger.application.planning.fleet_reading import (
     FleetReading,
 )
 from ledger.application.planning.plans import Planning, PlanRequest, plans_newest_first, ranked
+from ledger.application.planning.rankings import InForce
 from ledger.application.planning.steps import PlanBefore
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
@@ -89,6 +91,16 @@ class ShadowPlanning:
 
         decided = self.reader.last_decisions(shadow.position, request.as_of)
 
+        @cache
+        def priorities() -> dict[str, int]:
+            of_shadow = [one.history for one in fleet.members(policy.rules.procedure)]
+            return self.reader.last_priorities(of_shadow, shadow.position)
+
+        def priority(history: History) -> int | None:
+            if not _has(shadow, history):
+                return fleet.priority(history.model)
+            return priorities().get(history.model)
+
         def action(history: History) -> ActionInForce:
             if not _has(shadow, history):
                 return fleet.in_force(history.model)
@@ -96,7 +108,7 @@ class ShadowPlanning:
             return UNDECIDED if last is None else fleet.of_decision(last)
 
         before = self._plan_before(shadow, planned_for.policy, request)
-        members = ranked(request, fleet, action, before)
+        members = ranked(request, fleet, InForce(action, priority), before)
         return ShadowPlanned(**members, shadow=shadow.position, planned_for=planned_for)
 
     def _plan_before(

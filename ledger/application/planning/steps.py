@@ -22,6 +22,7 @@ from ledger.jobs.budgets import Budget, refilled
 from ledger.jobs.money import ENVELOPE
 from ledger.kernel.excess import PlanInputs, PlanResult, newest_errors
 from ledger.kernel.plan_steps import BudgetLeft, StepFacts, StepInputs, SteppedPlan, stepped
+from ledger.kernel.ranking import Ranked
 
 
 class PlanBefore(NamedTuple):
@@ -52,14 +53,17 @@ class Steps:
 
     def result(self, planned: PlanResult) -> PlanResult:
         """Return what a planner made of a fleet, as the steps left it."""
-        backlog = tuple(replace(row, outcome=self.made.outcomes[row.id]) for row in planned.backlog)
+        rows = {row.id: row for row in planned.backlog}
+        backlog = tuple(
+            replace(rows[model], outcome=outcome) for model, outcome in self.made.outcomes.items()
+        )
         return replace(planned, backlog=backlog, purse_left_micros=self.made.purse_left_micros)
 
     def row(self, model: str) -> dict[str, Any]:
         """Return what the row of a model says of the steps."""
         since = self.made.losing.get(model)
         error = self.errors.get(model)
-        return _facts(self.inputs.models[model]) | {
+        return _facts(model, self.inputs) | {
             "error": None if error is None else str(error),
             "losing_since": None if since is None else format_time(since),
         }
@@ -75,6 +79,7 @@ class Steps:
     def members(self) -> dict[str, Any]:
         """Return what the event of a plan says of them."""
         return {
+            "ranking": self.inputs.ranked.by,
             "under_way": self.inputs.under_way,
             "budgets": list(self.budgets),
             "steps": [
@@ -93,6 +98,7 @@ def steps_of(
     fleet: FleetReading,
     described: Mapping[str, tuple[History, ActionInForce]],
     inputs: PlanInputs,
+    ranked: Ranked,
     made: tuple[PlanResult, PlanBefore | None],
 ) -> Steps:
     """Return the steps of a plan, by the planning part of its policy.
@@ -112,6 +118,7 @@ def steps_of(
     ]
     by = StepInputs(
         terms=terms,
+        ranked=ranked,
         made_at=fleet.made_at,
         under_way=len(fleet.tests.in_progress() & facts.keys()),
         models=facts,
@@ -168,13 +175,17 @@ def _told(budget: Budget) -> PlanBudgetPart:
     )
 
 
-def _facts(one: StepFacts) -> dict[str, Any]:
+def _facts(model: str, by: StepInputs) -> dict[str, Any]:
+    one, worth = by.models[model], by.ranked.worths.get(model)
     return {
         "team": one.team,
         "is_top_tier": one.is_top_tier,
         "budget": one.budget,
         "recent_jobs": one.recent_jobs,
         "idle_since": None if one.idle_since is None else format_time(one.idle_since),
+        "priority": by.ranked.priorities.get(model),
+        "forecast_benefit_micros": None if worth is None else str(worth.benefit_micros),
+        "forecast_cost_micros": None if worth is None else str(worth.cost_micros),
         "losing_since": None if one.losing_since is None else format_time(one.losing_since),
     }
 
@@ -183,7 +194,8 @@ def steps_digest(by: StepInputs, budgets: Sequence[PlanBudgetPart]) -> str:
     """Return SHA-256 over the canonical JSON of every input of the steps, in hex."""
     document = {
         "budgets": [one.model_dump() for one in budgets],
-        "models": [{"model": model, **_facts(one)} for model, one in sorted(by.models.items())],
+        "models": [{"model": model, **_facts(model, by)} for model in sorted(by.models)],
+        "ranking": by.ranked.by,
         "steps": None if by.terms is None else by.terms.model_dump(),
         "under_way": by.under_way,
     }

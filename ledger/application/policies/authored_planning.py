@@ -28,6 +28,7 @@ from ledger.events.policy_document import (
     PeriodsOrNone,
     Planner,
     Quantity,
+    Ranking,
     RisePpm,
     Seconds,
     Versions,
@@ -180,6 +181,10 @@ class AuthoredPlanning(Authored):
         description="The weight of the same season a year ago beside the last period; left out: "
         "`30%`.",
     )
+    ranking: Annotated[Ranking | None, Choice(Ranking)] = None
+    """By what a plan takes models in: `excess`, the rank of the planner, against its price;
+    `priority`, the newest score; `benefit_per_cost`, the forecast of the next job. Left out:
+    `excess`."""
     steps: AuthoredPlanSteps | None = None
     """Bounds of a plan beside its budget, and models that it makes room for; left out: what the
     planner admits is the plan."""
@@ -200,9 +205,11 @@ class AuthoredPlanning(Authored):
         said["planner"] = planner
         if self.steps == AuthoredPlanSteps():
             said["steps"] = None
+        if said["ranking"] in (None, "excess"):
+            del said["ranking"]
         if planner == PLANNER_1:
             for name in REUSING:
-                del said[AuthoredPlanning.model_fields[name].serialization_alias or name]
+                said.pop(AuthoredPlanning.model_fields[name].serialization_alias or name, None)
         return said
 
     def planner_of(self, policy_format: Format) -> Planner:

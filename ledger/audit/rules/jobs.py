@@ -133,7 +133,8 @@ def _asked_by_policy(
     planning = parameters.document["planning"]
     gate = None
     if planning is not None and "gate_ppm" in planning:
-        gate = planner_gate(ReusingPlanningPart.model_validate(planning))
+        without = {name: one for name, one in planning.items() if name != "ranking"}
+        gate = planner_gate(ReusingPlanningPart.model_validate(without))
     return None if part is None else JobsPart.model_validate(part), gate
 
 
