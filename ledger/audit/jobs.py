@@ -12,11 +12,42 @@ from ledger.audit.event import AuditedEvent
 from ledger.events.jobs import JOB_TYPES
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PLAN_TYPES
+from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.recipes import RecipeDrafted
+from ledger.events.values import parse_time
 from ledger.jobs.conclusions import owed_types
 from ledger.jobs.machine import Job, Jobs
 
 _COPIED: Final = ("expected", "limits", "gates")
+
+
+class AuditedPlanGround(NamedTuple):
+    """A plan as far as jobs are proposed by it."""
+
+    as_of: int
+    made_at: int
+    policy: tuple[str, int, str]
+    """Name, version and digest."""
+    models: frozenset[str]
+    """Those of its backlog."""
+    admitted: dict[str, int]
+    """The models that it admitted, each with its benefit."""
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> "AuditedPlanGround":
+        """Return what an event of a plan says of it."""
+        rows = data["backlog"]
+        return cls(
+            data["as_of"],
+            parse_time(data["made_at"]),
+            (data["policy"], data["policy_version"], data["policy_digest"]),
+            frozenset(row["model"] for row in rows),
+            {
+                row["model"]: int(row["benefit_micros"])
+                for row in rows
+                if row["outcome"] == "admitted"
+            },
+        )
 
 
 class OwedByJob(NamedTuple):
@@ -34,8 +65,12 @@ class AuditedJobs:
         self.known = Jobs()
         self.deployed: AuditedEvent | None = None
         """The event before, where it is a model's deployment."""
-        self.plans: dict[int, dict[str, int]] = {}
-        """By position of a plan, the models that it admitted, each with its benefit."""
+        self.plans: dict[int, AuditedPlanGround] = {}
+        """By their positions."""
+        self.newest_plan: dict[str, int] = {}
+        """The position of each policy's newest plan."""
+        self.activated = 0
+        """That at which a policy came into force last."""
         self._terms: dict[tuple[str, int], dict[str, Any]] = {}
         self._owing: OwedByJob | None = None
         self._missing: list[tuple[int, str]] = []
@@ -65,12 +100,10 @@ class AuditedJobs:
             named = event.data["recipe"], event.data["version"]
             self._terms.setdefault(named, {name: document[name] for name in _COPIED})
         if event.type in PLAN_TYPES and event.data is not None:
-            rows = event.data["backlog"]
-            self.plans[event.position] = {
-                row["model"]: int(row["benefit_micros"])
-                for row in rows
-                if row["outcome"] == "admitted"
-            }
+            self.plans[event.position] = AuditedPlanGround.of(event.data)
+            self.newest_plan[event.data["policy"]] = event.position
+        if event.type in ACTIVATED_TYPES:
+            self.activated = event.position
         if event.type not in JOB_TYPES:
             return
         job = self.known.apply(

@@ -33,6 +33,7 @@ from ledger.events.recipe_document import GatePart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
 from ledger.jobs.conclusions import closing, evidence_of, verdict
+from ledger.jobs.grounds import PlanGround, ground_fault
 from ledger.jobs.machine import Data, Job, Jobs, missing_approvals
 from ledger.rules.gates import NUMBER_MAX, report_fault
 
@@ -56,7 +57,7 @@ class JobMoment(NamedTuple):
     """The actor of an event, the time, and the authority that is in force.
 
     `grants_at` is the time by which grants expire; `labels` are those of the job's model, by which
-    a role is held for it.
+    a role is held for it. `ground` is the plan by which a job is proposed.
     """
 
     actor: str
@@ -64,6 +65,7 @@ class JobMoment(NamedTuple):
     grants_at: int
     authority: AuthorityState
     labels: Mapping[str, str] = {}
+    ground: PlanGround | None = None
 
 
 def job_fault(jobs: Jobs, name: str, type_: str, data: Data, moment: JobMoment) -> str:
@@ -99,9 +101,9 @@ def _ground_fault(jobs: Jobs, data: Data, moment: JobMoment) -> str:
         if not moment.actor.startswith("users/"):
             return f"{moment.actor} is not a person, and no plan admitted it"
         return "" if data["approvals"] else "no plan admitted it, and it asks for no approval"
-    if any(one.proposed["plan"] == plan for one in jobs.of_model(model)):
-        return f"the plan at position {plan} has had its job for model {model}"
-    return ""
+    if moment.ground is None:
+        return f"no plan at position {plan} is known"
+    return ground_fault(moment.ground, jobs, model, moment.now)
 
 
 def _order_fault(data: Data) -> str:

@@ -186,7 +186,7 @@ def test_a_model_has_one_job_at_a_time_and_a_plan_gives_it_one(tmp_path: Path) -
     with pytest.raises(LedgerError, match="did not admit beta"):
         working.propose("j2", "beta", plan=plan.plan)
     world.ledger.jobs.cancel(ANA, "j1", "no machine is free")
-    with pytest.raises(LedgerError, match="has had its job"):
+    with pytest.raises(LedgerError, match="does not know job j1 of model alpha, proposed since"):
         working.propose("j2", plan=plan.plan)
     passes_its_audit(working)
 

@@ -67,11 +67,12 @@ def test_each_approval_is_of_another_natural_person() -> None:
 
 def test_a_job_that_a_plan_admitted_takes_no_approval_and_comes_once_of_each_plan() -> None:
     story = Story()
-    assert not story.propose(ONE, plan=7, approvals=0)
-    assert "is not over" in story.propose(ONE, job="j2", plan=7, approvals=0)
+    plan = story.plan()
+    assert not story.propose(ONE, plan=plan, approvals=0)
+    assert "is not over" in story.propose(ONE, job="j2", plan=plan, approvals=0)
     assert not story.cancel()
-    assert "has had its job" in story.propose(ONE, job="j2", plan=7, approvals=0)
-    assert not story.propose(ONE, job="j2", plan=9, approvals=0)
+    assert "does not know job j1" in story.propose(ONE, job="j2", plan=plan, approvals=0)
+    assert not story.propose(ONE, job="j2", plan=story.plan(), approvals=0)
     assert not story.lease(job="j2")
 
 

@@ -22,9 +22,10 @@ from ledger.events.jobs import (
     JobProposed,
     JobRolledBack,
 )
-from ledger.events.values import SECOND, format_time
+from ledger.events.values import DAY, SECOND, format_time
 from ledger.jobs.conclusions import closing, owed_types, verdict
 from ledger.jobs.forecast import forecast
+from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.steps import JobMoment, job_fault
 
@@ -119,9 +120,22 @@ class Story:
         self.position = 100
         self.now = NOW
         self.events: list[tuple[str, str, EventData]] = []
+        self.ground: PlanGround | None = None
+        """The plan by which jobs are proposed."""
 
     def job(self, name: str = "j1") -> Job:
         return self.jobs.jobs[name]
+
+    def plan(self, **changes: Any) -> int:  # noqa: ANN401 - members
+        """Have a plan by which jobs may be proposed, and return its position."""
+        self.position += 1
+        usual = PlanGround(
+            position=self.position, as_of=self.position - 1, made_at=self.now, policy="core",
+            counts_for=7 * DAY, concurrency=None, models=frozenset({"fares", "tips"}),
+            newest=self.position, activated=1, trained=1,
+        )  # fmt: skip
+        self.ground = usual._replace(**changes)
+        return self.position
 
     # ---- what may be done: each returns the fault, empty where it was done -----------------------
 
@@ -146,7 +160,7 @@ class Story:
         return ""
 
     def fault(self, actor: str, data: Any) -> str:  # noqa: ANN401
-        moment = JobMoment(actor, self.now, self.now, self.authority)
+        moment = JobMoment(actor, self.now, self.now, self.authority, ground=self.ground)
         return job_fault(self.jobs, data.job, data.TYPE, data.to_data(), moment)
 
     def _take(self, actor: str, data: Any) -> None:  # noqa: ANN401

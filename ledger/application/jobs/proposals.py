@@ -12,7 +12,13 @@ from typing import Final
 from ledger.application.appender import Addition, Proposal
 from ledger.application.authority.authority import unchanged
 from ledger.application.budgets.budgets import Budgets
-from ledger.application.commands import Caller, fields_named, none_after, plan_stream
+from ledger.application.commands import (
+    Caller,
+    decided_before,
+    fields_named,
+    none_after,
+    plan_stream,
+)
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
@@ -27,12 +33,14 @@ from ledger.application.recipes.shelf import ApprovedRecipe, Recipes
 from ledger.errors import invalid_field
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.jobs import ForecastPart, JobClosed, JobProposed
+from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart
 from ledger.events.recipe_document import ExpectedPart, GatePart
 from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import format_time
 from ledger.jobs.forecast import forecast, margin_fault
+from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job
 from ledger.jobs.policy_terms import (
     PlannerGate,
@@ -42,7 +50,7 @@ from ledger.jobs.policy_terms import (
     planner_gate,
 )
 from ledger.jobs.steps import job_fault
-from ledger.storage.records import AppendResult, Guard
+from ledger.storage.records import AppendResult, Guard, Head
 
 APPROVALS_OF_A_PERSON_S_JOB: Final = 1
 
@@ -106,7 +114,8 @@ class JobProposals:
         model = self._fleet.live_model(spec.model)
         recipe, kept = self._recipes.approved(spec.recipe, spec.recipe_version)
         document = recipe.document
-        plan, benefit = self._admitting(name, spec) if spec.plan else (None, None)
+        ground, benefit = self._admitting(name, spec, basis.head) if spec.plan else (None, None)
+        plan = None if ground is None else ground.position
         run, decision = self._fleet.run_in_force(spec.model)
         serving = model.in_service_at(format_time(basis.moment.now))
         book = self._budgets.book()
@@ -140,8 +149,9 @@ class JobProposals:
                 fall_back=self._benchmarks.registered().fall_back(spec.model),
                 reason=spec.reason,
             )
-        if fault := job_fault(basis.jobs, name, data.TYPE, data.to_data(), basis.moment):
-            raise job_refused(name, "proposed", fault, "List the jobs: `decision-ledger job list`.")
+        moment = basis.moment._replace(ground=ground)
+        if fault := job_fault(basis.jobs, name, data.TYPE, data.to_data(), moment):
+            raise job_refused(name, "proposed", fault, _remedy(ground))
         is_top_tier = budget is not None and self._fleet.is_at_top_tier(spec.model)
         reserved = reservation(book, data, is_top_tier=is_top_tier)
         at = basis.head.position
@@ -155,6 +165,7 @@ class JobProposals:
                 *book.guards,
                 unchanged(basis.moment.authority),
                 none_after(at, None, JobProposed.TYPE, JobClosed.TYPE, *ACTIVATED_TYPES),
+                *([] if ground is None else _kept(ground, at)),
                 none_after(at, f"models/{spec.model}", *DECISION_TYPES),
                 none_after(at, f"benchmarks/{spec.model}", *BENCHMARK_TYPES),
                 Guard(f"models/{spec.model}", None, after_position=at),
@@ -205,13 +216,12 @@ class JobProposals:
         described = self._histories.described(model, as_of)
         return None if described is None else self._histories.policy_in_force(described, as_of)
 
-    def _admitting(self, name: str, spec: JobSpec) -> tuple[int, int]:
-        """Return the position of a plan and the benefit for which it admitted the model.
+    def _admitting(self, name: str, spec: JobSpec, head: Head) -> tuple[PlanGround, int]:
+        """Return a plan as a ground, and the benefit for which it admitted the model.
 
         JOB_REFUSED where it did not.
         """
-        made, event = self._plans.get(spec.plan)
-        row = next((one for one in made.backlog if one.model == spec.model), None)
+        ground, row = self._plans.ground(spec.plan, spec.model, head)
         if row is None or row.outcome != "admitted":
             why = "it has no row for the model" if row is None else row.reason.rstrip(".")
             raise job_refused(
@@ -220,4 +230,17 @@ class JobProposals:
                 f"{plan_stream(spec.plan)} did not admit {spec.model}: {why}",
                 f"See its backlog: `decision-ledger plan show {spec.plan}`.",
             )
-        return event.position, int(row.benefit_micros)
+        return ground, int(row.benefit_micros)
+
+
+def _kept(ground: PlanGround, at: int) -> list[Guard]:
+    """Return the guards of a plan as a ground: no plan follows it, and its time is not over."""
+    return [none_after(at, None, *PLAN_TYPES), decided_before(ground.ends_at)]
+
+
+def _remedy(ground: PlanGround | None) -> str:
+    """Return what to do where a job may not be proposed."""
+    listed = "List the jobs: `decision-ledger job list`."
+    if ground is None:
+        return listed
+    return f"{listed} Where the plan is out of date, make another: `decision-ledger plan make`."

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, ledger_time, none_after, plan_stream, unbroken
+from ledger.application.commands import (
+    Caller,
+    ledger_time,
+    model_stream,
+    none_after,
+    plan_stream,
+    unbroken,
+)
 from ledger.application.erasure import at_newest_head, with_bodies
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
@@ -19,10 +26,15 @@ from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
-from ledger.events.plans import PLAN_TYPES, PlanMade, PlanScheduled
-from ledger.events.registry import typed
+from ledger.events.models import ModelDeployed
+from ledger.events.plans import PLAN_TYPES, PlanMade, PlanRowPart, PlanScheduled
+from ledger.events.policies import ACTIVATED_TYPES
+from ledger.events.policy_document import ReusingPlanningPart
+from ledger.events.registry import known_data, typed
 from ledger.events.reuse import ReuseProposed
 from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
+from ledger.events.values import SECOND, parse_time
+from ledger.jobs.grounds import PlanGround
 from ledger.jobs.plan_schedules import PlanSchedule, is_of_schedule
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
@@ -201,6 +213,41 @@ class PlanCommands:
             raise self._histories.erasures.refusal(events[0].position)
         return typed(events[0], PlanMade), events[0]
 
+    def ground(self, plan_id: str, model: str, head: Head) -> tuple[PlanGround, PlanRowPart | None]:
+        """Return a plan as the ground of a job as of a head, and its row of the model, if any.
+
+        PLAN_UNKNOWN where it was never made.
+        """
+        made, event = self.get(plan_id)
+        row = next((one for one in made.backlog if one.model == model), None)
+        policy = self._histories.compiled(made.policy, made.policy_version, made.policy_digest)
+        part = policy.document.planning
+        assert part is not None, "a plan was made by it"
+        steps = part.steps if isinstance(part, ReusingPlanningPart) else None
+        plans = self._behind(event.position, head, PLAN_TYPES)
+        trained = self._behind(made.as_of, head, (ModelDeployed.TYPE,), model_stream(model))
+        ground = PlanGround(
+            position=event.position,
+            as_of=made.as_of,
+            made_at=parse_time(made.made_at),
+            policy=made.policy,
+            counts_for=part.period_seconds * SECOND,
+            concurrency=None if steps is None else steps.concurrency,
+            models=frozenset(one.model for one in made.backlog),
+            newest=_last(plans, event.position, "policy", made.policy),
+            activated=_last(self._behind(made.as_of, head, ACTIVATED_TYPES), 0),
+            trained=_last(trained, 0, "kind", "trained"),
+        )
+        return ground, row
+
+    def _behind(
+        self, position: int, head: Head, types: Sequence[str], stream: str | None = None
+    ) -> list[RecordedEvent]:
+        """Return the events of some types behind a position, up to a head."""
+        return self._store.events.of_types(
+            self._info.origin, types, stream=stream, after=position, at_or_before=head.position
+        )
+
     def page(self, *, before: int, limit: int) -> list[tuple[PlanMade, RecordedEvent]]:
         """Return plans with positions below `before`, newest first; erased ones are left out."""
         events = with_bodies(
@@ -246,3 +293,16 @@ class PlanCommands:
                 metadata={"policy": policy},
             )
         return compiled, ledger_time(self._info, self._store, head)
+
+
+def _last(found: Sequence[RecordedEvent], before: int, member: str = "", value: str = "") -> int:
+    """Return the position of the last event whose member has a value; that before for none.
+
+    One whose body is gone may have it, and counts.
+    """
+    positions = [
+        event.position
+        for event in found
+        if (data := known_data(event)) is None or not member or data[member] == value
+    ]
+    return max(positions, default=before)

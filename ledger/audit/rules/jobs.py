@@ -37,7 +37,9 @@ from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart, ReusingPlanningPart
 from ledger.events.recipe_document import GatePart
 from ledger.events.signals import OBSERVED_TYPES
+from ledger.events.values import SECOND
 from ledger.jobs.forecast import forecast, margin_fault
+from ledger.jobs.grounds import PlanGround
 from ledger.jobs.policy_terms import (
     PlannerGate,
     PolicyTermsError,
@@ -73,6 +75,12 @@ def _fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
     at, state = judged_at(event, fold), fold.authority.state
     labels = {} if job is None else _labels(fold, job.model)
     moment = JobMoment(event.actor, event.recorded_at, at, state, labels)
+    if event.type == JobProposed.TYPE and (plan := event.known["plan"]) is not None:
+        ground = _ground(event, fold, plan)
+        if not isinstance(ground, PlanGround):
+            return ground
+        now = event.recorded_at if fold.clock == "data" else at
+        moment = moment._replace(ground=ground, now=now)
     if event.known["job"] != event.name:
         return f"it names job {event.known['job']}"
     is_first = event.type not in {*FOLLOWING_TYPES, JobRolledBack.TYPE}
@@ -87,6 +95,32 @@ def _fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
         missed = fold.absences.missed_of(gone, DESCRIBING, event.position - 1)
         return Unchecked(missed) if missed else fault
     return fault
+
+
+def _ground(event: AuditedEvent, fold: LedgerState, plan: int) -> PlanGround | str | Unchecked:
+    """Return the plan that a job names as it counts there, or why it is none."""
+    known, facts = fold.jobs.plans.get(plan), fold.models.get(f"models/{event.known['model']}")
+    if known is None:
+        if fold.gone.lacks(PLAN_TYPES):
+            return Unchecked("the body of a plan is not there")
+        return f"no plan is at position {plan}"
+    parameters = fold.parameters(*known.policy)
+    if parameters is None:
+        return Unchecked("the document of its plan's policy is not there")
+    planning = parameters.document["planning"]
+    trained = [one.position for one in facts.deployments if one.is_trained] if facts else []
+    return PlanGround(
+        position=plan,
+        as_of=known.as_of,
+        made_at=known.made_at,
+        policy=known.policy[0],
+        counts_for=planning["period_seconds"] * SECOND,
+        concurrency=(planning.get("steps") or {}).get("concurrency"),
+        models=known.models,
+        newest=fold.jobs.newest_plan[known.policy[0]],
+        activated=fold.jobs.activated,
+        trained=max(trained, default=0),
+    )
 
 
 @rule("jobs.proposed", JobProposed.TYPE)
@@ -163,11 +197,9 @@ def _terms_fault(
 def _ground_fault(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Return what is wrong with the plan and the decision that a job names."""
     data = event.known
-    admitted = fold.jobs.plans.get(data["plan"] or 0, {})
-    if data["plan"] is not None and data["model"] not in admitted:
-        if fold.gone.lacks(PLAN_TYPES):
-            return Unchecked("the body of a plan is not there")
-        return f"no plan at position {data['plan']} admitted model {data['model']}"
+    plan = fold.jobs.plans.get(data["plan"] or 0)
+    if plan is not None and data["model"] not in plan.admitted:
+        return f"the plan at position {data['plan']} did not admit model {data['model']}"
     facts = fold.models.get(f"models/{data['model']}")
     if facts is None or facts.retired_at:
         return f"model {data['model']} is not in the fleet"
@@ -196,7 +228,7 @@ def jobs_forecast(event: AuditedEvent, fold: LedgerState) -> Verdict:
     plan = data["plan"]
     if plan is not None and plan not in fold.jobs.plans:
         return Unchecked("the body of its plan is not there")
-    benefit = fold.jobs.plans.get(plan or 0, {}).get(data["model"])
+    benefit = None if plan is None else fold.jobs.plans[plan].admitted.get(data["model"])
     expected = data["expected"]
     facts = fold.models.get(f"models/{data['model']}")
     described = None if facts is None else facts.description(event.position - 1)

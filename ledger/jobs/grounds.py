@@ -1,0 +1,67 @@
+"""Whether a plan still counts as the ground of a job.
+
+A plan bounds what is retrained by what it knew: which models rest, how many jobs are under way, how
+much money there is. It is a ground as long as that is still so: until another plan by its policy,
+a policy that comes into force, a job of the model that it did not see, or a version trained since.
+It counts for one period of its policy at most, and never for more jobs at once than its policy
+allows. Times are microseconds since the epoch.
+"""
+
+from typing import NamedTuple
+
+from ledger.events.values import format_time
+from ledger.jobs.machine import Jobs
+
+
+class PlanGround(NamedTuple):
+    """A plan, and what came behind it up to the job that is proposed by it."""
+
+    position: int
+    as_of: int
+    made_at: int
+    policy: str
+    counts_for: int
+    """The span of a period of its policy."""
+    concurrency: int | None
+    """How many jobs of its models its policy allows at once; None for no such bound."""
+    models: frozenset[str]
+    """Those of its backlog."""
+    newest: int
+    """The position of the newest plan by its policy."""
+    activated: int
+    """That at which a policy came into force last; 0 for never."""
+    trained: int
+    """That of the newest deployment of a version of the model that was trained; 0 for none."""
+
+    @property
+    def ends_at(self) -> int:
+        """The time from which on it counts no more."""
+        return self.made_at + self.counts_for
+
+
+def ground_fault(ground: PlanGround, jobs: Jobs, model: str, now: int) -> str:
+    """Return why a plan does not count for a job of a model any more; empty where it does."""
+    plan = f"the plan at position {ground.position}"
+    if ground.newest != ground.position:
+        return f"{plan} was followed by one at position {ground.newest} by policy {ground.policy}"
+    if now >= ground.ends_at:
+        return f"{plan} counted until {format_time(ground.ends_at)}, for one period of its policy"
+    if ground.activated > ground.as_of:
+        return f"{plan} does not know the policy that came into force at {ground.activated}"
+    if ground.trained > ground.as_of:
+        return f"{plan} does not know the version trained since, deployed at {ground.trained}"
+    for job in jobs.of_model(model):
+        if job.position > ground.as_of:
+            return f"{plan} does not know job {job.name} of model {model}, proposed since"
+        if job.is_over and job.changed_at > ground.as_of:
+            return f"{plan} does not know that job {job.name} of model {model} is over"
+    return _concurrency_fault(ground, jobs)
+
+
+def _concurrency_fault(ground: PlanGround, jobs: Jobs) -> str:
+    if ground.concurrency is None:
+        return ""
+    count = len(jobs.under_way() & ground.models)
+    if count < ground.concurrency:
+        return ""
+    return f"{count} jobs are under way, and policy {ground.policy} allows {ground.concurrency}"

@@ -1,0 +1,133 @@
+"""A job by a plan that is out of date is refused, and found where it was forced into the log.
+
+Method: a plan admits a model, something happens that the plan does not know, and a job is proposed
+by it. Then a person proposes the job, and the event is changed so that it names the plan.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ledger.errors import LedgerError
+from ledger.events.plans import PlanMadeV2
+from tests.audit.paper import Paper
+from tests.audit.test_forgeries import audit_of
+from tests.support.audits import audited
+from tests.support.governed import governed
+from tests.support.job_worlds import Working
+from tests.support.world import ANA, DAY, ORIGIN, START, World, policy_text
+
+WEEK = 7 * DAY
+FIRST = START // WEEK * WEEK + WEEK
+LOSSES = {"alpha": "0.9", "beta": "0.8", "low": "0.45"}
+
+
+def policy(**steps: object) -> str:
+    planning = {"planner": "excess/2", "common": "0%", "min_models": 1, "steps": steps}
+    return governed(policy_text(planning=planning))
+
+
+def see(world: World, at: int) -> None:
+    for model, value in LOSSES.items():
+        world.see(model, value, at)
+
+
+def begun(path: Path, **steps: object) -> tuple[Working, PlanMadeV2]:
+    """Begin a ledger of three models, and have a plan admit two of them."""
+    world = World(path).begin(*LOSSES, policy=policy(**({"budgets": True} | steps)))
+    working = Working.of(world)
+    see(world, FIRST + DAY)
+    plan = world.plan(5_000_000)
+    assert isinstance(plan, PlanMadeV2)
+    admitted = {one.model for one in plan.backlog if one.outcome == "admitted"}
+    assert admitted >= {"alpha"}
+    return working, plan
+
+
+def another_plan(working: Working) -> None:
+    working.world.plan(0)
+
+
+def a_period(working: Working) -> None:
+    see(working.world, FIRST + DAY + WEEK)
+
+
+def an_activation(working: Working) -> None:
+    working.world.activate(policy(budgets=True))
+
+
+def a_version_trained_by_hand(working: Working) -> None:
+    working.world.deploy("alpha", "v2", at=FIRST + DAY)
+
+
+def a_job_that_began_and_ended(working: Working) -> None:
+    working.propose("before")
+    working.world.ledger.jobs.cancel(ANA, "before", "no machine is free")
+
+
+def a_job_of_another_model(working: Working) -> None:
+    working.propose("of-beta", "beta")
+
+
+HAPPENINGS: Final[dict[Callable[[Working], None], str]] = {
+    another_plan: "was followed by one at position",
+    a_period: "counted until",
+    an_activation: "does not know the policy that came into force",
+    a_version_trained_by_hand: "does not know the version trained since",
+    a_job_that_began_and_ended: "does not know job before of model alpha",
+    a_job_of_another_model: "1 jobs are under way, and policy main allows 1",
+}
+
+
+@pytest.mark.parametrize("happens", HAPPENINGS, ids=lambda one: one.__name__)
+def test_a_plan_that_does_not_know_what_happened_is_no_ground(
+    tmp_path: Path, happens: Callable[[Working], None]
+) -> None:
+    working, plan = begun(tmp_path / "ledger.db", concurrency=1)
+    happens(working)
+    before = working.world.head
+    with pytest.raises(LedgerError, match=HAPPENINGS[happens]) as refused:
+        working.propose(plan=plan.plan, reason="")
+    assert "make another: `decision-ledger plan make`" in str(refused.value)
+    assert working.world.head == before
+    working.world.close()
+
+    paper = forced(working, plan)
+    report = audit_of(paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [
+        ("jobs.proposed", len(paper.events))
+    ], report.text()
+    assert HAPPENINGS[happens] in report.text()
+
+
+def test_a_plan_that_knows_everything_is_a_ground_on_paper_too(tmp_path: Path) -> None:
+    working, plan = begun(tmp_path / "ledger.db", concurrency=1)
+    working.world.close()
+    report = audit_of(forced(working, plan), tmp_path)
+    assert report.passed, report.text()
+
+
+def test_a_new_plan_is_a_ground_again(tmp_path: Path) -> None:
+    working, _ = begun(tmp_path / "ledger.db")
+    a_period(working)
+    plan = working.world.plan(5_000_000)
+    assert working.propose(plan=plan.plan, reason="").state == "ready"
+    working.world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
+def forced(working: Working, plan: PlanMadeV2) -> Paper:
+    """Return the ledger with a job that a person proposed, which is said to be by a plan."""
+    world = World(working.world.path)
+    Working(world).propose("forced")
+    world.close()
+    paper = Paper.copied(Path(working.world.path), ORIGIN)
+    at = paper.find("plan.made.v2", plan=plan.plan)[0]
+    body = paper.at(paper.find("job.proposed.v1", job="forced")[0]).body
+    assert isinstance(body, dict)
+    body["causation_position"] = at
+    body["data"].update(plan=at, approvals=0)
+    return paper
