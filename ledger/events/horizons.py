@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from ledger.events.budgets import BUDGET_TYPES
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
-from ledger.events.models import DESCRIBING
-from ledger.events.plans import PLAN_TYPES
+from ledger.events.jobs import GateJudged, JobClosed, JobProposed
+from ledger.events.models import DESCRIBING, ModelDeployed, ModelRetired
+from ledger.events.plans import PLAN_TYPES, PlanMadeV2
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.proving import BodyErased
 from ledger.events.registry import EVENT_CLASSES
@@ -31,7 +33,19 @@ _OF_A_MODEL: Final = frozenset(
 FLEET_TYPES: Final = (*PLAN_TYPES, ReuseProposed.TYPE)
 """Types of what is derived of a whole fleet, at the ledger's time."""
 DERIVED_TYPES: Final = _SCORED | {*FLEET_TYPES}
-CONCERNED_TYPES: Final = _OF_A_MODEL | _ACTIVATED | {*FLEET_TYPES, _ERASED}
+_OF_WORK: Final = frozenset(
+    {
+        *PLAN_TYPES,
+        *BUDGET_TYPES,
+        *DESCRIBING,
+        ModelDeployed.TYPE,
+        ModelRetired.TYPE,
+        JobProposed.TYPE,
+        GateJudged.TYPE,
+        JobClosed.TYPE,
+    }
+)
+CONCERNED_TYPES: Final = _OF_A_MODEL | _ACTIVATED | _OF_WORK | {*FLEET_TYPES, _ERASED}
 """Types that have a horizon, or bear on one."""
 
 # Bodies are canonical, so their members have one order; the actor's name needs no escape.
@@ -51,6 +65,8 @@ class Bearing(NamedTuple):
 
 
 PLANS: Final = Bearing(None, frozenset(PLAN_TYPES))
+WORK: Final = Bearing(None, _OF_WORK)
+"""What a plan around jobs knows: who works on what, with which money, and what serves."""
 ACTIVATIONS: Final = Bearing(None, _ACTIVATED)
 ERASURES: Final = Bearing(BodyErased.STREAM, frozenset({_ERASED}))
 
@@ -59,11 +75,17 @@ def bearing_on(type_: str, stream: str) -> tuple[Bearing, ...]:
     """Return what bears on a score, decision or plan in its stream.
 
     Of a model that is every event but observations, and a policy that comes into force for it; of
-    a plan or of a version to be put back, other plans and every activation; of all of them, an
-    erasure.
+    a plan or of a version to be put back, other plans and every activation; of a plan by
+    `excess/2` what is in `WORK` as well; of all of them, an erasure.
     """
-    own = PLANS if type_ in FLEET_TYPES else Bearing(stream, _OF_A_MODEL)
-    return own, ACTIVATIONS, ERASURES
+    return _of_its_kind(type_) or Bearing(stream, _OF_A_MODEL), ACTIVATIONS, ERASURES
+
+
+def _of_its_kind(type_: str) -> Bearing | None:
+    """Return what bears on something derived of a whole fleet; None for what is of a model."""
+    if type_ == PlanMadeV2.TYPE:
+        return WORK
+    return PLANS if type_ in FLEET_TYPES else None
 
 
 def trigger_fault(trigger: str, actor: str) -> str | None:
@@ -143,8 +165,7 @@ class Horizons:
         """The two newest events of each model, and whether the newest is a score."""
         self._labels: dict[str, Mapping[str, Any]] = {}
         self._activations: list[tuple[int, Mapping[str, Any]]] = []
-        self._planned = 0
-        self._erased = 0
+        self._newest = dict.fromkeys((PLANS, WORK, ERASURES), 0)
         self._asked: dict[Bearing, int] = {}
 
     def take(self, facts: HorizonFacts) -> str | None:
@@ -166,25 +187,26 @@ class Horizons:
             self._models[stream] = newest, position, type_ == _SCORE
             if facts.part is not None:
                 self._labels[stream] = facts.part
-        elif type_ in PLAN_TYPES:
-            self._planned = position
-        elif type_ == _ERASED:
-            self._erased = position
         elif facts.part is not None:
             self._activations.append((position, facts.part))
+        for bearing in self._newest:
+            if type_ in bearing.types:
+                self._newest[bearing] = position
 
     def broken(self, facts: HorizonFacts) -> str | None:
         """Say what bears on an event and lies behind its horizon; None where nothing does."""
         as_of = facts.as_of
-        if facts.type in FLEET_TYPES:
-            newest = self._planned or self._newest_earlier(PLANS, as_of)
-        else:
-            newest = self._newest_of_model(facts)
-        newest = max(newest, self._erased or self._newest_earlier(ERASURES, as_of))
+        own = _of_its_kind(facts.type)
+        newest = self._newest_of_model(facts) if own is None else self._newest_of(own, as_of)
+        newest = max(newest, self._newest_of(ERASURES, as_of))
         newest = max(newest, self._came_into_force(facts, max(newest, as_of)))
         if newest <= as_of:
             return None
         return f"its horizon is {as_of}, and position {newest} holds what it should have known"
+
+    def _newest_of(self, bearing: Bearing, as_of: int) -> int:
+        """Return the newest of all that bear, here or before this began."""
+        return self._newest[bearing] or self._newest_earlier(bearing, as_of)
 
     def _newest_earlier(self, bearing: Bearing, as_of: int) -> int:
         """Return the newest of all that bear and lie up to where this began; asked for once."""

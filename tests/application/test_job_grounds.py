@@ -15,6 +15,7 @@ from ledger.events.plans import PlanMadeV2
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
+from tests.support.budgeted import set_budget
 from tests.support.governed import governed
 from tests.support.job_worlds import Working
 from tests.support.world import ANA, DAY, ORIGIN, START, World, policy_text
@@ -131,3 +132,48 @@ def forced(working: Working, plan: PlanMadeV2) -> Paper:
     body["causation_position"] = at
     body["data"].update(plan=at, approvals=0)
     return paper
+
+
+def propose_one(working: Working) -> None:
+    working.propose("meanwhile", "beta")
+
+
+def set_a_budget(working: Working) -> None:
+    set_budget(working.world)
+
+
+def deploy_by_hand(working: Working) -> None:
+    working.world.deploy("beta", "v2", at=FIRST + DAY)
+
+
+MEANWHILE = [propose_one, set_a_budget, deploy_by_hand]
+
+
+@pytest.mark.parametrize("happens", MEANWHILE, ids=lambda one: one.__name__)
+def test_a_plan_is_made_again_where_work_or_money_changed_while_it_was_made(
+    tmp_path: Path, happens: Callable[[Working], None]
+) -> None:
+    working, _ = begun(tmp_path / "ledger.db")
+    world, before = working.world, working.world.head
+    world.before_append(lambda: happens(working))
+    plan = world.plan(5_000_000)
+    assert plan.as_of > before
+    assert plan.as_of == world.head - 1
+    world.close()
+
+
+@pytest.mark.parametrize("happens", MEANWHILE, ids=lambda one: one.__name__)
+def test_a_plan_that_does_not_know_of_work_or_money_is_found_on_paper(
+    tmp_path: Path, happens: Callable[[Working], None]
+) -> None:
+    working, _ = begun(tmp_path / "ledger.db")
+    world = working.world
+    happens(working)
+    stale = world.head - 1
+    world.plan(5_000_000)
+    world.close()
+    paper = Paper.copied(Path(world.path), ORIGIN)
+    paper.at(len(paper.events)).data["as_of"] = stale
+    report = audit_of(paper, tmp_path)
+    found = {(one.rule, one.position) for one in report.findings}
+    assert ("horizons.unbroken", len(paper.events)) in found, report.text()

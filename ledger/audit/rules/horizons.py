@@ -176,7 +176,8 @@ def horizons_unbroken(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Nothing that bears on what is derived was recorded between its horizon and its record.
 
     Of a score or decision that is every event of its model but observations, and a policy that came
-    into force for it; of a plan, another plan or activation; of all of them, an erasure.
+    into force for it; of a plan, another plan or activation, and where candidates are tested a job,
+    a verdict, a budget, a deployment; of all of them, an erasure.
     """
     as_of = event.known["as_of"]
     return fold.horizons.broken(HorizonFacts(event.position, event.stream, event.type, as_of))
