@@ -66,7 +66,7 @@ class Bearing(NamedTuple):
 
 PLANS: Final = Bearing(None, frozenset(PLAN_TYPES))
 WORK: Final = Bearing(None, _OF_WORK)
-"""What a plan around jobs knows: who works on what, with which money, and what serves."""
+"""Of a plan with candidate tests: jobs and their verdicts, money, and the versions in service."""
 ACTIVATIONS: Final = Bearing(None, _ACTIVATED)
 ERASURES: Final = Bearing(BodyErased.STREAM, frozenset({_ERASED}))
 

@@ -61,7 +61,8 @@ def ground_fault(ground: PlanGround, jobs: Jobs, model: str, now: int) -> str:
 def _concurrency_fault(ground: PlanGround, jobs: Jobs) -> str:
     if ground.concurrency is None:
         return ""
-    count = len(jobs.under_way() & ground.models)
+    under_way = {job.model for job in jobs.jobs.values() if not job.is_over}
+    count = len(under_way & ground.models)
     if count < ground.concurrency:
         return ""
     return f"{count} jobs are under way, and policy {ground.policy} allows {ground.concurrency}"

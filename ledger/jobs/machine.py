@@ -227,10 +227,6 @@ class Jobs:
         """Return the jobs of a model, in order of their proposals."""
         return [self.jobs[name] for name in self._by_model.get(model, ())]
 
-    def under_way(self) -> frozenset[str]:
-        """Return the models that have a job which is not over."""
-        return frozenset(model for model in self._by_model if self.open_of(model) is not None)
-
     def open_of(self, model: str) -> Job | None:
         """Return the job of a model that is not over."""
         return next((one for one in self.of_model(model) if not one.is_over), None)

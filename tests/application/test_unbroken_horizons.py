@@ -25,10 +25,13 @@ from ledger.events.horizons import (
 from ledger.events.policies import ScopePart
 from ledger.events.registry import BY_TYPE
 from ledger.storage.rehash import check_horizons
+from tests.support.budgeted import set_budget
+from tests.support.job_worlds import Working
 from tests.support.stores import VAULT
 from tests.support.world import ANA, DAY, ORIGIN, START, World, policy_text
 
-SCORE, PLAN = "score.computed.v1", "plan.made.v1"
+SCORE, PLAN, TESTED = "score.computed.v1", "plan.made.v1", "plan.made.v2"
+"""Plans without candidate tests, and with them: those know what jobs and budgets came to."""
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +85,14 @@ def taken_in(world: World, after: int) -> Horizons:
 
 
 def again(world: World, type_: str, model: str = "m1") -> HorizonFacts:
-    """Return a model's newest score, or the newest plan, as if it were recorded again now."""
+    """Return a model's newest score, or the newest plan, as if it were recorded again now.
+
+    One with candidate tests is made of one without: of its horizon that is all that tells them.
+    """
     streams = {f"models/{model}"} if type_ == SCORE else None
-    newest = [one for one in world.events(type_) if streams is None or one.stream in streams][-1]
-    return facts(newest)._replace(position=world.head + 1)
+    found = world.events(PLAN if type_ == TESTED else type_)
+    newest = [one for one in found if streams is None or one.stream in streams][-1]
+    return facts(newest)._replace(position=world.head + 1, type=type_)
 
 
 def broken(world: World, copy: HorizonFacts) -> list[int]:
@@ -102,7 +109,7 @@ def test_an_honest_ledger_holds_from_wherever_it_is_taken_in(lived: World) -> No
 
 
 def test_a_score_that_is_recorded_again_is_broken_by_itself(lived: World) -> None:
-    for type_ in (SCORE, PLAN):
+    for type_ in (SCORE, PLAN, TESTED):
         copy = again(lived, type_)
         assert broken(lived, copy)[0] > copy.as_of
 
@@ -119,6 +126,14 @@ BETWEEN: Final[dict[str, tuple[str, Callable[[World], object]]]] = {
     "an erasure": (SCORE, lambda world: world.erase(first_observation(world))),
     "another plan": (PLAN, lambda world: world.plan(1_000_000)),
     "a policy that plans": (PLAN, lambda world: activate(world, region="north")),
+    "another plan before one with tests": (TESTED, lambda world: world.plan(1_000_000)),
+    "a job": (TESTED, lambda world: Working.of(world).propose(model="m1")),
+    "a budget": (TESTED, set_budget),
+    "a deployment of a model of the fleet": (
+        TESTED,
+        lambda world: world.deploy("m1", "v2", at=START + DAY),
+    ),
+    "a description of one": (TESTED, lambda world: world.update("m1", tier="low")),
     "an erasure before a plan": (PLAN, lambda world: world.erase(first_observation(world))),
 }
 
@@ -175,7 +190,10 @@ def test_a_decision_comes_with_its_own_score_and_no_other(lived: World) -> None:
 
 def test_the_guards_of_an_append_are_what_is_looked_for() -> None:
     scored = {type_ for guard in unbroken(SCORE, "models/m", 7) for type_ in guard.types or ()}
-    planned = {type_ for guard in unbroken(PLAN, "plans/p", 7) for type_ in guard.types or ()}
+    planned = {type_ for guard in unbroken(TESTED, "plans/p", 7) for type_ in guard.types or ()}
+    assert {
+        type_ for guard in unbroken(PLAN, "plans/p", 7) for type_ in guard.types or ()
+    } < planned
     has_one_and_bears_on_none = {"reuse.proposed.v1"}
     assert scored | planned | has_one_and_bears_on_none == CONCERNED_TYPES
     of_models = {name for name, cls in BY_TYPE.items() if cls.STREAM.startswith("models/")}

@@ -43,9 +43,7 @@ def test_a_plan_is_none_for_a_model_of_which_it_did_not_see_a_job_begin_or_end()
     assert not story.propose()
     before = story.position
     assert not story.cancel()
-    assert "does not know job j1 of model fares, proposed since" in propose(
-        story, as_of=before - 1
-    )
+    assert "does not know job j1 of model fares, proposed since" in propose(story, as_of=before - 1)
     assert "does not know that job j1 of model fares is over" in propose(story, as_of=before)
     assert not propose(story)
 

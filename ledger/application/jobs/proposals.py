@@ -154,23 +154,10 @@ class JobProposals:
             raise job_refused(name, "proposed", fault, _remedy(ground))
         is_top_tier = budget is not None and self._fleet.is_at_top_tier(spec.model)
         reserved = reservation(book, data, is_top_tier=is_top_tier)
-        at = basis.head.position
         additions = [Addition.of(data, run_id=run or run_id, cause=plan or decision)]
         if reserved is not None:
             additions.append(Addition.of(reserved, run_id=run or run_id, follows=0))
-        return Proposal(
-            additions,
-            [
-                *kept,
-                *book.guards,
-                unchanged(basis.moment.authority),
-                none_after(at, None, JobProposed.TYPE, JobClosed.TYPE, *ACTIVATED_TYPES),
-                *([] if ground is None else _kept(ground, at)),
-                none_after(at, f"models/{spec.model}", *DECISION_TYPES),
-                none_after(at, f"benchmarks/{spec.model}", *BENCHMARK_TYPES),
-                Guard(f"models/{spec.model}", None, after_position=at),
-            ],
-        )
+        return Proposal(additions, [*kept, *book.guards, *_guards(basis, spec.model, ground)])
 
     def _terms(
         self,
@@ -233,9 +220,21 @@ class JobProposals:
         return ground, int(row.benefit_micros)
 
 
-def _kept(ground: PlanGround, at: int) -> list[Guard]:
-    """Return the guards of a plan as a ground: no plan follows it, and its time is not over."""
-    return [none_after(at, None, *PLAN_TYPES), decided_before(ground.ends_at)]
+def _guards(basis: JobBasis, model: str, ground: PlanGround | None) -> list[Guard]:
+    """Return the guards of all that a proposal rests on but its recipe and its budget.
+
+    No plan follows that which is the ground, and its time is not over.
+    """
+    at = basis.head.position
+    of_plan = [none_after(at, None, *PLAN_TYPES), decided_before(ground.ends_at)] if ground else []
+    return [
+        *of_plan,
+        unchanged(basis.moment.authority),
+        none_after(at, None, JobProposed.TYPE, JobClosed.TYPE, *ACTIVATED_TYPES),
+        none_after(at, f"models/{model}", *DECISION_TYPES),
+        none_after(at, f"benchmarks/{model}", *BENCHMARK_TYPES),
+        Guard(f"models/{model}", None, after_position=at),
+    ]
 
 
 def _remedy(ground: PlanGround | None) -> str:
