@@ -12,8 +12,10 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from ledger.api.grpc_environment import IS_TLS_13_ALONE
+from tests.support.in_memory import keep_files_in_memory
 
 assert IS_TLS_13_ALONE, "gRPC was loaded before, so that servers with TLS would not be made"
+keep_files_in_memory()
 pytest_plugins = ["tests.support.stores", "tests.support.served"]
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}

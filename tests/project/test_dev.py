@@ -4,6 +4,7 @@ Method: call its functions with the programs it would start replaced by recorder
 itself is proved by every clean run in CI.
 """
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,10 +163,12 @@ def test_slow_tests_are_chosen_by_their_mark(monkeypatch: pytest.MonkeyPatch) ->
     assert chosen[-1] == "tests/faults"
 
 
+@pytest.mark.parametrize(("cores", "expected"), [(1, "1"), (2, "3"), (64, "8"), (None, "1")])
 @pytest.mark.parametrize("suite", [[], ["--slow"]], ids=["quick", "slow"])
 def test_tests_run_on_all_cores_and_name_the_slowest(
-    suite: list[str], monkeypatch: pytest.MonkeyPatch
+    suite: list[str], cores: int | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
     ran: list[tuple[str, ...]] = []
 
     def record(*command: str) -> int:
@@ -177,8 +180,33 @@ def test_tests_run_on_all_cores_and_name_the_slowest(
     dev.test([*suite, "-n", "0", "tests/chain"])
     (command,) = ran
     workers = [command[at + 1] for at, word in enumerate(command) if word == "-n"]
-    assert workers == ["logical", "0"]  # what the caller says comes later, and counts
+    assert workers == [expected, "0"]  # what the caller says comes later, and counts
     assert "--durations=10" in command
+
+
+@pytest.mark.parametrize(
+    ("variables", "place"), [({}, None), ({"PYTHONDONTWRITEBYTECODE": "1"}, "compiled")]
+)
+def test_what_python_compiles_is_kept_with_the_environment_where_it_may_not_lie_beside_the_sources(
+    variables: dict[str, str], place: str | None, venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments: list[dict[str, str]] = []
+
+    def record(
+        command: Sequence[str], env: dict[str, str], **_: object
+    ) -> subprocess.CompletedProcess[str]:
+        environments.append(env)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", record)
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert dev.run("python") == 0
+    (found,) = environments
+    assert "PYTHONDONTWRITEBYTECODE" not in found
+    assert found.get("PYTHONPYCACHEPREFIX") == (str(venv / place) if place else None)
 
 
 @pytest.mark.parametrize("name", ["vectors", "demo", "bench", "serve"])
