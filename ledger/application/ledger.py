@@ -81,7 +81,7 @@ class LedgerApplication:
         self.governance = PolicyGovernance(store, info, self.authority, clock)
         self.authority_changes.on_changed(self.governance.warn_of_unreachable)
         self.definitions = Definitions(
-            store, info, self.fleet, aggregates, self.histories, self.governance
+            store, info, self.fleet, aggregates, self.histories, self.governance, self.budgets.all
         )
         self.commands = FleetCommands(
             store, info, self.fleet, aggregates, self.histories, self.definitions, self.governance

@@ -11,6 +11,7 @@ from typing import Final
 from tests.application.bad_jobs_part import OF_JOBS
 from tests.application.bad_policy import Bad
 from tests.application.bad_rules import OF_RULES
+from tests.application.bad_steps import OF_STEPS
 from tests.application.policy_texts import DEFAULT
 
 GOVERNED: Final = """\
@@ -334,6 +335,7 @@ BAD: Final = (
         QUOTAS.replace(LAST, "source_cap: 9, " + LAST)),
     Bad("a quota that one source overcomes", "SOURCE_ALONE_SUSTAINS", 7, 87, "",
         QUOTAS.replace(LAST, "source_cap: 9, sources_needed: 2, " + LAST)),
+    *OF_STEPS,
     *OF_RULES,
     *OF_JOBS,
 )

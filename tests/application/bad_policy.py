@@ -29,6 +29,9 @@ ADVICE: Final = {
     "PLAN_ADMITS_NOTHING",
     "RULES_MISSING",
     "SOURCES_NOT_FOUND",
+    "STEP_ADMITS_NOTHING",
+    "STEP_BELOW_PERIOD",
+    "STEP_FOR_NONE",
     "TIER_UNUSED",
 }
 """Codes that are for a person to judge under any format; `--strict` refuses them."""

@@ -10,6 +10,7 @@ import pytest
 from ledger.application.documents.problems import Problem
 from ledger.application.policies.fleet_lint import LintFleet, SeenSources
 from ledger.application.policies.lint import LintResult, lint
+from ledger.application.policies.lint_steps import PlannedModels
 from ledger.application.policies.problems import MEANING
 from ledger.errors import LedgerError, Reason
 from tests.application.bad_policies import BAD, GOVERNED
@@ -18,7 +19,15 @@ from tests.application.policy_texts import DEFAULT
 from tests.application.test_policy_lint import defined
 
 DEFINITIONS = {name: defined(name) for name in KNOWN}
-FLEET = LintFleet(DEFINITIONS, (), lambda _: SeenSources(SOURCES), lambda: ABLE, lambda: AUTHORS)
+PLANNED = PlannedModels(frozenset({"risk"}), is_paid=False)
+FLEET = LintFleet(
+    DEFINITIONS,
+    (),
+    lambda _: SeenSources(SOURCES),
+    lambda: ABLE,
+    lambda: AUTHORS,
+    lambda: PLANNED,
+)
 WITHOUT_A_ROW = {
     "MEANING_CHANGED",  # needs a history: tests/application/test_meaning.py
     "SOURCES_NOT_FOUND",  # needs a large one: tests/application/test_fitting_policies.py

@@ -63,6 +63,10 @@ class Budgets:
                 self._follow(head.position)
             return head, dict(self._budgets)
 
+    def all(self) -> list[Budget]:
+        """Return every budget at the head."""
+        return list(self.known()[1].values())
+
     def as_of(self, position: int) -> Mapping[str, Budget]:
         """Return every budget as of a position; BODY_ERASED where a body was erased since.
 

@@ -7,7 +7,7 @@ was drafted against another meaning.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +43,7 @@ from ledger.application.policies.fleet_lint import LintFleet, SeenSources, Wante
 from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.history import PolicyHistory
 from ledger.application.policies.lint import LintResult, fleet_faults, lint
+from ledger.application.policies.lint_steps import PlannedModels
 from ledger.application.policies.refusals import does_not_fit
 from ledger.errors import invalid_field
 from ledger.events.models import DESCRIBING
@@ -57,6 +58,8 @@ from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined, SignalDefinedV2, StandardPart
 from ledger.governance.followers import restored
 from ledger.governance.lifecycle import scope_key
+from ledger.jobs.budget_scopes import governing
+from ledger.jobs.budgets import Budget
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
@@ -84,9 +87,12 @@ class Definitions:
         aggregates: Aggregates,
         policies: PolicyHistory,
         governance: PolicyGovernance,
+        budgets: Callable[[], list[Budget]],
     ) -> None:
         self._store = store
         self._origin = info.origin
+        self._unit = info.unit_of_cost
+        self._budgets = budgets
         self._fleet = fleet
         self._aggregates = aggregates
         self._policies = policies
@@ -138,7 +144,14 @@ class Definitions:
             for use, change in self.usage.changes_in_force(self._fleet.position)
         ]
         governance = self._governance
-        fleet = LintFleet(defined, touched, self._sources, governance.approvers, governance.authors)
+        fleet = LintFleet(
+            defined,
+            touched,
+            self._sources,
+            governance.approvers,
+            governance.authors,
+            self._planned,
+        )
         return lint(text, fleet)
 
     def linted(self, text: str) -> tuple[LintResult, list[Guard]]:
@@ -180,6 +193,15 @@ class Definitions:
 
     def _defined(self) -> dict[str, SignalDefined]:
         return {view.name: view.defined for view in self._fleet.signals() if view.defined}
+
+    def _planned(self) -> PlannedModels:
+        """Return the models that are not retired, as steps of planning bound them."""
+        known = (one.model for one in self._fleet.models())
+        models = [one.described for one in known if one.described and not one.retired]
+        budgets = self._budgets()
+        paying = (governing(budgets, one.owner, one.labels) for one in models)
+        is_paid = any(one is not None and self._unit in ("", one.unit) for one in paying)
+        return PlannedModels(frozenset(one.owner for one in models), is_paid)
 
     def _sources(self, wanted: Sequence[WantedSources]) -> SeenSources:
         streams = (model_stream(view.name) for view in self._fleet.models())

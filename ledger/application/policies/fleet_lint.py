@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ledger.application.policies.lint_steps import Planned
 from ledger.application.policies.text import PolicyReading
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined
@@ -58,6 +59,8 @@ class LintFleet:
     sources: Sources | None = None
     approvers: Approvers | None = None
     authors: Authors = frozenset
+    planned: Planned | None = None
+    """The models that plans are about; asked only where a policy has steps around its planner."""
 
 
 def fleet_findings(

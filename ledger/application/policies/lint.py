@@ -19,6 +19,7 @@ from ledger.application.policies.authoring import POLICY_1
 from ledger.application.policies.compiled import scoring_of
 from ledger.application.policies.fleet_lint import LintFleet, fleet_findings
 from ledger.application.policies.lint_rules import lint_rules
+from ledger.application.policies.lint_steps import lint_steps
 from ledger.application.policies.problems import Code
 from ledger.application.policies.text import PolicyReading, digest, read_policy, refusal, to_text
 from ledger.application.policies.units import SignalValue
@@ -80,6 +81,7 @@ def lint(text: str, fleet: LintFleet = _NO_LEDGER) -> LintResult:
             _report(reading, document, one, text)
         _advise_scoring(reading, document)
         _advise_rest(reading, document)
+        lint_steps(reading, document, fleet.planned)
     problems = tuple(sorted(reading.problems, key=lambda each: each.order))
     if document is None or any(each.severity == "error" for each in problems):
         return LintResult(None, None, problems)

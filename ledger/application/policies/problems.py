@@ -33,6 +33,9 @@ AdviceCode = Literal[
     "PLAN_ADMITS_NOTHING",
     "RULES_MISSING",
     "SOURCES_NOT_FOUND",
+    "STEP_ADMITS_NOTHING",
+    "STEP_BELOW_PERIOD",
+    "STEP_FOR_NONE",
     "TIER_UNUSED",
 ]
 """Findings that are for a person to judge, unless `--strict` refuses them."""
@@ -86,6 +89,9 @@ MEANING: Final[dict[str, str]] = {
     "SOURCE_ALONE_SUSTAINS": "one source alone can make the signal sustained, for all its quota",
     "SOURCE_CAP_IDLE": "a quota for sources that limits nothing",
     "SPAN_TOO_LONG": "a span longer than is of any use there",
+    "STEP_ADMITS_NOTHING": "a step of planning that leaves a team or a tier without any job",
+    "STEP_BELOW_PERIOD": "a step of planning whose span is over before the next period",
+    "STEP_FOR_NONE": "a step of planning for a team, tier or budget that has no model",
     "SUSTAIN_ZERO": "the signal is sustained without a breach",
     "TIER_UNDECLARED": "a tier that `tiers` does not have",
     "TIER_UNUSED": "a tier that no decision carries",
