@@ -52,7 +52,8 @@ class LedgerState:
     """The ledger as of the events applied so far."""
 
     roles_since = 0
-    """The first event of a release that records overrides with their role; 0 before any."""
+    """The first event of a release that records overrides with their role, and knows jobs; 0 before
+    any."""
 
     def __init__(
         self,

@@ -72,13 +72,20 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "policy-approver": _SEEING
     | {"policies.activate", "policies.approve", EMERGENCY, "recipes.approve"},
     "budget-owner": _SEEING | {"budgets.overspend", "budgets.set", "plans.make"},
-    "executor": frozenset({"fleet.read", "jobs.execute", "models.deploy", "proofs.read"}),
+    "executor": frozenset({"fleet.read", "jobs.execute", "proofs.read"}),
     "auditor": _SEEING
     | {"audits.record", "drills.record", "events.read", "exports.create", "exports.read"},
     "data-protection-officer": _SEEING | {"bodies.erase", "events.read", "exports.read"},
     ADMINISTRATOR: _SEEING | _OF_ADMINISTRATION,
 }
-"""The built-in roles. A team defines others from the same actions, under other names."""
+"""The built-in roles. A team defines others from the same actions, under other names.
+
+An executor deploys by its jobs alone, so by their gates.
+"""
+ROLES_BEFORE_JOBS: Final[dict[str, frozenset[str]]] = {
+    "executor": frozenset({"fleet.read", "models.deploy", "proofs.read"})
+}
+"""Built-in roles as releases had them that knew no jobs, where they had more than now."""
 
 REPORTING: Final = _SEEING | {
     "audits.record", "checkpoints.cosign", "drills.record", "events.read", "exports.create",

@@ -117,7 +117,7 @@ def test_all_roles_do_their_work_and_the_ledger_holds(found: Team) -> None:
         do(found, "operator", "DefineSignal", request)
     model = model_service_pb2.RegisterModelRequest(model=model_named("fares"))
     do(found, "operator", "RegisterModel", model)
-    do(found, "executor", "RecordDeployment", deployment("fares", "v1"))
+    do(found, "operator", "RecordDeployment", deployment("fares", "v1"))
     draft = policy_service_pb2.DraftPolicyRequest(
         name="policies/default", document=POLICY, rationale="It is ours."
     )
@@ -180,7 +180,7 @@ def _report(found: Team) -> None:
     for model in ("fares", "maps"):
         registered = model_service_pb2.RegisterModelRequest(model=model_named(model))
         do(found, "operator", "RegisterModel", registered)
-    do(found, "executor", "RecordDeployment", deployment("fares", "v1"))
+    do(found, "operator", "RecordDeployment", deployment("fares", "v1"))
     seen = [observation("fares", SIGNALS[0], seconds=DAY)]
     do(
         found,

@@ -1,6 +1,7 @@
 """Rules about authority: each event's actor had that right under the grants then in force."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from ledger.audit.event import AuditedEvent
@@ -8,7 +9,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.authority.changes import change_fault
 from ledger.authority.state import Extent, Identity, Subject
-from ledger.authority.table import ALSO_LEFT_BY, METHODS, REPRESENT
+from ledger.authority.table import ALSO_LEFT_BY, METHODS, REPRESENT, ROLES_BEFORE_JOBS
 from ledger.events.authority import (
     AUTHORITY_TYPES,
     CREDENTIAL_RECORDER,
@@ -68,6 +69,8 @@ def authority_rights(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if action is None:
         return f"{event.actor} caused it, and no call of an actor leaves such an event"
     at, state = judged_at(event, fold), fold.authority.state
+    if not fold.roles_since:
+        state = replace(state, roles=state.roles | ROLES_BEFORE_JOBS)
     other = METHODS.get(ALSO_LEFT_BY.get(cls.METHOD, ""), action)
     for one in (action, other):
         if state.may(event.actor, one, at, _extents(event, fold)):
