@@ -45,4 +45,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_decisions.overrule,
     golden_planning.run,
     golden_planning.schedule,
+    golden_planning.explain,
 )

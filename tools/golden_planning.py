@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ledger.events.models import DeploymentExplained
 from ledger.events.plans import PlanMadeV1, PlanMadeV2, PlanScheduled
 from ledger.events.reuse import ReuseProposed
 from tools.golden_proving import Appender
@@ -91,3 +92,17 @@ def schedule(ledger: Appender) -> None:
         }
     )
     ledger.append(data, data.stream_name, "2027-03-01T09:10:00.000000Z", actor="users/ada")
+
+
+def explain(ledger: Appender) -> None:
+    """Have the version that serves again cite the proposal that it carries out."""
+    [proposed] = [one for one in ledger.events if one.type == ReuseProposed.TYPE]
+    data = DeploymentExplained(
+        model=proposed.data["model"],
+        model_version=proposed.data["put_back"],
+        replaces=proposed.data["in_service"],
+        basis="put_back",
+        proposal=proposed.position,
+        reason="",
+    )
+    ledger.append(data, data.stream_name, "2027-03-01T09:15:00.000000Z", actor="services/nightly")

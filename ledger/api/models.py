@@ -4,7 +4,7 @@ import grpc
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
-from ledger.api.convert.models import described_of, model, version_of
+from ledger.api.convert.models import described_of, ground_of, model, version_of
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import Servicer
 from ledger.application.fleet.deployments import DeploymentSpec
@@ -64,8 +64,9 @@ class ModelServicer(Servicer, model_service_pb2_grpc.ModelServiceServicer):
             baseline_loss=baseline_loss,
             replaces=checks.identifier("replaces", request.replaces, optional=True) or None,
         )
+        ground = ground_of(request, checks)
         ledger, caller = self._server.append(request, context, checks)
-        written = ledger.commands.record_deployment(caller, spec)
+        written = ledger.stated_deployments.record(caller, spec, ground)
         view = ledger.fleet.model(spec.model)
         assert view is not None, "what was deployed is known"
         serving = view.model.in_service

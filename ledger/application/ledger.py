@@ -33,7 +33,9 @@ from ledger.application.governance.governor import Governor
 from ledger.application.jobs.commands import JobCommands
 from ledger.application.jobs.deployments import JobDeployments
 from ledger.application.jobs.proposals import JobProposals
+from ledger.application.jobs.put_backs import PutBackReader
 from ledger.application.jobs.reader import JobReader
+from ledger.application.jobs.stated_deployments import StatedDeployments
 from ledger.application.lineage.documents import RunDocuments
 from ledger.application.lineage.reader import LineageReader
 from ledger.application.log import LedgerLog
@@ -153,6 +155,10 @@ class LedgerApplication:
         self.scheduled_plans = ScheduledPlans(store, info, self.fleet, self.histories, self.plans)
         self._work_due = (self.jobs.run_due, self.scheduled_plans.run_due)
         self.job_deployments = JobDeployments(self.jobs, self.commands, self.benchmarks)
+        self.put_backs = PutBackReader(store, info)
+        self.stated_deployments = StatedDeployments(
+            self.commands, self.histories, self.authority, self.put_backs, self._clock
+        )
         self.lineages = LineageReader(store, info, self.grounds)
         proving = self.attestation
         self.run_documents = RunDocuments(info, proving.checkpoints, proving.keyring)

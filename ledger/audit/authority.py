@@ -1,11 +1,32 @@
 """The authority that a ledger's own events made, and the credentials on record, before an event."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from ledger.audit.event import AuditedEvent
 from ledger.authority.believed import SeenCallers, shows_callers
 from ledger.authority.state import AuthorityState
+from ledger.authority.table import ROLES_BEFORE_JOBS
 from ledger.events.authority import AUTHORITY_TYPES, CredentialUsed
+from ledger.events.values import SECOND
+
+if TYPE_CHECKING:
+    from ledger.audit.ledger_state import LedgerState
+
+
+_LATE_MICROS: Final = 300 * SECOND
+"""How much later than it was let in a call's event may be recorded."""
+
+
+def judged_at(event: AuditedEvent, fold: "LedgerState") -> int:
+    """Return the time by which expiry is judged; a `data` ledger's times tell nothing of it."""
+    return event.recorded_at - _LATE_MICROS if fold.clock == "wall" else 0
+
+
+def before_jobs(state: AuthorityState) -> AuthorityState:
+    """Return authority with the roles that releases had which knew no jobs."""
+    return replace(state, roles=state.roles | ROLES_BEFORE_JOBS)
 
 
 class AuditedAuthority:

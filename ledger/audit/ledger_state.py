@@ -44,6 +44,7 @@ from ledger.limits import LEAP_SECONDS_DEFAULT
 
 if TYPE_CHECKING:
     from ledger.audit.assessor import Assessor
+    from ledger.audit.deployments import AuditedDeployments
     from ledger.audit.obligations import Obligations
     from ledger.audit.shadows import AuditedShadows
 
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 class LedgerState:
     """The ledger as of the events applied so far."""
 
+    assessor: "Assessor"
+    deployments: "AuditedDeployments"
     roles_since = 0
     """The first event of a release that records overrides with their role, and knows jobs; 0 before
     any."""
@@ -103,7 +106,6 @@ class LedgerState:
         self.jobs = AuditedJobs()
         self.recipes = AuditedRecipes()
         self.observations = Observations()
-        self.assessor: Assessor
         self.obligations: Obligations
         self.shadows: AuditedShadows
         self.newest_observed_at = 0
@@ -141,6 +143,7 @@ class LedgerState:
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the rules have looked at."""
         self.position, self.recorded_at = event.position, event.recorded_at
+        self.deployments.take(event, self)
         self.authority.apply(event)
         self.jobs.take(event)
         self.planning.take(event)

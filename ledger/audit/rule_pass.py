@@ -8,6 +8,7 @@ from typing import Final
 import ledger.audit.rules  # noqa: F401 - registers the rules
 from ledger.audit.absence import Absences
 from ledger.audit.assessor import Assessor
+from ledger.audit.deployments import AuditedDeployments
 from ledger.audit.event import AuditedEvent, read
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.obligations import Obligations, gap_remarks
@@ -78,6 +79,7 @@ def _begin(source: EventSource, joined: VerifiedPrefix) -> LedgerState:
     root_points = _members(joined, AUDITED, "size")
     fold = LedgerState(source, absences, seal_points, joined.roots, root_points)
     fold.assessor = Assessor(fold)
+    fold.deployments = AuditedDeployments()
     fold.obligations = Obligations(fold)
     fold.shadows = AuditedShadows()
     return fold

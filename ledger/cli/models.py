@@ -150,6 +150,13 @@ def deploy(
     replaces: Annotated[
         str, typer.Option(help="The version it must replace; refused if another is in service.")
     ] = "",
+    basis: Annotated[
+        str | None,
+        typer.Option(
+            help="Why it serves though no job deployed it: roll-back, or emergency.",
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, with --basis; recorded for good.")] = "",
     allow_leap: AllowLeap = False,
 ) -> None:
     """Record that a version of a model went into service."""
@@ -167,6 +174,8 @@ def deploy(
         baseline_loss=decimal_text(baseline_loss, "--baseline-loss"),
         replaces=replaces,
         allow_leap=allow_leap,
+        basis=basis,
+        reason=reason,
     )
     serving = appended.version_in_service
     said = "is in service"

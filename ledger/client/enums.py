@@ -42,6 +42,13 @@ class DeploymentKind(StrEnum):
     REINSTATED = "REINSTATED"
 
 
+class DeploymentBasis(StrEnum):
+    """Why a version serves that no job deployed."""
+
+    ROLL_BACK = "ROLL_BACK"
+    EMERGENCY = "EMERGENCY"
+
+
 class Severity(StrEnum):
     """How much a finding of the policy linter weighs; an ERROR keeps the document out."""
 

@@ -7,6 +7,7 @@ from ledger.events.base import (
     Decimal,
     EventData,
     Labels,
+    Position,
     Ppm,
     Segment,
     ShortText,
@@ -15,6 +16,9 @@ from ledger.events.base import (
 )
 
 RiskTier = ShortText
+DeploymentBasis = Literal["put_back", "roll_back", "emergency"]
+"""Why a version serves otherwise than by a job: as the ledger proposed, by a person's word that an
+earlier one serves again, or by a person who passes by the gates in an emergency."""
 
 
 class ModelDescribed(EventData):
@@ -85,6 +89,26 @@ class ModelDeployed(EventData):
     """Its loss as seen in training, in the unit of the loss signal; above 0."""
     replaces: Segment | None
     """The version that served until now; null for the first."""
+
+
+class DeploymentExplained(EventData):
+    """Why a version serves that no job deployed, right behind the event of its deployment."""
+
+    TYPE: ClassVar[str] = "deployment.explained.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "the caller of RecordDeployment, with the deployment"
+    METHOD: ClassVar[str] = "RecordDeployment"
+    KEEPS_BODY: ClassVar[bool] = True
+
+    model: Segment
+    model_version: Segment
+    replaces: Segment | None
+    """The version that served until now, as the deployment has it."""
+    basis: DeploymentBasis
+    proposal: Position | None
+    """Of `put_back`: the proposal that it carries out."""
+    reason: Text
+    """Of `roll_back` and `emergency`: why, in the words of the person."""
 
 
 class ModelRetired(EventData):

@@ -29,6 +29,7 @@ Format = Literal["policy/1", "policy/2"]
 Kernel = Literal["bucketed/1", "bucketed/2"]
 Combination = Literal["weighted_mean", "noisy_or", "max"]
 Planner = Literal["excess/1", "excess/2"]
+Deployments = Literal["any", "gated"]
 Candidates = Literal["decided", "all"]
 Ranking = Literal["excess", "priority", "benefit_per_cost"]
 """By what a plan takes models in: the planner's own rank, or another order of the fleet."""
@@ -218,6 +219,9 @@ class JobsPart(Part):
     criteria: list[PolicyCriterionPart] = Field(max_length=CRITERIA_MAX)
     margin_ppm: GainPpm | None
     """How far a forecast benefit must exceed its forecast cost; null: no bound."""
+    deployments: Deployments
+    """`gated`: a version serves by a job that passed its gates, or `deployment.explained` says why
+    not; `any`: also as who puts it into service states."""
 
 
 class PlanningPart(Part):

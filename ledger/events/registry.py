@@ -22,7 +22,13 @@ from ledger.events.drills import DrillRecorded
 from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import JOB_CLASSES
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
-from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.models import (
+    DeploymentExplained,
+    ModelDeployed,
+    ModelRegistered,
+    ModelRetired,
+    ModelUpdated,
+)
 from ledger.events.plans import PlanMadeV1, PlanMadeV2, PlanScheduled
 from ledger.events.policies import (
     STEP_CLASSES,
@@ -122,6 +128,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     PlanMadeV2,
     ReuseProposed,
     PlanScheduled,
+    DeploymentExplained,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

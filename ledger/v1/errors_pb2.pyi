@@ -142,6 +142,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION. The step of the job may not be taken: not by this actor, or not as things are. Do: the message says why; `job show` says what the job waits for."""
     ERROR_REASON_LEASE_LOST: _ErrorReason.ValueType  # 112
     """FAILED_PRECONDITION. The executor has not, or no longer, the lease that it names. Do: stop the work, throw its results away, and lease a job again."""
+    ERROR_REASON_DEPLOYMENT_REFUSED: _ErrorReason.ValueType  # 114
+    """FAILED_PRECONDITION. The policy in force has versions go live by jobs that passed their gates, or the ground that is stated for another way does not hold. Do: the message says why; propose a job, or have a person state a roll-back or an emergency with its reason."""
     ERROR_REASON_RUN_UNKNOWN: _ErrorReason.ValueType  # 113
     """NOT_FOUND. No event names that run. Do: `job show` and `decision show` name runs; bodies that were erased name none."""
     ERROR_REASON_RECIPE_INVALID: _ErrorReason.ValueType  # 100
@@ -300,6 +302,8 @@ ERROR_REASON_JOB_REFUSED: ErrorReason.ValueType  # 111
 """FAILED_PRECONDITION. The step of the job may not be taken: not by this actor, or not as things are. Do: the message says why; `job show` says what the job waits for."""
 ERROR_REASON_LEASE_LOST: ErrorReason.ValueType  # 112
 """FAILED_PRECONDITION. The executor has not, or no longer, the lease that it names. Do: stop the work, throw its results away, and lease a job again."""
+ERROR_REASON_DEPLOYMENT_REFUSED: ErrorReason.ValueType  # 114
+"""FAILED_PRECONDITION. The policy in force has versions go live by jobs that passed their gates, or the ground that is stated for another way does not hold. Do: the message says why; propose a job, or have a person state a roll-back or an emergency with its reason."""
 ERROR_REASON_RUN_UNKNOWN: ErrorReason.ValueType  # 113
 """NOT_FOUND. No event names that run. Do: `job show` and `decision show` name runs; bodies that were erased name none."""
 ERROR_REASON_RECIPE_INVALID: ErrorReason.ValueType  # 100

@@ -43,6 +43,29 @@ DEPLOYMENT_KIND_TRAINED: DeploymentKind.ValueType  # 1
 DEPLOYMENT_KIND_REINSTATED: DeploymentKind.ValueType  # 2
 """The version served before and was put back."""
 
+class _DeploymentBasis:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeploymentBasisEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_DeploymentBasis.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    DEPLOYMENT_BASIS_UNSPECIFIED: _DeploymentBasis.ValueType  # 0
+    """Not stated."""
+    DEPLOYMENT_BASIS_ROLL_BACK: _DeploymentBasis.ValueType  # 1
+    """A person has a version serve again that served before."""
+    DEPLOYMENT_BASIS_EMERGENCY: _DeploymentBasis.ValueType  # 2
+    """A person with the right to `policies.emergency` passes by the gates."""
+
+class DeploymentBasis(_DeploymentBasis, metaclass=_DeploymentBasisEnumTypeWrapper):
+    """Why a version serves that no job deployed."""
+
+DEPLOYMENT_BASIS_UNSPECIFIED: DeploymentBasis.ValueType  # 0
+"""Not stated."""
+DEPLOYMENT_BASIS_ROLL_BACK: DeploymentBasis.ValueType  # 1
+"""A person has a version serve again that served before."""
+DEPLOYMENT_BASIS_EMERGENCY: DeploymentBasis.ValueType  # 2
+"""A person with the right to `policies.emergency` passes by the gates."""
+
 @typing.final
 class Model(message.Message):
     """One model of the fleet: who owns it, what it is worth, how it is rebuilt."""

@@ -160,6 +160,8 @@ class RecordDeploymentRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ALLOW_LEAP_FIELD_NUMBER: builtins.int
+    BASIS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of the model. Format: `models/{model}`."""
     model_version: builtins.str
@@ -179,6 +181,14 @@ class RecordDeploymentRequest(message.Message):
     allow_leap: builtins.bool
     """Optional. Says that a time is meant which leaps ahead of the newest one in the ledger by more than
     its bound (`LEDGER_CLOCK_DATA` only); without it such a time is refused with `CLOCK_AHEAD`.
+    """
+    basis: model_pb2.DeploymentBasis.ValueType
+    """Optional. Why the version serves although no job deployed it, where a policy wants that; a return
+    that the ledger itself proposed needs none, and is recorded with the proposal.
+    """
+    reason: builtins.str
+    """Optional. Why, in at most 2000 characters; required with `basis`. Recorded as written and for good,
+    so it must hold no personal data.
     """
     @builtins.property
     def in_service_at(self) -> timestamp_pb2.Timestamp:
@@ -200,10 +210,12 @@ class RecordDeploymentRequest(message.Message):
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
         allow_leap: builtins.bool = ...,
+        basis: model_pb2.DeploymentBasis.ValueType = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["in_service_at", b"in_service_at", "trained_through", b"trained_through"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_leap", b"allow_leap", "baseline_loss", b"baseline_loss", "in_service_at", b"in_service_at", "ledger", b"ledger", "model_version", b"model_version", "name", b"name", "replaces", b"replaces", "request_id", b"request_id", "trained_through", b"trained_through"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_leap", b"allow_leap", "baseline_loss", b"baseline_loss", "basis", b"basis", "in_service_at", b"in_service_at", "ledger", b"ledger", "model_version", b"model_version", "name", b"name", "reason", b"reason", "replaces", b"replaces", "request_id", b"request_id", "trained_through", b"trained_through"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

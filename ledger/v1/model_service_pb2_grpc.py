@@ -107,6 +107,8 @@ class ModelServiceServicer:
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+        * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the policy wants the gates of a job, or the stated
+        basis does not hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,6 +61,8 @@ class ModelServiceStub:
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+    * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the policy wants the gates of a job, or the stated
+      basis does not hold.
     """
     RetireModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]
     """Takes a model out of the fleet, for good.
@@ -112,6 +114,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+    * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the policy wants the gates of a job, or the stated
+      basis does not hold.
     """
     RetireModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]  # type: ignore[assignment]
     """Takes a model out of the fleet, for good.
@@ -178,6 +182,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+        * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the policy wants the gates of a job, or the stated
+          basis does not hold.
         """
 
     @_abc_1.abstractmethod

@@ -112,7 +112,7 @@ def test_repeats_get_the_first_answer_although_the_state_has_moved_on(world: Wor
         drafted = commands.draft_policy(request("draft"), "other", text, "why")
         writes = [
             commands.update_model(request("update"), updated("m1", owner="x"), version),
-            commands.record_deployment(request("deploy"), spec),
+            world.ledger.stated_deployments.record(request("deploy"), spec),
             drafted.written,
             commands.activate_policy(request("on"), "other", drafted.version, "", one, "go"),
             commands.retire_model(request("retire"), "m1", "over"),
@@ -216,7 +216,7 @@ def test_a_bad_field_of_a_deployment_is_named(
         "baseline_loss": "0.4",
     }
     spec = DeploymentSpec(**good | changes)
-    error = refused(world, lambda: world.ledger.commands.record_deployment(ANA, spec))
+    error = refused(world, lambda: world.ledger.stated_deployments.record(ANA, spec))
     assert error.reason is Reason.FIELD_INVALID
     assert error.violations[0].field == field
 

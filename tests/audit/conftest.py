@@ -214,9 +214,10 @@ def put_back(world: World) -> None:
     world.register("zed")
     world.deploy("zed", "v1", at=begin)
     scope = ScopePart(kind="model", model="zed", labels={})
-    paid = json.loads(policy_text(planning=planning)) | {"jobs": {"budget": "required"}}
-    world.activate(governed(json.dumps(paid)), policy="reusing", scope=scope)
     world.deploy("zed", "v2", at=begin + period, through=begin + period - 1)
+    jobs = {"jobs": {"budget": "required", "deployments": "gated"}}
+    asking = json.dumps(json.loads(policy_text(planning=planning)) | jobs)
+    world.activate(governed(asking), policy="reusing", scope=scope)
     for number, losses in ((1, {"v1": "0.4", "v2": "0.6"}), (2, {"v1": "0.6", "v2": "0.4"})):
         at = begin + number * period + period // 2
         world.observe(*(("zed", "loss", name, loss, at, 100) for name, loss in losses.items()))

@@ -226,8 +226,8 @@ class Paper:
 
 _PLACES: Final = {
     "adds_to", "after", "as_of", "causation_position", "decision", "escalation",
-    "evaluated_through", "governed_through", "plan", "position", "report", "reservation",
-    "score_position", "seen_position", "shadow", "task",
+    "evaluated_through", "governed_through", "plan", "position", "proposal", "report",
+    "reservation", "score_position", "seen_position", "shadow", "task",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from ledger.events.values import DAY, format_time
 from tests.audit.paper import Paper
 
 PROPOSED: Final = "reuse.proposed.v1"
+EXPLAINED: Final = "deployment.explained.v1"
 
 
 def improve_an_advantage(paper: Paper) -> int:
@@ -20,6 +21,66 @@ def leave_a_proposal_out(paper: Paper) -> int:
     found = paper.find(PROPOSED)[1]
     paper.remove(found)
     return found
+
+
+def deploy_past_the_gates(paper: Paper) -> int:
+    """Take out what said why a version serves that no job deployed."""
+    found = paper.find(EXPLAINED)[0]
+    paper.remove(found)
+    return found - 1
+
+
+def claim_to_carry_a_proposal_out(paper: Paper) -> int:
+    """Have a version that was put back cite the proposal to put another one back."""
+    found = paper.find(EXPLAINED)[0]
+    paper.at(found).data["proposal"] -= 1
+    return found
+
+
+def say_why(paper: Paper, **changes: object) -> int:
+    """Have a person say why the version serves, rather than that it was proposed."""
+    found = paper.find(EXPLAINED)[0]
+    said = {"basis": "roll_back", "proposal": None, "reason": "It did better."}
+    paper.at(found).data.update(said | changes)
+    return found
+
+
+def roll_back_without_a_reason(paper: Paper) -> int:
+    return say_why(paper, reason=" ")
+
+
+def roll_back_citing_a_proposal(paper: Paper) -> int:
+    return say_why(paper, proposal=paper.find(PROPOSED)[0])
+
+
+def roll_back_to_another_version(paper: Paper) -> int:
+    return say_why(paper, model_version="v2")
+
+
+def explain_twice(paper: Paper) -> int:
+    """Say once more, behind it, why a version serves."""
+    data = paper.at(paper.find(EXPLAINED)[0]).data
+    return paper.append("models/zed", EXPLAINED, dict(data))
+
+
+def put_back_what_was_put_back(paper: Paper) -> int:
+    """Carry a proposal out a second time, once another version serves."""
+    served = paper.find("model.deployed.v1", model="zed")
+    there, back = (dict(paper.at(one).data) for one in served[-2:])
+    at = paper.events[-1].recorded_at - 1
+    data = dict(paper.at(paper.find(EXPLAINED)[0]).data)
+    away = {"basis": "roll_back", "proposal": None, "reason": "It did better then."}
+    for deployed, said in (
+        (there | {"kind": "reinstated", "replaces": "v1"}, away),
+        (back, {}),
+    ):
+        paper.append(
+            "models/zed", "model.deployed.v1", deployed | {"in_service_at": format_time(at)}
+        )
+        version = {name: deployed[name] for name in ("model_version", "replaces")}
+        paper.append("models/zed", EXPLAINED, data | version | said)
+        at += 1
+    return len(paper.events)
 
 
 def propose(paper: Paper, **changes: object) -> int:
@@ -106,6 +167,8 @@ def plan_without_a_schedule(paper: Paper) -> int:
 
 
 PUT_BACK: Final[dict[str, Callable[[Paper], int]]] = {
+    "deployments.gated": deploy_past_the_gates,
+    "deployments.explained": claim_to_carry_a_proposal_out,
     "reuse.replays": improve_an_advantage,
     "reuse.due": leave_a_proposal_out,
     "plans.second": call_a_plan_a_second_one,
@@ -114,9 +177,17 @@ PUT_BACK: Final[dict[str, Callable[[Paper], int]]] = {
     "plans.due": schedule_from_a_time_to_come,
     "plans.scheduled": plan_without_a_schedule,
 }
+_EXPLAINED: Final[tuple[Callable[[Paper], int], ...]] = (
+    roll_back_without_a_reason,
+    roll_back_citing_a_proposal,
+    roll_back_to_another_version,
+    explain_twice,
+    put_back_what_was_put_back,
+)
 MORE_PUT_BACK: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {
     one.__name__: (name, one)
     for name, one in (
+        *(("deployments.explained", one) for one in _EXPLAINED),
         ("reuse.replays", put_back_what_never_served),
         ("reuse.replays", put_back_without_the_margin),
         ("reuse.replays", put_back_for_a_model_that_is_not_the_policy_s),

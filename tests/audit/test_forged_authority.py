@@ -27,8 +27,7 @@ from tests.audit.unauthorised import (
     register,
     show,
 )
-from tests.support.governed import governed
-from tests.support.world import DAY, ORIGIN, World, policy_text
+from tests.support.world import DAY, ORIGIN, World
 
 BEN: Final = "users/ben"
 MONITOR: Final = "services/monitor"
@@ -379,38 +378,6 @@ def test_a_forgery_of_authority_is_seen_by_its_rule_alone_at_its_position(
     report = audit_of(paper, tmp_path)
     seen = [(finding.rule, finding.position) for finding in report.findings]
     assert seen == [(FORGERIES[forge], position)], report.text()
-
-
-def deploy_as_executor(path: Path) -> Paper:
-    """Return a ledger on paper in which a version was deployed by right of the role `executor`."""
-    paper = Paper.copied(path, ORIGIN)
-    name(paper)
-    show(paper)
-    register(paper, EVE, "staff-2")
-    show(paper, EVE)
-    grant(paper, EVE, "executor")
-    at = later(paper, 0)
-    deployed = {
-        "model": "east", "model_version": "v1", "kind": "trained", "in_service_at": at,
-        "trained_through": at, "baseline_loss": "0.4", "replaces": None,
-    }  # fmt: skip
-    paper.append("models/east", "model.deployed.v1", deployed, actor=EVE)
-    return paper
-
-
-def test_an_executor_deploys_by_jobs_alone_since_the_ledger_has_a_release_that_knows_jobs(
-    tmp_path: Path,
-) -> None:
-    world = World(tmp_path / "before.db", clock="wall").begin()
-    world.register("east")
-    before = deploy_as_executor(tmp_path / "before.db")
-    assert audit_of(before, tmp_path).passed
-    world.activate(governed(policy_text()))
-    world.close()
-    since = deploy_as_executor(tmp_path / "before.db")
-    report = audit_of(since, tmp_path)
-    seen = [(finding.rule, finding.position) for finding in report.findings]
-    assert seen == [("authority.rights", len(since.events))], report.text()
 
 
 def test_the_ledger_that_they_begin_with_holds(paper: Paper, tmp_path: Path) -> None:

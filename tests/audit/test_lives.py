@@ -26,8 +26,12 @@ NOT_WRITTEN = {
 }
 """By earlier releases only, and by a bare recorder."""
 
-ELSEWHERE = ("event reuse.", "rule reuse.", "event plan.scheduled.", "rule plans.due")
-"""Versions are put back in `tests/application/test_reuse.py`."""
+ELSEWHERE = (
+    "event deployment.", "event plan.scheduled.", "event reuse.", "rule deployments.explained",
+    "rule plans.due", "rule reuse.",
+)  # fmt: skip
+"""Versions are put back in `tests/application/test_reuse.py`, and stated in
+`test_gated_deployments.py` beside it."""
 
 GOVERNED: Steps = STEPS | {"begin": (0, begin_governed)}
 

@@ -29,4 +29,5 @@ def jobs_parts(
             for name in names
         ],
         "margin_ppm": draw(st.none() | st.integers(0, 10_000_000)),
+        "deployments": draw(st.sampled_from(("any", "gated"))),
     }

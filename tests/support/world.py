@@ -178,7 +178,7 @@ class World:
         """Record that a version went into service."""
         trained = self.trained.setdefault((model, version), at) if through is None else through
         spec = DeploymentSpec(model, version, at, trained, baseline, replaces)
-        return self.ledger.commands.record_deployment(ANA, spec)
+        return self.ledger.stated_deployments.record(ANA, spec)
 
     def draft(self, text: str, policy: str = "main") -> DraftResult:
         """Draft a policy's next version."""

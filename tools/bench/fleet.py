@@ -89,7 +89,7 @@ def _enrol(ledger: LedgerApplication) -> None:
         )
     for model in MODELS:
         commands.register_model(_OWNER, registered(model))
-        commands.record_deployment(
+        ledger.stated_deployments.record(
             _OWNER, DeploymentSpec(model, "v1", START, START - DAY, baseline_loss="0.4")
         )
     drafted = commands.draft_policy(_OWNER, "main", POLICY, "for the bench")

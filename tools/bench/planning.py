@@ -119,7 +119,7 @@ def _planned(run: Run, models: int) -> Planned:
         progress = Progress("registering", models)
         for number, name in enumerate(names):
             ledger.commands.register_model(_OWNER, fleet.registered(name))
-            ledger.commands.record_deployment(
+            ledger.stated_deployments.record(
                 _OWNER, DeploymentSpec(name, "v1", fleet.START, fleet.START - fleet.DAY, "0.4")
             )
             progress.reach(number)

@@ -8,8 +8,9 @@ from ledger.api.checks import Checks
 from ledger.api.convert.basics import message_of
 from ledger.application.fleet.aggregates import ModelAggregate
 from ledger.application.fleet.fleet import ModelRecord
-from ledger.events.models import ModelDescribed
-from ledger.v1 import model_pb2
+from ledger.application.jobs.stated_deployments import DeploymentGround
+from ledger.events.models import DeploymentBasis, ModelDescribed
+from ledger.v1 import model_pb2, model_service_pb2
 
 _COPIED: Final = (
     "model",
@@ -27,6 +28,10 @@ _COPIED: Final = (
 )
 """Fields whose names and values are the same in the message and in the event."""
 
+_BASES: Final[dict[int, DeploymentBasis]] = {
+    model_pb2.DEPLOYMENT_BASIS_ROLL_BACK: "roll_back",
+    model_pb2.DEPLOYMENT_BASIS_EMERGENCY: "emergency",
+}
 D = TypeVar("D", bound=ModelDescribed)
 
 
@@ -52,6 +57,20 @@ def described_of(message: model_pb2.Model, kind: type[D], checks: Checks) -> D:
     checks.done()
     assert described is not None, "an invalid description passed the checks"
     return described
+
+
+def ground_of(
+    request: model_service_pb2.RecordDeploymentRequest, checks: Checks
+) -> DeploymentGround | None:
+    """Return why a version serves that no job deployed, as a request states it."""
+    basis = _BASES.get(request.basis)
+    if request.basis and basis is None:
+        checks.refuse("basis", "is none that this release knows")
+    if basis is None:
+        if request.reason:
+            checks.refuse("reason", "says why, and `basis` does not say what for")
+        return None
+    return DeploymentGround(basis, checks.text("reason", request.reason))
 
 
 def _rest(message: model_pb2.Model) -> dict[str, object]:

@@ -30,7 +30,7 @@ from ledger.application.policies.governance import PolicyGovernance
 from ledger.application.policies.lint import LintResult
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.base import EventData
-from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.events.registry import typed
 from ledger.jobs.money import is_top_tier
@@ -89,7 +89,7 @@ class FleetCommands:
                 )
             return next_event(0, described)
 
-        return self._save(caller, described.METHOD, decide)
+        return self.save(caller, described.METHOD, decide)
 
     def update_model(
         self, caller: Caller, described: ModelUpdated, expected_version: int | None
@@ -103,7 +103,7 @@ class FleetCommands:
                 raise stale(model.id, expected_version, model.version)
             return next_event(model.version, described)
 
-        return self._save(caller, described.METHOD, decide)
+        return self.save(caller, described.METHOD, decide)
 
     def retire_model(self, caller: Caller, model: str, reason: str) -> AppendResult:
         """Record that a model left the fleet."""
@@ -112,20 +112,16 @@ class FleetCommands:
             known = self.live_model(model)
             return next_event(known.version, ModelRetired(model=model, reason=reason))
 
-        return self._save(caller, ModelRetired.METHOD, decide)
+        return self.save(caller, ModelRetired.METHOD, decide)
 
-    def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> AppendResult:
-        """Record that a version went into service: trained if it is new, reinstated if not.
+    def deployment(self, spec: DeploymentSpec) -> Proposal:
+        """Propose that a version goes into service: trained if it is new, reinstated if not.
 
         One that is stated to have gone there before the one in service does not replace it: it is
         recorded as what was. ALREADY_EXISTS where the version serves at that time anyhow.
         While an action is in force for the model, the deployment follows from it: its event cites
         that decision and carries its run.
         """
-        return self._save(caller, ModelDeployed.METHOD, lambda: self.deployment(spec))
-
-    def deployment(self, spec: DeploymentSpec) -> Proposal:
-        """Propose the deployment of a version, as `record_deployment` records it."""
         check_deployment(spec, self._info, self._store)
         model = self.live_model(spec.model)
         data, stated = deployed(spec, model), spec.in_service_at
@@ -152,7 +148,7 @@ class FleetCommands:
             drafted = result.draft(policy, drafts + 1, rationale)
             return next_event(version, drafted, guards=guards)
 
-        written = self._save(caller, PolicyDrafted.METHOD, decide)
+        written = self.save(caller, PolicyDrafted.METHOD, decide)
         drafted = typed(self._aggregates.appender.event(written.last_position), PolicyDrafted)
         linted = results[-1] if results else self._definitions.lint(text)  # of a repeat
         return DraftResult(written, drafted.version, drafted.digest, linted)
@@ -263,7 +259,7 @@ class FleetCommands:
             data, judged = make(caller.actor, wanted)
             return next_event(known.version, data, guards=[*guards, *judged])
 
-        return self._save(caller, PolicyActivated.METHOD, decide)
+        return self.save(caller, PolicyActivated.METHOD, decide)
 
     def _activate(
         self, caller: Caller, asked: ActivationSpec, make: MakeActivation, *, is_back: bool = False
@@ -279,7 +275,7 @@ class FleetCommands:
             data, judged = make(caller.actor, replace(asked, digest=draft.digest))
             return next_event(known.version, data, cause=asked.shadow, guards=[*guards, *judged])
 
-        return self._save(caller, PolicyActivated.METHOD, decide)
+        return self.save(caller, PolicyActivated.METHOD, decide)
 
     def check_fit(self, policy: str, version: int, scope: ScopePart) -> list[Guard]:
         """Refuse a drafted version that does not fit the ledger as it is now; return guards of it.
@@ -334,7 +330,7 @@ class FleetCommands:
 
     # ---- shared ----------------------------------------------------------------------------------
 
-    def _save(self, caller: Caller, method: str, decide: Callable[[], Proposal]) -> AppendResult:
+    def save(self, caller: Caller, method: str, decide: Callable[[], Proposal]) -> AppendResult:
         """Append what is decided, and have the fleet know it."""
         written = self._aggregates.save(caller, method, decide)
         self._fleet.refresh(written.last_position)

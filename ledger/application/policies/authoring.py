@@ -33,6 +33,7 @@ from ledger.events.policy_document import (
     Buckets,
     BudgetNeed,
     Combination,
+    Deployments,
     Format,
     GainPpm,
     Hours,
@@ -280,6 +281,10 @@ class AuthoredJobs(Authored):
         description="How far the forecast benefit of a job must exceed its forecast cost, where a "
         "plan admits it; left out: no bound.",
     )
+    deployments: Annotated[Deployments, Choice(Deployments)] = "any"
+    """`gated`: versions go live by jobs that passed their gates; otherwise only as the ledger
+    proposed to put one back, or by a person's roll-back or emergency, with its reason. `any`: also
+    as who puts them into service states."""
 
 
 class AuthoredPolicy(Authored):

@@ -8,6 +8,7 @@ from ledger.audit.rules import (
     cases,
     corrections,
     decisions,
+    deployments,
     fleet,
     governance,
     horizons,
@@ -27,8 +28,8 @@ from ledger.audit.rules import (
 )
 
 __all__ = [
-    "access", "authority", "bodies", "budgets", "cases", "corrections", "decisions", "fleet",
-    "governance", "horizons", "jobs", "meanings", "obligations", "overrides",
+    "access", "authority", "bodies", "budgets", "cases", "corrections", "decisions", "deployments",
+    "fleet", "governance", "horizons", "jobs", "meanings", "obligations", "overrides",
     "plan_schedules", "proving", "recipes", "replay", "reuse",
     "reviews", "shadow_plans", "shadows", "soundness",
 ]  # fmt: skip

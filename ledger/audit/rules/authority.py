@@ -1,15 +1,15 @@
 """Rules about authority: each event's actor had that right under the grants then in force."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
+from ledger.audit.authority import before_jobs, judged_at
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.authority.changes import change_fault
 from ledger.authority.state import Extent, Identity, Subject
-from ledger.authority.table import ALSO_LEFT_BY, METHODS, REPRESENT, ROLES_BEFORE_JOBS
+from ledger.authority.table import ALSO_LEFT_BY, METHODS, REPRESENT
 from ledger.events.authority import (
     AUTHORITY_TYPES,
     CREDENTIAL_RECORDER,
@@ -22,22 +22,15 @@ from ledger.events.models import DESCRIBING
 from ledger.events.policies import PolicyApproved
 from ledger.events.registry import BY_TYPE
 from ledger.events.system import CONFIGURED, LedgerCreated
-from ledger.events.values import DAY, SECOND
+from ledger.events.values import DAY
 from ledger.governance.requirements import extent_of
 from ledger.governance.steps import scope_concerned
 
-_LATE_MICROS: Final = 300 * SECOND
-"""How much later than it was let in a call's event may be recorded."""
 _HOLDS_MICROS: Final = 2 * DAY
 """How long a recorded use holds: the day that it is of, and a call that goes on into the next."""
 _BEGINNING: Final = frozenset({LedgerCreated.TYPE, *CONFIGURED})
 _UNASKED: Final = _BEGINNING | AUTHORITY_TYPES | FOLLOWING_TYPES | MOVING_TYPES
 """Types that have rules of their own about who may cause them."""
-
-
-def judged_at(event: AuditedEvent, fold: LedgerState) -> int:
-    """Return the time by which expiry is judged; a `data` ledger's times tell nothing of it."""
-    return event.recorded_at - _LATE_MICROS if fold.clock == "wall" else 0
 
 
 def _is_called(event: AuditedEvent, fold: LedgerState) -> bool:
@@ -70,7 +63,7 @@ def authority_rights(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return f"{event.actor} caused it, and no call of an actor leaves such an event"
     at, state = judged_at(event, fold), fold.authority.state
     if not fold.roles_since:
-        state = replace(state, roles=state.roles | ROLES_BEFORE_JOBS)
+        state = before_jobs(state)
     other = METHODS.get(ALSO_LEFT_BY.get(cls.METHOD, ""), action)
     for one in (action, other):
         if state.may(event.actor, one, at, _extents(event, fold)):

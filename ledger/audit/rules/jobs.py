@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ledger.audit.assessor import policy_in_force
+from ledger.audit.authority import judged_at
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observed_windows import observed_again
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.audit.rules.authority import judged_at
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.jobs import (
     FOLLOWING_TYPES,

@@ -5,10 +5,11 @@ from typing import Final
 
 from ledger.audit.assessor import policy_in_force
 from ledger.audit.audited_model import AuditedModel
+from ledger.audit.authority import judged_at
 from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.audit.rules.authority import judged_at, subjects
+from ledger.audit.rules.authority import subjects
 from ledger.audit.rules.horizons import missed_observation
 from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES, DecisionOverriddenV1
 from ledger.events.models import DESCRIBING

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import one, paged, whole
+from ledger.client.enums import DeploymentBasis
 from ledger.client.inputs import (
     Time,
     Value,
     decimal_text,
     in_collection,
     model_message,
+    number_of,
     timestamp_of,
 )
 from ledger.client.records import Appended, Deployed, Model
+from ledger.v1 import model_pb2
 from ledger.v1 import model_service_pb2 as pb
 
 
@@ -45,9 +48,15 @@ class ModelCalls(ServiceCalls):
         baseline_loss: Value,
         replaces: str = "",
         allow_leap: bool = False,
+        basis: DeploymentBasis | str | None = None,
+        reason: str = "",
         request_id: str | None = None,
     ) -> Deployed:
-        """Record that a version went into service: newly trained, or put back."""
+        """Record that a version went into service: newly trained, or put back.
+
+        Where a policy has versions go live by jobs alone, a person says by `basis` and `reason` why
+        this one does otherwise; one that the ledger proposed to put back needs none.
+        """
         request = pb.RecordDeploymentRequest(
             name=in_collection("models", model),
             model_version=model_version,
@@ -56,6 +65,8 @@ class ModelCalls(ServiceCalls):
             baseline_loss=decimal_text(baseline_loss, "baseline_loss"),
             replaces=replaces,
             allow_leap=allow_leap,
+            basis=number_of(basis, DeploymentBasis, model_pb2.DeploymentBasis, "basis"),
+            reason=reason,
         )
         return self._connection.run(Call(request, whole(Deployed), request_id))
 

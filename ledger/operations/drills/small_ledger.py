@@ -37,7 +37,7 @@ def _furnish(ledger: LedgerApplication, begin: int) -> None:
         ledger.definitions.define(PERSON, _defined(signal))
     ledger.commands.register_model(PERSON, ModelRegistered.from_data(_DESCRIBED))
     spec = DeploymentSpec(MODEL, "v1", begin, begin, "0.4", None)
-    ledger.commands.record_deployment(PERSON, spec)
+    ledger.stated_deployments.record(PERSON, spec)
     drafted = ledger.commands.draft_policy(PERSON, "drill", json.dumps(_policy()), "For drills.")
     scope = ScopePart(kind="ledger", model=None, labels={})
     ledger.commands.activate_policy(

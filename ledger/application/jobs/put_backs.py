@@ -1,0 +1,32 @@
+"""The open proposals of one ledger to put a version back, now."""
+
+import threading
+
+from ledger.events.registry import known_data
+from ledger.jobs.put_backs import PUT_BACK_TYPES, OpenPutBack, PutBacks
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
+
+
+class PutBackReader:
+    """Follows the proposals of one ledger. Safe between threads."""
+
+    def __init__(self, store: Store, info: LedgerInfo) -> None:
+        self._store = store
+        self._origin = info.origin
+        self._lock = threading.Lock()
+        self._known = PutBacks()
+        self._position = 0
+
+    def open(self, after: int = 0) -> tuple[int, list[OpenPutBack]]:
+        """Return the head and the open proposals there that were made after a position."""
+        with self._lock:
+            head = self._store.events.head(self._origin).position
+            if head > self._position:
+                found = self._store.events.of_types(
+                    self._origin, PUT_BACK_TYPES, after=self._position, at_or_before=head
+                )
+                for one in found:
+                    self._known.apply(one.position, one.stream, one.type, known_data(one))
+                self._position = head
+            return head, self._known.listed(after)

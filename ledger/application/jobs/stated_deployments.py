@@ -1,0 +1,151 @@
+"""Deployments that no job made: stated by who put a version into service.
+
+Where the policy in force wants gates, one is refused unless it is the return that the ledger itself
+proposed, or a person says why: a roll-back, or an emergency.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ledger.application.appender import Addition, Proposal
+from ledger.application.authority.authority import Authority, unchanged
+from ledger.application.commands import Caller, fields_named, model_stream, none_after
+from ledger.application.fleet.commands import FleetCommands
+from ledger.application.fleet.deployments import DeploymentSpec
+from ledger.application.fleet.history import HistoryReader
+from ledger.application.jobs.put_backs import PutBackReader
+from ledger.authority.state import Subject
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events.models import (
+    DESCRIBING,
+    DeploymentBasis,
+    DeploymentExplained,
+    ModelDeployed,
+)
+from ledger.events.policies import ACTIVATED_TYPES
+from ledger.events.reuse import ReuseProposed
+from ledger.jobs.deployment_grounds import DeploymentMoment, ground_fault, is_gated
+from ledger.jobs.policy_terms import jobs_part
+from ledger.jobs.put_backs import OpenPutBack
+from ledger.storage.records import AppendResult
+
+_DO: Final = (
+    "Propose a job: `decision-ledger job propose`. Or have a person say why: "
+    "`decision-ledger model deploy … --basis roll-back --reason …`, or `--basis emergency`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentGround:
+    """The statement of a caller why a version serves that no job deployed."""
+
+    basis: DeploymentBasis
+    reason: str
+
+
+class StatedDeployments:
+    """Records stated deployments in one ledger. Safe between threads."""
+
+    def __init__(
+        self,
+        fleet: FleetCommands,
+        histories: HistoryReader,
+        authority: Authority,
+        put_backs: PutBackReader,
+        clock: Clock,
+    ) -> None:
+        self._fleet = fleet
+        self._histories = histories
+        self._authority = authority
+        self._put_backs = put_backs
+        self._clock = clock
+
+    def record(
+        self, caller: Caller, spec: DeploymentSpec, ground: DeploymentGround | None = None
+    ) -> AppendResult:
+        """Record that a version went into service: trained if it is new, reinstated if not.
+
+        As `FleetCommands.deployment` says. One that the ledger proposed cites the proposal.
+        DEPLOYMENT_REFUSED where the policy in force wants a job's gates and no ground holds.
+        """
+        return self._fleet.save(
+            caller, ModelDeployed.METHOD, lambda: self._proposal(caller, spec, ground)
+        )
+
+    def _proposal(
+        self, caller: Caller, spec: DeploymentSpec, ground: DeploymentGround | None
+    ) -> Proposal:
+        at, proposals = self._put_backs.open()
+        proposed = next((one for one in proposals if one.model == spec.model), None)
+        made = self._fleet.deployment(spec)
+        deployed = made.additions[0].data
+        assert isinstance(deployed, ModelDeployed), "a deployment is proposed"
+        with fields_named():
+            explained = _explained(deployed, ground, proposed)
+        labels = self._fleet.live_model(spec.model).described
+        extent = Subject(spec.model, None, {} if labels is None else labels.labels)
+        state = self._authority.state
+        moment = DeploymentMoment(caller.actor, self._clock.now_micros(), state, extent, proposed)
+        if explained is not None:
+            if fault := ground_fault(explained.to_data(), deployed.to_data(), moment):
+                raise _refused(deployed, fault)
+        elif self._is_gated(spec.model, at):
+            raise _refused(
+                deployed, "the policy in force has versions go live by jobs that pass their gates"
+            )
+        stream = model_stream(spec.model)
+        guards = [
+            none_after(at, None, *ACTIVATED_TYPES),
+            none_after(at, stream, ModelDeployed.TYPE, *DESCRIBING),
+            none_after(at, f"reuse/{spec.model}", ReuseProposed.TYPE),
+            *made.guards,  # that of the model's own version is the last
+        ]
+        if explained is None:
+            return replace(made, guards=guards)
+        run_id = made.additions[0].run_id
+        reasoned = Addition.of(explained, run_id=run_id, follows=0)
+        return replace(
+            made, additions=[*made.additions, reasoned], guards=[unchanged(state), *guards]
+        )
+
+    def _is_gated(self, model: str, as_of: int) -> bool:
+        """Whether the policy in force wants gates; one whose document was erased wants nothing."""
+        try:
+            described = self._histories.described(model, as_of)
+            policy = (
+                None if described is None else self._histories.policy_in_force(described, as_of)
+            )
+        except LedgerError as error:
+            if error.reason is not Reason.BODY_ERASED:
+                raise
+            return False
+        return is_gated(jobs_part(None if policy is None else policy.document))
+
+
+def _explained(
+    deployed: ModelDeployed, ground: DeploymentGround | None, proposed: OpenPutBack | None
+) -> DeploymentExplained | None:
+    """Return the ground of a deployment: the one that is stated, or the proposal that it fits."""
+    named = deployed.model_version, deployed.replaces
+    is_proposed = proposed is not None and named == (proposed.put_back, proposed.in_service)
+    if ground is None and not is_proposed:
+        return None
+    return DeploymentExplained(
+        model=deployed.model,
+        model_version=deployed.model_version,
+        replaces=deployed.replaces,
+        basis="put_back" if ground is None else ground.basis,
+        proposal=proposed.position if ground is None and proposed is not None else None,
+        reason="" if ground is None else ground.reason,
+    )
+
+
+def _refused(deployed: ModelDeployed, why: str) -> LedgerError:
+    return LedgerError(
+        Reason.DEPLOYMENT_REFUSED,
+        f"Version {deployed.model_version} of {deployed.model} cannot be recorded as deployed: "
+        f"{why}.",
+        remedy=_DO,
+        metadata={"model": deployed.model, "model_version": deployed.model_version, "why": why},
+    )

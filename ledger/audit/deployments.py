@@ -1,0 +1,95 @@
+"""The ground of each deployment: a job, or one that is stated, where its policy or actor needs it.
+
+Both are recorded right behind the deployment, by the same actor in the same request.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from ledger.audit.assessor import policy_in_force
+from ledger.audit.authority import before_jobs, judged_at
+from ledger.audit.event import AuditedEvent
+from ledger.audit.parameters import Parameters
+from ledger.authority.state import Subject
+from ledger.events.jobs import JobDeployed, JobRolledBack
+from ledger.events.models import DeploymentExplained, ModelDeployed
+from ledger.jobs.deployment_grounds import DEPLOYING
+from ledger.jobs.put_backs import OpenPutBack, PutBacks
+
+if TYPE_CHECKING:
+    from ledger.audit.ledger_state import LedgerState
+
+_GROUNDS: Final = frozenset({DeploymentExplained.TYPE, JobDeployed.TYPE, JobRolledBack.TYPE})
+
+
+class AuditedDeployments:
+    """The proposals that are open, and the deployments without a ground that need one."""
+
+    def __init__(self) -> None:
+        self.put_backs = PutBacks()
+        self.newest: AuditedEvent | None = None
+        """The event before, where it is a model's deployment."""
+        self.proposed: OpenPutBack | None = None
+        """The proposal that was open for its model before it."""
+        self._why = ""
+        self._missing: list[tuple[int, str]] = []
+
+    def take(self, event: AuditedEvent, fold: "LedgerState") -> None:
+        """Take in the next event, before the rest of the fold does."""
+        self._settle(event)
+        self.newest = event if event.type == ModelDeployed.TYPE else None
+        if self.newest is not None:
+            self.proposed = self.put_backs.open.get(event.name)
+            self._why = _need(event, fold)
+        self.put_backs.apply(event.position, event.stream, event.type, event.data)
+
+    def _settle(self, event: AuditedEvent) -> None:
+        before = self.newest
+        if before is None or not self._why:
+            return
+        is_of_request = event.raw is None or (event.actor, event.request_id) == (
+            before.actor, before.request_id,
+        )  # fmt: skip
+        if event.type not in _GROUNDS or not is_of_request:
+            self._missing.append((before.position, self._why))
+        self._why = ""
+
+    def missing(self) -> Iterator[tuple[int, str]]:
+        """Yield each deployment without the ground that it needs; the events are at their end."""
+        yield from self._missing
+        if self.newest is not None and self._why:
+            yield self.newest.position, self._why
+
+
+def _need(event: AuditedEvent, fold: "LedgerState") -> str:
+    """Return why a deployment needs a ground; empty where it needs none."""
+    if is_gated(fold, event):
+        return "its policy has versions go live by jobs that pass their gates, and it is of none"
+    return _lacking(event, fold)
+
+
+def _lacking(event: AuditedEvent, fold: "LedgerState") -> str:
+    """Say so where the actor has no right to state a deployment, but by a job or a proposal."""
+    state = fold.authority.state
+    if not state.began_at or event.raw is None:
+        return ""
+    if not fold.roles_since:
+        state = before_jobs(state)
+    facts = fold.models.get(event.stream)
+    described = None if facts is None else facts.description(event.position - 1)
+    labels = {} if described is None else described["labels"]
+    at = judged_at(event, fold)
+    if state.may(event.actor, DEPLOYING, at, [Subject(event.name, None, labels)]):
+        return ""
+    return f"{event.actor} lacks the action {DEPLOYING}, and no job deployed it"
+
+
+def is_gated(fold: "LedgerState", event: AuditedEvent) -> bool:
+    """Whether the policy in force wants gates for a deployment, so far as that is known."""
+    facts, before = fold.models.get(event.stream), event.position - 1
+    if facts is None or facts.description(before) is None:
+        return False
+    named = policy_in_force(fold, facts, before)
+    parameters: Parameters | None = None if named is None else fold.parameters(*named)
+    jobs = None if parameters is None else parameters.document.get("jobs")
+    return jobs is not None and jobs["deployments"] == "gated"

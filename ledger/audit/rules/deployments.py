@@ -1,0 +1,55 @@
+"""Rules about deployments: the ground of each, where a policy or a role wants one."""
+
+from collections.abc import Iterator
+
+from ledger.audit.authority import judged_at
+from ledger.audit.event import AuditedEvent
+from ledger.audit.ledger_state import LedgerState
+from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.audit.rules.authority import subjects
+from ledger.events.models import DESCRIBING, DeploymentExplained, ModelDeployed
+from ledger.events.reuse import ReuseProposed
+from ledger.jobs.deployment_grounds import DeploymentMoment, ground_fault
+
+
+def _groundless(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    yield from fold.deployments.missing()
+
+
+@rule("deployments.gated", ModelDeployed.TYPE, needs_data=False, finish=_groundless)
+def deployments_gated(_event: AuditedEvent, _fold: LedgerState) -> Verdict:
+    """A version serves by a job where its policy or its actor's role wants one, or says why not."""
+    return None
+
+
+@rule("deployments.explained", DeploymentExplained.TYPE)
+def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A version that no job deployed serves as it was proposed, or by a person who may say so."""
+    before, data = fold.deployments.newest, event.known
+    if before is None or before.stream != event.stream:
+        return "no deployment of its model is right before it"
+    if (before.actor, before.request_id) != (event.actor, event.request_id):
+        return f"the deployment at position {before.position} was not recorded with it"
+    if before.data is None:
+        return Unchecked(fold.absences.reason(before.position))
+    extent = next(subjects(event, fold), None)
+    if extent is None:
+        return None  # another rule's business
+    moment = DeploymentMoment(
+        event.actor,
+        judged_at(event, fold),
+        fold.authority.state,
+        extent,
+        fold.deployments.proposed,
+    )
+    fault = ground_fault(data, before.data, moment)
+    if not fault:
+        return None
+    if data["basis"] == "put_back":
+        return (
+            Unchecked("a proposal is not there") if fold.gone.lacks({ReuseProposed.TYPE}) else fault
+        )
+    facts = fold.models.get(event.stream)
+    gone = {} if facts is None else facts.gone_by_type
+    missed = fold.absences.missed_of(gone, DESCRIBING, event.position - 1)
+    return Unchecked(missed) if missed else fault

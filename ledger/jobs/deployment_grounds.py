@@ -1,0 +1,83 @@
+"""Why a version may serve that no job deployed, where a policy wants the gates of a job.
+
+The service asks it before it records such a deployment, and the auditor asks it again. A fault is a
+sentence without its full stop.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from ledger.authority.state import AuthorityState, Subject
+from ledger.authority.table import EMERGENCY, METHODS
+from ledger.events.models import ModelDeployed
+from ledger.events.policy_document import JobsPart
+from ledger.jobs.put_backs import OpenPutBack
+
+Data = Mapping[str, Any]
+DEPLOYING: Final = METHODS[ModelDeployed.METHOD]
+
+
+class DeploymentMoment(NamedTuple):
+    """The actor of a deployment, the authority in force, and the proposal that was open before it.
+
+    `grants_at` is the time by which grants expire; `extent` the model with its labels.
+    """
+
+    actor: str
+    grants_at: int
+    authority: AuthorityState
+    extent: Subject
+    proposed: OpenPutBack | None
+
+
+def is_gated(asked: JobsPart | None) -> bool:
+    """Whether a policy wants versions to go live by jobs that passed their gates."""
+    return asked is not None and asked.deployments == "gated"
+
+
+def ground_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -> str:
+    """Return why a deployment may not be for the ground that is stated; empty where it may."""
+    for name in ("model", "model_version", "replaces"):
+        if explained[name] != deployed[name]:
+            return f"its {name} is {explained[name]}, and the deployment has {deployed[name]}"
+    if explained["basis"] == "put_back":
+        return _put_back_fault(explained, deployed, moment.proposed)
+    if explained["proposal"] is not None:
+        return f"it cites a proposal, and is said to be for {explained['basis']}"
+    if not explained["reason"].strip():
+        return "it gives no reason"
+    return _person_fault(moment) or _basis_fault(explained["basis"], deployed, moment)
+
+
+def _put_back_fault(explained: Data, deployed: Data, proposed: OpenPutBack | None) -> str:
+    if proposed is None or proposed.position != explained["proposal"]:
+        return f"no proposal to put a version back is open at position {explained['proposal']}"
+    wanted = proposed.put_back, proposed.in_service
+    if (deployed["model_version"], deployed["replaces"]) == wanted:
+        return ""
+    return (
+        f"it puts {deployed['model_version']} in the place of {deployed['replaces']}, and proposed "
+        f"is {wanted[0]} in the place of {wanted[1]}"
+    )
+
+
+def _person_fault(moment: DeploymentMoment) -> str:
+    if not moment.actor.startswith("users/"):
+        return f"{moment.actor} is not a person"
+    return _lacking(moment, DEPLOYING)
+
+
+def _basis_fault(basis: str, deployed: Data, moment: DeploymentMoment) -> str:
+    if basis == "emergency":
+        return _lacking(moment, EMERGENCY)
+    if deployed["kind"] == "reinstated":
+        return ""
+    return f"version {deployed['model_version']} never served, so nothing is rolled back to it"
+
+
+def _lacking(moment: DeploymentMoment, action: str) -> str:
+    """Return which action an actor lacks; none where callers are believed."""
+    by, at = moment.authority, moment.grants_at
+    if not by.began_at or by.may(moment.actor, action, at, [moment.extent]):
+        return ""
+    return f"{moment.actor} lacks the action {action}"

@@ -1,0 +1,147 @@
+"""Under a policy that wants gates nothing goes live past them, unless it is on record why.
+
+Method: a ledger in one process whose policy has `deployments: gated`; each way to put one into
+service is tried, and what was recorded is audited.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ledger.application.commands import Caller
+from ledger.application.fleet.deployments import DeploymentSpec
+from ledger.application.jobs.stated_deployments import DeploymentGround
+from ledger.errors import LedgerError, Reason
+from ledger.events.models import DeploymentBasis, DeploymentExplained
+from tests.support.audits import audited
+from tests.support.governed import governed
+from tests.support.job_worlds import Working
+from tests.support.staffed import Governed
+from tests.support.world import ANA, DAY, START, World, policy_text
+
+WEEK = 7 * DAY
+FIRST = START // WEEK * WEEK + WEEK
+PLANNING = {"planner": "excess/2", "common": "0%", "min_models": 1, "max_periods": 512}
+JOBS = {"budget": "optional", "deployments": "gated"}
+GATED = json.dumps(json.loads(governed(policy_text(planning=PLANNING))) | {"jobs": JOBS})
+SERVICE = Caller("services/releases")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A model whose second version serves, under a policy that wants gates since."""
+    world = World(tmp_path / "ledger.db").begin("m")
+    world.observe(("m", "loss", "v1", "0.5", FIRST + DAY, 100))
+    world.deploy("m", "v2", at=FIRST + WEEK, through=FIRST + WEEK - 1, baseline="0.3")
+    world.activate(GATED)
+    world.observe(
+        *(("m", "loss", name, loss, FIRST + WEEK + DAY, 100) for name, loss in LOSSES.items())
+    )
+    return world
+
+
+LOSSES = {"v1": "0.4", "v2": "0.6"}
+
+
+def state(
+    world: World,
+    version: str,
+    basis: DeploymentBasis | None = None,
+    reason: str = "It is worse at night.",
+    by: Caller = ANA,
+) -> None:
+    """State that a version serves."""
+    at = FIRST + WEEK + DAY
+    through = START if version == "v1" else at
+    ground = None if basis is None else DeploymentGround(basis, reason)
+    spec = DeploymentSpec("m", version, at, through, "0.4", "v2")
+    world.ledger.stated_deployments.record(by, spec, ground)
+
+
+def refused(
+    world: World,
+    version: str,
+    basis: DeploymentBasis | None = None,
+    reason: str = "It is worse at night.",
+    by: Caller = ANA,
+) -> str:
+    """Fail unless a deployment is refused; return why."""
+    head = world.head
+    with pytest.raises(LedgerError) as caught:
+        state(world, version, basis, reason, by)
+    assert caught.value.reason is Reason.DEPLOYMENT_REFUSED
+    assert world.head == head
+    return caught.value.metadata["why"]
+
+
+def explained(world: World, tmp_path: Path) -> DeploymentExplained:
+    """Audit the ledger, and return why a version serves."""
+    [found] = world.all_of(DeploymentExplained)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    counted = {one.rule: one.checked for one in report.rules}
+    assert counted["deployments.explained"] == 1
+    return found
+
+
+def test_a_new_version_does_not_serve_without_a_job(world: World) -> None:
+    assert "jobs that pass their gates" in refused(world, "v3")
+    assert "never served" in refused(world, "v3", "roll_back")
+    world.close()
+
+
+def test_a_version_serves_by_a_job_that_passed_its_gates(world: World, tmp_path: Path) -> None:
+    Working.of(world).observing("v3", model="m", at=FIRST + WEEK + 2 * DAY)
+    serving = world.model("m").model.in_service
+    assert serving is not None
+    assert serving.model_version == "v3"
+    world.close()
+    assert audited(tmp_path / "ledger.db").passed
+
+
+def test_an_earlier_version_serves_again_by_a_person_with_a_reason(
+    world: World, tmp_path: Path
+) -> None:
+    assert "jobs" in refused(world, "v1")
+    assert "is not a person" in refused(world, "v1", "roll_back", by=SERVICE)
+    assert "gives no reason" in refused(world, "v1", "roll_back", " ")
+    state(world, "v1", "roll_back")
+    found = explained(world, tmp_path)
+    assert (found.basis, found.proposal, found.replaces) == ("roll_back", None, "v2")
+
+
+def test_what_the_ledger_proposed_serves_again_and_cites_the_proposal(
+    world: World, tmp_path: Path
+) -> None:
+    _, [(_, proposed)] = world.ledger.plans.propose_reuse(ANA, "")
+    assert "jobs" in refused(world, "v3")
+    state(world, "v1", by=SERVICE)
+    found = explained(world, tmp_path)
+    assert (found.basis, found.proposal) == ("put_back", proposed.position)
+
+
+def test_an_emergency_takes_the_right_to_it_beside_the_right_to_deploy(tmp_path: Path) -> None:
+    world = Governed(tmp_path / "ledger.db")
+    world.begin("m")
+    world.staff()
+    world.deploy("m", "v2", at=FIRST + WEEK, through=FIRST + WEEK - 1, baseline="0.3")
+    world.activate(GATED)
+    world.observe(("m", "loss", "v2", "0.6", FIRST + WEEK + DAY, 100))
+    world.grant("users/kim", "operator")
+    world.grant("users/dpo", "operator")
+    assert "lacks the action policies.emergency" in refused(
+        world, "v3", "emergency", by=Caller("users/dpo")
+    )
+    assert "lacks the action models.deploy" in refused(
+        world, "v3", "emergency", by=Caller("users/sam")
+    )
+    state(world, "v3", "emergency", by=Caller("users/kim"))
+    [found] = world.all_of(DeploymentExplained)
+    assert (found.basis, found.model_version) == ("emergency", "v3")
+    deployed_at = world.head - 1
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    named = {one.rule for one in report.findings if one.position >= deployed_at}
+    assert named <= {"authority.shown"}, report.text()
