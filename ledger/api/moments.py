@@ -5,7 +5,12 @@ from typing import TypeAlias
 from ledger.api.checks import Checks
 from ledger.api.server_context import beyond_head
 from ledger.application.ledger import LedgerApplication
-from ledger.v1 import case_service_pb2, job_service_pb2, policy_service_pb2
+from ledger.v1 import (
+    case_service_pb2,
+    job_service_pb2,
+    policy_service_pb2,
+    priority_service_pb2,
+)
 
 ReadAsOf: TypeAlias = (
     case_service_pb2.ListEscalationsRequest
@@ -14,6 +19,7 @@ ReadAsOf: TypeAlias = (
     | policy_service_pb2.GetPolicyRequest
     | policy_service_pb2.GetPolicyStatusRequest
     | policy_service_pb2.ListPoliciesRequest
+    | priority_service_pb2.ListPlanSchedulesRequest
 )
 
 

@@ -1,7 +1,7 @@
 """PriorityService: the ranked fleet, plans, and the projections behind them."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import grpc
 
@@ -9,20 +9,21 @@ from ledger.api.calls import call_of
 from ledger.api.checks import Checks
 from ledger.api.convert import priorities as convert
 from ledger.api.convert.basics import appended, timestamp
+from ledger.api.moments import check_moment, position_asked
 from ledger.api.paging import Page, cut, page_of
+from ledger.api.plans import appended_plan, asked_plan, told_operation
 from ledger.api.server_context import Servicer, beyond_head
 from ledger.api.steps import paused
 from ledger.api.watches import PRIORITIES, PriorityWatch
 from ledger.application.commands import Caller
 from ledger.application.ledger import LedgerApplication
-from ledger.application.planning.operations import PlanInTheMaking, RecordedPlan
+from ledger.application.planning.operations import RecordedPlan
 from ledger.application.planning.progress import PlanProgress
 from ledger.application.planning.schedules import PlanTimes
 from ledger.errors import LedgerError, invalid_field
-from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.limits import TEXT_CHARS_MAX
-from ledger.v1 import append_pb2, plan_pb2, priority_pb2, priority_service_pb2_grpc, projection_pb2
+from ledger.v1 import priority_pb2, priority_service_pb2_grpc, projection_pb2
 from ledger.v1 import priority_service_pb2 as pb
 from projections.host import ProjectionHost, RankedFleet
 from projections.ranking import Order, RankChange, moves, ranked
@@ -115,12 +116,12 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
         self, request: pb.MakePlanRequest, context: grpc.ServicerContext
     ) -> pb.MakePlanResponse:
         """Rank the fleet under a budget and record the backlog."""
-        asked = _asked_plan(request)
+        asked = asked_plan(request)
         ledger, caller = self._server.append(request, context)
         before = ledger.log.head().position
         made, event = ledger.plans.make(caller, **asked)
         return pb.MakePlanResponse(
-            appended=_appended_plan(event, is_repeated=event.position <= before),
+            appended=appended_plan(event, is_repeated=event.position <= before),
             plan=convert.plan(made, event.position),
         )
 
@@ -128,7 +129,7 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
         self, request: pb.BeginPlanRequest, context: grpc.ServicerContext
     ) -> pb.BeginPlanResponse:
         """Make a plan, and answer with how far it is where that takes long."""
-        asked = _asked_plan(request)
+        asked = asked_plan(request)
         ledger = self._server.backend.ledger(request.ledger)
         same = pb.MakePlanRequest.FromString(request.SerializeToString())  # of the same numbers
         caller = self._server.caller_for(same, PlanMade.METHOD, call_of(context), None)
@@ -140,7 +141,7 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
 
         operation = ledger.plan_operations.begin(caller, make)
         operation.ended.wait(QUICK_SECONDS)
-        return pb.BeginPlanResponse(operation=_operation(ledger, operation))
+        return pb.BeginPlanResponse(operation=told_operation(ledger, operation))
 
     def GetPlanOperation(
         self, request: pb.GetPlanOperationRequest, context: grpc.ServicerContext
@@ -151,7 +152,7 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
         checks.done()
         ledger = self._server.backend.ledger(request.ledger)
         operation = ledger.plan_operations.get(name)
-        return pb.GetPlanOperationResponse(operation=_operation(ledger, operation))
+        return pb.GetPlanOperationResponse(operation=told_operation(ledger, operation))
 
     def SchedulePlans(
         self, request: pb.SchedulePlansRequest, context: grpc.ServicerContext
@@ -172,6 +173,19 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
             request.reason,
         )
         return pb.SchedulePlansResponse(appended=appended(written))
+
+    def ListPlanSchedules(
+        self, request: pb.ListPlanSchedulesRequest, context: grpc.ServicerContext
+    ) -> pb.ListPlanSchedulesResponse:
+        """List the schedules of plans that run, now or at an earlier moment."""
+        page, checks = page_of(request), Checks()
+        check_moment(request, checks)
+        ledger = self._server.read(request, context, checks)
+        found = ledger.scheduled_plans.running(position_asked(request, ledger)).running
+        by_policy = [found[name] for name in sorted(found)]
+        shown, token = cut(page, by_policy, lambda one: one.policy)
+        schedules = [convert.plan_schedule(one) for one in shown]
+        return pb.ListPlanSchedulesResponse(schedules=schedules, next_page_token=token)
 
     def ProposeReuse(
         self, request: pb.ProposeReuseRequest, context: grpc.ServicerContext
@@ -258,50 +272,6 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
         return pb.RebuildProjectionResponse(
             projection=_status(host, name), rebuild=convert.rebuilt(result)
         )
-
-
-def _asked_plan(request: pb.MakePlanRequest | pb.BeginPlanRequest) -> dict[str, Any]:
-    """Return what to plan with, as `PlanCommands.make` takes it; FIELD_INVALID."""
-    checks = Checks()
-    budget = checks.integer("purse_micros", request.purse_micros, minimum=0)
-    cap = checks.integer("purse_cap_micros", request.purse_cap_micros, minimum=0, optional=True)
-    asked = {
-        "policy": checks.identifier("policy", request.policy, optional=True),
-        "plan_id": checks.identifier("plan", request.plan, optional=True),
-        "second_to": checks.identifier("second_to", request.second_to, optional=True),
-        "budget_micros": budget,
-        "budget_cap_micros": cap if request.purse_cap_micros else budget,
-    }
-    checks.done()
-    return asked
-
-
-def _appended_plan(event: RecordedEvent, *, is_repeated: bool) -> append_pb2.Appended:
-    """Return where a plan is: what was there before the request began was not written by it."""
-    return append_pb2.Appended(
-        position=event.position,
-        event_hash=event.event_hash,
-        recorded_at=timestamp(event.recorded_at),
-        first_position=event.position,
-        repeated_request=is_repeated,
-    )
-
-
-def _operation(ledger: LedgerApplication, one: PlanInTheMaking) -> plan_pb2.PlanOperation:
-    """Return a plan in the making; raises what it failed with."""
-    recorded, progress = one.result(), one.progress
-    shown = plan_pb2.PlanOperation(
-        name=f"planOperations/{one.name}",
-        done=recorded is not None,
-        models=progress.models,
-        models_read=min(progress.read, progress.models),
-        models_ranked=min(progress.ranked, progress.models),
-    )
-    if recorded is not None:
-        made, event = ledger.plans.get(recorded.plan)
-        shown.plan.CopyFrom(convert.plan(made, event.position))
-        shown.appended.CopyFrom(_appended_plan(event, is_repeated=recorded.is_repeated))
-    return shown
 
 
 def _check_listing(request: pb.ListPrioritiesRequest) -> None:

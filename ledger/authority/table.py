@@ -160,6 +160,7 @@ METHODS: Final[dict[str, str]] = {
     "ListKeys": "proofs.read",
     "ListLedgers": "proofs.read",
     "ListModels": "fleet.read",
+    "ListPlanSchedules": "fleet.read",
     "ListPlans": "fleet.read",
     "ListPolicies": "fleet.read",
     "ListPriorities": "fleet.read",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output, values
+from ledger.cli.moments import AsOf, moment_of
 from ledger.cli.session import session
 from ledger.events import notation
 from ledger.operations.failures import MisuseError
@@ -100,6 +101,28 @@ def schedule(
             f"policy adds {begins} to what is left, and at most {most} are saved up"
         )
     chosen.show(written, f"{told}, recorded at position {written.position}.")
+
+
+def schedules(as_of: AsOf = None) -> None:
+    """List the schedules of plans that run: under what money, what is next, what was newest."""
+    chosen, then = session(), moment_of(as_of)
+    found = chosen.client.list_plan_schedules(as_of=then.time, as_of_position=then.position)
+    unit = chosen.unit_of_cost
+    rows = [
+        (
+            one.policy,
+            notation.duration(one.every_seconds),
+            notation.money(one.budget_micros, unit),
+            notation.money(one.budget_cap_micros, unit),
+            output.when(one.next_at),
+            one.newest_plan or "none",
+            one.position,
+        )
+        for one in found
+    ]
+    headings = ("POLICY", "EVERY", ">BUDGET", ">CAP", "NEXT", "NEWEST PLAN", ">POSITION")
+    nothing = "No plan is made by the clock."
+    chosen.show({"plan_schedules": found}, output.table(headings, rows) if rows else nothing)
 
 
 def reuse(

@@ -223,6 +223,24 @@ class MadePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldPlanSchedule:
+    """A schedule by which plans of a policy are made by the clock."""
+
+    name: str
+    policy: str
+    every_seconds: int
+    budget_micros: int
+    """The budget of its first plan, which each period of the policy adds later."""
+    budget_cap_micros: int
+    next_at: datetime
+    """From when on its next plan is due, by the ledger's time."""
+    newest_plan: str
+    """Empty before the first."""
+    reason: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanOperation:
     """A plan in the making; `appended` and `plan` once it is done."""
 

@@ -29,8 +29,11 @@ class PlanSchedule:
     purse_micros: str
     """The money of its first plan, which each period adds later."""
     purse_cap_micros: str
+    reason: str
     turn: int
     """That in which it was recorded, before its first plan."""
+    newest_plan: str = ""
+    """Its id; empty before the first."""
 
     @property
     def due_at(self) -> int:
@@ -70,11 +73,11 @@ class PlanSchedules:
             if data is not None and data["every_seconds"] is not None:
                 every = data["every_seconds"] * SECOND
                 turn = parse_time(data["since"]) // every
-                budget = data["purse_micros"], data["purse_cap_micros"]
-                self.running[name] = PlanSchedule(name, position, every, *budget, turn)
+                stated = data["purse_micros"], data["purse_cap_micros"], data["reason"]
+                self.running[name] = PlanSchedule(name, position, every, *stated, turn)
         elif (found := self.of_plan(name)) is not None:
             one, turn = found
-            self.running[one.policy] = replace(one, turn=max(one.turn, turn))
+            self.running[one.policy] = replace(one, turn=max(one.turn, turn), newest_plan=name)
 
     def of_plan(self, plan: str) -> tuple[PlanSchedule, int] | None:
         """Return the schedule that a plan's id is of, and its turn; None where it is of none."""

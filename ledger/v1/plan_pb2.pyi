@@ -651,3 +651,61 @@ class PlanOperation(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "done", b"done", "models", b"models", "models_ranked", b"models_ranked", "models_read", b"models_read", "name", b"name", "plan", b"plan"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlanSchedule(message.Message):
+    """A schedule by which plans of a policy are made by the clock. Amounts are in millionths of the
+    currency, integers as decimal text.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
+    EVERY_SECONDS_FIELD_NUMBER: builtins.int
+    PURSE_MICROS_FIELD_NUMBER: builtins.int
+    PURSE_CAP_MICROS_FIELD_NUMBER: builtins.int
+    NEXT_AT_FIELD_NUMBER: builtins.int
+    NEWEST_PLAN_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Output only. Its resource name. Format: `planSchedules/{policy}`."""
+    policy: builtins.str
+    """Output only. Id of the policy."""
+    every_seconds: builtins.int
+    """Output only. The span between two plans in seconds, counted from 1970-01-01."""
+    purse_micros: builtins.str
+    """Output only. The budget of its first plan, which each period of the policy adds later."""
+    purse_cap_micros: builtins.str
+    """Output only. The most that is saved up."""
+    newest_plan: builtins.str
+    """Output only. Id of its newest plan; empty before the first."""
+    reason: builtins.str
+    """Output only. Why it was set."""
+    position: builtins.int
+    """Output only. Where it is recorded."""
+    @builtins.property
+    def next_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. From when on its next plan is due, by the ledger's time; in the past where the
+        policy does not plan, or no service looked.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        policy: builtins.str = ...,
+        every_seconds: builtins.int = ...,
+        purse_micros: builtins.str = ...,
+        purse_cap_micros: builtins.str = ...,
+        next_at: timestamp_pb2.Timestamp | None = ...,
+        newest_plan: builtins.str = ...,
+        reason: builtins.str = ...,
+        position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["next_at", b"next_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["every_seconds", b"every_seconds", "name", b"name", "newest_plan", b"newest_plan", "next_at", b"next_at", "policy", b"policy", "position", b"position", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -459,6 +459,76 @@ class SchedulePlansResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class ListPlanSchedulesRequest(message.Message):
+    """As of when to list schedules."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LEDGER_FIELD_NUMBER: builtins.int
+    MIN_POSITION_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    AS_OF_POSITION_FIELD_NUMBER: builtins.int
+    AS_OF_TIME_FIELD_NUMBER: builtins.int
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    min_position: builtins.int
+    """Optional. Answer only once this position is reached."""
+    page_size: builtins.int
+    """Optional. At most so many; 0 for 100; above 1000 is read as 1000."""
+    page_token: builtins.str
+    """Optional. `next_page_token` of the page before."""
+    as_of_position: builtins.int
+    """Optional. As it was when this position was the head."""
+    @builtins.property
+    def as_of_time(self) -> timestamp_pb2.Timestamp:
+        """Optional. As it was at this time of the ledger's clock."""
+
+    def __init__(
+        self,
+        *,
+        ledger: builtins.str = ...,
+        min_position: builtins.int = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        as_of_position: builtins.int = ...,
+        as_of_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["as_of", b"as_of", "as_of_position", b"as_of_position", "as_of_time", b"as_of_time", "ledger", b"ledger", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = typing.Literal["as_of_position", "as_of_time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
+
+@typing.final
+class ListPlanSchedulesResponse(message.Message):
+    """A page of schedules."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Output only. Token of the next page; empty at the end."""
+    @builtins.property
+    def schedules(self) -> containers.RepeatedCompositeFieldContainer[plan_pb2.PlanSchedule]:
+        """Output only. In order of policy."""
+
+    def __init__(
+        self,
+        *,
+        schedules: abc.Iterable[plan_pb2.PlanSchedule] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "schedules", b"schedules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class ProposeReuseRequest(message.Message):
     """By which policy to compare versions."""
 

@@ -66,6 +66,11 @@ class PriorityServiceStub:
                 request_serializer=ledger_dot_v1_dot_priority__service__pb2.SchedulePlansRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_priority__service__pb2.SchedulePlansResponse.FromString,
                 _registered_method=True)
+        self.ListPlanSchedules = channel.unary_unary(
+                '/ledger.v1.PriorityService/ListPlanSchedules',
+                request_serializer=ledger_dot_v1_dot_priority__service__pb2.ListPlanSchedulesRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_priority__service__pb2.ListPlanSchedulesResponse.FromString,
+                _registered_method=True)
         self.ProposeReuse = channel.unary_unary(
                 '/ledger.v1.PriorityService/ProposeReuse',
                 request_serializer=ledger_dot_v1_dot_priority__service__pb2.ProposeReuseRequest.SerializeToString,
@@ -194,6 +199,18 @@ class PriorityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPlanSchedules(self, request, context):
+        """Lists the schedules of plans that run, by policy, now or at an earlier moment.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `PAGE_TOKEN_INVALID` (INVALID_ARGUMENT): start again from the first page.
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the position is not there yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ProposeReuse(self, request, context):
         """Proposes which earlier versions are to serve again, as of the head: those that did better lately
         than the version in service, by the policy's planner. The deployment is recorded by the
@@ -288,6 +305,11 @@ def add_PriorityServiceServicer_to_server(servicer, server):
                     servicer.SchedulePlans,
                     request_deserializer=ledger_dot_v1_dot_priority__service__pb2.SchedulePlansRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_priority__service__pb2.SchedulePlansResponse.SerializeToString,
+            ),
+            'ListPlanSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlanSchedules,
+                    request_deserializer=ledger_dot_v1_dot_priority__service__pb2.ListPlanSchedulesRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_priority__service__pb2.ListPlanSchedulesResponse.SerializeToString,
             ),
             'ProposeReuse': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeReuse,
@@ -484,6 +506,33 @@ class PriorityService:
             '/ledger.v1.PriorityService/SchedulePlans',
             ledger_dot_v1_dot_priority__service__pb2.SchedulePlansRequest.SerializeToString,
             ledger_dot_v1_dot_priority__service__pb2.SchedulePlansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlanSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.PriorityService/ListPlanSchedules',
+            ledger_dot_v1_dot_priority__service__pb2.ListPlanSchedulesRequest.SerializeToString,
+            ledger_dot_v1_dot_priority__service__pb2.ListPlanSchedulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

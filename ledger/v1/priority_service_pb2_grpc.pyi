@@ -102,6 +102,14 @@ class PriorityServiceStub:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
     """
+    ListPlanSchedules: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.ListPlanSchedulesRequest, _priority_service_pb2.ListPlanSchedulesResponse]
+    """Lists the schedules of plans that run, by policy, now or at an earlier moment.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `PAGE_TOKEN_INVALID` (INVALID_ARGUMENT): start again from the first page.
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the position is not there yet.
+    """
     ProposeReuse: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.ProposeReuseRequest, _priority_service_pb2.ProposeReuseResponse]
     """Proposes which earlier versions are to serve again, as of the head: those that did better lately
     than the version in service, by the policy's planner. The deployment is recorded by the
@@ -212,6 +220,14 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+    """
+    ListPlanSchedules: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.ListPlanSchedulesRequest, _priority_service_pb2.ListPlanSchedulesResponse]  # type: ignore[assignment]
+    """Lists the schedules of plans that run, by policy, now or at an earlier moment.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `PAGE_TOKEN_INVALID` (INVALID_ARGUMENT): start again from the first page.
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the position is not there yet.
     """
     ProposeReuse: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.ProposeReuseRequest, _priority_service_pb2.ProposeReuseResponse]  # type: ignore[assignment]
     """Proposes which earlier versions are to serve again, as of the head: those that did better lately
@@ -356,6 +372,20 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPlanSchedules(
+        self,
+        request: _priority_service_pb2.ListPlanSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_priority_service_pb2.ListPlanSchedulesResponse, _abc.Awaitable[_priority_service_pb2.ListPlanSchedulesResponse]]:
+        """Lists the schedules of plans that run, by policy, now or at an earlier moment.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `PAGE_TOKEN_INVALID` (INVALID_ARGUMENT): start again from the first page.
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the position is not there yet.
         """
 
     @_abc_1.abstractmethod

@@ -179,6 +179,7 @@ def everything_answered(ledger: LedgerClient) -> str:
         *ledger.list_signals(),
         *ledger.list_policies(),
         *ledger.list_plans(),
+        *ledger.list_plan_schedules(),
         *ledger.list_decisions(),
         *ledger.list_events(),
         *ledger.list_exports(),

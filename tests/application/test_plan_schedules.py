@@ -66,6 +66,18 @@ def test_a_plan_is_made_once_in_each_turn_from_its_boundary_on(world: World) -> 
     assert (made.policy, made.purse_micros, made.purse_cap_micros) == ("main", "2000000", "3000000")
 
 
+def test_schedules_are_told_as_of_a_position_with_their_newest_plan(world: World) -> None:
+    at, running = schedule(world), world.ledger.scheduled_plans.running
+    names = govern(world, FIRST)
+    [made] = world.events(*PLAN_TYPES)
+    govern(world, FIRST + WEEK)
+    [now], [then] = running().running.values(), running(made.position).running.values()
+    assert (then.newest_plan, then.due_at) == (names[0], FIRST + WEEK)
+    assert (now.newest_plan, now.due_at) == (f"scheduled-{at}-{now.turn}", FIRST + 2 * WEEK)
+    assert now.turn == FIRST // WEEK + 1
+    assert running(at - 1).running == {}
+
+
 def test_the_governor_reads_no_plan_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     schedule(world)
     govern(world, FIRST)

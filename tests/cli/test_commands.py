@@ -187,6 +187,23 @@ def test_a_plan_is_made_and_shown(told: Run) -> None:
     assert told("plan", "make", "--budget", "a lot").code == Exit.MISUSE
 
 
+def test_schedules_of_plans_are_listed_as_they_are_and_were(told: Run) -> None:
+    assert told("plan", "schedules").out == "No plan is made by the clock.\n"
+    words = ("plan", "schedule", "default", "--every", "7d")
+    done = told(*words, "--budget", "75.50", "--budget-cap", "300", "--json").json
+    said = told(*words, "--budget", "80").out
+    assert "the first has 80.00, each period of the policy adds 80.00 to what is left" in said
+    _, row = told("plan", "schedules").out.splitlines()
+    assert row.split()[:4] == ["default", "7d", "80.00", "80.00"]
+    assert "T00:00:00Z" in row
+    assert " none " in row
+    as_of = str(done["position"])
+    [before] = told("plan", "schedules", "--as-of", as_of, "--json").json["plan_schedules"]
+    assert (before["budget_micros"], before["budget_cap_micros"]) == (75_500_000, 300_000_000)
+    told("plan", "schedule", "default", "--end")
+    assert told("plan", "schedules", "--json").json == {"plan_schedules": []}
+
+
 def test_decisions_are_listed_shown_explained_and_replayed(told: Run) -> None:
     listed = told("decision", "list", "--json").json["decisions"]
     assert {row["model"] for row in listed} == {"fares", "hotels"}

@@ -163,6 +163,7 @@ RESULTS = {
     "ReplayReport": decision_service_pb2.ReplayRangeResponse.DESCRIPTOR,
     "PriorityUpdate": priority_service_pb2.WatchPrioritiesResponse.DESCRIPTOR,
     "ProposedReuse": priority_service_pb2.ProposeReuseResponse.DESCRIPTOR,
+    "ToldPlanSchedule": plan_pb2.PlanSchedule.DESCRIPTOR,
     "MadePlan": priority_service_pb2.MakePlanResponse.DESCRIPTOR,
     "SigningKeys": ledger_service_pb2.ListKeysResponse.DESCRIPTOR,
     "ChangedKey": ledger_service_pb2.RotateKeyResponse.DESCRIPTOR,

@@ -55,6 +55,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "plan make": ("--budget", "75.50"),
     "plan reuse": (),
     "plan schedule": ("default", "--every", "7d", "--budget", "75.50"),
+    "plan schedules": (),
     "plan show": ("week-1",),
     "plan list": (),
     "budget set": ("main", "--every", "7d", "--refill", "500", "--unit", "EUR"),

@@ -2,10 +2,12 @@
 
 from typing import Any, Final
 
-from ledger.api.convert.basics import message_of, numbers, timestamp_of
+from ledger.api.convert.basics import message_of, numbers, timestamp, timestamp_of
 from ledger.api.convert.decisions import ACTIONS
 from ledger.events.plans import PlanMade, PlanMadeV2, PlanOutcome, PlanRowPart, SteppedRowPart
 from ledger.events.reuse import ReuseProposed
+from ledger.events.values import SECOND
+from ledger.jobs.plan_schedules import PlanSchedule
 from ledger.v1 import decision_pb2, plan_pb2, priority_pb2, projection_pb2
 from projections.fold import ProjectionStatus
 from projections.priorities import (
@@ -131,6 +133,17 @@ def _plan_row(row: PlanRowPart, place: int) -> plan_pb2.PlanRow:
         more |= {"idle_since": None, "losing_since": None, "error_ppm": ""}
         more |= {"forecast_benefit_micros": "", "forecast_cost_micros": "", "priority_ppm": None}
     return message_of(plan_pb2.PlanRow, row, place=place, rest_until_period=row.rest_until, **more)
+
+
+def plan_schedule(one: PlanSchedule) -> plan_pb2.PlanSchedule:
+    """Return a schedule of plans that runs."""
+    return message_of(
+        plan_pb2.PlanSchedule,
+        one,
+        name=f"planSchedules/{one.policy}",
+        every_seconds=one.every_micros // SECOND,
+        next_at=timestamp(one.due_at),
+    )
 
 
 def reuse_proposal(data: ReuseProposed, position: int) -> plan_pb2.ReuseProposal:

@@ -8,9 +8,10 @@ from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.periodic_task import GovernorTurn, record_each
 from ledger.application.planning.commands import PlanCommands
+from ledger.application.planning.plans import plans_newest_first
 from ledger.errors import Reason, invalid_field
 from ledger.events.cases import GOVERNOR
-from ledger.events.plans import PlanScheduled
+from ledger.events.plans import PLAN_TYPES, PlanScheduled
 from ledger.events.proving import BodyErased
 from ledger.events.registry import known_data
 from ledger.events.values import format_time
@@ -91,35 +92,46 @@ class ScheduledPlans:
 
         return self._appender.append(caller, PlanScheduled.METHOD, decide, tries=_TRIES)
 
-    def running(self, as_of: int) -> PlanSchedules:
-        """Return the schedules that run at a position, each with the turn of its newest plan."""
+    def running(self, as_of: int | None = None) -> PlanSchedules:
+        """Return the schedules that run at a position or now, each with its newest plan."""
+        events, origin = self._store.events, self._info.origin
+        if as_of is None:
+            as_of = events.head(origin).position
         schedules = PlanSchedules()
-        self._follow(schedules, 0, as_of)
+        for event in events.of_types(origin, (PlanScheduled.TYPE,), at_or_before=as_of):
+            schedules.apply(event.position, event.stream, event.type, known_data(event))
+        waiting = {one.position for one in schedules.running.values()}
+        if not waiting:
+            return schedules
+        for event in plans_newest_first(events, origin, PLAN_TYPES, as_of):
+            if not waiting or event.position < min(waiting):
+                break
+            found = schedules.of_plan(event.stream.partition("/")[2])
+            if found is not None and found[0].position in waiting:
+                schedules.apply(event.position, event.stream, event.type, None)
+                waiting.remove(found[0].position)
         return schedules
 
-    def _follow(self, schedules: PlanSchedules, after: int, as_of: int) -> None:
-        """Take in what was recorded since: no plans while no schedule runs that they are of."""
+    def _follow(self, as_of: int) -> None:
+        """Take in what was recorded since, and begin again where a body was erased."""
         events, origin = self._store.events, self._info.origin
-        if not schedules.running:
-            begun = events.of_types(origin, (PlanScheduled.TYPE,), after=after, at_or_before=as_of)
-            if not begun:
-                return
-            after = begun[0].position - 1
-        for event in events.of_types(origin, SCHEDULE_TYPES, after=after, at_or_before=as_of):
-            is_schedule = event.type == PlanScheduled.TYPE
-            data = known_data(event) if is_schedule else None
-            schedules.apply(event.position, event.stream, event.type, data)
+        schedules, after = self._followed, self._followed_to
+        if events.of_types(origin, (BodyErased.TYPE,), after=after, limit=1):
+            after = 0
+        if after == 0 or not schedules.running:  # no plan is read while there is no schedule
+            schedules = self._followed = self.running(as_of)
+        else:
+            for event in events.of_types(origin, SCHEDULE_TYPES, after=after, at_or_before=as_of):
+                is_schedule = event.type == PlanScheduled.TYPE
+                data = known_data(event) if is_schedule else None
+                schedules.apply(event.position, event.stream, event.type, data)
+        self._followed_to = as_of
 
     def run_due(self) -> GovernorTurn:
         """Make each plan that is due, of a policy that is in force and plans."""
         head = self._store.events.head(self._info.origin)
         now = ledger_time(self._info, self._store, head)
-        if self._store.events.of_types(
-            self._info.origin, (BodyErased.TYPE,), after=self._followed_to, limit=1
-        ):  # it may be of a schedule
-            self._followed, self._followed_to = PlanSchedules(), 0
-        self._follow(self._followed, self._followed_to, head.position)
-        self._followed_to = head.position
+        self._follow(head.position)
         due = [
             one
             for one in self._followed.running.values()

@@ -7,7 +7,14 @@ from ledger.client.aio.connection import AsyncServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import decode, moment, one, paged, whole
 from ledger.client.enums import PriorityOrder
-from ledger.client.inputs import Time, id_of, in_collection, number_of, timestamp_of
+from ledger.client.inputs import (
+    Time,
+    id_of,
+    in_collection,
+    moment_fields,
+    number_of,
+    timestamp_of,
+)
 from ledger.client.ranking import (
     MadePlan,
     Plan,
@@ -19,6 +26,7 @@ from ledger.client.ranking import (
     Projection,
     ProposedReuse,
     RebuiltProjection,
+    ToldPlanSchedule,
 )
 from ledger.client.records import Appended
 from ledger.v1 import priority_pb2
@@ -153,6 +161,23 @@ class AsyncPriorityCalls(AsyncServiceCalls):
             reason=reason,
         )
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    async def list_plan_schedules(
+        self,
+        *,
+        as_of: Time | None = None,
+        as_of_position: int | None = None,
+        min_position: int = 0,
+    ) -> list[ToldPlanSchedule]:
+        """Return the schedules of plans that run, by policy.
+
+        As they are now, or as they were at an earlier time or position.
+        """
+        request = pb.ListPlanSchedulesRequest(
+            min_position=min_position, **moment_fields(as_of, as_of_position)
+        )
+        pages = await self._connection.all_pages(paged(request, ToldPlanSchedule, "schedules"))
+        return [item for page in pages for item in page.items]
 
     async def propose_reuse(
         self, *, policy: str = "", request_id: str | None = None

@@ -8,7 +8,14 @@ from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import decode, moment, one, paged, whole
 from ledger.client.enums import PriorityOrder
-from ledger.client.inputs import Time, id_of, in_collection, number_of, timestamp_of
+from ledger.client.inputs import (
+    Time,
+    id_of,
+    in_collection,
+    moment_fields,
+    number_of,
+    timestamp_of,
+)
 from ledger.client.ranking import (
     MadePlan,
     Plan,
@@ -20,6 +27,7 @@ from ledger.client.ranking import (
     Projection,
     ProposedReuse,
     RebuiltProjection,
+    ToldPlanSchedule,
 )
 from ledger.client.records import Appended
 from ledger.v1 import priority_pb2
@@ -152,6 +160,23 @@ class PriorityCalls(ServiceCalls):
             reason=reason,
         )
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))
+
+    def list_plan_schedules(
+        self,
+        *,
+        as_of: Time | None = None,
+        as_of_position: int | None = None,
+        min_position: int = 0,
+    ) -> list[ToldPlanSchedule]:
+        """Return the schedules of plans that run, by policy.
+
+        As they are now, or as they were at an earlier time or position.
+        """
+        request = pb.ListPlanSchedulesRequest(
+            min_position=min_position, **moment_fields(as_of, as_of_position)
+        )
+        pages = self._connection.all_pages(paged(request, ToldPlanSchedule, "schedules"))
+        return [item for page in pages for item in page.items]
 
     def propose_reuse(self, *, policy: str = "", request_id: str | None = None) -> ProposedReuse:
         """Record which earlier versions are to serve again, and return what is new in this period.
