@@ -100,7 +100,12 @@ def _proposed() -> JobProposed:
             "serving": "2026-02",
             "budget": None,
             "reserved_micros": "0",
-            "expected": {"cost_micros": "40000000", "unit": "EUR", "duration_seconds": 2_700},
+            "expected": {
+                "cost_micros": "40000000",
+                "test_micros": "4000000",
+                "unit": "EUR",
+                "duration_seconds": 2_700,
+            },
             "limits": {
                 "time_seconds": 7_200,
                 "memory_mib": 8_192,

@@ -33,6 +33,7 @@ outputs:
     meaning: The trained model.
 expected:
   cost: 40
+  test: 4
   unit: EUR
   duration: 45m
 limits:

@@ -99,6 +99,7 @@ def show(job: _Job) -> None:
         ("evidence", f"the newest is at position {one.evidence_position}"),
         ("attempt", f"{one.attempt} of {one.attempts}"),
         ("cost", f"{money(one.cost_micros, one.unit)} of {_expected(one)} expected"),
+        *_test(one),
         ("forecast", _forecast(one)),
         ("budget", _paid(one)),
     ]  # fmt: skip
@@ -295,13 +296,24 @@ def _benefit(one: "RetrainingJob") -> str:
     return said if expected is None else f"{said}, {money(expected, one.unit)} forecast"
 
 
+def _test(one: "RetrainingJob") -> list[tuple[str, str]]:
+    """Return what the test of a job's candidate took of its cost, as a line; none without one."""
+    if not one.expected_test_micros:
+        return []
+    took = "not reported" if one.test_cost_micros is None else money(one.test_cost_micros, one.unit)
+    return [("test", f"{took} of {money(one.expected_test_micros, one.unit)} expected")]
+
+
 def _paid(one: "RetrainingJob") -> str:
     """Return which budget pays for a job, and what it keeps for it."""
     if not one.budget:
         return "no budget covers its model"
     if one.outcome is not None:
         return f"budget {one.budget} paid {money(one.cost_micros, one.unit)} for it"
-    return f"budget {one.budget} keeps {money(one.reserved_micros, one.unit)} for it"
+    kept = f"budget {one.budget} keeps {money(one.reserved_micros, one.unit)} for it"
+    if not one.reserved_test_micros:
+        return kept
+    return f"{kept}, and {money(one.reserved_test_micros, one.unit)} for the test of its candidate"
 
 
 def _observed(one: "ObservedSignal") -> str:

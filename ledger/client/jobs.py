@@ -111,7 +111,7 @@ class RetrainingJob:
     budget: str
     """The budget that pays for it; empty where none covers its model."""
     reserved_micros: int
-    """How much the budget keeps for it; 0 once it is over."""
+    """How much the budget keeps for it in its envelope for jobs; 0 once it is over."""
     policy: str
     """The policy in force for the model when it was proposed; empty for none."""
     policy_version: int
@@ -124,6 +124,12 @@ class RetrainingJob:
     """The versions that may serve in the place of the one that it deployed, first choice first."""
     realised: JobBenefit | None
     """None until it is over, and where the ledger did not observe both versions."""
+    expected_test_micros: int
+    """The part of the expected cost that is for the test of its candidate."""
+    test_cost_micros: int | None
+    """The part of its cost that the test took; None until that was reported."""
+    reserved_test_micros: int
+    """How much the budget keeps for that in its envelope for tests; 0 once it was reported."""
 
 
 @dataclass(frozen=True, slots=True)

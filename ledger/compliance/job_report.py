@@ -35,6 +35,8 @@ def report_facts(report: Report, digest: str) -> Iterator[tuple[str, str]]:
     for gain in report["gains"]:
         yield f"gain at {_gate(gain)}", gain_text(gain)
     yield "cost", _cost(cost)
+    if cost["expected_test_micros"] != "0":
+        yield "test", _test(cost)
     yield "forecast", forecast_words(report["forecast"], cost["unit"])
     if cost["is_final"] and time["attempts"]:
         yield "error", f"the cost is {_error(cost)}"
@@ -66,6 +68,14 @@ def _cost(cost: Report) -> str:
     by = "" if off is None else f", {_signed(off)}"
     so_far = "" if cost["is_final"] else " so far"
     return f"{money(actual, cost['unit'])}{so_far} of {money(expected, cost['unit'])} expected{by}"
+
+
+def _test(cost: Report) -> str:
+    """Return what the test of the candidate cost, which is a part of the whole."""
+    expected = f"{money(int(cost['expected_test_micros']), cost['unit'])} expected for it"
+    if cost["test_micros"] is None:
+        return f"not reported, of {expected}"
+    return f"{money(int(cost['test_micros']), cost['unit'])} of the cost, of {expected}"
 
 
 def _error(cost: Report) -> str:

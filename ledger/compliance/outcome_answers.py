@@ -219,9 +219,11 @@ def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         if inquiry.at is None or fact.recorded_at < inquiry.at
     ]
     persons = sorted({fact.actor for fact, _ in approved})
+    job = [column.name for column in spent.columns].index("job")
+    paid = {row[job] for row in spent.rows}  # a job and its test have a row each
     by = f", by {', '.join(persons)}" if persons else ""
     answer.say(
-        f"Jobs that a budget paid or pays: {len(spent.rows)}; overspending was approved "
+        f"Jobs that a budget paid or pays: {len(paid)}; overspending was approved "
         f"{_times(len(approved))}{by}."
     )
     refused = refusals_table(source, FactFilter(until=inquiry.at))

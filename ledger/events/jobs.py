@@ -99,7 +99,7 @@ class JobProposed(JobData):
     policy_version: int | None = Field(ge=1, le=1_000_000)
     budget: Segment | None
     reserved_micros: BigInt
-    """The amount that is kept for it in its budget."""
+    """The amount that is kept for it in its budget, in both envelopes together."""
     expected: ExpectedPart
     forecast: ForecastPart
     unit_value_micros: BigInt | None

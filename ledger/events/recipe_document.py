@@ -70,6 +70,9 @@ class ExpectedPart(Part):
     """The cost and time that one job is expected to take."""
 
     cost_micros: BigInt
+    test_micros: BigInt
+    """The part of that cost that the test of the candidate takes, up to its verdict; 0 where the
+    whole is paid as one."""
     unit: UnitOfCost
     duration_seconds: AttemptSeconds
 

@@ -269,12 +269,14 @@ class _Report:
 
     def _cost(self) -> Json:
         expected = int(self._job.proposed["expected"]["cost_micros"])
-        actual = self._job.cost_micros
+        actual, test = self._job.cost_micros, self._job.test_cost_micros
         end = next(self._of(JobClosed.TYPE), None)
         return {
             "unit": self._job.proposed["expected"]["unit"],
             "expected_micros": str(expected),
             "actual_micros": str(actual),
+            "expected_test_micros": self._job.proposed["expected"]["test_micros"],
+            "test_micros": None if test is None else str(test),
             "difference_ppm": _ratio(actual - expected, expected),
             "is_final": end is not None,
             "forecast_error_micros": None if end is None else end.data["forecast_error_micros"],

@@ -47,6 +47,8 @@ JobState = Literal[
 `judging`, `deploying` and `closing` last only until the next event of the same append. In
 `unreadable` the body of an event of the job is gone, and with it what became of the job.
 """
+TESTED: Final = "candidate"
+"""The gate at which a candidate is tested before it is trained in full."""
 OVER: Final = frozenset({"closing", "closed"})
 Data = Mapping[str, Any]
 
@@ -113,6 +115,8 @@ class Job:
     """The ledger's own observations of that, by signal."""
     is_rolling_back: bool = False
     cost_micros: int = 0
+    test_cost_micros: int | None = None
+    """The part of that which the test of its candidate took; None until that was reported."""
     outcome: str = ""
     why: str = ""
     """How it ends, and why, once that is certain."""
@@ -121,13 +125,6 @@ class Job:
     def model(self) -> str:
         """The model that it is about."""
         return str(self.proposed["model"])
-
-    @property
-    def set_aside_micros(self) -> int:
-        """The amount that its budget keeps for it until it is over: as reserved, or its cost."""
-        if self.proposed["budget"] is None:
-            return 0
-        return max(int(self.proposed["reserved_micros"]), self.cost_micros)
 
     @property
     def attempt(self) -> int:
@@ -193,7 +190,7 @@ class Jobs:
         name = stream.partition("/")[2]
         known = self.jobs.get(name)
         if type_ == JobProposed.TYPE and data is not None and known is None:
-            made = replace(_proposed(name, position, actor, data), run_id=run_id)
+            made = replace(proposed_job(name, position, actor, data), run_id=run_id)
             self._by_model.setdefault(made.model, []).append(name)
         elif known is None:
             return None
@@ -235,7 +232,8 @@ class Jobs:
 # ---- folding -------------------------------------------------------------------------------------
 
 
-def _proposed(name: str, position: int, actor: str, data: Data) -> Job:
+def proposed_job(name: str, position: int, actor: str, data: Data) -> Job:
+    """Return a job right behind its proposal."""
     waits = data["approvals"] > 0 or bool(data["roles"])
     state: JobState = "proposed" if waits else "ready"
     return Job(name, position, actor, data, state, position, evidence_at=position)
@@ -317,12 +315,15 @@ def _environment(job: Job, _: int, __: str, data: Data) -> Job:
 
 
 def _reported(job: Job, position: int, _: str, data: Data) -> Job:
+    cost = int(data["cost_micros"])
+    is_test = data["gate"] == TESTED
     known = replace(
         job,
         report=position,
         evidence=data,
         evidence_at=position,
-        cost_micros=int(data["cost_micros"]),
+        cost_micros=cost,
+        test_cost_micros=cost - job.cost_micros if is_test else job.test_cost_micros,
     )
     return known if job.state == "observing" else replace(known, state="judging")
 

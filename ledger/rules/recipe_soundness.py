@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 from ledger.events.gate_names import GATES, GateName
-from ledger.events.notation import duration, listed
+from ledger.events.notation import duration, listed, money
 from ledger.events.recipe_document import GatePart, RecipeDocument
 from ledger.rules.expressions import ExpressionError
 from ledger.rules.gates import compile_criterion, declared_by, reads_of
@@ -23,6 +23,8 @@ SoundnessCode = Literal[
     "GATE_ORDER",
     "HEARTBEAT_BEYOND_LEASE",
     "NAME_TWICE",
+    "TEST_BEYOND_COST",
+    "TEST_WITHOUT_GATE",
 ]
 
 JUDGED: Final[frozenset[GateName]] = frozenset(
@@ -45,6 +47,7 @@ class Unsound(NamedTuple):
 def unsound(document: RecipeDocument) -> Iterator[Unsound]:
     """Yield all that does not fit."""
     yield from _unsound_limits(document)
+    yield from _unsound_test(document)
     yield from _unsound_order(document)
     for index, gate in enumerate(document.gates):
         path = f"gates[{index}]"
@@ -63,6 +66,18 @@ def _unsound_limits(document: RecipeDocument) -> Iterator[Unsound]:
         message = f"an attempt is stopped after {duration(limits.time_seconds)}"
         remedy = "Lengthen `limits.time`, or correct what is expected."
         yield Unsound("expected.duration", "EXPECTED_BEYOND_LIMIT", message, remedy)
+
+
+def _unsound_test(document: RecipeDocument) -> Iterator[Unsound]:
+    test = int(document.expected.test_micros)
+    if test > int(document.expected.cost_micros):
+        message = f"the job costs {money(int(document.expected.cost_micros))}, its test included"
+        remedy = "Make it a part of `expected.cost`, or correct that."
+        yield Unsound("expected.test", "TEST_BEYOND_COST", message, remedy)
+    if test and all(one.gate != "candidate" for one in document.gates):
+        message = "there is no gate candidate, so nothing is tested"
+        remedy = "Leave it out, or add the gate."
+        yield Unsound("expected.test", "TEST_WITHOUT_GATE", message, remedy)
 
 
 def _unsound_order(document: RecipeDocument) -> Iterator[Unsound]:

@@ -384,6 +384,9 @@ class Job(message.Message):
     EVIDENCE_POSITION_FIELD_NUMBER: builtins.int
     RETURNS_TO_FIELD_NUMBER: builtins.int
     REALISED_FIELD_NUMBER: builtins.int
+    EXPECTED_TEST_MICROS_FIELD_NUMBER: builtins.int
+    TEST_COST_MICROS_FIELD_NUMBER: builtins.int
+    RESERVED_TEST_MICROS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name. Format: `models/{model}/jobs/{job}`."""
     job: builtins.str
@@ -427,13 +430,27 @@ class Job(message.Message):
     budget: builtins.str
     """Output only. Id of the budget that pays for it; empty where none covers its model."""
     reserved_micros: builtins.str
-    """Output only. How much its budget keeps for it, in millionths of the unit; 0 once it is over."""
+    """Output only. How much its budget keeps for it in the envelope for jobs, in millionths of the unit; 0
+    once it is over.
+    """
     policy: builtins.str
     """Output only. Id of the policy in force for the model when it was proposed; empty for none."""
     policy_version: builtins.int
     """Output only. Version of that policy, whose approvals, criteria and margin it has; 0 for none."""
     evidence_position: builtins.int
     """Output only. Position of what people approve it by: its proposal, or the newest report or verdict."""
+    expected_test_micros: builtins.str
+    """Output only. The part of the expected cost that is for the test of its candidate, in millionths of
+    the unit.
+    """
+    test_cost_micros: builtins.str
+    """Output only. The part of the cost that this test took, in millionths of the unit; empty until it was
+    reported.
+    """
+    reserved_test_micros: builtins.str
+    """Output only. How much its budget keeps for that in the envelope for tests, in millionths of the unit;
+    0 once it was reported or the job is over.
+    """
     @builtins.property
     def gates(self) -> containers.RepeatedScalarFieldContainer[JobGate.ValueType]:
         """Output only. The gates in their order."""
@@ -506,10 +523,13 @@ class Job(message.Message):
         evidence_position: builtins.int = ...,
         returns_to: abc.Iterable[builtins.str] | None = ...,
         realised: JobBenefit | None = ...,
+        expected_test_micros: builtins.str = ...,
+        test_cost_micros: builtins.str = ...,
+        reserved_test_micros: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease", "realised", b"realised"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "realised", b"realised", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "expected_test_micros", b"expected_test_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "realised", b"realised", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "reserved_test_micros", b"reserved_test_micros", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "test_cost_micros", b"test_cost_micros", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

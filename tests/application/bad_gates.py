@@ -99,6 +99,14 @@ OF_GATES: Final = (
     BadRecipe(
         "more time than there is", "EXPECTED_BEYOND_LIMIT", "duration: 45m", "duration: 3h", "3h"
     ),
+    BadRecipe("a test dearer than its job", "TEST_BEYOND_COST", "test: 4", "test: 41", "41"),
+    BadRecipe(
+        "the cost of a test without a gate for it",
+        "TEST_WITHOUT_GATE",
+        RECIPE[RECIPE.index("  - gate: candidate") : RECIPE.index("  - gate: holdout")],
+        "",
+        "test: ^4",
+    ),
     # ---- criteria
     BadRecipe(
         "a misspelt metric",

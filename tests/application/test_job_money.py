@@ -12,6 +12,7 @@ import pytest
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import SECOND
+from ledger.jobs.money import set_aside
 from tests.support.budget_stories import EVERYWHERE
 from tests.support.budgeted import EURO, in_euros, set_budget
 from tests.support.job_worlds import BOB, LEASE_SECONDS, ONE, WINDOW_SECONDS, Working
@@ -116,7 +117,7 @@ def test_a_job_that_costs_more_has_the_difference_set_aside_at_once(working: Wor
     assert judged is not None
     assert judged.is_passed
     assert euros(working) == (3, 7, 0)
-    assert working.job().set_aside_micros == 7 * EURO
+    assert set_aside(working.job(), "jobs") == 7 * EURO
     working.world.ledger.jobs.cancel(ANA, "j1", "enough")
     assert euros(working) == (3, 0, 7)
 

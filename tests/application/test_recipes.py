@@ -63,13 +63,15 @@ def test_a_recipe_written_out_reads_back_to_the_same_digest_and_lints_as_clean()
 def test_units_of_people_become_whole_numbers() -> None:
     document = parse_recipe(RECIPE)
     assert document.expected.cost_micros == "40000000"
+    assert document.expected.test_micros == "4000000"
     assert document.expected.duration_seconds == 2_700
     assert document.limits.memory_mib == 8_192
     assert document.limits.lease_seconds == 600
     assert document.gates[-1].window_seconds == 7 * 86_400
     for written, stored in (("40", "40000000"), ("0.000001", "1"), ("12.5", "12500000")):
-        spelled = RECIPE.replace("cost: 40", f"cost: {written}")
+        spelled = RECIPE.replace("cost: 40\n  test: 4\n", f"cost: {written}\n")
         assert parse_recipe(spelled).expected.cost_micros == stored
+        assert parse_recipe(spelled).expected.test_micros == "0"
         assert parse_recipe(recipe_text(parse_recipe(spelled))) == parse_recipe(spelled)
 
 
@@ -166,7 +168,7 @@ def test_a_recipe_with_errors_and_one_that_is_not_there_are_refused(world: World
     refused(
         world,
         Reason.RECIPE_INVALID,
-        "line 24",
+        "line 25",
         lambda: draft(world, RECIPE.replace("8 GiB", "8 GB")),
     )
     refused(world, Reason.RECIPE_UNKNOWN, "no recipe", lambda: recipes.approve(BO, FIRST, ""))

@@ -178,14 +178,18 @@ def until(world: World, time: int) -> None:
 
 
 def spend_money(world: World) -> None:
-    """Have a budget pay for jobs: one above its reservation, one cancelled, two that are open."""
-    for model in ("pam", "quin", "rue", "sam"):
+    """Have a budget pay for jobs: one above its reservation, one cancelled, two that are open.
+
+    And one whose candidate was refused by a test that was paid out of its own envelope.
+    """
+    for model in ("pam", "quin", "rue", "sam", "tess"):
         world.register(model)
         world.deploy(model, "v1", at=START + 29 * DAY)
     working, jobs = Working(world), world.ledger.jobs
-    set_budget(world, **in_euros(opening={"jobs": 20, "tests": 0}))
+    set_budget(world, **in_euros(opening={"jobs": 20, "tests": 5}))
     working.propose("job-2", "quin")
     jobs.cancel(ANA, "job-2", "its feed is gone")
+    refuse_a_candidate(Working.testing(world, 3, 2), "job-5", "tess")
     working.propose("job-3", "rue")
     working.propose("job-1", "pam")
     working.approve("job-1")
@@ -197,6 +201,15 @@ def spend_money(world: World) -> None:
     set_budget(world, **in_euros(reserve_micros=1))
     allow(world, "job-4", 3)
     working.propose("job-4", "sam")
+
+
+def refuse_a_candidate(working: Working, job: str, model: str) -> None:
+    """Have a candidate fail its test, which cost half of what was set aside for it."""
+    working.propose(job, model)
+    working.approve(job)
+    token = working.lease(job)
+    working.report("data_integrity", token, job, cost=0)
+    working.report("candidate", token, job, loss=500, cost=EURO)
 
 
 def allow(world: World, job: str, euros: int) -> None:

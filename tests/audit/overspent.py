@@ -167,6 +167,17 @@ def spend_less_than_was_reported(paper: Paper) -> int:
     return found
 
 
+def spend_less_on_a_test(paper: Paper) -> int:
+    """State a lower cost of a test, and in each balance since that more is free for tests."""
+    found = paper.find(SPENT, job="job-5", envelope="tests")[0]
+    paper.at(found).data["spent_micros"] = "900000"
+    for place in range(found, len(paper.events) + 1):
+        if paper.at(place).stream == STREAM:
+            balances = paper.at(place).data["balances"]
+            balances["tests"] = str(int(balances["tests"]) + 100_000)
+    return found
+
+
 def reserve_for_another_model(paper: Paper) -> int:
     found = paper.find(RESERVED, job="job-3")[0]
     paper.at(found).data["model"] = "pam"
@@ -180,8 +191,20 @@ def claim_the_top_tier(paper: Paper) -> int:
 
 
 def leave_the_end_of_the_money_out(paper: Paper) -> int:
-    """Put another event in the place of a release, so that all others keep their positions."""
-    found = paper.find(RELEASED, job="job-2")[0]
+    leave_out(paper, paper.find(RELEASED, job="job-2")[0], "jobs", -5_000_000)
+    return paper.find("job.closed.v1", job="job-2")[0]
+
+
+def leave_the_money_of_a_test_out(paper: Paper) -> int:
+    leave_out(paper, paper.find(RESERVED, job="job-5", envelope="tests")[0], "tests", 2_000_000)
+    return paper.find(PROPOSED, job="job-5")[0]
+
+
+def leave_out(paper: Paper, found: int, envelope: str, more: int) -> None:
+    """Put another event in the place of one, so that all others keep their positions.
+
+    Each balance since is said to be so much more.
+    """
     defined = paper.at(paper.find("signal.defined.v1", signal="drift")[0])
     event = paper.at(found)
     event.stream, event.type = "signals/spare", defined.type
@@ -189,11 +212,10 @@ def leave_the_end_of_the_money_out(paper: Paper) -> int:
         "actor": "users/ana", "causation_position": None, "request_id": None, "run_id": None,
         "data": defined.data | {"signal": "spare"},
     }  # fmt: skip
-    for place in range(found + 1, len(paper.events) + 1):  # the job's money stays set aside
+    for place in range(found + 1, len(paper.events) + 1):
         if paper.at(place).stream == STREAM:
             balances = paper.at(place).data["balances"]
-            balances["jobs"] = str(int(balances["jobs"]) - 5_000_000)
-    return paper.find("job.closed.v1", job="job-2")[0]
+            balances[envelope] = str(int(balances[envelope]) + more)
 
 
 OVERSPENT: Final[dict[str, Callable[[Paper], int]]] = {
@@ -213,6 +235,7 @@ MORE_MONEY: Final[dict[str, tuple[tuple[str, ...], Callable[[Paper], int]]]] = {
     "no such budget": (("budgets.moved", "budgets.named"), propose_by_a_budget_that_is_none),
     "no job": (("budgets.moved",), reserve_for_no_job),
     "another cost": (("budgets.moved",), spend_less_than_was_reported),
+    "another cost of a test": (("budgets.moved",), spend_less_on_a_test),
     "another model": (("budgets.moved",), reserve_for_another_model),
     "a higher tier": (("budgets.moved",), claim_the_top_tier),
     "released again": (("budgets.jobs", "budgets.moved"), release_a_reservation_again),

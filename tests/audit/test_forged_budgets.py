@@ -1,11 +1,16 @@
 """Every condition on a budget's events is seen by its rule; the ledger is that of the forgeries."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ledger.events.plans import PLAN_TYPES
-from tests.audit.overspent import MORE_MONEY, leave_the_end_of_the_money_out
+from tests.audit.overspent import (
+    MORE_MONEY,
+    leave_the_end_of_the_money_out,
+    leave_the_money_of_a_test_out,
+)
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 
@@ -32,10 +37,11 @@ def of_later_plans(paper: Paper, position: int) -> set[tuple[str, int]]:
     }
 
 
-def test_a_release_that_was_left_out_is_missed_at_the_end_of_its_job(
-    long_paper: Paper, tmp_path: Path
+@pytest.mark.parametrize("forge", [leave_the_end_of_the_money_out, leave_the_money_of_a_test_out])
+def test_money_that_was_left_out_is_missed_at_the_event_of_its_job(
+    long_paper: Paper, tmp_path: Path, forge: Callable[[Paper], int]
 ) -> None:
-    position = leave_the_end_of_the_money_out(long_paper)
+    position = forge(long_paper)
     report = audit_of(long_paper, tmp_path)
     seen = {(one.rule, one.position) for one in report.findings}
     assert ("budgets.moved", position) in seen, report.text()

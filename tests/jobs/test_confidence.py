@@ -116,6 +116,7 @@ def test_a_job_that_was_taken_back_says_so_with_every_verdict(working: Working) 
     assert report["time"]["lost"] == 1
     assert report["cost"] | {"by_gate": []} == {
         "unit": "EUR", "expected_micros": "5000000", "actual_micros": "1000000",
+        "expected_test_micros": "0", "test_micros": "0",
         "difference_ppm": -800_000, "is_final": True, "by_gate": [],
         "forecast_error_micros": "-4000000", "is_within_forecast": True,
     }  # fmt: skip

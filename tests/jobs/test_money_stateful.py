@@ -20,18 +20,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledger.events.budgets import BudgetReleased, BudgetReserved, BudgetSpent
+from ledger.events.budgets import BudgetReleased, BudgetSpent
 from ledger.events.values import SECOND
-from ledger.jobs.budgets import BudgetError
+from ledger.jobs.budgets import ENVELOPES, BudgetError
 from ledger.jobs.machine import Job
-from ledger.jobs.money import Move, owed_move
+from ledger.jobs.money import Move, owed_moves, set_aside
 from tests.support.budget_stories import BudgetStory
 from tests.support.job_stories import ANA, BOB, ONE, Story, gate
 
 JOBS = {"j1": "fares", "j2": "stops"}
 NAMES = st.sampled_from(sorted(JOBS))
 COSTS = st.sampled_from([0, 0, 10, 30, 90])
-EXPECTED = 40
+EXPECTED, TEST = 40, 10
 GATES = [gate("data_integrity"), gate("candidate", 'metrics["loss"] < 100')]
 
 
@@ -40,35 +40,36 @@ class PaidStory(Story):
 
     def __init__(self) -> None:
         super().__init__()
-        self.budget = BudgetStory(opening={"jobs": "100", "tests": "0"})
+        self.budget = BudgetStory(opening={"jobs": "100", "tests": "20"})
 
     def add(self, actor: str, *events: Any) -> str:  # noqa: ANN401 - of jobs
         name = events[0].job
         before = self.jobs.jobs.get(name)
         kept = deepcopy(self.jobs), self.position, len(self.events)
+        paid = self.budget.budget, len(self.budget.events)
         fault = super().add(actor, *events)
         if fault:
             return fault
-        move = owed_move(before, self.job(name))
         try:
-            if move is not None:
-                self.move(self.job(name), move)
+            for move in owed_moves(before, self.job(name)):
+                self.move(name, move)
         except BudgetError as error:
             self.jobs, self.position, length = kept
             del self.events[length:]
+            self.budget.budget, length = paid
+            del self.budget.events[length:]
             return error.fault
         return ""
 
-    def move(self, job: Job, move: Move) -> None:
-        if move.type != BudgetReserved.TYPE:
-            if move.micros:
-                self.budget.spend(job.name, move.micros, self.now)
-            else:
-                self.budget.release(job.name, self.now)
+    def move(self, job: str, move: Move) -> None:
+        if move.type == BudgetSpent.TYPE:
+            self.budget.spend(job, move.micros, self.now, move.envelope)
+        elif move.type == BudgetReleased.TYPE:
+            self.budget.release(job, self.now, move.envelope)
         elif move.is_first:
-            self.budget.reserve(job.name, move.micros, self.now)
+            self.budget.reserve(job, move.micros, self.now, envelope=move.envelope)
         else:
-            self.budget.add(job.name, move.micros, self.now)
+            self.budget.add(job, move.micros, self.now, move.envelope)
 
 
 class MoneyMachine(RuleBasedStateMachine):
@@ -78,6 +79,8 @@ class MoneyMachine(RuleBasedStateMachine):
         super().__init__()
         self.story = PaidStory()
         self.generation: Counter[str] = Counter()
+        self.tested: dict[str, int] = {}
+        """What the test of each job has cost that was reported."""
 
     def name(self, base: str) -> str:
         """Return the newest job of a model; there is one after another."""
@@ -87,7 +90,8 @@ class MoneyMachine(RuleBasedStateMachine):
     def propose(self, base: str) -> None:
         if self.known(base) is not None and self.story.job(self.name(base)).is_over:
             self.generation[base] += 1
-        cost = {"cost_micros": str(EXPECTED), "unit": "EUR", "duration_seconds": 600}
+        cost: dict[str, object] = {"cost_micros": str(EXPECTED), "test_micros": str(TEST)}
+        cost |= {"unit": "EUR", "duration_seconds": 600}
         self.story.propose(
             job=self.name(base), model=JOBS[base], budget="main", reserved_micros=str(EXPECTED),
             expected=cost, gates=GATES,
@@ -125,28 +129,32 @@ class MoneyMachine(RuleBasedStateMachine):
         job = self.known(base)
         if job is None or job.gate is None or job.lease is None:
             return
-        before = job, self.story.budget.budget
+        before, is_test = (job, self.story.budget.budget), job.gate["gate"] == "candidate"
         cost = job.cost_micros + more
         fault = self.story.report(
             ONE, job.gate["gate"], loss, token=job.token, job=job.name, cost=cost
         )
         if fault:
             assert (self.known(base), self.story.budget.budget) == before
+        elif is_test:
+            self.tested[job.name] = more
 
     @precondition(lambda self: self.story.jobs.jobs)
-    @rule(base=NAMES, micros=st.sampled_from([5, 50]))
-    def approve_overspending(self, base: str, micros: int) -> None:
+    @rule(base=NAMES, micros=st.sampled_from([5, 50]), envelope=st.sampled_from(ENVELOPES))
+    def approve_overspending(self, base: str, micros: int, envelope: str) -> None:
+        name = self.name(base)
         try:
-            self.story.budget.approve(self.name(base), micros, self.story.now)
+            self.story.budget.approve(name, micros, self.story.now, envelope)
         except BudgetError:
             job = self.known(base)
             assert job is not None
-            assert job.is_over
+            assert job.is_over or (envelope == "tests" and name in self.tested)
 
     @rule(refill=st.sampled_from([0, 20, 100]), cap=st.sampled_from([60, 400]))
     def set_again(self, refill: int, cap: int) -> None:
         flow = {"refill_micros": str(refill), "cap_micros": str(cap)}
-        self.story.budget.set(self.story.now, jobs=flow, reserve_micros="10")
+        tests = {"refill_micros": str(refill // 4), "cap_micros": str(cap // 4)}
+        self.story.budget.set(self.story.now, jobs=flow, tests=tests, reserve_micros="10")
 
     @rule(seconds=st.sampled_from([1, 3_600, 86_400, -3_600]))
     def leap(self, seconds: int) -> None:
@@ -157,40 +165,40 @@ class MoneyMachine(RuleBasedStateMachine):
     @invariant()
     def reserved_and_spent_never_exceed_what_was_given(self) -> None:
         budget = self.story.budget.budget
-        one, reserved = budget.envelopes["jobs"], budget.reserved_micros("jobs")
-        assert reserved + one.spent_micros <= one.granted_micros
-        approved = sum(budget.approved.values())
-        counted = one.free_micros + reserved + one.spent_micros + one.lapsed_micros + approved
-        assert counted == one.granted_micros
+        for name in ENVELOPES:
+            one, reserved = budget.envelopes[name], budget.reserved_micros(name)
+            assert reserved + one.spent_micros <= one.granted_micros
+            approved = sum(more for (_, of), more in budget.approved.items() if of == name)
+            counted = one.free_micros + reserved + one.spent_micros + one.lapsed_micros + approved
+            assert counted == one.granted_micros
 
     @invariant()
     def the_budget_holds_for_each_job_what_the_job_says(self) -> None:
-        held = {
-            claim[0]: one.micros for claim, one in self.story.budget.budget.reservations.items()
-        }
-        told = {
-            job.name: job.set_aside_micros
-            for job in self.story.jobs.jobs.values()
-            if not job.is_over
-        }
+        held = {claim: one.micros for claim, one in self.story.budget.budget.reservations.items()}
+        open_ = [job for job in self.story.jobs.jobs.values() if not job.is_over]
+        told = {(job.name, "jobs"): set_aside(job, "jobs") for job in open_}
+        told |= {(job.name, "tests"): TEST for job in open_ if job.name not in self.tested}
         assert held == told
-        assert all(
-            job.cost_micros <= told[job.name]
-            for job in self.story.jobs.jobs.values()
-            if not job.is_over
-        )
+        for job in open_:
+            tested = self.tested.get(job.name, 0)
+            assert job.cost_micros - tested <= told[job.name, "jobs"]
 
     @invariant()
-    def what_was_spent_is_what_the_jobs_that_ended_have_cost(self) -> None:
+    def what_was_spent_is_what_tests_and_the_jobs_that_ended_have_cost(self) -> None:
         closed = [job for job in self.story.jobs.jobs.values() if job.is_over]
-        spent = self.story.budget.budget.envelopes["jobs"].spent_micros
-        assert spent == sum(job.cost_micros for job in closed)
-        ended = [
-            one
+        envelopes = self.story.budget.budget.envelopes
+        assert envelopes["tests"].spent_micros == sum(self.tested.values())
+        assert envelopes["jobs"].spent_micros == sum(
+            job.cost_micros - self.tested.get(job.name, 0) for job in closed
+        )
+        ended = Counter(
+            one.to_data()["envelope"]
             for one in self.story.budget.events
             if one.TYPE in {BudgetSpent.TYPE, BudgetReleased.TYPE}
-        ]
-        assert len(ended) == len(closed)
+        )
+        is_open = [job for job in self.story.jobs.jobs.values() if not job.is_over]
+        assert ended["jobs"] == len(closed)
+        assert ended["tests"] == len(closed) + sum(job.name in self.tested for job in is_open)
 
 
 def test_no_order_of_events_parts_jobs_from_their_money() -> None:

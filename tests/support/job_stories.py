@@ -75,7 +75,12 @@ def proposal(job: str = "j1", model: str = "fares", **changes: Any) -> JobPropos
             "serving": "v1",
             "budget": None,
             "reserved_micros": "0",
-            "expected": {"cost_micros": "5000000", "unit": "EUR", "duration_seconds": 600},
+            "expected": {
+                "cost_micros": "5000000",
+                "test_micros": "0",
+                "unit": "EUR",
+                "duration_seconds": 600,
+            },
             "limits": {
                 "time_seconds": 600,
                 "memory_mib": 512,

@@ -96,6 +96,12 @@ class Working:
     recipe: str = "monthly"
 
     @classmethod
+    def testing(cls, world: World, cost: int, test: int, recipe: str = "tested") -> "Working":
+        """Have a recipe approved that says which part of its cost the test is."""
+        text = RECIPE.replace("{cost: 5,", f"{{cost: {cost}, test: {test},")
+        return cls.of(world, text, recipe)
+
+    @classmethod
     def of(cls, world: World, text: str = RECIPE, recipe: str = "monthly") -> "Working":
         """Draft a recipe and have another person approve it."""
         recipes = world.ledger.recipes

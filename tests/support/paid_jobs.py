@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.application.budgets.budgets import Overspending
 from ledger.audit.database import DatabaseSource
-from ledger.events.budgets import BUDGET_TYPES
+from ledger.events.budgets import BUDGET_TYPES, Envelope
 from ledger.events.jobs import JOB_TYPES
 from ledger.jobs.budgets import Budget
 from tests.support.audits import audited
@@ -40,18 +40,20 @@ def budget(working: Working, name: str = "main") -> Budget:
     return working.world.ledger.budgets.budget(name)[1]
 
 
-def euros(working: Working, name: str = "main") -> tuple[int, int, int]:
-    """Return what is free, set aside and spent in a budget."""
+def euros(
+    working: Working, name: str = "main", envelope: Envelope = "jobs"
+) -> tuple[int, int, int]:
+    """Return what is free, set aside and spent in an envelope of a budget."""
     known = budget(working, name)
-    one = known.envelopes["jobs"]
-    amounts = one.free_micros, known.reserved_micros("jobs"), one.spent_micros
+    one = known.envelopes[envelope]
+    amounts = one.free_micros, known.reserved_micros(envelope), one.spent_micros
     assert not any(amount % EURO for amount in amounts)
     free, reserved, spent = (amount // EURO for amount in amounts)
     return free, reserved, spent
 
 
-def allow(working: Working, job: str, amount: int) -> None:
-    wanted = Overspending("main", job, "jobs", amount * EURO, "it is worth it")
+def allow(working: Working, job: str, amount: int, envelope: Envelope = "jobs") -> None:
+    wanted = Overspending("main", job, envelope, amount * EURO, "it is worth it")
     working.world.ledger.budgets.approve_overspending(ANA, wanted)
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import inverse, message_of, numbers, timestamp
 from ledger.application.jobs.reader import RecordedReport
+from ledger.events.budgets import Envelope
 from ledger.events.environment import EnvironmentPart
 from ledger.events.gate_names import GateName
 from ledger.events.jobs import (
@@ -19,6 +20,7 @@ from ledger.events.jobs import (
 )
 from ledger.jobs.conclusions import closing
 from ledger.jobs.machine import Job, missing_approvals
+from ledger.jobs.money import JOBS, TESTS, set_aside
 from ledger.jobs.observed import realised
 from ledger.v1 import job_pb2, job_service_pb2
 
@@ -78,9 +80,16 @@ def job(known: Job) -> job_pb2.Job:
         expected_micros=data["expected"]["cost_micros"],
         unit=data["expected"]["unit"],
         budget=data["budget"] or "",
-        reserved_micros=str(0 if known.is_over else known.set_aside_micros),
+        reserved_micros=_kept(known, JOBS),
+        expected_test_micros=data["expected"]["test_micros"],
+        test_cost_micros="" if known.test_cost_micros is None else str(known.test_cost_micros),
+        reserved_test_micros=_kept(known, TESTS),
         forecast_error=_forecast_error(known),
     )
+
+
+def _kept(known: Job, envelope: Envelope) -> str:
+    return str(0 if known.is_over else set_aside(known, envelope))
 
 
 def _forecast_error(known: Job) -> job_pb2.JobForecastError | None:

@@ -27,7 +27,8 @@ T = TypeVar("T", bound=BudgetData)
 
 _EXHAUSTED_REMEDY: Final = (
     "Wait for the next refill (`decision-ledger budget show {name}`){cheaper}, or have a person "
-    'let this job cost more: `decision-ledger budget overspend {name} {job} {missing} --reason "…"`'
+    "let this job cost more: `decision-ledger budget overspend {name} {job} {missing}{tests} "
+    '--reason "…"`'
     ". Then {again}."
 )
 _CHEAPER: Final = ", choose a recipe that costs less"
@@ -137,7 +138,8 @@ class BudgetBook:
         except BudgetError as error:
             if error.short_micros:
                 is_new = cls is BudgetReserved and members["adds_to"] is None
-                raise _exhausted(budget, job, error, is_new=is_new) from error
+                is_test = members["envelope"] == "tests"
+                raise _exhausted(budget, job, error, is_new=is_new, is_test=is_test) from error
             raise refused(budget, error.fault) from error
         self._budgets[budget.name] = after
         self._added.append(data)
@@ -178,20 +180,24 @@ def refused(budget: Budget | None, why: str, name: str = "") -> LedgerError:
     )
 
 
-def _exhausted(budget: Budget, job: str, error: BudgetError, *, is_new: bool) -> LedgerError:
+def _exhausted(
+    budget: Budget, job: str, error: BudgetError, *, is_new: bool, is_test: bool
+) -> LedgerError:
     missing = notation.money(error.short_micros, budget.unit)
     how = {
         "missing": notation.money(error.short_micros),
         "cheaper": _CHEAPER if is_new else "",
+        "tests": " --tests" if is_test else "",
         "again": _PROPOSE.format(job=job) if is_new else _REPORT,
     }
     return LedgerError(
         Reason.BUDGET_EXHAUSTED,
-        f"Budget {budget.name} lacks {missing} for job {job}.",
+        f"Budget {budget.name} lacks {missing} for {'the test of ' if is_test else ''}job {job}.",
         remedy=_EXHAUSTED_REMEDY.format(name=budget.name, job=job, **how),
         metadata={
             "budget": budget.name,
             "job": job,
+            "envelope": "tests" if is_test else "jobs",
             "missing_micros": str(error.short_micros),
             "unit": budget.unit,
         },

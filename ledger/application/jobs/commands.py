@@ -338,11 +338,10 @@ class JobCommands:
             )
             for index, data in enumerate(events)
         ]
-        if paid is not None:
-            last = len(events) - 1
-            additions.append(Addition.of(paid.event, run_id=job.run_id, follows=last))
+        last = len(events) - 1
+        additions += [Addition.of(one, run_id=job.run_id, follows=last) for one in paid.events]
         guards = [
-            *(() if paid is None else paid.guards),
+            *paid.guards,
             unchanged(basis.moment.authority),
             Guard(f"jobs/{job.name}", JOB_TYPES, expected_count=job.events),
         ]

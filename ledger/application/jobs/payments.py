@@ -11,19 +11,18 @@ from ledger.application.budgets.budgets import Budgets
 from ledger.errors import LedgerError, Reason
 from ledger.events import notation
 from ledger.events.budgets import BudgetData, BudgetReserved, BudgetSpent
-from ledger.events.jobs import JobProposed
 from ledger.events.policy_document import JobsPart
 from ledger.events.recipe_document import ExpectedPart
 from ledger.jobs.machine import Job
-from ledger.jobs.money import ENVELOPE, owed_move
+from ledger.jobs.money import Move, owed_moves
 from ledger.jobs.policy_terms import budget_fault
 from ledger.storage.records import Guard
 
 
 class Payment(NamedTuple):
-    """An event of a budget, and the guards of what it was reckoned from."""
+    """Events of a budget, and the guards of what they were reckoned from."""
 
-    event: BudgetData
+    events: list[BudgetData]
     guards: list[Guard]
 
 
@@ -60,34 +59,36 @@ def paid_as_asked(asked: JobsPart | None, model: str, budget: str | None) -> Non
         )
 
 
-def reservation(book: BudgetBook, data: JobProposed, *, is_top_tier: bool) -> BudgetReserved | None:
-    """Return the reservation of a job's expected cost; None where no budget pays.
+def reservations(book: BudgetBook, proposed: Job, *, is_top_tier: bool) -> list[BudgetData]:
+    """Return the reservations of a job that is proposed; none where no budget pays.
 
-    BUDGET_EXHAUSTED where the budget lacks the money.
+    BUDGET_EXHAUSTED where an envelope lacks the money.
     """
-    if data.budget is None:
-        return None
-    return book.reserve(
-        data.model, data.job, int(data.reserved_micros), envelope=ENVELOPE, is_top_tier=is_top_tier
-    )
+    return [
+        book.reserve(
+            proposed.model, proposed.name, move.micros, envelope=move.envelope,
+            is_top_tier=is_top_tier,
+        )
+        for move in owed_moves(None, proposed)
+    ]  # fmt: skip
 
 
-def payment(budgets: Budgets, before: Job, after: Job) -> Payment | None:
-    """Return what the events of a job that lead from one state to another move; None for nothing.
+def payment(budgets: Budgets, before: Job, after: Job) -> Payment:
+    """Return what the events of a job that lead from one state to another move.
 
     BUDGET_EXHAUSTED where the job costs more than is there.
     """
-    move = owed_move(before, after)
-    if move is None:
-        return None
-    book, job = budgets.book(), after.name
-    if book.holding(move.budget, job, ENVELOPE) is None:
-        return None
-    event: BudgetData
+    moves = owed_moves(before, after)
+    if not moves:
+        return Payment([], [])
+    book = budgets.book()
+    held = [one for one in moves if book.holding(one.budget, after.name, one.envelope) is not None]
+    return Payment([_moved(book, after.name, one) for one in held], book.guards if held else [])
+
+
+def _moved(book: BudgetBook, job: str, move: Move) -> BudgetData:
     if move.type == BudgetReserved.TYPE:
-        event = book.add(move.budget, job, move.micros, envelope=ENVELOPE)
-    elif move.type == BudgetSpent.TYPE:
-        event = book.spend(move.budget, job, move.micros, envelope=ENVELOPE)
-    else:
-        event = book.release(move.budget, job, move.reason, envelope=ENVELOPE)
-    return Payment(event, book.guards)
+        return book.add(move.budget, job, move.micros, envelope=move.envelope)
+    if move.type == BudgetSpent.TYPE:
+        return book.spend(move.budget, job, move.micros, envelope=move.envelope)
+    return book.release(move.budget, job, move.reason, envelope=move.envelope)

@@ -24,7 +24,7 @@ from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.jobs.basis import JobBasis
 from ledger.application.jobs.commands import JobCommands
-from ledger.application.jobs.payments import paid_as_asked, paying, reservation
+from ledger.application.jobs.payments import paid_as_asked, paying, reservations
 from ledger.application.jobs.refusals import job_refused
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.policies.compiled import CompiledPolicy
@@ -41,7 +41,7 @@ from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import format_time
 from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.grounds import PlanGround
-from ledger.jobs.machine import Job
+from ledger.jobs.machine import Job, proposed_job
 from ledger.jobs.policy_terms import (
     PlannerGate,
     PolicyTermsError,
@@ -153,10 +153,10 @@ class JobProposals:
         if fault := job_fault(basis.jobs, name, data.TYPE, data.to_data(), moment):
             raise job_refused(name, "proposed", fault, _remedy(ground))
         is_top_tier = budget is not None and self._fleet.is_at_top_tier(spec.model)
-        reserved = reservation(book, data, is_top_tier=is_top_tier)
+        proposed = proposed_job(name, basis.head.position + 1, moment.actor, data.to_data())
+        reserved = reservations(book, proposed, is_top_tier=is_top_tier)
         additions = [Addition.of(data, run_id=run or run_id, cause=plan or decision)]
-        if reserved is not None:
-            additions.append(Addition.of(reserved, run_id=run or run_id, follows=0))
+        additions += [Addition.of(one, run_id=run or run_id, follows=0) for one in reserved]
         return Proposal(additions, [*kept, *book.guards, *_guards(basis, spec.model, ground)])
 
     def _terms(

@@ -19,7 +19,7 @@ from ledger.events.plans import (
 from ledger.events.policy_document import PlanningPart, PlanStepsPart, ReusingPlanningPart
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.jobs.budgets import Budget, refilled
-from ledger.jobs.money import ENVELOPE
+from ledger.jobs.money import JOBS
 from ledger.kernel.excess import PlanInputs, PlanResult, newest_errors
 from ledger.kernel.plan_steps import BudgetLeft, StepFacts, StepInputs, SteppedPlan, stepped
 from ledger.kernel.ranking import Ranked
@@ -159,18 +159,18 @@ def _read(
 
 
 def _left(budget: Budget) -> BudgetLeft:
-    envelope = budget.envelopes[ENVELOPE]
+    envelope = budget.envelopes[JOBS]
     return BudgetLeft(budget.name, envelope.free_micros, budget.reserve_micros, envelope.cap_micros)
 
 
 def _told(budget: Budget) -> PlanBudgetPart:
-    envelope = budget.envelopes[ENVELOPE]
+    envelope = budget.envelopes[JOBS]
     return PlanBudgetPart(
         budget=budget.name,
         free_micros=str(envelope.free_micros),
         kept_micros=str(budget.reserve_micros),
         cap_micros=str(envelope.cap_micros),
-        reserved_micros=str(budget.reserved_micros(ENVELOPE)),
+        reserved_micros=str(budget.reserved_micros(JOBS)),
         spent_micros=str(envelope.spent_micros),
     )
 

@@ -99,7 +99,10 @@ class AuthoredExpected(Authored):
     """The cost and time that one job is expected to take."""
 
     cost: Annotated[str, Money()] = Field(serialization_alias="cost_micros")
-    """The cost of one job, such as `12.50`."""
+    """The cost of one job, such as `12.50`, that of its test included."""
+    test: Annotated[str, Money()] = Field("0", serialization_alias="test_micros")
+    """The part of it that the test at the gate `candidate` costs; a budget pays it out of its
+    envelope for tests. Left out: the whole is paid out of that for jobs."""
     unit: Annotated[str, CostUnit()]
     """The unit of cost, such as `EUR` or `gpu-hours`; that of the budget it is paid from."""
     duration: _Span = Field(serialization_alias="duration_seconds")

@@ -35,6 +35,8 @@ RECIPE_MEANING: Final[dict[str, str]] = {
     "GATE_MISPLACED": "a part of a gate that is for another gate",
     "GATE_ORDER": "a gate twice, or before one that it comes after",
     "HEARTBEAT_BEYOND_LEASE": "a lease that is over before the next heartbeat",
+    "TEST_BEYOND_COST": "the test of the candidate costs more than the job that it is a part of",
+    "TEST_WITHOUT_GATE": "the cost of a test, and no gate at which a candidate is tested",
     # Advice.
     "APPROVERS_TOO_FEW": "fewer persons can approve jobs in the roles than must",
     "CRITERION_TWICE": "two criteria of a gate have the same condition",

@@ -20,7 +20,7 @@ from ledger.events.models import DESCRIBING
 from ledger.events.values import SECOND, parse_time
 from ledger.jobs.budget_scopes import covers, rank, ties
 from ledger.jobs.machine import Job
-from ledger.jobs.money import ENVELOPE, is_top_tier
+from ledger.jobs.money import is_top_tier
 from ledger.limits import CLOCK_STEP_SECONDS_MIN
 
 _OF_JOBS: Final = tuple(sorted(MOVING_TYPES))
@@ -119,7 +119,7 @@ def budgets_moved(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if event.cause != owed.event.position:
         return f"it cites position {event.cause}, and the job's event is at {owed.event.position}"
     job, move = owed.job, owed.move
-    expected = {"job": job.name, "envelope": ENVELOPE}
+    expected = {"job": job.name, "envelope": move.envelope}
     if event.type == BudgetReserved.TYPE:
         expected |= {"model": job.model, "amount_micros": str(move.micros)}
         if (data["adds_to"] is None) != move.is_first:
@@ -139,7 +139,7 @@ def _tier_fault(event: AuditedEvent, job: Job, fold: LedgerState) -> Verdict:
     data, decision = event.known, job.proposed["decision"]
     if data["adds_to"] is not None:
         known = fold.budgets.of(event.name)
-        held = None if known is None else known.held.get((job.name, ENVELOPE))
+        held = None if known is None else known.held.get((job.name, data["envelope"]))
         if held is None or held.is_top_tier == data["is_top_tier"]:
             return None
         return "it is of another tier than the first reservation of its job"
