@@ -205,15 +205,17 @@ class PolicyCriterionPart(Part):
     rationale: Text
 
 
-BudgetNeed = Literal["required", "optional"]
+JobNeed = Literal["required", "optional"]
 
 
 class JobsPart(Part):
     """The policy's terms for the jobs of its models, beside those of their recipes."""
 
-    budget: BudgetNeed
+    budget: JobNeed
     """`required`: no job without a budget that pays for its model, so that its cost is bounded."""
-
+    candidate_test: JobNeed
+    """`required`: a planned job is by a recipe with a gate `candidate`, where its planner has them
+    tested."""
     approvals: list[ApprovalPart] = Field(max_length=APPROVALS_MAX)
     """The approvals that a job needs before it begins, also where a plan admitted it."""
     criteria: list[PolicyCriterionPart] = Field(max_length=CRITERIA_MAX)

@@ -78,12 +78,24 @@ def planner_gate(planning: PlanningPart | None) -> PlannerGate | None:
 
 
 def gates_under(
-    gates: Sequence[GatePart], asked: JobsPart | None, planned: PlannerGate | None
+    gates: Sequence[GatePart],
+    asked: JobsPart | None,
+    planned: PlannerGate | None,
+    *,
+    is_of_plan: bool,
 ) -> list[GatePart]:
     """Return the gates of a recipe with the criteria of a policy and its planner behind their own.
 
-    PolicyTermsError where the recipe lacks a gate, or a number that a criterion reads.
+    PolicyTermsError where the recipe lacks a gate, or a number that a criterion reads. The planner
+    has the candidate of each job tested that is of a plan, unless the policy says otherwise.
     """
+    is_tested = any(gate.gate == _CANDIDATE for gate in gates)
+    is_asked = asked is None or asked.candidate_test == "required"
+    if is_of_plan and planned is not None and is_asked and not is_tested:
+        raise PolicyTermsError(
+            "the planner of the policy has the candidate of each planned job tested, and the "
+            f"recipe has no gate {_CANDIDATE}"
+        )
     by_planner = [] if planned is None else planned.criterion(gates)
     criteria = [*([] if asked is None else asked.criteria), *by_planner]
     for one in criteria:

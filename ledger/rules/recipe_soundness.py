@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from ledger.events.gate_names import GATES, GateName
 from ledger.events.notation import duration, listed, money
 from ledger.events.recipe_document import GatePart, RecipeDocument
+from ledger.rules.candidate_soundness import accepts_anything
 from ledger.rules.expressions import ExpressionError
 from ledger.rules.gates import compile_criterion, declared_by, reads_of
 
@@ -151,8 +152,8 @@ def _unsound_criteria(gate: GatePart, path: str) -> Iterator[Unsound]:
             message = "reads no number, so every report has the same answer"
             remedy = "Compare a metric or a sample size with its limit."
             yield Unsound(here, "CRITERION_CONSTANT", message, remedy)
-    if gate.gate == "candidate" and not is_compared:
-        message = "no criterion compares the candidate with the version in service"
+    if gate.gate == "candidate" and (not is_compared or accepts_anything(gate)):
+        message = "a candidate passes that is much worse than the version in service"
         remedy = (
             'Write one such as candidate["loss"] < champion["loss"], of a metric `of: versions`.'
         )

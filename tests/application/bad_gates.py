@@ -88,6 +88,13 @@ OF_GATES: Final = (
         'candidate["log-loss"] < 500000 && samples["rows"] >= 500',
         "- name: better",
     ),
+    BadRecipe(
+        "a candidate that may be nine times as bad",
+        "CANDIDATE_UNCOMPARED",
+        _BETTER,
+        'candidate["log-loss"] < champion["log-loss"] * 9 && samples["rows"] >= 500',
+        "- name: better",
+    ),
     BadRecipe("a criterion that is always true", "CRITERION_CONSTANT", CONDITION, "1 < 2", "1 < 2"),
     BadRecipe(
         "a heartbeat after the lease",
@@ -148,6 +155,20 @@ OF_GATES: Final = (
         "\n        rationale: More",
     ),
     # ---- advice
+    BadRecipe(
+        "a candidate that is as good",
+        "CANDIDATE_LENIENT",
+        _BETTER,
+        'candidate["log-loss"] <= champion["log-loss"] && samples["rows"] >= 500',
+        "- name: better",
+    ),
+    BadRecipe(
+        "a signal that is not defined",
+        "SIGNAL_UNKNOWN",
+        "    window: 7d\n",
+        "    signals: [log-los]\n    window: 7d\n",
+        "log-los]",
+    ),
     BadRecipe(
         "another bound of the same data",
         "HOLDOUT_BOUND_DIFFERS",

@@ -36,6 +36,8 @@ OF_JOBS: Final = (
         JOBS.replace("model-owner}", "model-owner, count: 9}")),
     Bad("a word that says nothing of a budget", "WORD_UNKNOWN", 11, 11, "",
         JOBS.replace("  approvals:", "  budget: sometimes\n  approvals:")),
+    Bad("a word that says nothing of a test", "WORD_UNKNOWN", 11, 19, "",
+        JOBS.replace("  approvals:", "  candidate_test: sometimes\n  approvals:")),
     Bad("a criterion at a gate that does not exist", "WORD_UNKNOWN", 14, 13, "",
         JOBS.replace("gate: holdout", "gate: hold-out")),
     Bad("a criterion where nothing is measured", "CRITERION_MISPLACED", 14, 13, "",

@@ -149,7 +149,9 @@ def propose_without_a_budget(paper: Paper) -> int:
     terms["scope"] = {"kind": "team", "labels": {}, "team": "others"}
     paper.append(STREAM, SET, terms)
     gates = paper.at(paper.find(PROPOSED, job="good")[0]).data["gates"]
-    asked = gates_under([GatePart.model_validate(one) for one in gates], None, _GATE)
+    asked = gates_under(
+        [GatePart.model_validate(one) for one in gates], None, _GATE, is_of_plan=False
+    )
     return propose(
         paper, model="zed", policy="reusing", policy_version=1,
         gates=[one.model_dump(mode="json") for one in asked],

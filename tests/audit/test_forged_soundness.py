@@ -116,7 +116,7 @@ def approvals(*asked: tuple[str, int]) -> Change:
 
 def jobs(gate: str = "training", when: str = "attempt < 3", count: int = 1) -> Change:
     asked = {
-        "budget": "optional", "margin_ppm": None,
+        "budget": "optional", "candidate_test": "required", "margin_ppm": None,
         "approvals": [{"role": "model-owner", "count": count}],
         "criteria": [{"gate": gate, "name": "one", "when": when, "rationale": "x"}],
     }  # fmt: skip

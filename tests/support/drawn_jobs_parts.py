@@ -18,6 +18,7 @@ def jobs_parts(
     names = draw(st.lists(segments, max_size=3, unique=True))
     return {
         "budget": draw(st.sampled_from(["required", "optional"])),
+        "candidate_test": draw(st.sampled_from(["required", "optional"])),
         "approvals": [{"role": role, "count": draw(st.integers(1, 10))} for role in roles],
         "criteria": [
             {

@@ -174,7 +174,7 @@ class JobProposals:
         """
         asked, planned = terms
         try:
-            gates = gates_under(recipe.document.gates, asked, planned)
+            gates = gates_under(recipe.document.gates, asked, planned, is_of_plan=bool(spec.plan))
         except PolicyTermsError as error:
             remedy = f"Draft a version that fits: `decision-ledger recipe show {spec.recipe}`."
             raise job_refused(name, "proposed", str(error), remedy) from error

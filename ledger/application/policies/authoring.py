@@ -31,12 +31,12 @@ from ledger.events.policy_document import (
     ApprovalSeconds,
     Approvers,
     Buckets,
-    BudgetNeed,
     Combination,
     Deployments,
     Format,
     GainPpm,
     Hours,
+    JobNeed,
     Kernel,
     PolicyDocument,
     Procedure,
@@ -264,9 +264,12 @@ class AuthoredPolicyCriterion(Authored):
 class AuthoredJobs(Authored):
     """Money, approvals, criteria and a margin for jobs, beside what their recipes ask for."""
 
-    budget: Annotated[BudgetNeed, Choice(BudgetNeed)] = "required"
+    budget: Annotated[JobNeed, Choice(JobNeed)] = "required"
     """`required`: no job without a budget that pays for its model; `optional`: such a job is
     proposed all the same, and nothing bounds what it costs."""
+    candidate_test: Annotated[JobNeed, Choice(JobNeed)] = "required"
+    """`required`: a job of a plan by excess/2 has a gate `candidate`, unless `probe` is 0%;
+    `optional`: it may be bought untested."""
     approvals: Annotated[list[AuthoredApproval], Entries("role", 0, APPROVALS_MAX)] = Field(
         default_factory=list
     )

@@ -4,7 +4,7 @@ Errors are what `text` refuses; a recipe with one cannot be drafted. Warnings ar
 judge and never stop a draft. `ledger/docs/recipes.md` has the codes of both.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ledger.application.documents.problems import Problem
@@ -21,6 +21,7 @@ from ledger.events.recipe_document import GatePart, HoldoutPart, RecipeDocument
 from ledger.events.recipes import RecipeDrafted
 from ledger.governance.requirements import AbleToApprove
 from ledger.jobs.confidence import ERROR_SUFFIX
+from ledger.rules.candidate_soundness import accepts_equal
 from ledger.rules.gates import compile_criterion, declared_by, reads_of
 from ledger.rules.policy_findings import PolicyFinding
 from ledger.rules.policy_grounds import unsound_job_approvals
@@ -30,6 +31,8 @@ Approvers = Callable[[], AbleToApprove | None]
 """The persons who can approve in each role now; None where callers are believed."""
 Holdouts = Callable[[], Iterable[tuple[str, HoldoutPart]]]
 """The data kept apart by approved recipes, each with the name of its recipe's version."""
+Signals = Callable[[], Collection[str]]
+"""The names of the signals that the ledger has defined."""
 
 _SHELL = frozenset({"&&", "||", "|", ";", ">", ">>", "<", "&", "2>&1"})
 
@@ -56,7 +59,10 @@ class RecipeLint:
 
 
 def lint_recipe(
-    text: str, approvers: Approvers = lambda: None, holdouts: Holdouts = lambda: ()
+    text: str,
+    approvers: Approvers = lambda: None,
+    holdouts: Holdouts = lambda: (),
+    signals: Signals | None = None,
 ) -> RecipeLint:
     """Return everything that is wrong or doubtful about a recipe's text, in order of place."""
     reading = read_recipe(text)
@@ -68,6 +74,8 @@ def lint_recipe(
         _lint_deployment(reading, document)
         _lint_approvals(reading, document, approvers)
         _lint_holdouts(reading, document, holdouts)
+        if signals is not None:
+            _lint_signals(reading, document, signals)
     problems = tuple(sorted(reading.problems, key=lambda each: each.order))
     digest = None if document is None else recipe_digest(document)
     return RecipeLint(document, digest, problems)
@@ -131,6 +139,15 @@ def _lint_gate(reading: RecipeReading, gate: GatePart, path: str) -> None:
             message = f"no criterion reads {signal!r}"
             remedy = "Write a criterion over it, or leave it out if it decides nothing."
             _warn(reading, f"{path}.signals[{index}]", "METRIC_UNUSED", message, remedy)
+    _lint_comparison(reading, gate, path)
+
+
+def _lint_comparison(reading: RecipeReading, gate: GatePart, path: str) -> None:
+    """Warn of a comparison that lets too much through, or says nothing of its samples."""
+    if gate.gate == "candidate" and accepts_equal(gate):
+        message = "a candidate passes that is no better than the version in service"
+        remedy = "Write `<`; how much more it may lose is for the policy, `gate` of its planner."
+        _warn(reading, f"{path}.criteria", "CANDIDATE_LENIENT", message, remedy)
     if gate.gate in {"representativeness", "candidate", "holdout"} and not gate.samples:
         message = f"the gate {gate.gate} says nothing of sample sizes"
         remedy = "Declare `samples`, and a criterion with the fewest that are enough."
@@ -173,6 +190,17 @@ def _lint_approvals(reading: RecipeReading, document: RecipeDocument, approvers:
         near = "" if one.near is None else did_you_mean(*one.near)
         code: RecipeAdvice = "ROLE_UNKNOWN" if one.code == "ROLE_UNKNOWN" else "APPROVERS_TOO_FEW"
         _warn(reading, one.path, code, one.message, f"{near}{one.remedy}")
+
+
+def _lint_signals(reading: RecipeReading, document: RecipeDocument, signals: Signals) -> None:
+    """Warn of signals of an observation that the ledger has not defined: none is ever observed."""
+    for index, gate in enumerate(document.gates):
+        known = signals() if gate.signals else ()
+        for at, name in enumerate(gate.signals):
+            if name not in known:
+                message = f"the ledger knows no signal {name!r}"
+                remedy = f"{did_you_mean(name, known)}Define it first: `signal define {name}`."
+                _warn(reading, f"gates[{index}].signals[{at}]", "SIGNAL_UNKNOWN", message, remedy)
 
 
 def _lint_holdouts(reading: RecipeReading, document: RecipeDocument, holdouts: Holdouts) -> None:

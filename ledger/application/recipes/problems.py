@@ -7,6 +7,7 @@ from ledger.rules.recipe_soundness import SoundnessCode
 
 RecipeAdvice = Literal[
     "APPROVERS_TOO_FEW",
+    "CANDIDATE_LENIENT",
     "CRITERION_TWICE",
     "DEPLOYMENT_UNOBSERVED",
     "DEPLOYMENT_UNVERIFIED",
@@ -20,6 +21,7 @@ RecipeAdvice = Literal[
     "ROLE_UNKNOWN",
     "SAMPLES_MISSING",
     "SHELL_SYNTAX",
+    "SIGNAL_UNKNOWN",
 ]
 """Findings that are for a person to judge, unless `--strict` refuses them."""
 RecipeCode = SharedCode | SoundnessCode | RecipeAdvice
@@ -27,7 +29,7 @@ RecipeCode = SharedCode | SoundnessCode | RecipeAdvice
 RECIPE_MEANING: Final[dict[str, str]] = {
     **SHARED_MEANING,
     # Values together.
-    "CANDIDATE_UNCOMPARED": "the candidate need not beat the version in service",
+    "CANDIDATE_UNCOMPARED": "a candidate passes that is much worse than the version in service",
     "CRITERIA_MISSING": "a gate that everything passes",
     "CRITERION_CONSTANT": "a criterion that reads no number",
     "EXPECTED_BEYOND_LIMIT": "the expected duration is longer than an attempt may take",
@@ -39,6 +41,7 @@ RECIPE_MEANING: Final[dict[str, str]] = {
     "TEST_WITHOUT_GATE": "the cost of a test, and no gate at which a candidate is tested",
     # Advice.
     "APPROVERS_TOO_FEW": "fewer persons can approve jobs in the roles than must",
+    "CANDIDATE_LENIENT": "a candidate passes that is no better than the version in service",
     "CRITERION_TWICE": "two criteria of a gate have the same condition",
     "DEPLOYMENT_UNOBSERVED": "a version goes into service and is not observed there",
     "DEPLOYMENT_UNVERIFIED": "a version goes into service without a test on data kept apart",
@@ -52,6 +55,7 @@ RECIPE_MEANING: Final[dict[str, str]] = {
     "ROLE_UNKNOWN": "approvals in a role that the ledger does not have",
     "SAMPLES_MISSING": "a comparison without the sizes of its samples",
     "SHELL_SYNTAX": "an argument that only a shell would understand",
+    "SIGNAL_UNKNOWN": "the ledger has no definition of a signal that it is to observe",
 }
 """Every code, and what it says of a text."""
 assert set(RECIPE_MEANING) == {one for part in get_args(RecipeCode) for one in get_args(part)}

@@ -24,6 +24,7 @@ from ledger.events.recipes import (
     RecipeRetired,
 )
 from ledger.events.registry import typed
+from ledger.events.signals import SignalDefined, SignalDefinedV2
 from ledger.jobs.recipes import RecipeShelf, ShelvedRecipe, step_fault, use_fault
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
@@ -119,7 +120,13 @@ class Recipes:
 
     def lint(self, text: str) -> RecipeLint:
         """Return everything that is wrong or doubtful about a recipe's text."""
-        return lint_recipe(text, self._authority.approvers, self._holdouts)
+        return lint_recipe(text, self._authority.approvers, self._holdouts, self._signals)
+
+    def _signals(self) -> frozenset[str]:
+        """Return the names of the signals that were defined."""
+        types = (SignalDefined.TYPE, SignalDefinedV2.TYPE)
+        found = self._store.events.of_types(self._info.origin, types)
+        return frozenset(event.stream.partition("/")[2] for event in found)
 
     def _holdouts(self) -> Iterator[tuple[str, HoldoutPart]]:
         """Yield the data kept apart by each approved version, with the version's name."""

@@ -182,7 +182,10 @@ def _terms_fault(
     version = f"version {data['recipe_version']} of {data['recipe']}"
     try:
         gates = gates_under(
-            [GatePart.model_validate(one) for one in terms["gates"]], asked, planned
+            [GatePart.model_validate(one) for one in terms["gates"]],
+            asked,
+            planned,
+            is_of_plan=data["plan"] is not None,
         )
     except PolicyTermsError as error:
         return str(error)
