@@ -117,6 +117,7 @@ def approvals(*asked: tuple[str, int]) -> Change:
 def jobs(gate: str = "training", when: str = "attempt < 3", count: int = 1) -> Change:
     asked = {
         "budget": "optional", "candidate_test": "required", "margin_ppm": None,
+        "deployments": "any",
         "approvals": [{"role": "model-owner", "count": count}],
         "criteria": [{"gate": gate, "name": "one", "when": when, "rationale": "x"}],
     }  # fmt: skip
