@@ -20,6 +20,7 @@ from ledger.compliance.jobs import (
     verdicts_table,
 )
 from ledger.compliance.tables import Table, as_records
+from ledger.events.jobs import GateReported
 from ledger.events.notation import counted
 from ledger.events.values import PPM
 from ledger.jobs.confidence import change_interval, sample_of
@@ -50,13 +51,13 @@ def gates(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
 
 
 def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
-    """List every use of a holdout, over all jobs, beside the bound of its recipe."""
+    """List every use of a holdout, over all jobs, beside its bound."""
     records = _uses(recorded_jobs(source))
     used = {row["holdout"]: row["use"] for row in records}
     beyond = sum(row["use"] > row["max_uses"] for row in records)
     answer.say(
         f"On record: {counted(len(records), 'use')} of {counted(len(used), 'holdout')}; "
-        f"{beyond} beyond the bound of the recipe.",
+        f"{beyond} beyond the bound.",
         *(
             f"The first use of {name} was untouched by any job before it; since then it was used "
             f"{counted(count - 1, 'time')} more."
@@ -81,13 +82,18 @@ def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         "holdouts",
         "Uses of holdouts",
         (
-            ("position", "integer", "where the report is recorded"),
+            ("position", "integer", "where its report, or the end of an attempt without one, is"),
             ("used_at", "time", "when, by the ledger's clock"),
             ("holdout", "text", "which data kept apart"),
             ("use", "integer", "the number of this use, from 1, over all jobs"),
-            ("max_uses", "integer", "how many the recipe allows"),
+            ("max_uses", "integer", "how many are allowed, by the strictest recipe used by then"),
             ("job", "text", "by which job"),
             ("model", "text", "of which model"),
+            (
+                "is_reported",
+                "boolean",
+                "whether it reported; else it ended with the gate before it",
+            ),
             ("is_passed", "boolean", "whether the gate was passed"),
             ("is_untouched", "boolean", "whether no step before read it, but for holdouts"),
             ("read_by", "text", "the steps that did"),
@@ -103,9 +109,7 @@ def _uses(found: RecordedJobs) -> list[dict[str, Any]]:
     """Return a record of each use of a holdout, in order."""
     records: list[dict[str, Any]] = []
     used: dict[str, int] = {}
-    for name, one, report in found.uses:
-        gate = one.gate("holdout")
-        assert gate is not None, "a use is counted for a gate that has one"
+    for name, bound, one, report in found.uses:
         used[name] = used.get(name, 0) + 1
         passed = [
             verdict.data["is_passed"]
@@ -118,9 +122,10 @@ def _uses(found: RecordedJobs) -> list[dict[str, Any]]:
                 "used_at": report.recorded_at,
                 "holdout": name,
                 "use": used[name],
-                "max_uses": gate["holdout"]["max_uses"],
+                "max_uses": bound,
                 "job": one.data["job"],
                 "model": one.data["model"],
+                "is_reported": report.type == GateReported.TYPE,
                 "is_passed": passed[0] if passed else None,
                 **_untouched(found, one, report.position),
                 "model_version": None

@@ -22,6 +22,7 @@ from ledger.events.jobs import (
     JobLeased,
     JobRolledBack,
 )
+from ledger.jobs.holdouts import used_holdout
 from ledger.jobs.machine import Job, Jobs
 
 
@@ -101,13 +102,22 @@ class RecordedJob:
         )
 
 
+class HoldoutUse(NamedTuple):
+    """A use of a holdout: the event that shows it, and how many uses were allowed by then."""
+
+    holdout: str
+    bound: int
+    job: RecordedJob
+    fact: Fact
+
+
 @dataclass(slots=True)
 class RecordedJobs:
     """Every job by the facts so far; facts come in order of position."""
 
     jobs: dict[str, RecordedJob] = field(default_factory=dict)
-    uses: list[tuple[str, RecordedJob, Fact]] = field(default_factory=list)
-    """The uses of each holdout, by its name, with the report that was one."""
+    uses: list[HoldoutUse] = field(default_factory=list)
+    """The uses of holdouts, in order."""
     lost: int = 0
     """How many events cannot be read."""
     _fold: Jobs = field(default_factory=Jobs)
@@ -128,6 +138,9 @@ class RecordedJobs:
             self.jobs[made.name] = RecordedJob(fact, data, made)
             return
         was, known.job = known.job, made
+        if (used := used_holdout(was, fact.type, data)) is not None:
+            bound = self._fold.holdouts.bounds[used]
+            self.uses.append(HoldoutUse(used, bound, known, fact))
         if data is not None:
             self._add(known, fact, data)
         if made.is_rolling_back and not was.is_rolling_back:
@@ -137,9 +150,6 @@ class RecordedJobs:
         newest = known.verdicts[-1].fact.position if known.verdicts else None
         if fact.type == GateReported.TYPE:
             self._reports[fact.position] = fact
-            gate = known.gate(data["gate"])
-            if gate is not None and gate["holdout"] is not None:
-                self.uses.append((gate["holdout"]["name"], known, fact))
         elif fact.type == GateJudged.TYPE:
             report = self._reports.pop(data["report"] or 0, None)
             known.verdicts.append(RecordedVerdict(fact, data, report))

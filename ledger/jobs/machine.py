@@ -28,6 +28,7 @@ from ledger.events.jobs import (
 )
 from ledger.events.values import parse_time
 from ledger.jobs.forecast import PastJob
+from ledger.jobs.holdouts import Holdouts
 
 JobState = Literal[
     "proposed",
@@ -171,7 +172,7 @@ class Jobs:
     """Every job of a ledger, and how often each holdout was used."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
-    holdouts: dict[str, int] = field(default_factory=dict)
+    holdouts: Holdouts = field(default_factory=Holdouts)
     _by_model: dict[str, list[str]] = field(default_factory=dict)
     """The names of each model's jobs, in order of their proposals."""
     _past: dict[str, PastJob] = field(default_factory=dict)
@@ -192,11 +193,11 @@ class Jobs:
         if type_ == JobProposed.TYPE and data is not None and known is None:
             made = replace(proposed_job(name, position, actor, data), run_id=run_id)
             self._by_model.setdefault(made.model, []).append(name)
+            self.holdouts.bind(data)
         elif known is None:
             return None
         else:
-            if type_ == GateReported.TYPE:
-                self._count(known, data)
+            self.holdouts.take(known, type_, data)
             made = known.applied(position, type_, actor, data)
         self.jobs[name] = made
         self._past.pop(name, None)
@@ -208,13 +209,6 @@ class Jobs:
                 made.outcome == "succeeded",
             )
         return made
-
-    def _count(self, job: Job, data: Data | None) -> None:
-        """Count a use of a holdout; a report whose body is gone counts where one was due."""
-        gate = job.gate if data is None else job.gate_of(data["gate"])
-        if gate is not None and gate["holdout"] is not None:
-            name = gate["holdout"]["name"]
-            self.holdouts[name] = self.holdouts.get(name, 0) + 1
 
     def worked(self) -> list[PastJob]:
         """Return the jobs that are over and were worked on, in order of their ends."""

@@ -91,7 +91,8 @@ def _proposal_fault(jobs: Jobs, name: str, data: Data, moment: JobMoment) -> str
         return f"job {open_.name} of model {data['model']} is not over"
     if data["budget"] is None and data["reserved_micros"] != "0":
         return "it reserves an amount of no budget"
-    return _ground_fault(jobs, data, moment) or _order_fault(data)
+    spent = next((fault for gate in data["gates"] if (fault := jobs.holdouts.fault(gate))), "")
+    return spent or _ground_fault(jobs, data, moment) or _order_fault(data)
 
 
 def _ground_fault(jobs: Jobs, data: Data, moment: JobMoment) -> str:
@@ -163,7 +164,9 @@ def _cancelling_fault(_: Jobs, job: Job, __: Data, ___: JobMoment) -> str:
 # ---- leases --------------------------------------------------------------------------------------
 
 
-def _lease_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+def _lease_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    if not job.is_rolling_back and (fault := jobs.holdouts.fault(job.gate)):
+        return f"{fault}: its gate holdout can be passed no more, so that it can only be cancelled"
     if data["token"] != job.token + 1:
         return f"its token is {data['token']}, and the next one is {job.token + 1}"
     if data["attempt"] != job.attempt:
@@ -251,13 +254,8 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     most = NUMBER_MAX if job.proposed["budget"] is None else MICROS_MAX
     if not job.cost_micros <= int(data["cost_micros"]) <= most:
         return f"the cost so far was {job.cost_micros} micros, and cannot be {data['cost_micros']}"
-    if gate["holdout"] is not None:
-        holdout, used = gate["holdout"], jobs.holdouts.get(gate["holdout"]["name"], 0)
-        if used >= holdout["max_uses"]:
-            return (
-                f"the holdout {holdout['name']} was used {used} times, and {holdout['max_uses']} "
-                "are allowed"
-            )
+    if fault := jobs.holdouts.fault(gate):
+        return fault
     return report_fault(GatePart.model_validate(gate), evidence_of(data))
 
 

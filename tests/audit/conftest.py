@@ -11,7 +11,7 @@ from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
 from tests.support.budgeted import EURO, in_euros, set_budget
 from tests.support.governed import governed
-from tests.support.job_worlds import TWO, WATCHING, Working
+from tests.support.job_worlds import RECIPE, TWO, WATCHING, Working
 from tests.support.shadowed import shadow
 from tests.support.world import (
     ANA,
@@ -131,7 +131,7 @@ def work(world: World) -> None:
     for model in ("jay", "kay", "ell"):
         world.register(model)
         world.deploy(model, "v1", at=begin)
-    working = Working.of(world)
+    working = Working.of(world, RECIPE.replace("max_uses: 3", "max_uses: 9"))
     working.propose("lost", "kay")
     working.approve("lost")
     working.lease("lost")

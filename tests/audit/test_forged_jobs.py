@@ -70,14 +70,36 @@ def judge_without_observations(paper: Paper) -> Found:
 
 
 def use_a_holdout_too_often(paper: Paper) -> Found:
-    """Allow one use in every job, of which there are two."""
-    places = []
-    for job in ("good", "bad", "open", "lost"):
-        proposed = paper.at(paper.find("job.proposed.v1", job=job)[0]).data
-        gate = next(one for one in proposed["gates"] if one["gate"] == "holdout")
-        gate["holdout"]["max_uses"] = 1
-        places.append(("jobs.proposed", paper.find("job.proposed.v1", job=job)[0]))
-    return {*places, ("gates.reported", paper.find(REPORTED, job="bad", gate="holdout")[0])}
+    """Have a job allow one use: another one uses the data again, and later ones are proposed."""
+    found = paper.find("job.proposed.v1", job="lost")[0]
+    _holdout(paper.at(found).data)["max_uses"] = 1
+    first, *later = [
+        one
+        for one in paper.find(REPORTED, gate="holdout")
+        if _holdout(proposal_of(paper, paper.at(one).data["job"]))["name"] == "spring"
+    ]
+    proposed = [
+        one
+        for one in paper.find("job.proposed.v1")
+        if one > first and _holdout(paper.at(one).data)["name"] == "spring"
+    ]
+    assert later
+    assert proposed
+    return {
+        ("jobs.proposed", found),
+        *(("jobs.proposed", one) for one in proposed),
+        *(("gates.reported", one) for one in later),
+    }
+
+
+def proposal_of(paper: Paper, job: str) -> dict[str, Any]:
+    return paper.at(paper.find("job.proposed.v1", job=job)[0]).data
+
+
+def _holdout(proposed: dict[str, Any]) -> dict[str, Any]:
+    gate = next(one for one in proposed["gates"] if one["gate"] == "holdout")
+    holdout: dict[str, Any] = gate["holdout"]
+    return holdout
 
 
 def propose_by_another_recipe(paper: Paper) -> Found:

@@ -82,7 +82,7 @@ def test_a_verdict_by_other_criteria_than_the_proposals_is_said_to_be_so(story: 
 
 def test_each_use_of_a_holdout_is_counted_over_all_jobs(story: FactList) -> None:
     given = told(story, "holdout")
-    assert given.said[0] == "On record: 2 uses of 1 holdout; 0 beyond the bound of the recipe."
+    assert given.said[0] == "On record: 2 uses of 1 holdout; 0 beyond the bound."
     assert given.said[1].endswith("since then it was used 1 time more.")
     assert [
         (row["job"], row["use"], row["max_uses"], row["is_passed"], row["model_version"])

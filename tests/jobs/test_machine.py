@@ -12,7 +12,6 @@ from tests.support.job_stories import (
     ANA,
     BOB,
     EVE,
-    GATES,
     LEASE_SECONDS,
     ONE,
     TWO,
@@ -233,21 +232,6 @@ def test_a_verdict_that_its_evidence_and_criteria_do_not_give_is_refused(
     assert job.state == "leased"
 
 
-def test_a_holdout_is_used_at_most_as_often_as_allowed_over_all_jobs() -> None:
-    gates = [GATES[0], GATES[2]]
-    story = Story()
-    for number in range(1, 4):
-        name = f"j{number}"
-        assert not story.propose(job=name, gates=gates)
-        assert not story.approve(BOB, job=name)
-        assert not story.lease(job=name)
-        assert not story.report(ONE, "data_integrity", job=name)
-        fault = story.report(ONE, "holdout", job=name)
-        assert ("was used 2 times, and 2 are allowed" in fault) == (number == 3)
-    assert story.jobs.holdouts == {"march": 2}
-    assert outcome(story) == ("closed", "succeeded")
-
-
 def test_a_deployment_waits_for_people_in_their_roles() -> None:
     story = Story().awaiting()
     assert "waits for approvals" in story.lease()
@@ -384,11 +368,3 @@ def test_a_job_with_an_erased_body_goes_nowhere() -> None:
     story.jobs.apply(999, "jobs/j1", "job.lease_extended.v1", ONE, None)
     assert "body is gone" in story.report(ONE, "data_integrity")
     assert "body is gone" in story.cancel()
-
-
-def test_a_use_of_a_holdout_counts_though_its_report_was_erased() -> None:
-    story = Story().leased()
-    assert not story.report(ONE, "data_integrity")
-    assert not story.report(ONE, "candidate")
-    story.jobs.apply(999, "jobs/j1", "gate.reported.v1", ONE, None)
-    assert story.jobs.holdouts == {"march": 1}

@@ -98,7 +98,9 @@ class Working:
     @classmethod
     def testing(cls, world: World, cost: int, test: int, recipe: str = "tested") -> "Working":
         """Have a recipe approved that says which part of its cost the test is."""
-        text = RECIPE.replace("{cost: 5,", f"{{cost: {cost}, test: {test},")
+        text = RECIPE.replace("spring", "tested").replace(
+            "{cost: 5,", f"{{cost: {cost}, test: {test},"
+        )
         return cls.of(world, text, recipe)
 
     @classmethod

@@ -53,6 +53,7 @@ from ledger.events.registry import known_data, typed
 from ledger.events.values import SECOND, format_time
 from ledger.governance.requirements import holds
 from ledger.jobs.conclusions import following, verdict
+from ledger.jobs.holdouts import HOLDOUT_TYPES
 from ledger.jobs.machine import Job, Jobs, missing_approvals
 from ledger.jobs.steps import JobMoment
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
@@ -345,8 +346,8 @@ class JobCommands:
             unchanged(basis.moment.authority),
             Guard(f"jobs/{job.name}", JOB_TYPES, expected_count=job.events),
         ]
-        if any(isinstance(one, GateReported) and one.gate == "holdout" for one in events):
-            guards.append(none_after(at, None, GateReported.TYPE))
+        if _has_holdout(job) and any(isinstance(one, JobLeased | GateReported) for one in events):
+            guards.append(none_after(at, None, *HOLDOUT_TYPES))
         if any(isinstance(one, GateJudged) and one.observed for one in events):
             guards += [
                 Guard(model_stream(job.model), None, after_position=at),
@@ -365,6 +366,10 @@ def _after(job: Job, events: list[EventData], first: int, actor: str) -> Job:
 
 def _nth(whole: Callable[[int], list[EventData]], index: int) -> MakeData:
     return lambda place: whole(place.first_position)[index]
+
+
+def _has_holdout(job: Job) -> bool:
+    return job.gate is not None and job.gate["holdout"] is not None
 
 
 def _until(job: Job, now: int) -> str:

@@ -41,6 +41,7 @@ from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import format_time
 from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.grounds import PlanGround
+from ledger.jobs.holdouts import HOLDOUT_TYPES
 from ledger.jobs.machine import Job, proposed_job
 from ledger.jobs.policy_terms import (
     PlannerGate,
@@ -157,7 +158,10 @@ class JobProposals:
         reserved = reservations(book, proposed, is_top_tier=is_top_tier)
         additions = [Addition.of(data, run_id=run or run_id, cause=plan or decision)]
         additions += [Addition.of(one, run_id=run or run_id, follows=0) for one in reserved]
-        return Proposal(additions, [*kept, *book.guards, *_guards(basis, spec.model, ground)])
+        guards = [*kept, *book.guards, *_guards(basis, spec.model, ground)]
+        if any(one.holdout is not None for one in gates):
+            guards.append(none_after(basis.head.position, None, *HOLDOUT_TYPES))
+        return Proposal(additions, guards)
 
     def _terms(
         self,
