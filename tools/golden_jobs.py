@@ -13,13 +13,16 @@ from ledger.events.jobs import (
     JobDeployed,
     JobEnvironmentRecorded,
     JobGivenUp,
+    JobLapsed,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
     JobProposed,
+    JobReturnOverdue,
     JobRolledBack,
 )
 from ledger.events.recipe_document import CriterionPart, GatePart, MetricPart
+from ledger.events.values import parse_time
 from ledger.jobs.conclusions import closing, verdict
 from ledger.jobs.forecast import forecast
 from ledger.jobs.machine import Jobs
@@ -37,7 +40,8 @@ def run(ledger: Appender) -> None:
     def note(data: EventData, actor: str) -> int:
         at = f"2027-02-02T10:{next(minutes):02d}:00.000000Z"
         position = ledger.append(data, data.stream_name, at, actor=actor)
-        jobs.apply(position, data.stream_name, data.TYPE, actor, data.to_data())
+        told = position, data.stream_name, data.TYPE, actor, data.to_data()
+        jobs.apply(*told, recorded_at=parse_time(at))
         return position
 
     seen = note(_proposed(), "users/ada")
@@ -69,6 +73,14 @@ def run(ledger: Appender) -> None:
     note(JobLeaseExpired(job=_JOB, token=1), GOVERNOR)
     note(_environment(), _WORKER)
     note(JobGivenUp(job=_JOB, token=1, reason="The disk is full."), _WORKER)
+
+
+def lapse(ledger: Appender) -> None:
+    """Have a return wait for too long, and then another version serve in the place of a job's."""
+    overdue = JobReturnOverdue(job=_JOB, due_at="2027-03-01T09:55:00.000000Z")
+    ledger.append(overdue, overdue.stream_name, "2027-03-01T09:55:00.000000Z", actor=GOVERNOR)
+    lapsed = JobLapsed(job=_JOB, ended_by=88, by="users/ada", model_version="2026-11")
+    ledger.append(lapsed, lapsed.stream_name, "2027-03-01T10:00:00.000000Z", actor=GOVERNOR)
 
 
 def _proposed() -> JobProposed:

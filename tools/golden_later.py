@@ -46,4 +46,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_planning.run,
     golden_planning.schedule,
     golden_planning.explain,
+    golden_jobs.lapse,
 )

@@ -34,7 +34,14 @@ from ledger.environment import code_record
 from ledger.events.canonical import encode
 from ledger.worker.calls import GONE, Beats, LeaseLostError, PatientCalls
 from ledger.worker.recipes import fetched_recipe
-from ledger.worker.reports import DEPLOYMENT, OBSERVATION, Found, facts_of, send
+from ledger.worker.reports import (
+    DEPLOYMENT,
+    OBSERVATION,
+    Found,
+    facts_of,
+    send,
+    served_instead,
+)
 from ledger.worker.state import PendingReport
 from ledger.worker.steps import RETURN, StepError, StepGrounds, StepReport, artifacts_of, told
 from ledger.worker.stopping import StopSignal
@@ -210,6 +217,8 @@ class _Attended:
         if self._step == OBSERVATION:
             return run()  # it has no lease: the window is open for as long as it is
         acts = self._step in {DEPLOYMENT, RETURN}
+        if self._step == RETURN and (serving := served_instead(self._job, self._serving)):
+            raise StepError(f"Nothing is to be put back: {serving} serves already.")
         self.calls.beat(self._job, self._token)
         limits = self._recipe.limits
         beats = Beats(self.calls, self._job, self._token, limits, must_hold=acts)

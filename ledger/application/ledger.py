@@ -32,6 +32,7 @@ from ledger.application.governance.cases import Cases
 from ledger.application.governance.governor import Governor
 from ledger.application.jobs.commands import JobCommands
 from ledger.application.jobs.deployments import JobDeployments
+from ledger.application.jobs.due import DueJobs
 from ledger.application.jobs.proposals import JobProposals
 from ledger.application.jobs.put_backs import PutBackReader
 from ledger.application.jobs.reader import JobReader
@@ -153,7 +154,8 @@ class LedgerApplication:
             self.benchmarks,
         )
         self.scheduled_plans = ScheduledPlans(store, info, self.fleet, self.histories, self.plans)
-        self._work_due = (self.jobs.run_due, self.scheduled_plans.run_due)
+        self.due_jobs = DueJobs(store, info, self.jobs, self.job_reader, self.fleet)
+        self._work_due = (self.due_jobs.run, self.scheduled_plans.run_due)
         self.job_deployments = JobDeployments(self.jobs, self.commands, self.benchmarks)
         self.put_backs = PutBackReader(store, info)
         self.stated_deployments = StatedDeployments(

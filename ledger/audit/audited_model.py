@@ -27,6 +27,7 @@ class AuditedDeployment:
     in_service_at: int
     trained_through: int
     baseline_nano: int
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class AuditedModel:
     scores: dict[tuple[object, ...], deque[tuple[int, int]]] = field(default_factory=dict)
     """(position, priority) by model version and policy version."""
     retired_at: int = 0
+    retired_by: str = ""
+    """The actor of that; empty where its body is absent."""
     unknown_at: int = 0
     """The first event of a type that is not known here; it may change the meaning of all."""
     gone: list[int] = field(default_factory=list)
@@ -74,6 +77,13 @@ class AuditedModel:
         if not self.deployments or self.deployments[-1].position <= as_of:
             return self.deployments
         return [one for one in self.deployments if one.position <= as_of]
+
+    def latest(self, as_of: int) -> AuditedDeployment | None:
+        """Return the deployment stated to be the latest; None where a newer one has no body."""
+        if self.is_version_lost(as_of):
+            return None
+        deployed = self.deployed(as_of)
+        return max(deployed, key=lambda one: (one.in_service_at, one.position), default=None)
 
     def is_version_lost(self, as_of: int) -> bool:
         """Whether the body of the newest deployment up to a position is absent."""
@@ -161,12 +171,14 @@ def _deployed(facts: AuditedModel, event: AuditedEvent, data: dict[str, Any]) ->
             parse_time(data["in_service_at"]),
             parse_time(data["trained_through"]),
             parse_decimal(data["baseline_loss"]),
+            event.actor,
         )
     )
 
 
 def _retired(facts: AuditedModel, event: AuditedEvent, _data: dict[str, Any]) -> None:
-    facts.retired_at = facts.retired_at or event.position
+    if not facts.retired_at:
+        facts.retired_at, facts.retired_by = event.position, event.actor
 
 
 def _overridden(facts: AuditedModel, event: AuditedEvent, data: dict[str, Any]) -> None:

@@ -107,8 +107,9 @@ class AuditedJobs:
         if event.type not in JOB_TYPES:
             return
         job = self.known.apply(
-            event.position, event.stream, event.type, event.actor, event.data, event.run_id
-        )
+            event.position, event.stream, event.type, event.actor, event.data, event.run_id,
+            recorded_at=event.recorded_at,
+        )  # fmt: skip
         if job is not None and (owed := owed_types(job)):
             self._owing = OwedByJob(event, job.model, deque(owed))
 
@@ -137,7 +138,7 @@ def due_of(job: Job) -> int | None:
         return job.lease.expires_at
     if job.state == "observing" and job.deployed is not None:
         return job.deployed.observed_until
-    return None
+    return None if job.is_overdue else job.return_due_at
 
 
 def _unpaid(owed: OwedByJob) -> Iterator[tuple[int, str]]:

@@ -2,9 +2,9 @@
 
 An escalation goes on to its next tier, a task is overdue, an emergency ends unless it is ratified,
 a version comes into force at its time, its review is due, a shadow ends, a lease runs out, an
-observation is over, a plan is due by a schedule. The governor of a service records each, and the
-service's account says by which time, and as of which position, nothing was left. A term that is
-open then is missed; without such an account it is a gap.
+observation is over, a job lapses, a plan is due by a schedule. The governor of a service records
+each, and the service's account says by which time, and as of which position, nothing was left. A
+term that is open then is missed; without such an account it is a gap.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,13 @@ from typing import Any, Final, NamedTuple
 
 from ledger.audit.event import AuditedEvent
 from ledger.audit.gaps import GAPS_MAX
+from ledger.audit.job_lapses import is_unclear, lapse_again
 from ledger.audit.jobs import due_of
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.pinned_meanings import outdated
 from ledger.events.cases import CASE_TYPES, GOVERNOR
 from ledger.events.jobs import JOB_TYPES
-from ledger.events.models import DESCRIBING, ModelRetired
+from ledger.events.models import DESCRIBING, ModelDeployed, ModelRetired
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.proving import ServiceAccountedV3
 from ledger.events.shadows import SHADOW_TYPES
@@ -73,21 +74,8 @@ class OwedTerms:
 
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the fold has taken in."""
-        fold, now = self._fold, self._now
-        if event.type in JOB_TYPES:
-            self._follow(event, f"jobs/{event.name}", self._of_job(event.name))
-        elif event.type in CASE_TYPES or event.type == ModelRetired.TYPE:
-            self._follow(event, f"cases/{event.name}", self._of_cases(event.name))
-        elif event.type in LIFECYCLE_TYPES:
-            self._follow(event, "policies", self._of_policies())
-        elif event.type in SCHEDULE_TYPES:
-            self._follow(event, "plans", self._of_plans())
-        if event.type in ACTIVATED_TYPES and event.data is not None:
-            for one in fold.shadows.running.running.values():
-                if came_into_force(one, event.data):
-                    self._activated.setdefault(one.position, event.position)
-        if event.type in SHADOW_TYPES or event.type in ACTIVATED_TYPES:
-            self._follow(event, "shadows", self._of_shadows())
+        self._follow_all(event)
+        now = self._now
         while self._alarms and self._alarms[0][0] <= now:
             _, _, whose, term = heappop(self._alarms)
             if term in self._open.get(whose, ()):
@@ -116,6 +104,28 @@ class OwedTerms:
     def _now(self) -> int:
         fold = self._fold
         return fold.recorded_at if fold.clock == "wall" else fold.newest_observed_at
+
+    def _follow_all(self, event: AuditedEvent) -> None:
+        """Take in the terms that an event may begin or end."""
+        fold = self._fold
+        if event.type in JOB_TYPES:
+            self._follow(event, f"jobs/{event.name}", self._of_job(event.name))
+        elif event.type in CASE_TYPES or event.type == ModelRetired.TYPE:
+            self._follow(event, f"cases/{event.name}", self._of_cases(event.name))
+        elif event.type in LIFECYCLE_TYPES:
+            self._follow(event, "policies", self._of_policies())
+        elif event.type in SCHEDULE_TYPES:
+            self._follow(event, "plans", self._of_plans())
+        if event.type in {ModelDeployed.TYPE, ModelRetired.TYPE}:
+            job = fold.jobs.known.open_of(event.name)
+            if job is not None:
+                self._follow(event, f"jobs/{job.name}", self._of_job(job.name))
+        if event.type in ACTIVATED_TYPES and event.data is not None:
+            for one in fold.shadows.running.running.values():
+                if came_into_force(one, event.data):
+                    self._activated.setdefault(one.position, event.position)
+        if event.type in SHADOW_TYPES or event.type in ACTIVATED_TYPES:
+            self._follow(event, "shadows", self._of_shadows())
 
     def _follow(self, event: AuditedEvent, whose: str, terms: Iterable[Term]) -> None:
         """Take in the terms that are open after an event."""
@@ -174,12 +184,21 @@ class OwedTerms:
 
     def _of_job(self, name: str) -> Iterator[Term]:
         job = self._fold.jobs.known.jobs.get(name)
-        due = None if job is None else due_of(job)
-        if job is None or due is None:
+        if job is None:
+            return
+        if (lapse := lapse_again(self._fold, job, self._fold.position)) is not None:
+            if not is_unclear(self._fold, job):
+                place = lapse["ended_by"]
+                yield Term(place, 0, f"job {name} was to lapse: nothing is left of it", place, JOBS)
+            return
+        due = due_of(job)
+        if due is None:
             return
         what = f"the observation of job {name} was to be judged at {format_time(due)}"
         if job.lease is not None:
             what = f"the lease of job {name} with token {job.token} ran out at {format_time(due)}"
+        elif job.is_rolling_back:
+            what = f"the return of job {name} was to be taken up until {format_time(due)}"
         yield Term(job.changed_at, due, what, job.changed_at, JOBS)
 
     def _of_policies(self) -> Iterator[Term]:

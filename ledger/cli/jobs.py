@@ -248,6 +248,8 @@ def _state(one: "RetrainingJob") -> str:
         return f"{one.outcome.lower().replace('_', ' ')}: {one.reason}"
     if one.lease is not None:
         return f"leased to {one.lease.executor} until {output.when(one.lease.expires_at)}"
+    if one.is_return_overdue and one.return_due_at is not None:
+        return f"rolling_back, overdue since {output.when(one.return_due_at)}"
     return "unknown" if one.state is None else one.state.lower().replace("_", " ")
 
 
@@ -261,6 +263,8 @@ def _waits(one: "RetrainingJob") -> str:
             return f"is observed until {until}"
     if one.lease is not None:
         return f"is worked on by {one.lease.executor}"
+    if one.return_due_at is not None:
+        return f"waits for an executor that takes it back, until {output.when(one.return_due_at)}"
     return "waits for an executor"
 
 

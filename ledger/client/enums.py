@@ -281,6 +281,7 @@ class JobOutcome(StrEnum):
     DENIED = "DENIED"
     CANCELLED = "CANCELLED"
     ROLLED_BACK = "ROLLED_BACK"
+    LAPSED = "LAPSED"
 
 
 class JobGate(StrEnum):

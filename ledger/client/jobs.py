@@ -122,6 +122,10 @@ class RetrainingJob:
     """The position of what people approve it by: its proposal, or the newest report or verdict."""
     returns_to: tuple[str, ...]
     """The versions that may serve in the place of the one that it deployed, first choice first."""
+    return_due_at: datetime | None
+    """Until when an executor is to lease the return of its version; None where none waits."""
+    is_return_overdue: bool
+    """Whether it is on record that none has."""
     realised: JobBenefit | None
     """None until it is over, and where the ledger did not observe both versions."""
     expected_test_micros: int

@@ -57,8 +57,13 @@ def _ground(report: Report) -> str:
 def _version(report: Report) -> str:
     if report["version"] is None:
         return "none was deployed"
-    before = report["serving"] or "no version"
+    before = report["replaces"] or "no version"
     gone = ", and taken back" if report["is_rolled_back"] else ""
+    if (lapsed := report["lapsed"]) is not None:
+        version = lapsed["model_version"]
+        gone = ", until its model was retired"
+        if version is not None:
+            gone = f", until {version} served in its place"
     return f"{report['version']}, in the place of {before}{gone}"
 
 

@@ -19,7 +19,9 @@ from ledger.events.jobs import (
     JobApproved,
     JobClosed,
     JobEnvironmentRecorded,
+    JobLapsed,
     JobLeased,
+    JobReturnOverdue,
     JobRolledBack,
 )
 from ledger.jobs.holdouts import used_holdout
@@ -63,6 +65,10 @@ class RecordedJob:
     """The verdict or the word of a person by which its version is to be taken back."""
     returned: Fact | None = None
     """The record that the version before serves again."""
+    overdue: Fact | None = None
+    """The newest record that no executor has taken up its return."""
+    lapsed: Fact | None = None
+    """The record that nothing was left to do of it."""
     closed: Fact | None = None
     environments: list[Fact] = field(default_factory=list)
     """Those that its steps ran in, so far as they were recorded and can be read."""
@@ -128,8 +134,9 @@ class RecordedJobs:
         self.lost += fact.data is None
         data = fact.data
         made = self._fold.apply(
-            fact.position, fact.stream, fact.type, fact.actor, data, fact.run_id
-        )
+            fact.position, fact.stream, fact.type, fact.actor, data, fact.run_id,
+            recorded_at=fact.recorded_at,
+        )  # fmt: skip
         if made is None:
             return
         known = self.jobs.get(made.name)
@@ -161,6 +168,10 @@ class RecordedJobs:
             known.environments.append(fact)
         elif fact.type == JobRolledBack.TYPE:
             known.returned = fact
+        elif fact.type == JobReturnOverdue.TYPE:
+            known.overdue = fact
+        elif fact.type == JobLapsed.TYPE:
+            known.lapsed = fact
         elif fact.type == JobClosed.TYPE:
             known.closed = fact
 

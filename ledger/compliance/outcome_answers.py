@@ -27,7 +27,7 @@ from ledger.errors import Reason
 from ledger.events import notation
 from ledger.events.budgets import BudgetOverspendingApproved
 from ledger.events.drills import DrillRecorded
-from ledger.events.facts import readable
+from ledger.events.facts import Fact, readable
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import counted
 from ledger.events.values import DAY, SECOND
@@ -47,13 +47,7 @@ def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     else:
         answer.say("Nothing was ever deployed.")
     records = [_return(one) for one in jobs_in(source, inquiry.scope) if one.went_back]
-    done = [row for row in records if row["seconds"] is not None]
-    if done:
-        newest = done[-1]
-        answer.say(
-            f"A version was last put back by job {newest['job']}, "
-            f"{notation.duration(newest['seconds'])} after that was called for."
-        )
+    answer.say(*_return_sentences(records))
     reinstated = [row for row in rows if row["kind"] == "reinstated"]
     answer.say(f"Versions of it that served before were put back {_times(len(reinstated))}.")
     answer.show(
@@ -64,8 +58,10 @@ def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             ("model", "text", "of which model"),
             ("called_for_at", "time", "when it was called for"),
             ("called_for", "text", "by a verdict, or by a person"),
-            ("returned_at", "time", "when the version before served again"),
+            ("overdue_at", "time", "when it was on record that no executor had taken it up"),
+            ("returned_at", "time", "when the version before served again, or nothing was left"),
             ("seconds", "span", "how long that took"),
+            ("by", "text", "what took it out of service; empty while that is open"),
             ("from_version", "text", "the version that was taken back"),
             ("to_version", "text", "the one that serves again"),
         ),
@@ -89,25 +85,60 @@ def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     answer.how = [f"decision-ledger model show {model}", "decision-ledger drill run rollback"]
 
 
+def _return_sentences(records: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield which version was put back last, what waits, and where nothing was left to do."""
+    done = [row for row in records if row["by"] == _EXECUTOR]
+    if done:
+        newest = done[-1]
+        yield (
+            f"A version was last put back by job {newest['job']}, "
+            f"{notation.duration(newest['seconds'])} after that was called for."
+        )
+    waiting = [row for row in records if row["by"] is None and row["overdue_at"] is not None]
+    if waiting:
+        yield (
+            f"{counted(len(waiting), 'return')} of jobs {'wait' if len(waiting) > 1 else 'waits'} "
+            "for an executor, and longer than a lease lasts."
+        )
+    if lapsed := [row for row in records if row["by"] not in {None, _EXECUTOR}]:
+        yield (
+            f"In {counted(len(lapsed), 'job')} nothing was left to put back: another version "
+            "served already, or the model was retired."
+        )
+
+
 def _times(count: int) -> str:
     return "never" if not count else counted(count, "time")
 
 
 def _return(one: RecordedJob) -> dict[str, Any]:
-    called, back, version = one.went_back, one.returned, one.job.deployed
+    called, back, version = one.went_back, one.returned or one.lapsed, one.job.deployed
     assert called is not None, "asked of jobs that were to go back"
     return {
         "job": one.data["job"],
         "model": one.data["model"],
         "called_for_at": called.recorded_at,
         "called_for": called.actor if called.actor.startswith("users/") else "a verdict",
+        "overdue_at": None if one.overdue is None else one.overdue.recorded_at,
         "returned_at": None if back is None else back.recorded_at,
         "seconds": None if back is None else (back.recorded_at - called.recorded_at) // SECOND,
+        "by": None if back is None else _EXECUTOR if back is one.returned else _lapse(back),
         "from_version": None if version is None else version.model_version,
         "to_version": (back.data or {}).get("model_version")
         if back is not None
         else next(iter(one.job.returns_to), None),
     }
+
+
+_EXECUTOR: Final = "its executor"
+
+
+def _lapse(fact: Fact) -> str:
+    """Return what left nothing to do of a job."""
+    data = fact.data or {}
+    by = f" by {data['by']}" if data.get("by") else ""
+    what = "the retirement of the model" if data.get("model_version") is None else "a deployment"
+    return f"{what}{by}, at position {data.get('ended_by')}"
 
 
 def gains(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:

@@ -11,14 +11,11 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from ledger.events.base import (
+    Actor,
     BigInt,
-    Count,
     EventData,
     Hex32,
-    Part,
     Position,
-    Ppm,
-    SafeInt,
     Segment,
     ShortText,
     Text,
@@ -27,6 +24,16 @@ from ledger.events.base import (
 from ledger.events.cases import GOVERNOR
 from ledger.events.environment import EnvironmentPart
 from ledger.events.gate_names import GateName
+from ledger.events.job_parts import (
+    ArtifactPart,
+    ForecastPart,
+    JudgedCriterionPart,
+    Link,
+    Numbers,
+    ObservedSignalPart,
+    RealisedPart,
+    Token,
+)
 from ledger.events.policy_document import ApprovalPart
 from ledger.events.recipe_document import ExpectedPart, GatePart, RecipeLimitsPart
 from ledger.limits import (
@@ -34,19 +41,13 @@ from ledger.limits import (
     CRITERIA_MAX,
     FALL_BACKS_MAX,
     JOB_LINKS_MAX,
-    LABEL_CHARS_MAX,
-    LINK_CHARS_MAX,
     RECIPE_NAMES_MAX,
     TEXT_CHARS_MAX,
 )
 
 JobStage = Literal["start", "deployment"]
 """Where a job waits for people: before its first lease, and at its gate `approval`."""
-JobOutcome = Literal["succeeded", "failed", "denied", "cancelled", "rolled_back"]
-Numbers = Annotated[dict[Segment, SafeInt], Field(max_length=RECIPE_NAMES_MAX)]
-Token = Annotated[int, Field(ge=1, le=1_000_000)]
-"""Names one lease of a job; each has the next higher one."""
-Link = Annotated[str, Field(max_length=LINK_CHARS_MAX, pattern=r"^[!-~]+\z")]
+JobOutcome = Literal["succeeded", "failed", "denied", "cancelled", "rolled_back", "lapsed"]
 
 _WITH_REPORT: Final = "the ledger, with the report that it judges"
 
@@ -58,23 +59,6 @@ class JobData(EventData):
     KEEPS_BODY: ClassVar[bool] = True
 
     job: Segment
-
-
-class ForecastPart(Part):
-    """The forecast cost and benefit of a job, by the jobs that were over then."""
-
-    jobs: Count
-    """How many jobs it rests on, and how many of the same model."""
-    jobs_of_model: Count
-    cost_micros: BigInt
-    cost_low_micros: BigInt
-    cost_high_micros: BigInt
-    success_ppm: Ppm
-    """How likely its version stays in service."""
-    benefit_micros: BigInt | None
-    """The benefit in its plan, so far as it is likely; null: no plan says it in this unit."""
-    benefit_low_micros: BigInt | None
-    benefit_high_micros: BigInt | None
 
 
 class JobProposed(JobData):
@@ -197,13 +181,6 @@ class JobGivenUp(JobData):
     """Why the executor cannot go on."""
 
 
-class ArtifactPart(Part):
-    """A file that an executor left, by its digest."""
-
-    name: Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
-    sha256: Hex32
-
-
 class JobEnvironmentRecorded(JobData):
     """An executor recorded in which environment the step of the next gate has run."""
 
@@ -237,42 +214,6 @@ class GateReported(JobData):
     artifacts: list[ArtifactPart] = Field(max_length=RECIPE_NAMES_MAX)
     links: list[Link] = Field(max_length=JOB_LINKS_MAX)
     log_sha256: Hex32 | None
-
-
-class JudgedCriterionPart(Part):
-    """A criterion with the values that it read, and whether it is met."""
-
-    name: Segment
-    when: Text
-    is_met: bool
-    values: dict[str, BigInt]
-    sentence: Annotated[str, Field(max_length=4 * TEXT_CHARS_MAX)]
-
-
-class ObservedSignalPart(Part):
-    """The observations of one signal in a version's window, as the ledger holds them.
-
-    Means are by sample size, in millionths of the signal's unit, rounded down. Observations
-    by an executor that ever leased the job do not count, nor corrected ones.
-    """
-
-    signal: Segment
-    observations: Count
-    """How many there are of the version that the job deployed."""
-    rows: BigInt
-    """The sum of their sample sizes."""
-    mean_micros: BigInt | None
-    """Their mean; null where there are none."""
-    compared_rows: BigInt
-    """The rows of those of which the version before was observed too: at the same time, on as many
-    rows, by the same source."""
-    compared_mean_micros: BigInt | None
-    """The mean of the version over those; null where there are none."""
-    replaced_mean_micros: BigInt | None
-    """The mean of the version before, over those."""
-    rests_on_sha256: Hex32
-    """SHA-256 over all that it rests on, in order of position: of each observation a line with time
-    in microseconds, version, source, sample size and value in nano, spaces between them."""
 
 
 class GateJudged(JobData):
@@ -321,20 +262,28 @@ class JobRolledBack(JobData):
     """The version that the job had deployed."""
 
 
-class RealisedPart(Part):
-    """The benefit of a version in its window, by the ledger's own observations of it.
+class JobLapsed(JobData):
+    """Nothing is left to do of a job: another version serves, or its model was retired."""
 
-    Those of the first signal that its gate names, as a loss of which less is better, on the rows of
-    which the version before was observed too.
-    """
+    TYPE: ClassVar[str] = "job.lapsed.v1"
+    CAUSE: ClassVar[str] = GOVERNOR
 
-    signal: Segment
-    rows: BigInt
-    change_micros: BigInt
-    """The mean of the version, less that of the one before, in millionths of the signal's unit."""
-    benefit_micros: BigInt
-    """The loss that was avoided on these rows, at the value that the job was proposed with, rounded
-    down; below 0 where the version did worse."""
+    ended_by: Position
+    """The deployment of the version that serves in the place of its own, or the retirement."""
+    by: Actor | None
+    """The actor of that event; null where its body was erased."""
+    model_version: Segment | None
+    """The version that serves; null where the model was retired."""
+
+
+class JobReturnOverdue(JobData):
+    """No executor has taken up the return of a job's version in the time of a lease."""
+
+    TYPE: ClassVar[str] = "job.return_overdue.v1"
+    CAUSE: ClassVar[str] = GOVERNOR
+
+    due_at: Time
+    """Until when one was to have leased it."""
 
 
 class JobClosed(JobData):
@@ -371,6 +320,8 @@ JOB_CLASSES: Final[tuple[type[JobData], ...]] = (
     JobDeployed,
     JobRolledBack,
     JobClosed,
+    JobLapsed,
+    JobReturnOverdue,
 )
 JOB_TYPES: Final = frozenset(cls.TYPE for cls in JOB_CLASSES)
 """The types of events about jobs."""

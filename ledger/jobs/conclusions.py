@@ -6,10 +6,12 @@ Each comes right behind the event that it follows from, in the same append.
 from collections.abc import Sequence
 
 from ledger.events.base import EventData
-from ledger.events.jobs import GateJudged, JobClosed, JobDeployed, ObservedSignalPart
+from ledger.events.job_parts import ObservedSignalPart
+from ledger.events.jobs import GateJudged, JobClosed, JobDeployed
 from ledger.events.models import ModelDeployed
 from ledger.events.recipe_document import GatePart
-from ledger.jobs.machine import Data, Job
+from ledger.jobs.changes import Data
+from ledger.jobs.machine import Job
 from ledger.jobs.observed import realised, with_observed
 from ledger.rules.gates import GateEvidence, judge, report_fault
 

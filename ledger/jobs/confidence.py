@@ -22,6 +22,7 @@ from ledger.events.jobs import (
     JobClosed,
     JobDeployed,
     JobGivenUp,
+    JobLapsed,
     JobLeased,
     JobLeaseExpired,
     JobProposed,
@@ -88,7 +89,10 @@ class _Report:
         ]
         self._run_id, folded = facts[0].run_id, Jobs()
         for one in self._events:
-            folded.apply(one.position, facts[0].stream, one.type, one.actor, one.data)
+            folded.apply(
+                one.position, facts[0].stream, one.type, one.actor, one.data,
+                recorded_at=one.recorded_at,
+            )  # fmt: skip
         [self._job] = folded.jobs.values()
         self._reports = {one.position: one for one in self._of(GateReported.TYPE)}
         self._verdicts = {one.data["gate"]: one for one in self._of(GateJudged.TYPE)}
@@ -122,7 +126,9 @@ class _Report:
             "outcome": job.outcome or None,
             "why": job.why,
             "version": None if job.deployed is None else job.deployed.model_version,
+            "replaces": None if job.deployed is None else job.deployed.replaces,
             "is_rolled_back": any(self._of(JobRolledBack.TYPE)),
+            "lapsed": next((self._lapse(one) for one in self._of(JobLapsed.TYPE)), None),
             "first": job.position,
             "last": job.changed_at,
             "gains": gains,
@@ -139,6 +145,11 @@ class _Report:
                 for artifact in one.data["artifacts"]
             ],
         }
+
+    @staticmethod
+    def _lapse(event: JobStep) -> Json:
+        named = {name: event.data[name] for name in ("ended_by", "by", "model_version")}
+        return {"position": event.position, **named}
 
     # ---- gates -----------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
-from ledger.events.jobs import ForecastPart
+from ledger.events.job_parts import ForecastPart
 from ledger.events.notation import money, share
 from ledger.events.values import PPM
 

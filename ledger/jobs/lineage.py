@@ -102,7 +102,10 @@ class RunFold:
         self._known.add(event.position)
         if event.type in JOB_TYPES:
             actor = "" if data is None else event.body.actor
-            self.jobs.apply(event.position, event.stream, event.type, actor, data, run_id)
+            self.jobs.apply(
+                event.position, event.stream, event.type, actor, data, run_id,
+                recorded_at=event.recorded_at,
+            )  # fmt: skip
 
     def job(self, name: str) -> Job | None:
         """Return a job of the run as its events left it."""

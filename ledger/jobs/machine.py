@@ -6,27 +6,12 @@ a lost job goes on at the next one. All follows from positions alone: a lease ho
 until the event that says that it has expired. Times are microseconds since the epoch.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from ledger.events.jobs import (
-    GateJudged,
-    GateReported,
-    JobApproved,
-    JobCancelled,
-    JobClosed,
-    JobDenied,
-    JobDeployed,
-    JobEnvironmentRecorded,
-    JobGivenUp,
-    JobLeased,
-    JobLeaseExpired,
-    JobLeaseExtended,
-    JobProposed,
-    JobRolledBack,
-)
-from ledger.events.values import parse_time
+from ledger.events.jobs import JobProposed
+from ledger.events.values import SECOND, TIME_LIMIT
+from ledger.jobs.changes import CHANGES, Data, JobApproval, JobVersion, Lease
 from ledger.jobs.forecast import PastJob
 from ledger.jobs.holdouts import Holdouts
 
@@ -48,36 +33,7 @@ JobState = Literal[
 `judging`, `deploying` and `closing` last only until the next event of the same append. In
 `unreadable` the body of an event of the job is gone, and with it what became of the job.
 """
-TESTED: Final = "candidate"
-"""The gate at which a candidate is tested before it is trained in full."""
 OVER: Final = frozenset({"closing", "closed"})
-Data = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right of one executor to work on a job."""
-
-    executor: str
-    token: int
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class JobApproval:
-    """A person's approval at the stage that a job is at."""
-
-    actor: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobVersion:
-    """The version that a job brought into service, and the one that it replaced."""
-
-    model_version: str
-    replaces: str | None
-    observed_until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +71,10 @@ class Job:
     observed: tuple[Data, ...] = ()
     """The ledger's own observations of that, by signal."""
     is_rolling_back: bool = False
+    waits_since: int = 0
+    """When its return last began to wait for an executor."""
+    is_overdue: bool = False
+    """Whether it is on record that its return has waited for too long."""
     cost_micros: int = 0
     test_cost_micros: int | None = None
     """The part of that which the test of its candidate took; None until that was reported."""
@@ -155,6 +115,17 @@ class Job:
         wanted = self.proposed["fall_back"] if before is None else [before]
         return tuple(one for one in wanted if one != self.deployed.model_version)
 
+    @property
+    def return_due_at(self) -> int | None:
+        """Until when an executor is to lease its return: the time of a lease; None for no return.
+
+        A time when it is overdue already too.
+        """
+        if self.state != "rolling_back":
+            return None
+        seconds = int(self.proposed["limits"]["lease_seconds"])
+        return min(self.waits_since + seconds * SECOND, TIME_LIMIT - 1)
+
     def gate_of(self, name: str) -> Data | None:
         """Return a gate of the job by name."""
         return next((one for one in self.proposed["gates"] if one["gate"] == name), None)
@@ -164,7 +135,7 @@ class Job:
         counted = replace(self, events=self.events + 1, changed_at=position)
         if data is None or self.state == "unreadable":
             return replace(counted, state="unreadable")
-        return _CHANGES[type_](counted, position, actor, data)
+        return CHANGES[type_](counted, position, actor, data)
 
 
 @dataclass(slots=True)
@@ -186,6 +157,8 @@ class Jobs:
         actor: str,
         data: Data | None,
         run_id: str | None = None,
+        *,
+        recorded_at: int,
     ) -> Job | None:
         """Take in an event of a job, and return the job; None where its proposal is gone."""
         name = stream.partition("/")[2]
@@ -199,6 +172,8 @@ class Jobs:
         else:
             self.holdouts.take(known, type_, data)
             made = known.applied(position, type_, actor, data)
+            if made.state == "rolling_back" and known.state != "rolling_back":
+                made = replace(made, waits_since=recorded_at, is_overdue=False)
         self.jobs[name] = made
         self._past.pop(name, None)
         if made.state == "closed" and made.token:
@@ -231,162 +206,3 @@ def proposed_job(name: str, position: int, actor: str, data: Data) -> Job:
     waits = data["approvals"] > 0 or bool(data["roles"])
     state: JobState = "proposed" if waits else "ready"
     return Job(name, position, actor, data, state, position, evidence_at=position)
-
-
-def _approved(job: Job, _: int, actor: str, data: Data) -> Job:
-    given = (*job.approvals, JobApproval(actor, data["role"]))
-    if missing_approvals(job, given):
-        return replace(job, approvals=given)
-    passed = job.passed + (data["stage"] == "deployment")
-    return _goes_on(replace(job, approvals=(), passed=passed))
-
-
-def _goes_on(job: Job) -> Job:
-    """Return a job as its next gate has it: open to executors, waiting for people, or over."""
-    gate = job.gate
-    if gate is None:
-        return _ends(job, "succeeded", "Every gate was passed.")
-    if gate["gate"] == "approval":
-        return replace(job, state="awaiting_approval", lease=None, approvals=())
-    return replace(job, state="ready" if job.lease is None else "leased")
-
-
-def _ends(job: Job, outcome: str, why: str) -> Job:
-    return replace(job, state="closing", lease=None, outcome=outcome, why=why)
-
-
-def _denied(job: Job, _: int, actor: str, __: Data) -> Job:
-    return _ends(job, "denied", f"{actor} denied it.")
-
-
-def _cancelled(job: Job, _: int, actor: str, __: Data) -> Job:
-    if job.state == "observing":
-        return _goes_back(job, f"{actor} cancelled it.")
-    return _ends(job, "cancelled", f"{actor} cancelled it.")
-
-
-def _goes_back(job: Job, why: str) -> Job:
-    """Return a job whose version is to be taken back, or that fails as there is none before it."""
-    if not job.returns_to:
-        return _ends(job, "failed", f"{why} No version served before, so none can serve again.")
-    return replace(job, state="rolling_back", is_rolling_back=True, why=why, report=None)
-
-
-def _leased(job: Job, _: int, actor: str, data: Data) -> Job:
-    lease = Lease(actor, data["token"], parse_time(data["expires_at"]))
-    executors = job.executors | {actor}
-    return replace(job, state="leased", lease=lease, token=data["token"], executors=executors)
-
-
-def _extended(job: Job, _: int, __: str, data: Data) -> Job:
-    if job.lease is None:
-        return job
-    lease = replace(job.lease, expires_at=parse_time(data["expires_at"]))
-    return replace(job, lease=lease)
-
-
-def _expired(job: Job, _: int, __: str, ___: Data) -> Job:
-    return _attempt_lost(job, f"Its lease expired in attempt {job.attempt}")
-
-
-def _given_up(job: Job, _: int, actor: str, data: Data) -> Job:
-    said = data["reason"].rstrip(".")
-    return _attempt_lost(job, f"{actor} gave up attempt {job.attempt}, because: {said}")
-
-
-def _attempt_lost(job: Job, why: str) -> Job:
-    left = replace(job, lease=None, lost=job.lost + 1, environment_of="")
-    if job.is_rolling_back:
-        return replace(left, state="rolling_back")
-    allowed = job.proposed["limits"]["attempts"]
-    if left.lost >= allowed:
-        return _ends(left, "failed", f"{why}. Its recipe allows {allowed}.")
-    return replace(left, state="ready")
-
-
-def _environment(job: Job, _: int, __: str, data: Data) -> Job:
-    return replace(job, environment_of=data["gate"])
-
-
-def _reported(job: Job, position: int, _: str, data: Data) -> Job:
-    cost = int(data["cost_micros"])
-    is_test = data["gate"] == TESTED
-    known = replace(
-        job,
-        report=position,
-        evidence=data,
-        evidence_at=position,
-        cost_micros=cost,
-        test_cost_micros=cost - job.cost_micros if is_test else job.test_cost_micros,
-    )
-    return known if job.state == "observing" else replace(known, state="judging")
-
-
-def _judged(job: Job, position: int, _: str, data: Data) -> Job:
-    gate, seen = data["gate"], tuple(data["observed"])
-    job = replace(job, evidence_at=position, observed=seen)
-    if not data["is_passed"]:
-        why = f"The gate {gate} was not passed."
-        return _goes_back(job, why) if job.state == "observing" else _ends(job, "failed", why)
-    on = replace(job, passed=job.passed + 1, report=None, evidence={}, environment_of="")
-    return replace(on, state="deploying") if gate == "deployment" else _goes_on(on)
-
-
-def _deployed(job: Job, _: int, __: str, data: Data) -> Job:
-    until = data["observed_until"]
-    version = JobVersion(
-        data["model_version"],
-        data["replaces"],
-        None if until is None else parse_time(until),
-    )
-    known = replace(job, deployed=version, lease=None)
-    return _goes_on(known) if until is None else replace(known, state="observing")
-
-
-def _rolled_back(job: Job, _: int, __: str, data: Data) -> Job:
-    before = None if job.deployed is None else job.deployed.replaces
-    what = "serves again" if data["model_version"] == before else "is fallen back to"
-    why = f"{job.why} {data['model_version']} {what}."
-    return _ends(job, "rolled_back", why)
-
-
-def _closed(job: Job, _: int, __: str, ___: Data) -> Job:
-    return replace(job, state="closed")
-
-
-def _again(job: Job, _: int, __: str, ___: Data) -> Job:
-    return job  # a judge refuses it
-
-
-_Change = Callable[[Job, int, str, Data], Job]
-_CHANGES: Final[dict[str, _Change]] = {
-    JobProposed.TYPE: _again,
-    JobApproved.TYPE: _approved,
-    JobDenied.TYPE: _denied,
-    JobCancelled.TYPE: _cancelled,
-    JobLeased.TYPE: _leased,
-    JobLeaseExtended.TYPE: _extended,
-    JobLeaseExpired.TYPE: _expired,
-    JobGivenUp.TYPE: _given_up,
-    JobEnvironmentRecorded.TYPE: _environment,
-    GateReported.TYPE: _reported,
-    GateJudged.TYPE: _judged,
-    JobDeployed.TYPE: _deployed,
-    JobRolledBack.TYPE: _rolled_back,
-    JobClosed.TYPE: _closed,
-}
-
-
-def missing_approvals(job: Job, given: tuple[JobApproval, ...]) -> list[tuple[str, int]]:
-    """Return how many approvals a job still takes at its stage, by role; "" is any person."""
-    asked = [("", job.proposed["approvals"]), *_asked(job.proposed["roles"])]
-    if job.state == "awaiting_approval":
-        gate = job.gate
-        assert gate is not None, "it waits at its gate"
-        asked = _asked(gate["approvals"]) or [("", 1)]
-    lacking = [(role, count - sum(one.role == role for one in given)) for role, count in asked]
-    return [(role, count) for role, count in lacking if count > 0]
-
-
-def _asked(approvals: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    return [(one["role"], one["count"]) for one in approvals]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from ledger.events.jobs import ObservedSignalPart
+from ledger.events.job_parts import ObservedSignalPart
 from ledger.events.values import SECOND
 from ledger.jobs.machine import Job
 from ledger.rules.gates import NUMBER_MAX, GateEvidence

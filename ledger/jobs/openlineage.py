@@ -48,6 +48,7 @@ _ENDS: Final = {
     "rolled_back": "FAIL",
     "denied": "ABORT",
     "cancelled": "ABORT",
+    "lapsed": "ABORT",
 }
 Json = dict[str, Any]
 

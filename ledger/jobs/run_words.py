@@ -26,10 +26,12 @@ from ledger.events.jobs import (
     JobDeployed,
     JobEnvironmentRecorded,
     JobGivenUp,
+    JobLapsed,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
     JobProposed,
+    JobReturnOverdue,
     JobRolledBack,
 )
 from ledger.events.models import ModelDeployed
@@ -234,6 +236,18 @@ def _rolled_back(told: Told) -> str:
     return f"{told.data['model_version']} serves again in the place of {told.data['replaces']}"
 
 
+def _lapsed(told: Told) -> str:
+    data = told.data
+    version, by = data["model_version"], f" by {data['by']}" if data["by"] else ""
+    what = "its model was retired" if version is None else f"{version} was put in its place"
+    return f"Nothing is left to do of the job: {what}{by}, at position {data['ended_by']}"
+
+
+def _overdue(told: Told) -> str:
+    until = shown_time(told.data["due_at"])
+    return f"No executor has taken up the return, which was to be leased until {until}"
+
+
 def _closed(told: Told) -> str:
     data = told.data
     outcome = data["outcome"].replace("_", " ")
@@ -301,6 +315,8 @@ _SENTENCES: Final[dict[str, Callable[[Told], str]]] = {
     ModelDeployed.TYPE: _in_service,
     JobDeployed.TYPE: _deployed,
     JobRolledBack.TYPE: _rolled_back,
+    JobLapsed.TYPE: _lapsed,
+    JobReturnOverdue.TYPE: _overdue,
     JobClosed.TYPE: _closed,
     BudgetReserved.TYPE: _reserved,
     BudgetSpent.TYPE: _spent,

@@ -12,6 +12,7 @@ from ledger.events.budgets import MICROS_MAX
 from ledger.events.cases import GOVERNOR
 from ledger.events.environment import EnvironmentPart, environment_fault
 from ledger.events.gate_names import GATES
+from ledger.events.job_parts import ObservedSignalPart
 from ledger.events.jobs import (
     GateJudged,
     GateReported,
@@ -22,19 +23,21 @@ from ledger.events.jobs import (
     JobDeployed,
     JobEnvironmentRecorded,
     JobGivenUp,
+    JobLapsed,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
     JobProposed,
+    JobReturnOverdue,
     JobRolledBack,
-    ObservedSignalPart,
 )
 from ledger.events.recipe_document import GatePart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
+from ledger.jobs.changes import Data, missing_approvals
 from ledger.jobs.conclusions import closing, evidence_of, verdict
 from ledger.jobs.grounds import PlanGround, ground_fault
-from ledger.jobs.machine import Data, Job, Jobs, missing_approvals
+from ledger.jobs.machine import Job, Jobs
 from ledger.rules.gates import NUMBER_MAX, report_fault
 
 TRAINING: Final = "training"
@@ -217,6 +220,18 @@ def _holder_fault(job: Job, data: Data, actor: str) -> str:
     return ""
 
 
+def _overdue_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    due_at = job.return_due_at
+    assert due_at is not None, "it goes back"
+    if moment.actor != GOVERNOR:
+        return f"{moment.actor} recorded it, and {GOVERNOR} does"
+    if job.is_overdue:
+        return "it is on record already that no executor has taken it up"
+    if data["due_at"] != format_time(due_at):
+        return f"it was to be taken up until {format_time(due_at)}, not until {data['due_at']}"
+    return "" if due_at <= moment.now else "the time in which it is to be taken up is not over"
+
+
 # ---- gates ---------------------------------------------------------------------------------------
 
 
@@ -319,6 +334,18 @@ def _return_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     )
 
 
+def _lapse_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+    """Return why a job cannot lapse; whether what it names has happened is for others."""
+    if moment.actor != GOVERNOR:
+        return f"{moment.actor} recorded it, and {GOVERNOR} does"
+    version = data["model_version"]
+    if version is None:
+        return ""
+    if job.deployed is None:
+        return f"it has deployed no version in whose place {version} could serve"
+    return f"{version} is its own version" if version == job.deployed.model_version else ""
+
+
 def _closing_fault(_: Jobs, job: Job, data: Data, __: JobMoment) -> str:
     expected = closing(job).to_data()
     differing = sorted(name for name in expected if data[name] != expected[name])
@@ -329,13 +356,11 @@ _Judge = Callable[[Jobs, Job, Data, JobMoment], str]
 _FOR_PEOPLE: Final = frozenset({"proposed", "awaiting_approval"})
 _FOR_EXECUTORS: Final = frozenset({"ready", "rolling_back"})
 _LEASED: Final = frozenset({"leased"})
+_OPEN: Final = _FOR_PEOPLE | _FOR_EXECUTORS | _LEASED | {"observing"}
 _STEPS: Final[Mapping[str, tuple[frozenset[str], _Judge]]] = {
     JobApproved.TYPE: (_FOR_PEOPLE, _approval_fault),
     JobDenied.TYPE: (_FOR_PEOPLE, _stage_fault),
-    JobCancelled.TYPE: (
-        _FOR_PEOPLE | _FOR_EXECUTORS | _LEASED | {"observing"},
-        _cancelling_fault,
-    ),
+    JobCancelled.TYPE: (_OPEN, _cancelling_fault),
     JobLeased.TYPE: (_FOR_EXECUTORS, _lease_fault),
     JobLeaseExtended.TYPE: (_LEASED, _extension_fault),
     JobLeaseExpired.TYPE: (_LEASED, _expiry_fault),
@@ -345,6 +370,8 @@ _STEPS: Final[Mapping[str, tuple[frozenset[str], _Judge]]] = {
     GateJudged.TYPE: (frozenset({"judging", "observing"}), _verdict_fault),
     JobDeployed.TYPE: (frozenset({"deploying"}), _deployment_fault),
     JobRolledBack.TYPE: (_LEASED, _return_fault),
+    JobLapsed.TYPE: (_OPEN, _lapse_fault),
+    JobReturnOverdue.TYPE: (frozenset({"rolling_back"}), _overdue_fault),
     JobClosed.TYPE: (frozenset({"closing"}), _closing_fault),
 }
 """The states in which an event of each type may be, and what judges it there."""

@@ -81,6 +81,8 @@ class _JobOutcomeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_JobOutcome.
     """It was cancelled."""
     JOB_OUTCOME_ROLLED_BACK: _JobOutcome.ValueType  # 5
     """Its version was deployed and taken back."""
+    JOB_OUTCOME_LAPSED: _JobOutcome.ValueType  # 6
+    """Nothing was left to do: another version serves in the place of its own, or its model was retired."""
 
 class JobOutcome(_JobOutcome, metaclass=_JobOutcomeEnumTypeWrapper):
     """How a job ended."""
@@ -97,6 +99,8 @@ JOB_OUTCOME_CANCELLED: JobOutcome.ValueType  # 4
 """It was cancelled."""
 JOB_OUTCOME_ROLLED_BACK: JobOutcome.ValueType  # 5
 """Its version was deployed and taken back."""
+JOB_OUTCOME_LAPSED: JobOutcome.ValueType  # 6
+"""Nothing was left to do: another version serves in the place of its own, or its model was retired."""
 
 class _JobGate:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -383,6 +387,8 @@ class Job(message.Message):
     FORECAST_ERROR_FIELD_NUMBER: builtins.int
     EVIDENCE_POSITION_FIELD_NUMBER: builtins.int
     RETURNS_TO_FIELD_NUMBER: builtins.int
+    RETURN_DUE_AT_FIELD_NUMBER: builtins.int
+    IS_RETURN_OVERDUE_FIELD_NUMBER: builtins.int
     REALISED_FIELD_NUMBER: builtins.int
     EXPECTED_TEST_MICROS_FIELD_NUMBER: builtins.int
     TEST_COST_MICROS_FIELD_NUMBER: builtins.int
@@ -439,6 +445,8 @@ class Job(message.Message):
     """Output only. Version of that policy, whose approvals, criteria and margin it has; 0 for none."""
     evidence_position: builtins.int
     """Output only. Position of what people approve it by: its proposal, or the newest report or verdict."""
+    is_return_overdue: builtins.bool
+    """Output only. Whether it is on record that no executor has taken that up in time."""
     expected_test_micros: builtins.str
     """Output only. The part of the expected cost that is for the test of its candidate, in millionths of
     the unit.
@@ -482,6 +490,10 @@ class Job(message.Message):
         """
 
     @builtins.property
+    def return_due_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. Until when an executor is to lease the return of its version; absent where none waits."""
+
+    @builtins.property
     def realised(self) -> JobBenefit:
         """Output only. The benefit of its version in its window; absent until it is over, and where the
         ledger did not observe that beside the version before.
@@ -522,14 +534,16 @@ class Job(message.Message):
         forecast_error: JobForecastError | None = ...,
         evidence_position: builtins.int = ...,
         returns_to: abc.Iterable[builtins.str] | None = ...,
+        return_due_at: timestamp_pb2.Timestamp | None = ...,
+        is_return_overdue: builtins.bool = ...,
         realised: JobBenefit | None = ...,
         expected_test_micros: builtins.str = ...,
         test_cost_micros: builtins.str = ...,
         reserved_test_micros: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease", "realised", b"realised"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease", "realised", b"realised", "return_due_at", b"return_due_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "expected_test_micros", b"expected_test_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "realised", b"realised", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "reserved_test_micros", b"reserved_test_micros", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "test_cost_micros", b"test_cost_micros", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "expected_test_micros", b"expected_test_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "is_return_overdue", b"is_return_overdue", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "realised", b"realised", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "reserved_test_micros", b"reserved_test_micros", "return_due_at", b"return_due_at", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "test_cost_micros", b"test_cost_micros", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,12 +30,21 @@ from ledger.worker.calls import (
 )
 from ledger.worker.observing import Observer
 from ledger.worker.recipes import RecipeFolders
-from ledger.worker.reports import DEPLOYMENT, facts_of, send
+from ledger.worker.reports import DEPLOYMENT, facts_of, send, served_instead
 from ledger.worker.state import HeldJob, PendingReport, StateFile, WorkerError
 from ledger.worker.steps import RETURN, StepError
 from ledger.worker.stopping import StopSignal
 
-_NOT_TAKEN: Final = frozenset({Reason.JOB_REFUSED, Reason.FIELD_INVALID, Reason.VERSION_CONFLICT})
+_NOT_TAKEN: Final = frozenset(
+    {
+        Reason.ALREADY_EXISTS,
+        Reason.FIELD_INVALID,
+        Reason.JOB_REFUSED,
+        Reason.MODEL_RETIRED,
+        Reason.VERSION_CONFLICT,
+    }
+)
+"""Refusals of a report; the worker goes on with other jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +74,13 @@ class WorkedJob:
     attempt: int
     end: str
     """`observing`, `awaiting_approval`, `succeeded`, `failed`, `rolled_back` … as the ledger has
-    it; `step_failed` or `lost` where the worker could not go on."""
+    it; `step_failed` or `lost` where the worker could not go on, `lapsed` where nothing was
+    left."""
     reason: str
+
+
+class NothingLeftError(Exception):
+    """Nothing is left to do of a job: why, as a sentence."""
 
 
 class Worker:
@@ -145,6 +159,8 @@ class Worker:
             for job in reversed(jobs):  # the oldest first
                 if (recipe := self._recipes.of(job)) is None or self._rests_from(job):
                     continue
+                if self._served_instead(job):
+                    continue
                 self._state.keep(held=HeldJob(name=job.name, request_id=uuid7(self._calls.clock)))
                 if self._work_on(job, recipe):
                     return True
@@ -160,6 +176,8 @@ class Worker:
             job = self._staged(leased, recipe)
         except LeaseLostError as error:
             self._leave(job, "lost", str(error))
+        except NothingLeftError as error:
+            self._leave(job, "lapsed", str(error))
         except StepError as error:
             self._give_up(job, recipe, str(error))
             self._leave(job, "step_failed", str(error))
@@ -257,6 +275,8 @@ class Worker:
         """Run the step of the task that is next, and remember its report, which is sent then."""
         passed = [gate.lower() for gate in job.gates[: job.gates_passed]]
         task = RETURN if job.deployment is not None else job.gates[job.gates_passed].lower()
+        if serving := self._served_instead(job):
+            raise NothingLeftError(f"{serving} serves in the place of its version already.")
         for gate in [] if task == RETURN else passed:
             place = self._runner.place(job, gate, self._held.attempt)
             if gate != "approval" and not place.done.exists():
@@ -268,6 +288,13 @@ class Worker:
         facts = facts_of(job, task, result.found, self._calls.now_text())
         request_id = uuid7(self._calls.clock)
         self._state.keep_held(pending=PendingReport(task=task, request_id=request_id, facts=facts))
+
+    def _served_instead(self, job: RetrainingJob) -> str:
+        """Return the version that serves in the place of a job's; empty where its own does."""
+        if job.deployment is None:
+            return ""
+        model = self._calls.ask(lambda: self._client.get_model(job.model))
+        return served_instead(job, model.version_in_service)
 
     def _hold_against_record(self, job: RetrainingJob, gate: str, result: StepResult) -> None:
         """Refuse artifacts that are not those which passed a gate: StepError where one differs."""

@@ -29,6 +29,15 @@ class Found(NamedTuple):
     """Empty where it has no log."""
 
 
+def served_instead(job: RetrainingJob, serving: str) -> str:
+    """Return the version that serves in the place of a job's; empty where none is known to.
+
+    Then nothing is to be put back, and the ledger ends the job by itself.
+    """
+    ours = None if job.deployment is None else job.deployment.model_version
+    return serving if ours is not None and serving != ours else ""
+
+
 def facts_of(job: RetrainingJob, task: str, found: Found, now_text: str) -> dict[str, Any]:
     """Return what is reported of a task's end; StepError where the step left something out."""
     report = found.report

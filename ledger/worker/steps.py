@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from ledger.client.jobs import Artifact, RetrainingJob
 from ledger.events.base import Decimal, Part, Segment
 from ledger.events.environment import EnvironmentPart
-from ledger.events.jobs import Link, Numbers
+from ledger.events.job_parts import Link, Numbers
 from ledger.events.recipe_document import RecipeDocument
 from ledger.limits import JOB_LINKS_MAX, LABEL_CHARS_MAX, RECIPE_NAMES_MAX
 from ledger.reading import open_plain, parse_json, read_text

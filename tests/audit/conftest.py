@@ -155,13 +155,19 @@ def work(world: World) -> None:
 
 
 def watch(world: World, begin: int) -> None:
-    """Have versions judged by what is observed of them and of the ones before: one stays."""
+    """Have versions judged by what is observed of them and of the ones before: one stays.
+
+    Another one is replaced by hand.
+    """
     minute = HOUR // 60
     working = Working.of(world, WATCHING, "watching")
     for model in ("vee", "wye"):
         world.register(model)
         world.deploy(model, "v1", at=begin - DAY)
         working.observing("v2", f"of-{model}", model=model, at=begin)
+    working.observing("v4", "gone", model="jay", at=begin)
+    world.deploy("jay", "v5", at=begin)
+    world.ledger.due_jobs.run()
     for model, loss in (("vee", "0.4"), ("wye", "0.45")):
         for minutes in (1, 9):
             at = begin + minutes * minute
@@ -174,7 +180,7 @@ def watch(world: World, begin: int) -> None:
 def until(world: World, time: int) -> None:
     """Let a ledger's time come, and what is due of jobs by then; nothing is scored."""
     world.see("jay", 0.4, time)
-    world.ledger.jobs.run_due()
+    world.ledger.due_jobs.run()
 
 
 def spend_money(world: World) -> None:

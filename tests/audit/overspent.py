@@ -123,7 +123,9 @@ def propose(paper: Paper, model: str = "jay", **changes: object) -> int:
     jobs = Jobs()
     for position, event in enumerate(paper.events, 1):
         if event.type in JOB_TYPES:
-            jobs.apply(position, event.stream, event.type, "", event.data)
+            jobs.apply(
+                *(position, event.stream, event.type, "", event.data), recorded_at=event.recorded_at
+            )
     expected = int(data["expected"]["cost_micros"])
     made = forecast(jobs.worked(), model, expected, None).model_dump()
     said = {"job": "late", "model": model, "serving": "v1", "forecast": made}

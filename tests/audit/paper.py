@@ -225,7 +225,7 @@ class Paper:
 
 
 _PLACES: Final = {
-    "adds_to", "after", "as_of", "causation_position", "decision", "escalation",
+    "adds_to", "after", "as_of", "causation_position", "decision", "ended_by", "escalation",
     "evaluated_through", "governed_through", "plan", "position", "proposal", "report",
     "reservation", "score_position", "seen_position", "shadow", "task",
 }  # fmt: skip

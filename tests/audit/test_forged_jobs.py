@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from ledger.events.jobs import JOB_TYPES
+from ledger.events.values import format_time, parse_time
+from ledger.jobs.conclusions import verdict
+from ledger.jobs.machine import Job, Jobs
+from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.audit.unjudged import (
@@ -22,6 +27,7 @@ from tests.audit.unjudged import (
     follow,
     leave_a_verdict_out,
 )
+from tests.support.world import HOUR
 
 Found = set[tuple[str, int]]
 
@@ -195,6 +201,57 @@ def cancel_a_return(paper: Paper) -> Found:
     return {("jobs.steps", found)}
 
 
+def job_before(paper: Paper, position: int, name: str) -> Job:
+    """Return a job as it was before an event."""
+    jobs = Jobs()
+    for place, event in enumerate(paper.events[: position - 1], 1):
+        if event.type in JOB_TYPES:
+            jobs.apply(
+                *(place, event.stream, event.type, "", event.data), recorded_at=event.recorded_at
+            )
+    return jobs.jobs[name]
+
+
+def judge_a_version_that_serves_no_more(paper: Paper) -> Found:
+    """Have the governor judge a job's version, in the place of saying that it serves no more."""
+    found = paper.find("job.lapsed.v1", job="gone")[0]
+    event = paper.at(found)
+    event.type, body = JUDGED, body_of(paper, found)
+    body["data"] = verdict(job_before(paper, found, "gone")).to_data()
+    return {("jobs.lapsed", found)}
+
+
+def deploy_before_what_serves(paper: Paper) -> Found:
+    """State that a job's version went into service an hour before the one that it replaced."""
+    places = [
+        paper.find(DEPLOYED, job="gone")[0],
+        paper.find("model.deployed.v1", model="jay", model_version="v4")[0],
+    ]
+    for place in places:
+        data = paper.at(place).data
+        before = format_time(parse_time(data["in_service_at"]) - HOUR)
+        data["in_service_at"] = before
+        if "trained_through" in data:
+            data["trained_through"] = before
+    return {("jobs.lapsed", places[0])}
+
+
+def leave_a_lapse_out(paper: Paper) -> Found:
+    """Put other events in the place of a lapse, its end and its money; all keep their places."""
+    found = paper.find("job.lapsed.v1", job="gone")[0]
+    defined = paper.at(paper.find("signal.defined.v1", signal="drift")[0])
+    for number, place in enumerate((found, found + 1)):
+        event = paper.at(place)
+        name = f"spare-{number}"
+        event.stream, event.type = f"signals/{name}", defined.type
+        event.body = {
+            "actor": "users/ana", "causation_position": None, "request_id": None, "run_id": None,
+            "data": defined.data | {"signal": name},
+        }  # fmt: skip
+    say_that_all_was_governed(paper)
+    return {("jobs.time", paper.find("model.deployed.v1", model="jay", model_version="v5")[0])}
+
+
 def leave_the_end_out_behind_a_last_attempt(paper: Paper) -> Found:
     """Give up the second of two attempts, and record no end."""
     data = {"job": "open", "token": 2, "reason": "x"}
@@ -242,6 +299,9 @@ def cite_another_event(paper: Paper) -> Found:
         give_up_under_a_stale_token,
         give_up_a_return,
         cancel_a_return,
+        judge_a_version_that_serves_no_more,
+        deploy_before_what_serves,
+        leave_a_lapse_out,
         leave_the_end_out_behind_a_last_attempt,
         close_what_is_not_over,
         cite_another_event,

@@ -81,9 +81,9 @@ def leave_a_verdict_out(paper: Paper) -> int:
     return paper.find(REPORTED, job="open")[-1]
 
 
-def deploy_another_version(paper: Paper) -> int:
+def replace_another_version(paper: Paper) -> int:
     found = paper.find(DEPLOYED, job="good")[0]
-    paper.at(found).data["model_version"] = "v9"
+    paper.at(found).data["replaces"] = "v9"
     return found
 
 
@@ -99,6 +99,16 @@ def leave_an_expiry_out(paper: Paper) -> int:
     }  # fmt: skip
     say_that_all_was_governed(paper)
     return paper.find(LEASED, job="lost")[0]
+
+
+def lapse_by_another_person(paper: Paper) -> int:
+    """Say that another person deployed the version that serves instead, in all that follows."""
+    found = paper.find("job.lapsed.v1", job="gone")[0]
+    data = paper.at(found).data
+    closed = paper.at(paper.find("job.closed.v1", job="gone")[0]).data
+    closed["reason"] = closed["reason"].replace(data["by"], "users/eve")
+    data["by"] = "users/eve"
+    return found
 
 
 def body_of(paper: Paper, position: int) -> dict[str, Any]:
@@ -130,6 +140,7 @@ UNJUDGED: Final[dict[str, Callable[[Paper], int]]] = {
     "gates.observed": choose_what_was_observed,
     "jobs.due": leave_a_verdict_out,
     "jobs.fall_back": fall_back_to_what_is_not_registered,
-    "jobs.deployed": deploy_another_version,
+    "jobs.deployed": replace_another_version,
+    "jobs.lapsed": lapse_by_another_person,
     "jobs.time": leave_an_expiry_out,
 }

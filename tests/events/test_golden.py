@@ -138,6 +138,8 @@ c4fccd199a7ca8d97df480f45739721ce0f91d389afd2b8d5e04b1c9013710b6  plan.made.v2.j
 405b70945ef8e6d436ecb28200c301ab57874b04990c51c6d856c0fa2d5f9f60  reuse.proposed.v1.json
 b9e0c17f8d61ebf0dd63437d00bea1e947281a23dd4cbe60168c34293d40aa67  plan.scheduled.v1.json
 01a0ef8fe50bf78265ba1315025eb04954f58be2c97acd15e0bbca462cc978a7  deployment.explained.v1.json
+799582ef82373a99e0c757979ff3a70858dc7471bb53208642beba6fdca76c9b  job.return_overdue.v1.json
+c47cd166558da1dab2cd250b2cf3754a63b1ec6a2579c295f09cfc26a7e0a74a  job.lapsed.v1.json
 """.splitlines()
 )
 

@@ -73,5 +73,5 @@ def test_a_use_of_a_holdout_counts_though_its_report_was_erased() -> None:
     story = Story().leased()
     assert not story.report(ONE, "data_integrity")
     assert not story.report(ONE, "candidate")
-    story.jobs.apply(999, "jobs/j1", "gate.reported.v1", ONE, None)
+    story.jobs.apply(999, "jobs/j1", "gate.reported.v1", ONE, None, recorded_at=0)
     assert story.jobs.holdouts.used == {"march": 1}

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ledger.events.cases import GOVERNOR
-from ledger.events.jobs import JobDeployed
-from ledger.events.values import SECOND, format_time
+from ledger.events.values import SECOND
 from ledger.jobs.conclusions import verdict
 from tests.support.job_stories import (
     ANA,
@@ -17,7 +16,6 @@ from tests.support.job_stories import (
     TWO,
     WINDOW_SECONDS,
     Story,
-    gate,
 )
 
 
@@ -141,15 +139,6 @@ def test_what_an_attempt_that_was_given_up_had_recorded_is_recorded_again_by_the
     assert story.job().environment_of == ""
 
 
-def test_a_return_is_not_given_up_so_that_its_attempts_do_not_follow_without_a_pause() -> None:
-    story = Story().observing()
-    assert "is deployed and observed" in story.give_up(ONE, 2)
-    assert not story.cancel(BOB)
-    assert not story.lease(TWO)
-    assert "a return is not given up" in story.give_up(TWO, story.job().token)
-    assert not story.take_back(TWO)
-
-
 def test_a_heartbeat_makes_a_lease_longer_by_its_term_and_never_shorter() -> None:
     story = Story().leased()
     assert "would not end later" in story.extend(ONE, 1)
@@ -225,7 +214,8 @@ def test_a_verdict_that_its_evidence_and_criteria_do_not_give_is_refused(
     assert not story.report(ONE, "data_integrity")
     job = story.job()
     position, report = story.position + 1, story.reported("candidate", 100)
-    story.jobs.apply(position, report.stream_name, report.TYPE, ONE, report.to_data())
+    told = position, report.stream_name, report.TYPE, ONE, report.to_data()
+    story.jobs.apply(*told, recorded_at=story.now)
     true = verdict(story.job())
     assert story.fault(ONE, true) == ""
     assert story.fault(ONE, true.model_copy(update=change))
@@ -262,20 +252,6 @@ def test_an_approval_counts_for_the_newest_evidence_alone() -> None:
     assert not story.approve(BOB, "deployment", "model-owner", seen=judged)
 
 
-def test_a_version_goes_back_if_its_observation_does_not_pass() -> None:
-    story = Story().observing()
-    assert not story.report(TWO, "observation", 100)
-    assert "the observation is not over" in story.observe()
-    story.now += WINDOW_SECONDS * SECOND
-    assert "does" in story.observe(TWO)
-    assert not story.observe()
-    assert story.job().state == "rolling_back"
-    assert not story.lease(TWO)
-    assert "to be taken back" in story.report(TWO, "observation")
-    assert not story.take_back(TWO)
-    assert outcome(story) == ("closed", "rolled_back")
-
-
 def test_an_observation_without_evidence_does_not_pass() -> None:
     story = Story().observing()
     story.now += WINDOW_SECONDS * SECOND
@@ -294,41 +270,6 @@ def test_the_newest_evidence_of_an_observation_counts_and_a_stale_token_reports_
     assert outcome(story) == ("closed", "succeeded")
 
 
-def test_a_lost_lease_while_a_version_goes_back_is_offered_again_without_end() -> None:
-    story = Story().observing()
-    assert not story.cancel(BOB)
-    assert story.job().state == "rolling_back"
-    for _ in range(5):
-        assert not story.lease(TWO)
-        story.now += LEASE_SECONDS * SECOND
-        assert not story.expire(story.job().token)
-    assert not story.lease(ONE)
-    assert not story.take_back()
-    assert outcome(story) == ("closed", "rolled_back")
-
-
-def test_a_first_version_cannot_go_back_so_its_job_fails() -> None:
-    story = Story()
-    first = gate("observation", 'metrics["loss"] < 1', window_seconds=60)
-    assert not story.propose(gates=[gate("deployment"), first], serving=None)
-    assert not story.approve(BOB)
-    assert not story.lease()
-    until = format_time(story.now + 60 * SECOND)
-    deployed = JobDeployed(
-        job="j1",
-        token=1,
-        model_version="v1",
-        replaces=None,
-        in_service_at=format_time(story.now),
-        observed_until=until,
-    )
-    assert not story.add(ONE, story.reported("deployment"), deployed)
-    story.now += 60 * SECOND
-    assert not story.observe()
-    assert outcome(story) == ("closed", "failed")
-    assert "No version served before" in story.job().why
-
-
 @pytest.mark.parametrize("state", ["proposed", "ready", "leased", "awaiting", "observing"])
 def test_a_job_can_be_cancelled_in_every_state_but_the_last(state: str) -> None:
     story = Story()
@@ -344,27 +285,8 @@ def test_a_job_can_be_cancelled_in_every_state_but_the_last(state: str) -> None:
     assert "is over" in story.cancel()
 
 
-def test_a_cancel_changes_nothing_of_a_version_that_goes_back() -> None:
-    story = Story().observing()
-    assert not story.cancel()
-    assert "v2 is being taken back, and a cancel would leave it there" in story.cancel()
-    assert not story.lease(TWO)
-    assert "v2 is being taken back" in story.cancel(BOB)
-    assert not story.take_back(TWO)
-    assert outcome(story) == ("closed", "rolled_back")
-
-
-def test_a_version_that_served_before_is_the_only_one_that_a_job_returns_to() -> None:
-    story = Story().observing(fall_back=["v0"])
-    assert story.job().returns_to == ("v1",)
-    assert not story.cancel()
-    assert not story.lease()
-    assert "may serve instead of v2 is v1" in story.take_back(version="v0")
-    assert not story.take_back()
-
-
 def test_a_job_with_an_erased_body_goes_nowhere() -> None:
     story = Story().leased()
-    story.jobs.apply(999, "jobs/j1", "job.lease_extended.v1", ONE, None)
+    story.jobs.apply(999, "jobs/j1", "job.lease_extended.v1", ONE, None, recorded_at=0)
     assert "body is gone" in story.report(ONE, "data_integrity")
     assert "body is gone" in story.cancel()

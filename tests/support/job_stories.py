@@ -16,10 +16,12 @@ from ledger.events.jobs import (
     JobDenied,
     JobDeployed,
     JobGivenUp,
+    JobLapsed,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
     JobProposed,
+    JobReturnOverdue,
     JobRolledBack,
 )
 from ledger.events.values import DAY, SECOND, format_time
@@ -171,7 +173,8 @@ class Story:
     def _take(self, actor: str, data: Any) -> None:  # noqa: ANN401
         self.position += 1
         self.events.append((data.job, actor, data))
-        self.jobs.apply(self.position, data.stream_name, data.TYPE, actor, data.to_data())
+        told = self.position, data.stream_name, data.TYPE, actor, data.to_data()
+        self.jobs.apply(*told, recorded_at=self.now)
 
     def propose(self, actor: str = ANA, **changes: Any) -> str:  # noqa: ANN401
         return self.add(actor, proposal(**changes))
@@ -264,6 +267,16 @@ class Story:
         token = max(1, self.job().token)
         returned = JobRolledBack(job="j1", token=token, model_version=version, replaces="v2")
         return self.add(actor, returned)
+
+    def lapse(self, version: str | None = "v3", actor: str = GOVERNOR) -> str:
+        """Have the governor say that another version serves, or that the model was retired."""
+        return self.add(actor, JobLapsed(job="j1", ended_by=7, by=EVE, model_version=version))
+
+    def call_overdue(self, actor: str = GOVERNOR, late: int = 0) -> str:
+        """Have the governor say that nobody has taken the return up; by a time that is too late."""
+        due_at = self.job().return_due_at or self.now
+        text = format_time(due_at + late * SECOND)
+        return self.add(actor, JobReturnOverdue(job="j1", due_at=text))
 
     # ---- up to a state ---------------------------------------------------------------------------
 

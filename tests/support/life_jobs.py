@@ -36,7 +36,7 @@ def begin_jobs(life: Life) -> None:
 
 
 def end_in_each_way(life: Life) -> None:
-    """Have jobs of one model denied, cancelled above their reservation, taken back and closed."""
+    """Have jobs of a model denied, cancelled above their reservation, taken back, and lapse."""
     jobs, model = life.world.ledger.jobs, "m1"
     propose(life, "denied", model)
     jobs.deny(life.caller(APPROVER), "denied", "not now")
@@ -54,8 +54,15 @@ def end_in_each_way(life: Life) -> None:
     propose(life, "back", model)
     observe(life, "back")
     jobs.cancel(ANA, "back", "it does worse")
+    life.wait(13 * HOUR)  # longer than a lease, so that nobody has taken it up in time
+    life.world.observe((model, "loss", "", 0.4, life.now, 10))
+    life.world.ledger.due_jobs.run()
     lease(life, "back")
     take_back(life, jobs.job("back"))
+    propose(life, "replaced", model)
+    observe(life, "replaced")
+    life.world.deploy(model, "by-hand", at=life.now)
+    life.world.ledger.due_jobs.run()
     propose(life, "kept", model)
     overspend(life, "main", "kept")
     observe(life, "kept")

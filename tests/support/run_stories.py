@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from ledger.events.jobs import ArtifactPart
+from ledger.events.job_parts import ArtifactPart
 from ledger.events.values import SECOND
 from ledger.storage.vault import Vault
 from tests.support.job_worlds import LEASE_SECONDS, TWO, WINDOW_SECONDS, Working

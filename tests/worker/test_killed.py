@@ -134,7 +134,7 @@ def end_leases(served: Served) -> None:
         model = client.list_jobs()[0].model
         head = client.get_ledger().head_recorded_at or START
         client.submit([(model, "log-loss", 0.5, max(head, START) + timedelta(days=1), "v1", 10)])
-    assert served.service.ledger().jobs.run_due().recorded
+    assert served.service.ledger().due_jobs.run().recorded
 
 
 WAITING = (
@@ -195,7 +195,7 @@ def test_a_long_step_keeps_its_lease_by_heartbeats(tmp_path: Path) -> None:
         working = Working(shop)
         until((shop.notes / "waits").exists, "its step runs")
         until(lambda: [one for one, _ in events(client, "j1")].count("job.lease_extended.v1") > 1)
-        assert not served.service.ledger().jobs.run_due().recorded
+        assert not served.service.ledger().due_jobs.run().recorded
         (shop.notes / "go").touch()
         assert [(one.end, one.attempt) for one in working.done()] == [("observing", 1)]
 

@@ -14,7 +14,7 @@ import pytest
 
 from ledger.events.values import SECOND
 from ledger.worker import attending
-from ledger.worker.state import StateFile, WorkerError
+from ledger.worker.state import HeldJob, StateFile, WorkerError
 from tests.support.clocks import TurnedClock
 from tests.support.live_fleet import START
 from tests.support.served import Served, serving
@@ -82,7 +82,7 @@ def test_a_version_that_does_not_hold_is_put_back_by_a_worker(
     with shop.client() as client:
         later = START + timedelta(days=1)
         client.submit([("fares", "log-loss", 0.5, later, "v2-j1", 10)])
-        turn = served.service.ledger().jobs.run_due()
+        turn = served.service.ledger().due_jobs.run()
         assert turn.recorded
     [worked] = shop.work("other", "services/worker-2")
     assert worked.end == "rolled_back"
@@ -93,6 +93,40 @@ def test_a_version_that_does_not_hold_is_put_back_by_a_worker(
     assert shop.work() == []  # the one that had observed it forgets it
     with StateFile(shop.folder / "work" / "one") as state:
         assert state.now.observed == {}
+
+
+@pytest.mark.parametrize("when", ["before it is leased", "while it is leased"])
+def test_a_worker_runs_no_step_to_put_back_what_serves_no_more(
+    served: Served, shop: Workshop, when: str
+) -> None:
+    shop.propose("j1")
+    assert [one.end for one in shop.work()] == ["observing"]
+    with shop.client() as client:
+        client.cancel_job("models/fares/jobs/j1", "It does worse.")
+    if when == "while it is leased":  # by a worker that was told to end, and is started again
+        shop.behave(roll_back={"python": "raise SystemExit(3)"})
+        with StateFile(shop.folder / "work" / "other") as state, shop.client(WORKER) as client:
+            given = client.lease_job("models/fares/jobs/j1")
+            assert given.job.lease is not None
+            held = HeldJob(
+                name=given.job.name, request_id="r", token=given.job.lease.token,
+                attempt=given.job.attempt,
+            )  # fmt: skip
+            state.keep(held=held)
+    with shop.client() as client:
+        client.record_deployment(
+            "fares", "v3", in_service_at=START + timedelta(minutes=1), trained_through=START,
+            baseline_loss="0.3",
+        )  # fmt: skip
+    ends = [(one.end, one.reason) for one in shop.work("other")]
+    left = [("lapsed", "v3 serves in the place of its version already.")]
+    assert ends == (left if when == "while it is leased" else [])
+    assert "j1 roll_back" not in shop.ran
+    assert served.service.ledger().due_jobs.run().recorded == 1
+    with shop.client() as client:
+        job = client.get_job("models/fares/jobs/j1").job
+        assert job.outcome == "LAPSED"
+        assert client.get_model("fares").version_in_service == "v3"
 
 
 FAULTS = {

@@ -11,15 +11,11 @@ from ledger.application.jobs.reader import RecordedReport
 from ledger.events.budgets import Envelope
 from ledger.events.environment import EnvironmentPart
 from ledger.events.gate_names import GateName
-from ledger.events.jobs import (
-    ArtifactPart,
-    GateJudged,
-    GateReported,
-    JobEnvironmentRecorded,
-    JobOutcome,
-)
+from ledger.events.job_parts import ArtifactPart
+from ledger.events.jobs import GateJudged, GateReported, JobEnvironmentRecorded, JobOutcome
+from ledger.jobs.changes import missing_approvals
 from ledger.jobs.conclusions import closing
-from ledger.jobs.machine import Job, missing_approvals
+from ledger.jobs.machine import Job
 from ledger.jobs.money import JOBS, TESTS, set_aside
 from ledger.jobs.observed import realised
 from ledger.v1 import job_pb2, job_service_pb2
@@ -56,6 +52,8 @@ def job(known: Job) -> job_pb2.Job:
         changed_position=known.changed_at,
         evidence_position=known.evidence_at,
         returns_to=known.returns_to,
+        return_due_at=None if known.return_due_at is None else timestamp(known.return_due_at),
+        is_return_overdue=known.is_overdue and known.state == "rolling_back",
         realised=_realised(known),
         run_id=known.run_id or "",
         plan_position=data["plan"] or 0,

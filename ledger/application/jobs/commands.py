@@ -1,7 +1,7 @@
 """The steps of jobs: each is judged as the auditor judges it, and recorded with what follows.
 
-A report and its verdict are one append, and so are the event that ends a job and its end. The
-governor records by `run_due` that a lease ran out, and that an observation is over.
+A report and its verdict are one append, and so are the event that ends a job and its end. What
+time brings to jobs is in `due.py`.
 """
 
 import threading
@@ -23,16 +23,12 @@ from ledger.application.commands import (
 )
 from ledger.application.jobs.basis import JobBasis
 from ledger.application.jobs.lease_watch import LeaseWatch
-from ledger.application.jobs.observed_windows import ObservedWindows
 from ledger.application.jobs.payments import payment
 from ledger.application.jobs.reader import JobReader
 from ledger.application.jobs.refusals import job_unknown, lease_lost
-from ledger.application.periodic_task import GovernorTurn, record_each
 from ledger.authority.state import Subject
 from ledger.clock import Clock, uuid7
-from ledger.errors import Reason
 from ledger.events.base import EventData
-from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import (
     JOB_TYPES,
     GateJudged,
@@ -44,7 +40,6 @@ from ledger.events.jobs import (
     JobEnvironmentRecorded,
     JobGivenUp,
     JobLeased,
-    JobLeaseExpired,
     JobLeaseExtended,
     JobStage,
 )
@@ -52,17 +47,15 @@ from ledger.events.models import DESCRIBING
 from ledger.events.registry import known_data, typed
 from ledger.events.values import SECOND, format_time
 from ledger.governance.requirements import holds
-from ledger.jobs.conclusions import following, verdict
+from ledger.jobs.changes import missing_approvals
+from ledger.jobs.conclusions import following
 from ledger.jobs.holdouts import HOLDOUT_TYPES
-from ledger.jobs.machine import Job, Jobs, missing_approvals
+from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.steps import JobMoment
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
 TRIES: Final = 5
-_GOVERNOR: Final = Caller(GOVERNOR)
-_SOONER: Final = frozenset({Reason.JOB_REFUSED, Reason.VERSION_CONFLICT})
-"""Another server, an executor or a person was sooner."""
 _WORDS: Final = {
     JobApproved.TYPE: "approved",
     JobDenied.TYPE: "denied",
@@ -97,8 +90,7 @@ class JobCommands:
         self._reader = reader
         self._budgets = budgets
         self._clock = clock
-        self._watch = LeaseWatch(clock)
-        self._windows = ObservedWindows(store, info)
+        self.watch = LeaseWatch(clock)
         self._turn = threading.Lock()
         self.unit_of_cost = info.unit_of_cost
         self.appender = Appender(store, info.origin)
@@ -187,7 +179,7 @@ class JobCommands:
         """
         found = self.job(job)
         if found.lease is not None and (found.lease.executor, found.token) == (caller.actor, token):
-            self._watch.heard(found)
+            self.watch.heard(found)
 
         def decide(basis: JobBasis) -> Proposal:
             known, now = basis.job(job), basis.moment.now
@@ -225,33 +217,6 @@ class JobCommands:
         LEASE_LOST where its token is stale, JOB_REFUSED where another gate is next.
         """
         return self.record(caller, GateReported.METHOD, reported.job, lambda *_: reported)
-
-    # ---- what time brings ------------------------------------------------------------------------
-
-    def run_due(self) -> GovernorTurn:
-        """Record the leases that ran out and the observations that are over.
-
-        A lease that is over by the ledger's time and is waited for counts as overtaken: it is left.
-        """
-        now, jobs = self._reader.at_head(
-            lambda jobs, head: (
-                record_time(self._info, self._store, head),
-                list(jobs.jobs.values()),
-            )
-        )
-        leased = [one for one in jobs if one.lease is not None]
-        past = [one for one in leased if one.lease is not None and one.lease.expires_at <= now]
-        over = self._watch.over(leased, now) if self._info.clock == "wall" else past
-        due: list[tuple[str, Step]] = [(one.name, _expired) for one in over]
-        due += [
-            (one.name, lambda known, _: verdict(known, self._windows.of(known)))
-            for one in jobs
-            if one.state == "observing"
-            and one.deployed is not None
-            and (one.deployed.observed_until or 0) <= now
-        ]
-        turn = record_each(due, lambda one: self.record(_GOVERNOR, "Governor", *one), _SOONER)
-        return turn + GovernorTurn(overtaken=len(past) - len(over))
 
     def verdict(self, written: AppendResult) -> GateJudged | None:
         """Return the verdict that was recorded with a report; None where it is not due yet."""
@@ -378,10 +343,6 @@ def _until(job: Job, now: int) -> str:
 
 def _stage(job: Job) -> JobStage:
     return "deployment" if job.state == "awaiting_approval" else "start"
-
-
-def _expired(job: Job, _: int) -> JobData:
-    return JobLeaseExpired(job=job.name, token=max(1, job.token))
 
 
 def _role(job: Job, moment: JobMoment) -> str:

@@ -64,6 +64,7 @@ class JobDeployments:
                 return self._jobs.proposal(basis, job, lambda _: [reported])
             proposal = self._fleet.deployment(replace(version, model=job.model))
             made = _deployment(proposal)
+            self._check_latest(job, made)
             with fields_named():
                 deployed = JobDeployed(
                     job=job.name,
@@ -106,6 +107,7 @@ class JobDeployments:
                 replaces=ours.model_version,
             )
             basis.check(job, data, "taken back")
+            self._check_serving(job)
             if version not in allowed:
                 why = f"{version} is not registered to fall back to any more"
                 raise job_refused(job.name, "taken back", why)
@@ -118,6 +120,31 @@ class JobDeployments:
             return replace(joined, guards=[*joined.guards, same])
 
         return self._jobs.append(caller, "RollBackJob", decide)
+
+    def _check_latest(self, job: Job, made: ModelDeployed) -> None:
+        """Refuse the deployment of a version that would not serve, for another one does since."""
+        later = self._fleet.live_model(job.model).deployed_after(made.in_service_at)
+        if later is not None:
+            raise job_refused(
+                job.name,
+                "deployed",
+                f"{later.model_version} is stated to serve since {later.in_service_at}, and "
+                f"{made.model_version} since {made.in_service_at}",
+                "State when its version began to serve in the place of that one.",
+            )
+
+    def _check_serving(self, job: Job) -> None:
+        """Refuse a return where another version serves than the job's: nothing is left to do."""
+        model, ours = self._fleet.live_model(job.model), job.deployed
+        serving = model.in_service
+        if serving is None or ours is None or serving.model_version == ours.model_version:
+            return
+        raise job_refused(
+            job.name,
+            "taken back",
+            f"{serving.model_version} serves in the place of {ours.model_version} already",
+            "Nothing is to be done: the ledger ends the job by itself.",
+        )
 
     def _returned(self, job: Job, version: str, wanted: ReturnSpec) -> DeploymentSpec:
         """Return the deployment of a version that serves in the place of a job's."""

@@ -5,7 +5,7 @@ from ledger.application.erasure import Erasures, at_newest_head
 from ledger.events.corrections import uncorrected
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
-from ledger.events.jobs import ObservedSignalPart
+from ledger.events.job_parts import ObservedSignalPart
 from ledger.jobs.machine import Job
 from ledger.jobs.observed import SeenSignal, observed_in, window_of
 from ledger.storage.records import Head, LedgerInfo

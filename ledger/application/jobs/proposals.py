@@ -32,7 +32,8 @@ from ledger.application.recipes.benchmarks import BenchmarkModels
 from ledger.application.recipes.shelf import ApprovedRecipe, Recipes
 from ledger.errors import invalid_field
 from ledger.events.decisions import DECISION_TYPES
-from ledger.events.jobs import ForecastPart, JobClosed, JobProposed
+from ledger.events.job_parts import ForecastPart
+from ledger.events.jobs import JobClosed, JobProposed
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart

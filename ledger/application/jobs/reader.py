@@ -92,4 +92,7 @@ class JobReader:
             data = known_data(event)
             actor = "" if data is None else event.body.actor
             run_id = None if data is None else event.body.run_id
-            jobs.apply(event.position, event.stream, event.type, actor, data, run_id)
+            jobs.apply(
+                event.position, event.stream, event.type, actor, data, run_id,
+                recorded_at=event.recorded_at,
+            )  # fmt: skip

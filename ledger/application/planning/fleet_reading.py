@@ -358,7 +358,8 @@ class FleetReading:
         jobs = Jobs()
         for event in self._events.of_types(self._ledger, JOB_TYPES, at_or_before=self.as_of):
             data = decode_data(event).to_data()
-            jobs.apply(event.position, event.stream, event.type, event.body.actor, data)
+            told = event.position, event.stream, event.type, event.body.actor, data
+            jobs.apply(*told, recorded_at=event.recorded_at)
         return jobs.worked()
 
     @cached_property

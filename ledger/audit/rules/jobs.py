@@ -1,6 +1,6 @@
 """Rules about jobs: each step may be taken, each verdict is what the evidence gives, none is left.
 
-A version goes into service by a job only through its gates, and goes back only to what it replaced.
+The rules about the versions that jobs deploy are in `job_versions.py`.
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ from ledger.events.jobs import (
     JobCancelled,
     JobClosed,
     JobDenied,
-    JobDeployed,
     JobEnvironmentRecorded,
     JobGivenUp,
     JobLeased,
     JobLeaseExpired,
     JobLeaseExtended,
     JobProposed,
+    JobReturnOverdue,
     JobRolledBack,
 )
 from ledger.events.models import DESCRIBING, ModelDeployed
@@ -55,6 +55,7 @@ _OF_LEASES: Final = (
     JobLeaseExtended.TYPE,
     JobLeaseExpired.TYPE,
     JobGivenUp.TYPE,
+    JobReturnOverdue.TYPE,
 )
 _OF_PEOPLE: Final = (JobApproved.TYPE, JobDenied.TYPE, JobCancelled.TYPE, JobClosed.TYPE)
 
@@ -67,7 +68,7 @@ def _labels(fold: LedgerState, model: str) -> dict[str, str]:
     return labels
 
 
-def _fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
+def step_fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
     """Return why an event of a job may not be; empty where it may."""
     job = fold.jobs.known.jobs.get(event.name)
     if job is not None and job.state == "unreadable":
@@ -127,7 +128,7 @@ def _ground(event: AuditedEvent, fold: LedgerState, plan: int) -> PlanGround | s
 def jobs_proposed(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A job has the gates and limits of an approved recipe, and a plan or a person as ground."""
     data = event.known
-    if fault := _fault(event, fold):
+    if fault := step_fault(event, fold):
         return fault
     recipe, version = data["recipe"], data["recipe_version"]
     if fault := use_fault(fold.recipes.shelf, recipe, version, data["recipe_digest"]):
@@ -267,31 +268,34 @@ def jobs_paid(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("jobs.steps", *_OF_PEOPLE)
 def jobs_steps(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A job is approved by others than its proposer for its newest evidence, and ends once."""
-    return _fault(event, fold) or None
+    return step_fault(event, fold) or None
 
 
 @rule("jobs.leases", *_OF_LEASES)
 def jobs_leases(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """One executor at a time has a job, by the next token, until it gives it up or time is over."""
-    return _fault(event, fold) or None
+    """One executor at a time has a job, by the next token, until it gives it up or time is over.
+
+    A return is called overdue once no executor has taken it up for as long as a lease lasts.
+    """
+    return step_fault(event, fold) or None
 
 
 @rule("jobs.environments", JobEnvironmentRecorded.TYPE)
 def jobs_environments(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """An environment is recorded whole, once, by the holder of the lease, for the next gate."""
-    return _fault(event, fold) or None
+    return step_fault(event, fold) or None
 
 
 @rule("gates.reported", GateReported.TYPE)
 def gates_reported(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Evidence is of the next gate, under the newest token, within the uses of its holdout."""
-    return _fault(event, fold) or None
+    return step_fault(event, fold) or None
 
 
 @rule("gates.judged", GateJudged.TYPE)
 def gates_judged(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A verdict is what the job's own criteria give for the evidence right before it."""
-    return _fault(event, fold) or None
+    return step_fault(event, fold) or None
 
 
 @rule("gates.observed", GateJudged.TYPE)
@@ -329,51 +333,14 @@ def jobs_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     return "the event right before it does not ask for it"
 
 
-@rule("jobs.deployed", JobDeployed.TYPE, JobRolledBack.TYPE)
-def jobs_deployed(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A job's version serves only through its gates, and gives way only to what it replaced."""
-    if fault := _fault(event, fold):
-        return fault
-    before, data = fold.jobs.deployed, event.known
-    if before is None or before.name != fold.jobs.known.jobs[event.name].model:
-        return "no deployment of its model is right before it"
-    if before.data is None:
-        return Unchecked(fold.absences.reason(before.position))
-    if (before.actor, before.request_id) != (event.actor, event.request_id):
-        return f"the deployment at position {before.position} was not recorded with it"
-    return _difference(data, before.data)
-
-
-@rule("jobs.fall_back", JobProposed.TYPE, JobRolledBack.TYPE)
-def jobs_fall_back(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A job may fall back to exactly the versions that are registered, then and when it does."""
-    data = event.known
-    if event.type == JobProposed.TYPE:
-        registered = fold.recipes.benchmarks.fall_back(data["model"])
-        if data["fall_back"] == registered:
-            return None
-        return f"it may fall back to {data['fall_back']}, and registered were {registered}"
-    job = fold.jobs.known.jobs.get(event.name)
-    if job is None or job.deployed is None or data["model_version"] == job.deployed.replaces:
-        return None
-    if data["model_version"] in fold.recipes.benchmarks.fall_back(job.model):
-        return None
-    return f"{data['model_version']} did not serve before it, and is not registered"
-
-
-def _difference(data: dict[str, Any], deployed: dict[str, Any]) -> str | None:
-    shared = [name for name in ("model_version", "replaces", "in_service_at") if name in data]
-    for name in shared:
-        if data[name] != deployed[name]:
-            return f"its {name} is {data[name]}, and the model's deployment says {deployed[name]}"
-    return None
-
-
 def _overdue(fold: LedgerState) -> Iterator[tuple[int, str]]:
     yield from fold.obligations.terms.missed("jobs.time")
 
 
 @rule("jobs.time", *sorted(JOB_TYPES), needs_data=False, finish=_overdue)
 def jobs_time(_event: AuditedEvent, _fold: LedgerState) -> Verdict:
-    """Each lease that ran out is taken up, and each observation that is over is judged."""
+    """Each lease that ran out is taken up, each observation judged, each late return called so.
+
+    And each job lapses of which nothing is left to do.
+    """
     return None
