@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 
 from ledger.database_url import refuse_malformed, shown
+from ledger.engines import postgres_engine, sqlite_engine
 from ledger.errors import DATABASE_ERROR, LedgerError, Reason
 from ledger.postgres import Purpose, connect_args, prepare_session
 from projections import sqlite_file
@@ -52,10 +53,9 @@ class ProjectionStore:
         if self._is_sqlite:
             sqlite_file.set_aside_if_damaged(self.place)
             sqlite_file.make_private(self.place)
-            self._engine = sa.create_engine(
+            self._engine = sqlite_engine(
                 self._url,
                 connect_args={"timeout": sqlite_file.BUSY_SECONDS, "check_same_thread": False},
-                hide_parameters=True,
             )
             sa.event.listen(self._engine, "connect", sqlite_file.prepare)
             sa.event.listen(self._engine, "begin", sqlite_file.begin_immediate)
@@ -75,9 +75,7 @@ class ProjectionStore:
     def _postgres_engine(self) -> sa.Engine:
         """Return an engine whose sessions have the limits of all of ours."""
         stated = connect_args(self._url.query)
-        engine = sa.create_engine(
-            self._url, pool_pre_ping=True, connect_args=stated, hide_parameters=True
-        )
+        engine = postgres_engine(self._url, pool_pre_ping=True, connect_args=stated)
 
         @sa.event.listens_for(engine, "connect")
         def _prepare(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver is an extra

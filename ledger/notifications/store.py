@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 
 from ledger.database_url import shown
+from ledger.engines import postgres_engine, sqlite_engine
 from ledger.errors import DATABASE_ERROR, LedgerError, Reason
 from ledger.notifications.tables import (
     CURSORS,
@@ -190,10 +191,9 @@ class NotificationStore:
 def _sqlite_engine(file: Path) -> sa.Engine:
     """Return an engine whose commits are durable: a cursor that was lost would skip events."""
     make_file(file)
-    engine = sa.create_engine(
-        f"sqlite:///{file}",
+    engine = sqlite_engine(
+        sa.URL.create("sqlite", database=str(file)),
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
-        hide_parameters=True,
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -212,7 +212,7 @@ def _sqlite_engine(file: Path) -> sa.Engine:
 def _postgres_engine(database: str) -> sa.Engine:
     url = make_url(database)
     stated = connect_args(url.query)
-    engine = sa.create_engine(url, pool_pre_ping=True, connect_args=stated, hide_parameters=True)
+    engine = postgres_engine(url, pool_pre_ping=True, connect_args=stated)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver is an extra

@@ -13,11 +13,12 @@ from typing import Any, Final
 import psycopg
 import structlog
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ledger.clock import Clock
+from ledger.engines import postgres_engine
 from ledger.errors import LedgerError
 from ledger.postgres import (
     LOOK,
@@ -104,7 +105,7 @@ class PostgresDatabase(Database):
         self._listener: psycopg.Connection[Any] | None = None
         self._closing = threading.Event()
         self.writer = self._writing_engine()
-        self.reader = create_engine(
+        self.reader = postgres_engine(
             self._url,
             isolation_level="AUTOCOMMIT",
             poolclass=QueuePool,
@@ -112,7 +113,6 @@ class PostgresDatabase(Database):
             max_overflow=READERS_MAX - 8,
             pool_pre_ping=True,
             pool_reset_on_return=None,
-            hide_parameters=True,
             connect_args=connect_args(self._url.query),
         )
 
@@ -287,11 +287,10 @@ class PostgresDatabase(Database):
 
     def _writing_engine(self) -> Engine:
         """Return the engine of the writer's connection, which hears the server's warnings."""
-        engine = create_engine(
+        engine = postgres_engine(
             self._url,
             poolclass=NullPool,
             connect_args=connect_args(self._url.query),
-            hide_parameters=True,
         )
 
         @event.listens_for(engine, "connect")

@@ -14,11 +14,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import structlog
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from ledger.engines import sqlite_engine
 from ledger.errors import LedgerError
 from ledger.storage import migration, schema
 from ledger.storage.database import (
@@ -68,14 +68,6 @@ _INSERT: Final = {
 }
 
 
-class _Compiler(SQLiteCompiler):
-    """SQLAlchemy's compiler, plus the one hint that SQLite has: `INDEXED BY`."""
-
-    def get_from_hint_text(self, table: object, text: str | None) -> str | None:  # noqa: ARG002
-        """Return the hint as it is behind the table's name."""
-        return text
-
-
 class SqliteDatabase(Database):
     """One SQLite file. Opening takes the file's lock, unless read-only."""
 
@@ -102,8 +94,6 @@ class SqliteDatabase(Database):
             self.had_log = self._held.had_log
         self.writer = self._writing_engine()
         self.reader = self._reading_engine()
-        for engine in (self.writer, self.reader):
-            engine.dialect.statement_compiler = _Compiler
 
     def prepare(self, keys: SealedKeys, *, create: bool = False) -> None:
         """Upgrade the schema, or create it where `create` says so; check that commits last here."""
@@ -265,11 +255,9 @@ class SqliteDatabase(Database):
 
     def _writing_engine(self) -> Engine:
         """Return the engine of the one connection that writes."""
-        engine = create_engine(
-            "sqlite+pysqlite://",
+        engine = sqlite_engine(
             creator=lambda: self._connect("rw"),
             poolclass=StaticPool,
-            hide_parameters=True,
         )
 
         @event.listens_for(engine, "connect")
@@ -292,14 +280,12 @@ class SqliteDatabase(Database):
 
     def _reading_engine(self) -> Engine:
         """Return the engine of read-only connections."""
-        engine = create_engine(
-            "sqlite+pysqlite://",
+        engine = sqlite_engine(
             creator=lambda: self._connect("ro"),
             poolclass=QueuePool,
             pool_size=8,
             max_overflow=READERS_MAX - 8,
             pool_reset_on_return=None,
-            hide_parameters=True,
         )
 
         @event.listens_for(engine, "connect")

@@ -125,7 +125,7 @@ def test_an_observation_reaches_its_answer_through_few_files(
             served.submit(observation(seconds=at), request_id=f"warming-{at}")
         with followed.watched():
             served.submit(observation(seconds=WARMING), request_id="followed")
-    assert followed.within(ran=47, leading_on=20)
+    assert followed.within(ran=48, leading_on=21)
 
 
 def test_a_head_is_signed_through_few_files(
@@ -149,4 +149,4 @@ def test_a_head_is_signed_through_few_files(
         signed = checkpoints.newest()
         assert signed is not None
         assert signed.size == service.store.events.head(ledger.info.origin).position
-    assert followed.within(ran=35, leading_on=21)
+    assert followed.within(ran=36, leading_on=21)

@@ -141,7 +141,7 @@ def test_a_store_that_cannot_be_opened_keeps_no_connection(
         raise LedgerError(Reason.STORE_UNAVAILABLE, "Not now.")
 
     create = sa.create_engine
-    monkeypatch.setattr(sa, "create_engine", watched)
+    monkeypatch.setattr("ledger.engines.create_engine", watched)
     refuse_lock(refused, monkeypatch)
     with pytest.raises(LedgerError, match="Not now"):
         ProjectionStore(database_url)
