@@ -219,15 +219,9 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
             "in_service_at", request.in_service_at, given=request.HasField("in_service_at")
         )
         version = checks.identifier("model_version", request.model_version, optional=True)
-        trained = None
-        if request.HasField("trained_through"):
-            trained = checks.time("trained_through", request.trained_through, given=True)
-        baseline = ""
-        if request.baseline_loss:
-            baseline, _ = checks.decimal("baseline_loss", request.baseline_loss)
         ledger, caller = self._server.append(request, context, checks)
         _check_model(ledger, model, name)
-        wanted = ReturnSpec(name, request.token, at, version, trained, baseline)
+        wanted = ReturnSpec(name, request.token, at, version)
         written = ledger.job_deployments.roll_back(caller, wanted)
         ledger.fleet.refresh(written.last_position)
         return pb.RollBackJobResponse(

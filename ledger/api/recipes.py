@@ -8,10 +8,11 @@ from ledger.api.convert.basics import appended
 from ledger.api.convert.policies import problems
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import Servicer
+from ledger.application.recipes.benchmarks import Training
 from ledger.application.recipes.shelf import ChosenRecipe
 from ledger.events.canonical import encode
 from ledger.events.recipes import BenchmarkKind
-from ledger.events.values import HASH_HEX
+from ledger.events.values import HASH_HEX, format_time
 from ledger.v1 import recipe_service_pb2 as pb
 from ledger.v1 import recipe_service_pb2_grpc
 
@@ -137,9 +138,16 @@ class RecipeServicer(Servicer, recipe_service_pb2_grpc.RecipeServiceServicer):
         _digest("artifact", request.artifact, checks)
         if request.note:
             checks.text("note", request.note)
+        training = _training(request, checks)
         ledger, caller = self._server.append(request, context, checks)
         written = ledger.benchmarks.register(
-            caller, request.model, request.model_version, kind, request.artifact, request.note
+            caller,
+            request.model,
+            request.model_version,
+            kind,
+            request.artifact,
+            request.note,
+            training,
         )
         return pb.RegisterBenchmarkResponse(appended=appended(written))
 
@@ -188,6 +196,16 @@ def _kind(
         checks.refuse("kind", "is required: BENCHMARK or KNOWN_GOOD")
         return "benchmark"
     return kind
+
+
+def _training(request: pb.RegisterBenchmarkRequest, checks: Checks) -> Training:
+    """Return how a benchmark was trained, as far as that is said."""
+    trained = baseline = None
+    if request.HasField("trained_through"):
+        trained = format_time(checks.time("trained_through", request.trained_through, given=True))
+    if request.baseline_loss:
+        baseline, _ = checks.decimal("baseline_loss", request.baseline_loss)
+    return Training(trained, baseline)
 
 
 def _digest(field: str, digest: str, checks: Checks) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
+from ledger.cli.values import parse_time
 from ledger.operations.failures import MisuseError
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="Id of the model.")]
@@ -25,17 +26,31 @@ def register(
         Path | None, typer.Option(help="The file of its artifact, whose digest is recorded.")
     ] = None,
     sha256: Annotated[str, typer.Option(help="The digest of its artifact instead.")] = "",
+    trained_through: Annotated[
+        str, typer.Option(help="Of a benchmark to fall back to: time of its newest training data.")
+    ] = "",
+    baseline_loss: Annotated[
+        str, typer.Option(help="Of a benchmark to fall back to: its loss in training; decimal.")
+    ] = "",
     note: Annotated[str, typer.Option(help="A note; recorded for good.")] = "",
 ) -> None:
     """Register a version as a benchmark, or as known to be good, with its artifact."""
     from ledger.operations.digests import digest_of_file
+    from ledger.operations.submission.rows import decimal_text
 
     if (artifact is None) == (not sha256):
         raise MisuseError("Name the artifact: either --artifact FILE or --sha256 DIGEST.")
     digest = sha256 if artifact is None else digest_of_file(artifact)
+    trained = parse_time(trained_through, "--trained-through") if trained_through else None
     chosen = session()
     appended = chosen.client.register_benchmark(
-        model, version, _kind(known_good), digest, note=note
+        model,
+        version,
+        _kind(known_good),
+        digest,
+        note=note,
+        trained_through=trained,
+        baseline_loss=decimal_text(baseline_loss, "--baseline-loss") if baseline_loss else None,
     )
     chosen.show(
         appended,

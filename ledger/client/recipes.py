@@ -58,3 +58,7 @@ class Benchmark:
     """SHA-256 of its artifact."""
     note: str
     position: int
+    trained_through: datetime | None
+    """Of a benchmark that may be fallen back to, time of its newest training data."""
+    baseline_loss: str
+    """Its loss as seen in training, a decimal; empty where it is not stated."""

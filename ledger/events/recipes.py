@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
-from ledger.events.base import EventData, Hex32, Segment, Text
+from ledger.events.base import Decimal, EventData, Hex32, Segment, Text, Time
 from ledger.events.recipe_document import RecipeDocument
 
 BenchmarkKind = Literal["benchmark", "known_good"]
@@ -96,6 +96,11 @@ class BenchmarkRegistered(BenchmarkData):
 
     artifact: Hex32
     """SHA-256 of the artifact."""
+    trained_through: Time | None
+    """Of a benchmark, time of the newest data that it was trained on; null where it is only to
+    measure by, and of a version known to be good, whose deployment says it."""
+    baseline_loss: Decimal | None
+    """Its loss as seen in training, above 0; null as that."""
     note: Text
 
 

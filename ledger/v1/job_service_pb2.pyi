@@ -731,8 +731,6 @@ class RollBackJobRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     MODEL_VERSION_FIELD_NUMBER: builtins.int
-    TRAINED_THROUGH_FIELD_NUMBER: builtins.int
-    BASELINE_LOSS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Its resource name. Format: `models/{model}/jobs/{job}`."""
     token: builtins.int
@@ -745,15 +743,9 @@ class RollBackJobRequest(message.Message):
     """
     model_version: builtins.str
     """Optional. The version that serves instead, one of the job's `returns_to`; empty for the first."""
-    baseline_loss: builtins.str
-    """Optional. Its mean loss when it was trained, a decimal; needed where that version never served."""
     @builtins.property
     def in_service_at(self) -> timestamp_pb2.Timestamp:
         """Required. When that version served again."""
-
-    @builtins.property
-    def trained_through(self) -> timestamp_pb2.Timestamp:
-        """Optional. Until when its data go; needed where that version never served."""
 
     def __init__(
         self,
@@ -764,12 +756,10 @@ class RollBackJobRequest(message.Message):
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
         model_version: builtins.str = ...,
-        trained_through: timestamp_pb2.Timestamp | None = ...,
-        baseline_loss: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["in_service_at", b"in_service_at", "trained_through", b"trained_through"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["in_service_at", b"in_service_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["baseline_loss", b"baseline_loss", "in_service_at", b"in_service_at", "ledger", b"ledger", "model_version", b"model_version", "name", b"name", "request_id", b"request_id", "token", b"token", "trained_through", b"trained_through"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["in_service_at", b"in_service_at", "ledger", b"ledger", "model_version", b"model_version", "name", b"name", "request_id", b"request_id", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/recipe.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x02\n\rRecipeVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.ledger.v1.RecipeState\x12\x18\n\x10\x63hanged_position\x18\x06 \x01(\x03\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12.\n\ndrafted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\n \x01(\x03\x12\x11\n\trationale\x18\x0b \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x0c \x01(\t\x12\x10\n\x08\x64ocument\x18\r \x01(\t\"\x8b\x01\n\tBenchmark\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.ledger.v1.BenchmarkKind\x12\x10\n\x08\x61rtifact\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x03*\x93\x01\n\x0bRecipeState\x12\x1c\n\x18RECIPE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12RECIPE_STATE_DRAFT\x10\x01\x12\x19\n\x15RECIPE_STATE_APPROVED\x10\x02\x12\x19\n\x15RECIPE_STATE_REJECTED\x10\x03\x12\x18\n\x14RECIPE_STATE_RETIRED\x10\x04*l\n\rBenchmarkKind\x12\x1e\n\x1a\x42\x45NCHMARK_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42\x45NCHMARK_KIND_BENCHMARK\x10\x01\x12\x1d\n\x19\x42\x45NCHMARK_KIND_KNOWN_GOOD\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/recipe.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x02\n\rRecipeVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.ledger.v1.RecipeState\x12\x18\n\x10\x63hanged_position\x18\x06 \x01(\x03\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12.\n\ndrafted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\n \x01(\x03\x12\x11\n\trationale\x18\x0b \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x0c \x01(\t\x12\x10\n\x08\x64ocument\x18\r \x01(\t\"\xd7\x01\n\tBenchmark\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.ledger.v1.BenchmarkKind\x12\x10\n\x08\x61rtifact\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x03\x12\x33\n\x0ftrained_through\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rbaseline_loss\x18\x08 \x01(\t*\x93\x01\n\x0bRecipeState\x12\x1c\n\x18RECIPE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12RECIPE_STATE_DRAFT\x10\x01\x12\x19\n\x15RECIPE_STATE_APPROVED\x10\x02\x12\x19\n\x15RECIPE_STATE_REJECTED\x10\x03\x12\x18\n\x14RECIPE_STATE_RETIRED\x10\x04*l\n\rBenchmarkKind\x12\x1e\n\x1a\x42\x45NCHMARK_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42\x45NCHMARK_KIND_BENCHMARK\x10\x01\x12\x1d\n\x19\x42\x45NCHMARK_KIND_KNOWN_GOOD\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.recipe_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECIPESTATE']._serialized_start=517
-  _globals['_RECIPESTATE']._serialized_end=664
-  _globals['_BENCHMARKKIND']._serialized_start=666
-  _globals['_BENCHMARKKIND']._serialized_end=774
+  _globals['_RECIPESTATE']._serialized_start=593
+  _globals['_RECIPESTATE']._serialized_end=740
+  _globals['_BENCHMARKKIND']._serialized_start=742
+  _globals['_BENCHMARKKIND']._serialized_end=850
   _globals['_RECIPEVERSION']._serialized_start=71
   _globals['_RECIPEVERSION']._serialized_end=372
   _globals['_BENCHMARK']._serialized_start=375
-  _globals['_BENCHMARK']._serialized_end=514
+  _globals['_BENCHMARK']._serialized_end=590
 # @@protoc_insertion_point(module_scope)

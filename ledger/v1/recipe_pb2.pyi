@@ -156,6 +156,8 @@ class Benchmark(message.Message):
     ARTIFACT_FIELD_NUMBER: builtins.int
     NOTE_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
+    TRAINED_THROUGH_FIELD_NUMBER: builtins.int
+    BASELINE_LOSS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Output only. Id of the model."""
     model_version: builtins.str
@@ -168,6 +170,12 @@ class Benchmark(message.Message):
     """Output only. The note that was recorded with it."""
     position: builtins.int
     """Output only. Where the event is."""
+    baseline_loss: builtins.str
+    """Output only. Its loss as seen in training, a decimal; empty where that is not stated."""
+    @builtins.property
+    def trained_through(self) -> timestamp_pb2.Timestamp:
+        """Output only. Of a benchmark, time of its newest training data; absent where that is not stated."""
+
     def __init__(
         self,
         *,
@@ -177,9 +185,11 @@ class Benchmark(message.Message):
         artifact: builtins.str = ...,
         note: builtins.str = ...,
         position: builtins.int = ...,
+        trained_through: timestamp_pb2.Timestamp | None = ...,
+        baseline_loss: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["trained_through", b"trained_through"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["artifact", b"artifact", "kind", b"kind", "model", b"model", "model_version", b"model_version", "note", b"note", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["artifact", b"artifact", "baseline_loss", b"baseline_loss", "kind", b"kind", "model", b"model", "model_version", b"model_version", "note", b"note", "position", b"position", "trained_through", b"trained_through"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

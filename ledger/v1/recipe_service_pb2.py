@@ -22,58 +22,59 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ledger.v1 import append_pb2 as ledger_dot_v1_dot_append__pb2
 from ledger.v1 import policy_pb2 as ledger_dot_v1_dot_policy__pb2
 from ledger.v1 import recipe_pb2 as ledger_dot_v1_dot_recipe__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/recipe_service.proto\x12\tledger.v1\x1a\x16ledger/v1/append.proto\x1a\x16ledger/v1/policy.proto\x1a\x16ledger/v1/recipe.proto\"5\n\x11LintRecipeRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"w\n\x12LintRecipeResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12*\n\x08problems\x18\x02 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x04 \x01(\t\"k\n\x12\x44raftRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x93\x01\n\x13\x44raftRecipeResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.RecipeVersion\x12*\n\x08warnings\x18\x03 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\"i\n\x14\x41pproveRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\">\n\x15\x41pproveRecipeResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RejectRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RejectRecipeResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RetireRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RetireRecipeResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"F\n\x10GetRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\">\n\x11GetRecipeResponse\x12)\n\x07version\x18\x01 \x01(\x0b\x32\x18.ledger.v1.RecipeVersion\"q\n\x12ListRecipesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Z\n\x13ListRecipesResponse\x12*\n\x08versions\x18\x01 \x03(\x0b\x32\x18.ledger.v1.RecipeVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x18RegisterBenchmarkRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.ledger.v1.BenchmarkKind\x12\x10\n\x08\x61rtifact\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x0e\n\x06ledger\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"B\n\x19RegisterBenchmarkResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x9a\x01\n\x16RetireBenchmarkRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.ledger.v1.BenchmarkKind\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"@\n\x17RetireBenchmarkResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"t\n\x15ListBenchmarksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"[\n\x16ListBenchmarksResponse\x12(\n\nbenchmarks\x18\x01 \x03(\x0b\x32\x14.ledger.v1.Benchmark\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc5\x06\n\rRecipeService\x12I\n\nLintRecipe\x12\x1c.ledger.v1.LintRecipeRequest\x1a\x1d.ledger.v1.LintRecipeResponse\x12L\n\x0b\x44raftRecipe\x12\x1d.ledger.v1.DraftRecipeRequest\x1a\x1e.ledger.v1.DraftRecipeResponse\x12R\n\rApproveRecipe\x12\x1f.ledger.v1.ApproveRecipeRequest\x1a .ledger.v1.ApproveRecipeResponse\x12O\n\x0cRejectRecipe\x12\x1e.ledger.v1.RejectRecipeRequest\x1a\x1f.ledger.v1.RejectRecipeResponse\x12O\n\x0cRetireRecipe\x12\x1e.ledger.v1.RetireRecipeRequest\x1a\x1f.ledger.v1.RetireRecipeResponse\x12\x46\n\tGetRecipe\x12\x1b.ledger.v1.GetRecipeRequest\x1a\x1c.ledger.v1.GetRecipeResponse\x12L\n\x0bListRecipes\x12\x1d.ledger.v1.ListRecipesRequest\x1a\x1e.ledger.v1.ListRecipesResponse\x12^\n\x11RegisterBenchmark\x12#.ledger.v1.RegisterBenchmarkRequest\x1a$.ledger.v1.RegisterBenchmarkResponse\x12X\n\x0fRetireBenchmark\x12!.ledger.v1.RetireBenchmarkRequest\x1a\".ledger.v1.RetireBenchmarkResponse\x12U\n\x0eListBenchmarks\x12 .ledger.v1.ListBenchmarksRequest\x1a!.ledger.v1.ListBenchmarksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/recipe_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x16ledger/v1/policy.proto\x1a\x16ledger/v1/recipe.proto\"5\n\x11LintRecipeRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\"w\n\x12LintRecipeResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12*\n\x08problems\x18\x02 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x04 \x01(\t\"k\n\x12\x44raftRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x93\x01\n\x13\x44raftRecipeResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12)\n\x07version\x18\x02 \x01(\x0b\x32\x18.ledger.v1.RecipeVersion\x12*\n\x08warnings\x18\x03 \x03(\x0b\x32\x18.ledger.v1.PolicyProblem\"i\n\x14\x41pproveRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12\x0e\n\x06ledger\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\">\n\x15\x41pproveRecipeResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RejectRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RejectRecipeResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"W\n\x13RetireRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"=\n\x14RetireRecipeResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"F\n\x10GetRecipeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\">\n\x11GetRecipeResponse\x12)\n\x07version\x18\x01 \x01(\x0b\x32\x18.ledger.v1.RecipeVersion\"q\n\x12ListRecipesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Z\n\x13ListRecipesResponse\x12*\n\x08versions\x18\x01 \x03(\x0b\x32\x18.ledger.v1.RecipeVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf8\x01\n\x18RegisterBenchmarkRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.ledger.v1.BenchmarkKind\x12\x10\n\x08\x61rtifact\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x0e\n\x06ledger\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x33\n\x0ftrained_through\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rbaseline_loss\x18\t \x01(\t\"B\n\x19RegisterBenchmarkResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"\x9a\x01\n\x16RetireBenchmarkRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.ledger.v1.BenchmarkKind\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"@\n\x17RetireBenchmarkResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"t\n\x15ListBenchmarksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"[\n\x16ListBenchmarksResponse\x12(\n\nbenchmarks\x18\x01 \x03(\x0b\x32\x14.ledger.v1.Benchmark\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc5\x06\n\rRecipeService\x12I\n\nLintRecipe\x12\x1c.ledger.v1.LintRecipeRequest\x1a\x1d.ledger.v1.LintRecipeResponse\x12L\n\x0b\x44raftRecipe\x12\x1d.ledger.v1.DraftRecipeRequest\x1a\x1e.ledger.v1.DraftRecipeResponse\x12R\n\rApproveRecipe\x12\x1f.ledger.v1.ApproveRecipeRequest\x1a .ledger.v1.ApproveRecipeResponse\x12O\n\x0cRejectRecipe\x12\x1e.ledger.v1.RejectRecipeRequest\x1a\x1f.ledger.v1.RejectRecipeResponse\x12O\n\x0cRetireRecipe\x12\x1e.ledger.v1.RetireRecipeRequest\x1a\x1f.ledger.v1.RetireRecipeResponse\x12\x46\n\tGetRecipe\x12\x1b.ledger.v1.GetRecipeRequest\x1a\x1c.ledger.v1.GetRecipeResponse\x12L\n\x0bListRecipes\x12\x1d.ledger.v1.ListRecipesRequest\x1a\x1e.ledger.v1.ListRecipesResponse\x12^\n\x11RegisterBenchmark\x12#.ledger.v1.RegisterBenchmarkRequest\x1a$.ledger.v1.RegisterBenchmarkResponse\x12X\n\x0fRetireBenchmark\x12!.ledger.v1.RetireBenchmarkRequest\x1a\".ledger.v1.RetireBenchmarkResponse\x12U\n\x0eListBenchmarks\x12 .ledger.v1.ListBenchmarksRequest\x1a!.ledger.v1.ListBenchmarksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.recipe_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LINTRECIPEREQUEST']._serialized_start=117
-  _globals['_LINTRECIPEREQUEST']._serialized_end=170
-  _globals['_LINTRECIPERESPONSE']._serialized_start=172
-  _globals['_LINTRECIPERESPONSE']._serialized_end=291
-  _globals['_DRAFTRECIPEREQUEST']._serialized_start=293
-  _globals['_DRAFTRECIPEREQUEST']._serialized_end=400
-  _globals['_DRAFTRECIPERESPONSE']._serialized_start=403
-  _globals['_DRAFTRECIPERESPONSE']._serialized_end=550
-  _globals['_APPROVERECIPEREQUEST']._serialized_start=552
-  _globals['_APPROVERECIPEREQUEST']._serialized_end=657
-  _globals['_APPROVERECIPERESPONSE']._serialized_start=659
-  _globals['_APPROVERECIPERESPONSE']._serialized_end=721
-  _globals['_REJECTRECIPEREQUEST']._serialized_start=723
-  _globals['_REJECTRECIPEREQUEST']._serialized_end=810
-  _globals['_REJECTRECIPERESPONSE']._serialized_start=812
-  _globals['_REJECTRECIPERESPONSE']._serialized_end=873
-  _globals['_RETIRERECIPEREQUEST']._serialized_start=875
-  _globals['_RETIRERECIPEREQUEST']._serialized_end=962
-  _globals['_RETIRERECIPERESPONSE']._serialized_start=964
-  _globals['_RETIRERECIPERESPONSE']._serialized_end=1025
-  _globals['_GETRECIPEREQUEST']._serialized_start=1027
-  _globals['_GETRECIPEREQUEST']._serialized_end=1097
-  _globals['_GETRECIPERESPONSE']._serialized_start=1099
-  _globals['_GETRECIPERESPONSE']._serialized_end=1161
-  _globals['_LISTRECIPESREQUEST']._serialized_start=1163
-  _globals['_LISTRECIPESREQUEST']._serialized_end=1276
-  _globals['_LISTRECIPESRESPONSE']._serialized_start=1278
-  _globals['_LISTRECIPESRESPONSE']._serialized_end=1368
-  _globals['_REGISTERBENCHMARKREQUEST']._serialized_start=1371
-  _globals['_REGISTERBENCHMARKREQUEST']._serialized_end=1543
-  _globals['_REGISTERBENCHMARKRESPONSE']._serialized_start=1545
-  _globals['_REGISTERBENCHMARKRESPONSE']._serialized_end=1611
-  _globals['_RETIREBENCHMARKREQUEST']._serialized_start=1614
-  _globals['_RETIREBENCHMARKREQUEST']._serialized_end=1768
-  _globals['_RETIREBENCHMARKRESPONSE']._serialized_start=1770
-  _globals['_RETIREBENCHMARKRESPONSE']._serialized_end=1834
-  _globals['_LISTBENCHMARKSREQUEST']._serialized_start=1836
-  _globals['_LISTBENCHMARKSREQUEST']._serialized_end=1952
-  _globals['_LISTBENCHMARKSRESPONSE']._serialized_start=1954
-  _globals['_LISTBENCHMARKSRESPONSE']._serialized_end=2045
-  _globals['_RECIPESERVICE']._serialized_start=2048
-  _globals['_RECIPESERVICE']._serialized_end=2885
+  _globals['_LINTRECIPEREQUEST']._serialized_start=150
+  _globals['_LINTRECIPEREQUEST']._serialized_end=203
+  _globals['_LINTRECIPERESPONSE']._serialized_start=205
+  _globals['_LINTRECIPERESPONSE']._serialized_end=324
+  _globals['_DRAFTRECIPEREQUEST']._serialized_start=326
+  _globals['_DRAFTRECIPEREQUEST']._serialized_end=433
+  _globals['_DRAFTRECIPERESPONSE']._serialized_start=436
+  _globals['_DRAFTRECIPERESPONSE']._serialized_end=583
+  _globals['_APPROVERECIPEREQUEST']._serialized_start=585
+  _globals['_APPROVERECIPEREQUEST']._serialized_end=690
+  _globals['_APPROVERECIPERESPONSE']._serialized_start=692
+  _globals['_APPROVERECIPERESPONSE']._serialized_end=754
+  _globals['_REJECTRECIPEREQUEST']._serialized_start=756
+  _globals['_REJECTRECIPEREQUEST']._serialized_end=843
+  _globals['_REJECTRECIPERESPONSE']._serialized_start=845
+  _globals['_REJECTRECIPERESPONSE']._serialized_end=906
+  _globals['_RETIRERECIPEREQUEST']._serialized_start=908
+  _globals['_RETIRERECIPEREQUEST']._serialized_end=995
+  _globals['_RETIRERECIPERESPONSE']._serialized_start=997
+  _globals['_RETIRERECIPERESPONSE']._serialized_end=1058
+  _globals['_GETRECIPEREQUEST']._serialized_start=1060
+  _globals['_GETRECIPEREQUEST']._serialized_end=1130
+  _globals['_GETRECIPERESPONSE']._serialized_start=1132
+  _globals['_GETRECIPERESPONSE']._serialized_end=1194
+  _globals['_LISTRECIPESREQUEST']._serialized_start=1196
+  _globals['_LISTRECIPESREQUEST']._serialized_end=1309
+  _globals['_LISTRECIPESRESPONSE']._serialized_start=1311
+  _globals['_LISTRECIPESRESPONSE']._serialized_end=1401
+  _globals['_REGISTERBENCHMARKREQUEST']._serialized_start=1404
+  _globals['_REGISTERBENCHMARKREQUEST']._serialized_end=1652
+  _globals['_REGISTERBENCHMARKRESPONSE']._serialized_start=1654
+  _globals['_REGISTERBENCHMARKRESPONSE']._serialized_end=1720
+  _globals['_RETIREBENCHMARKREQUEST']._serialized_start=1723
+  _globals['_RETIREBENCHMARKREQUEST']._serialized_end=1877
+  _globals['_RETIREBENCHMARKRESPONSE']._serialized_start=1879
+  _globals['_RETIREBENCHMARKRESPONSE']._serialized_end=1943
+  _globals['_LISTBENCHMARKSREQUEST']._serialized_start=1945
+  _globals['_LISTBENCHMARKSREQUEST']._serialized_end=2061
+  _globals['_LISTBENCHMARKSRESPONSE']._serialized_start=2063
+  _globals['_LISTBENCHMARKSRESPONSE']._serialized_end=2154
+  _globals['_RECIPESERVICE']._serialized_start=2157
+  _globals['_RECIPESERVICE']._serialized_end=2994
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from ledger.v1 import append_pb2 as append_pb2
 from ledger.v1 import policy_pb2 as policy_pb2
@@ -452,6 +453,8 @@ class RegisterBenchmarkRequest(message.Message):
     NOTE_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    TRAINED_THROUGH_FIELD_NUMBER: builtins.int
+    BASELINE_LOSS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Required. Id of the model."""
     model_version: builtins.str
@@ -468,6 +471,14 @@ class RegisterBenchmarkRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    baseline_loss: builtins.str
+    """Optional. Its loss as seen in training, a decimal above 0; with `trained_through`."""
+    @builtins.property
+    def trained_through(self) -> timestamp_pb2.Timestamp:
+        """Optional. Of a benchmark that may be fallen back to, time of its newest training data; with
+        `baseline_loss`.
+        """
+
     def __init__(
         self,
         *,
@@ -478,10 +489,12 @@ class RegisterBenchmarkRequest(message.Message):
         note: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        trained_through: timestamp_pb2.Timestamp | None = ...,
+        baseline_loss: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["trained_through", b"trained_through"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["artifact", b"artifact", "kind", b"kind", "ledger", b"ledger", "model", b"model", "model_version", b"model_version", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["artifact", b"artifact", "baseline_loss", b"baseline_loss", "kind", b"kind", "ledger", b"ledger", "model", b"model", "model_version", b"model_version", "note", b"note", "request_id", b"request_id", "trained_through", b"trained_through"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ import pytest
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller
+from ledger.application.recipes.benchmarks import Training
 from ledger.application.recipes.lint import lint_recipe
 from ledger.application.recipes.shelf import ChosenRecipe
 from ledger.application.recipes.text import parse_recipe, recipe_digest, recipe_text
@@ -220,7 +221,8 @@ def test_only_a_version_that_served_is_known_to_be_good_and_any_is_a_benchmark(
 ) -> None:
     benchmarks = world.ledger.benchmarks
     benchmarks.register(ANA, "fares", "v1", "known_good", ARTIFACT, "calm")
-    benchmarks.register(ANA, "fares", "logistic", "benchmark", ARTIFACT, "")
+    training = Training("2026-02-01T00:00:00.000000Z", "0.5")
+    benchmarks.register(ANA, "fares", "logistic", "benchmark", ARTIFACT, "", training)
     refused(
         world,
         Reason.BENCHMARK_REFUSED,
@@ -292,7 +294,13 @@ def test_a_version_that_is_retired_meanwhile_is_not_taken_for_a_job(world: World
     other.ledger.recipes.retire(BO, "weekly", 1, "a moment before")
     late = Appender(world.store, ORIGIN)
     cited = BenchmarkRegistered(
-        model="fares", model_version="v1", kind="benchmark", artifact=ARTIFACT, note="any event"
+        model="fares",
+        model_version="v1",
+        kind="benchmark",
+        artifact=ARTIFACT,
+        trained_through=None,
+        baseline_loss=None,
+        note="any event",
     )
     refused(
         world,

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.recipes.benchmarks import Training
 from ledger.events.values import SECOND, format_time, parse_time
 from tests.audit.left_out import say_that_all_was_governed
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
 from tests.support.job_worlds import LEASE_SECONDS, TWO, WINDOW_SECONDS, Working
-from tests.support.world import HOUR, ORIGIN, START, World
+from tests.support.world import ANA, HOUR, ORIGIN, START, World
 
 OVERDUE = "job.return_overdue.v1"
 
@@ -70,6 +71,35 @@ def test_a_late_return_that_is_not_called_so_is_missed_where_a_service_governed(
     say_that_all_was_governed(paper)
     report = audit_of(paper, tmp_path)
     assert [(one.rule, one.position) for one in report.findings] == [("jobs.time", judged)]
+
+
+@pytest.fixture
+def fallen_back(tmp_path: Path) -> Paper:
+    """A ledger in which a version that replaced none gave way to a benchmark."""
+    world = World(tmp_path / "ledger.db").begin("alpha")
+    world.register("novel")
+    training = Training(format_time(START), "0.5")
+    world.ledger.benchmarks.register(ANA, "novel", "v0", "benchmark", "ab" * 32, "", training)
+    working = Working.of(world)
+    working.observing("v2", model="novel", at=START)
+    world.ledger.jobs.cancel(ANA, "j1", "it does worse")
+    working.take_back(working.lease(by=TWO), by=TWO, at=START + HOUR)
+    world.close()
+    return Paper.copied(Path(world.path), ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [("baseline_loss", "0.6"), ("trained_through", format_time(START - HOUR))],
+)
+def test_a_benchmark_serves_with_the_training_that_was_registered(
+    fallen_back: Paper, tmp_path: Path, name: str, stated: str
+) -> None:
+    assert audit_of(fallen_back, tmp_path).passed
+    found = fallen_back.find("model.deployed.v1", model="novel", model_version="v0")[0]
+    fallen_back.at(found).data[name] = stated
+    report = audit_of(fallen_back, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [("jobs.fall_back", found + 1)]
 
 
 def test_a_return_is_not_called_overdue_before_its_time(paper: Paper, tmp_path: Path) -> None:

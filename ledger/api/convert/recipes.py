@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledger.api.convert.basics import inverse, message_of, numbers, timestamp
+from ledger.api.convert.basics import inverse, message_of, numbers, timestamp, timestamp_of
 from ledger.application.recipes.shelf import RecordedRecipe
 from ledger.application.recipes.text import recipe_text
 from ledger.events.canonical import encode
@@ -32,4 +32,10 @@ def recipe_version(found: RecordedRecipe, *, is_whole: bool = True) -> recipe_pb
 
 def benchmark(one: BenchmarkEntry) -> recipe_pb2.Benchmark:
     """Return what is registered."""
-    return message_of(recipe_pb2.Benchmark, one)
+    trained = one.trained_through
+    return message_of(
+        recipe_pb2.Benchmark,
+        one,
+        trained_through=None if trained is None else timestamp_of(trained),
+        baseline_loss=one.baseline_loss or "",
+    )

@@ -29,16 +29,13 @@ from ledger.storage.records import AppendResult
 class ReturnSpec:
     """The statement of an executor that another version serves again; times in microseconds.
 
-    Without a version it is the first choice of the job; what is said of its training is needed only
-    where it never served.
+    Without a version it is the first choice of the job.
     """
 
     job: str
     token: int
     in_service_at: int
     model_version: str = ""
-    trained_through: int | None = None
-    baseline_loss: str = ""
 
 
 class JobDeployments:
@@ -154,11 +151,12 @@ class JobDeployments:
         known = next((one for one in model.deployments if one.model_version == version), None)
         if known is not None:
             trained, baseline = parse_time(known.trained_through), known.baseline_loss
-        elif wanted.trained_through is not None and wanted.baseline_loss:
-            trained, baseline = wanted.trained_through, wanted.baseline_loss
         else:
-            why = f"no deployment of {version} says until when it was trained, nor its baseline"
-            raise job_refused(job.name, "taken back", why, "Say both: it never served.")
+            said = self._benchmarks.registered().training(job.model, version)
+            if said is None or said.trained_through is None or said.baseline_loss is None:
+                why = f"no benchmark says until when {version} was trained, nor its loss then"
+                raise job_refused(job.name, "taken back", why)
+            trained, baseline = parse_time(said.trained_through), said.baseline_loss
         return DeploymentSpec(
             job.model, version, wanted.in_service_at, trained, baseline, replaces=ours.model_version
         )

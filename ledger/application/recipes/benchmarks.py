@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, fields_named, model_stream, none_after
@@ -21,6 +21,14 @@ from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 5
+
+
+class Training(NamedTuple):
+    """How a benchmark was trained, as its deployment is to state it; None for what is not said."""
+
+    trained_through: str | None
+    """The time of the newest data, as events spell it."""
+    baseline_loss: str | None
 
 
 class BenchmarkModels:
@@ -47,6 +55,7 @@ class BenchmarkModels:
         kind: BenchmarkKind,
         artifact: str,
         note: str,
+        training: Training | None = None,
     ) -> AppendResult:
         """Record a version as a benchmark, or as known to be good; BENCHMARK_REFUSED.
 
@@ -57,8 +66,15 @@ class BenchmarkModels:
             view = self._fleet.model(model)
             if view is not None and view.model.retired:
                 raise model_retired(model)
+            said = Training(None, None) if training is None else training
             return BenchmarkRegistered(
-                model=model, model_version=version, kind=kind, artifact=artifact, note=note
+                model=model,
+                model_version=version,
+                kind=kind,
+                artifact=artifact,
+                trained_through=said.trained_through,
+                baseline_loss=said.baseline_loss,
+                note=note,
             )
 
         return self._record(caller, BenchmarkRegistered.METHOD, model, make)

@@ -41,8 +41,21 @@ def jobs_fall_back(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if job is None or job.deployed is None or data["model_version"] == job.deployed.replaces:
         return None
     if data["model_version"] in fold.recipes.benchmarks.fall_back(job.model):
-        return None
+        return _training_fault(fold, job.model, data["model_version"])
     return f"{data['model_version']} did not serve before it, and is not registered"
+
+
+def _training_fault(fold: LedgerState, model: str, version: str) -> str | None:
+    """Return what a deployment says of a benchmark's training that was not registered."""
+    deployed, said = fold.jobs.deployed, fold.recipes.benchmarks.training(model, version)
+    if deployed is None or deployed.data is None or said is None:
+        return None  # another rule's business
+    if deployed.data["kind"] != "trained":
+        return None  # it served before, which says it
+    for name in ("trained_through", "baseline_loss"):
+        if deployed.data[name] != getattr(said, name):
+            return f"its {name} is {deployed.data[name]}, and registered was {getattr(said, name)}"
+    return None
 
 
 @rule("jobs.lapsed", JobLapsed.TYPE, GateJudged.TYPE, JobDeployed.TYPE, JobRolledBack.TYPE)

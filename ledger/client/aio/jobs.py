@@ -170,13 +170,11 @@ class AsyncJobCalls(AsyncServiceCalls):
         *,
         in_service_at: Time,
         model_version: str = "",
-        trained_through: Time | None = None,
-        baseline_loss: Value | None = None,
         request_id: str | None = None,
     ) -> ChangedJob:
         """Report that another version serves in the place of a job's: the first of `returns_to`.
 
-        Or a `model_version` of them; what it says of its training is needed if it never served.
+        Or a `model_version` of them.
         """
         request = pb.RollBackJobRequest(
             name=name,
@@ -184,11 +182,6 @@ class AsyncJobCalls(AsyncServiceCalls):
             in_service_at=timestamp_of(in_service_at, "in_service_at"),
             model_version=model_version,
         )
-        if trained_through is not None:
-            trained = timestamp_of(trained_through, "trained_through")
-            request.trained_through.CopyFrom(trained)
-        if baseline_loss is not None:
-            request.baseline_loss = decimal_text(baseline_loss, "baseline_loss")
         return await self._connection.run(Call(request, whole(ChangedJob), request_id))
 
     async def get_job(self, name: str, *, min_position: int = 0) -> JudgedJob:

@@ -6,7 +6,15 @@ from ledger.client.aio.connection import AsyncServiceCalls
 from ledger.client.call import Call
 from ledger.client.decode import one, paged, whole
 from ledger.client.enums import BenchmarkKind
-from ledger.client.inputs import in_collection, number_of, version_name
+from ledger.client.inputs import (
+    Time,
+    Value,
+    decimal_text,
+    in_collection,
+    number_of,
+    timestamp_of,
+    version_name,
+)
 from ledger.client.recipes import Benchmark, DraftedRecipe, RecipeFindings, RecipeVersion
 from ledger.client.records import Appended
 from ledger.v1 import recipe_pb2
@@ -86,9 +94,14 @@ class AsyncRecipeCalls(AsyncServiceCalls):
         artifact: str,
         *,
         note: str = "",
+        trained_through: Time | None = None,
+        baseline_loss: Value | None = None,
         request_id: str | None = None,
     ) -> Appended:
-        """Register a version as a benchmark, or as known to be good; `artifact` is its SHA-256."""
+        """Register a version as a benchmark, or as known to be good; `artifact` is its SHA-256.
+
+        A benchmark may be fallen back to if both is said of its training.
+        """
         request = pb.RegisterBenchmarkRequest(
             model=model,
             model_version=model_version,
@@ -96,6 +109,11 @@ class AsyncRecipeCalls(AsyncServiceCalls):
             artifact=artifact,
             note=note,
         )
+        if trained_through is not None:
+            trained = timestamp_of(trained_through, "trained_through")
+            request.trained_through.CopyFrom(trained)
+        if baseline_loss is not None:
+            request.baseline_loss = decimal_text(baseline_loss, "baseline_loss")
         return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     async def retire_benchmark(
