@@ -11,12 +11,14 @@ from ledger.compliance.policies import changes_table
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.facts import Fact, readable
+from ledger.events.jobs import JobProposed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.notation import counted
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.values import SECOND, parse_time
 
 _ALL: Final = FactFilter()
+_MODELS_SHOWN: Final = 10
 
 
 def provenance(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
@@ -176,6 +178,53 @@ def plan_budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             ("demand_micros", "money", "what all worthwhile jobs would need"),
             ("is_over", "boolean", "whether it admitted more than it had"),
             ("actor", "text", "who stated the budget"),
+        ),
+        records,
+    )
+
+
+def plan_bounds(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+    """Show which steps bounded each plan: the models that each left out, and the plan's jobs."""
+    jobs: dict[int, list[str]] = {}
+    for fact, data in readable(source.facts((JobProposed.TYPE,))):
+        if data["plan"] is not None and (inquiry.at is None or fact.recorded_at <= inquiry.at):
+            jobs.setdefault(data["plan"], []).append(data["job"])
+    records: list[dict[str, Any]] = []
+    for fact, data in readable(source.facts(PLAN_TYPES)):
+        if inquiry.at is not None and fact.recorded_at > inquiry.at:
+            break
+        for step in data.get("steps", ()):
+            left_out = [one["model"] for one in step["changed"] if one["before"] == "admitted"]
+            if inquiry.model and inquiry.model not in {one["model"] for one in step["changed"]}:
+                continue
+            records.append(
+                fact.record
+                | {
+                    "plan": data["plan"],
+                    "step": step["step"],
+                    "changed": len(step["changed"]),
+                    "left_out": len(left_out),
+                    "models": ", ".join(left_out[:_MODELS_SHOWN]),
+                    "jobs": ", ".join(jobs.get(fact.position, ())),
+                }
+            )
+    hit = [one for one in records if one["left_out"]]
+    answer.say(
+        f"Steps around planners that left models out of plans that had admitted them: {len(hit)} "
+        f"of {len(records)}."
+    )
+    answer.show(
+        "plan_bounds",
+        "Bounds of plans",
+        (
+            ("position", "integer", "where the plan is recorded"),
+            ("recorded_at", "time", "when, by the ledger's clock"),
+            ("plan", "text", "which plan"),
+            ("step", "text", "which step of its policy"),
+            ("changed", "integer", "of how many models it changed the outcome"),
+            ("left_out", "integer", "how many it left out that were admitted before it"),
+            ("models", "text", "the first of those"),
+            ("jobs", "text", "the jobs of the plan"),
         ),
         records,
     )

@@ -34,6 +34,10 @@ def report_facts(report: Report, digest: str) -> Iterator[tuple[str, str]]:
     yield "version", _version(report)
     for gain in report["gains"]:
         yield f"gain at {_gate(gain)}", gain_text(gain)
+    for one in report["observed"]:
+        yield f"observed {one['signal']}", observed_text(one)
+    if report["realised"] is not None:
+        yield "benefit", _benefit(report)
     yield "cost", _cost(cost)
     if cost["expected_test_micros"] != "0":
         yield "test", _test(cost)
@@ -109,6 +113,29 @@ def gain_text(gain: Report) -> str:
     if gain["method"] is None:
         return f"{said} ({change}; its interval is not known{size})"
     return f"{said} ({change}; 95% interval {gain['low']:+d} to {gain['high']:+d}{size})"
+
+
+def observed_text(one: Report) -> str:
+    """Return what the ledger itself observed of a signal in the window, as one line."""
+    if one["mean_micros"] is None:
+        return "nothing in the window of the version"
+    seen = counted(one["observations"], "observation")
+    said = f"{money(int(one['mean_micros']))} on {counted(int(one['rows']), 'row')} of {seen}"
+    if one["compared_mean_micros"] is None:
+        return f"{said}; none of the version before on the same rows"
+    new, old = money(int(one["compared_mean_micros"])), money(int(one["replaced_mean_micros"]))
+    return f"{said}; {new} against {old} before, on {counted(int(one['compared_rows']), 'row')}"
+
+
+def _benefit(report: Report) -> str:
+    """Return the benefit in the window beside the one that was forecast."""
+    realised, unit = report["realised"], report["cost"]["unit"]
+    said = (
+        f"{money(int(realised['benefit_micros']), unit)} by {realised['signal']} on "
+        f"{counted(int(realised['rows']), 'row')} of its window"
+    )
+    expected = report["forecast"]["benefit_micros"]
+    return said if expected is None else f"{said}, {money(int(expected), unit)} forecast"
 
 
 def report_tables(report: Report) -> list[Table]:

@@ -11,7 +11,7 @@ from ledger.compliance.conduct import refusals_table
 from ledger.compliance.decisions import deployments_table
 from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
-from ledger.compliance.fleet_answers import plan_budgets
+from ledger.compliance.fleet_answers import plan_bounds, plan_budgets
 from ledger.compliance.forecasts import forecasts_table
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.jobs import (
@@ -268,6 +268,7 @@ def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     )
     answer.tables += [spent, refused]
     plan_budgets(source, inquiry, answer)
+    plan_bounds(source, inquiry, answer)
     answer.how = ["decision-ledger budget list"]
 
 

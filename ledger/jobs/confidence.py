@@ -108,6 +108,7 @@ class _Report:
         job, proposed = self._job, self._job.proposed
         gates = [self._gate(one) for one in proposed["gates"]]
         gains = [gain for one in proposed["gates"] for gain in self._gains(one)]
+        end = next(self._of(JobClosed.TYPE), None)
         return {
             "format": FORMAT,
             "ledger": self._origin,
@@ -133,6 +134,8 @@ class _Report:
             "last": job.changed_at,
             "gains": gains,
             "gates": gates,
+            "observed": [dict(one) for one in job.observed],
+            "realised": None if end is None else end.data["realised"],
             "not_tested": list(self._not_tested(gates, gains)),
             "cost": self._cost(),
             "forecast": proposed["forecast"],
@@ -252,8 +255,7 @@ class _Report:
             yield from self._unread(asked[gate["gate"]])
         if not self._is_whole:
             yield "Events of it may be left out of what this report is made of."
-        if not self._environments:
-            yield "Environment: none was recorded, so no step can be run again from the record."
+        yield from self._unrecorded(gates)
         if not gains:
             yield "Gain: no metric of both versions was reported."
         for gain in gains:
@@ -263,6 +265,15 @@ class _Report:
                     f"no share ({SHARE_UNIT}) of a sample whose size is reported, and no metric "
                     f"{gain['metric']}{ERROR_SUFFIX} says its standard error."
                 )
+
+    def _unrecorded(self, gates: list[Json]) -> Iterator[str]:
+        """Yield the gates whose steps ran in an environment that is not recorded."""
+        if not self._environments:
+            yield "Environment: none was recorded, so no step can be run again from the record."
+            return
+        for gate in gates:
+            if gate["evidence"] is not None and gate["evidence"] not in self._environments:
+                yield f"{_words(gate['gate'])}: in which environment its step ran is not recorded."
 
     def _unread(self, asked: Mapping[str, Any]) -> Iterator[str]:
         """Yield the metrics that were reported at a gate and that no criterion read."""

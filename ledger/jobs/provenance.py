@@ -24,6 +24,7 @@ from ledger.events.plans import PLAN_TYPES
 from ledger.events.values import format_time
 from ledger.jobs.environments import EnvironmentsOfReports, Ran
 from ledger.jobs.lineage import Lineage
+from ledger.jobs.steps import TRAINING
 
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 PREDICATE: Final = "https://slsa.dev/provenance/v1"
@@ -39,6 +40,8 @@ _STATED: Final = (
     ("shuffle_sha256", "shuffleSha256"),
 )
 """Members of an environment that name no file, and their names in a statement."""
+_PLATFORM: Final = ("image", "interpreter", "platform")
+"""Members of an environment that say on what it ran."""
 Json = dict[str, Any]
 
 
@@ -149,7 +152,7 @@ class _JobEvents:
     def _details(self, deployed: RecordedEvent, head: SignedHead) -> Json:
         first, *_ = (one for one in self._own if one.type == JobLeased.TYPE)
         return {
-            "builder": {"id": f"{self._ledger}/{deployed.body.actor}"},
+            "builder": self._builder(deployed),
             "metadata": {
                 "invocationId": f"{self._ledger}/{self._lineage.run_id}/jobs/{self._job}",
                 "startedOn": format_time(first.recorded_at),
@@ -168,6 +171,22 @@ class _JobEvents:
                 },
             ],
         }
+
+    def _builder(self, deployed: RecordedEvent) -> Json:
+        """Return who made the artifacts: the executor of the training, by which recipe and where.
+
+        Without a training it is who reported artifacts last before they were deployed.
+        """
+        reports = [one for one in self._of(GateReported.TYPE) if one.position < deployed.position]
+        trained = [one for one in reports if one.data["gate"] == TRAINING]
+        made = [*(one for one in reports if one.data["artifacts"]), *trained][-1]
+        proposed = next(self._of(JobProposed.TYPE)).data
+        version = {"recipe": f"recipes/{proposed['recipe']}/versions/{proposed['recipe_version']}"}
+        for ran in self._environments(deployed.position):
+            if ran.data["gate"] == made.data["gate"]:
+                said = {name: ran.environment[name] for name in _PLATFORM}
+                version |= {name: value for name, value in said.items() if value}
+        return {"id": f"{self._ledger}/{made.body.actor}", "version": version}
 
     def _recorded(self, deployed: RecordedEvent) -> list[RecordedEvent]:
         """Return the events that record the environments."""

@@ -14,7 +14,7 @@ from ledger.compliance.job_report import gain_text, report_facts, report_page, r
 from ledger.events.jobs import GateReported
 from ledger.events.values import SECOND
 from ledger.jobs.confidence import job_facts, report_bytes, report_digest
-from tests.support.job_worlds import BOB, TWO, WINDOW_SECONDS, Working
+from tests.support.job_worlds import BOB, TWO, WATCHING, WINDOW_SECONDS, Working
 from tests.support.run_stories import ROWS, decided, run_of, whole_life
 from tests.support.world import ANA, ORIGIN, World
 
@@ -239,3 +239,26 @@ def test_the_error_of_the_forecast_is_told_of_a_job_that_is_over_and_was_worked_
     denied = made(working)
     assert denied["cost"]["forecast_error_micros"] == "-5000000"
     assert "error" not in dict(report_facts(denied, "0" * 64))
+
+
+def test_what_the_ledger_observed_and_what_it_was_worth_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path / "observed.db", clock="wall", unit="EUR")
+    working = Working.of(world.begin("alpha"), WATCHING)
+    working.observing("v2", at=world.clock.now_micros())
+    assert made(working)["observed"] == []
+    at = world.clock.now_micros()
+    world.observe(("alpha", "loss", "v2", "0.3", at, 100), ("alpha", "loss", "v1", "0.5", at, 100))
+    world.clock.advance(600 * SECOND)
+    world.govern()
+    report = made(working)
+    [observed] = report["observed"]
+    assert (observed["signal"], observed["rows"], observed["mean_micros"]) == (
+        "loss", "100", "300000",
+    )  # fmt: skip
+    assert report["realised"]["change_micros"] == "-200000"
+    facts = dict(report_facts(report, "0" * 64))
+    assert facts["observed loss"] == (
+        "0.30 on 100 rows of 1 observation; 0.30 against 0.50 before, on 100 rows"
+    )
+    assert facts["benefit"].endswith(" by loss on 100 rows of its window")
+    world.close()

@@ -26,7 +26,7 @@ from ledger.jobs.provenance import STATEMENT
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.provenance import verified_provenance
 from ledger.operations.trust import TrustAnchors
-from tests.support.job_worlds import LEASE_SECONDS, TWO, Working
+from tests.support.job_worlds import LEASE_SECONDS, ONE, TWO, Working
 from tests.support.run_stories import ARTIFACT, ROWS, decided, deployed, run_of, whole_life
 from tests.support.stores import VAULT
 from tests.support.world import ANA, ORIGIN, reason_of
@@ -263,3 +263,24 @@ def test_of_a_run_with_several_jobs_one_is_named(working: Working) -> None:
         envelope_of(working, "")
     assert reason_of(refused) is Reason.FIELD_INVALID
     assert stated(envelope_of(working, "j1"))["subject"]
+
+
+def test_the_builder_is_who_made_the_artifacts_and_not_who_deployed_them(working: Working) -> None:
+    jobs = working.world.ledger.jobs
+    working.propose()
+    working.approve()
+    token = working.lease(by=ONE)
+    working.record_environment("data_integrity", token, by=ONE)
+    evidence = working.reported("data_integrity", token)
+    jobs.report(ONE, evidence.model_copy(update={"artifacts": [ARTIFACT]}))
+    jobs.give_up(ONE, "j1", token, "its machine is needed")
+    token = working.lease(by=TWO)
+    for gate in ("candidate", "holdout"):
+        working.report(gate, token, by=TWO)
+    working.deploy(token, "v2", by=TWO, at=working.world.clock.now_micros())
+    builder = validate(stated(envelope_of(working))).run_details.builder
+    assert builder.id == f"ledger://{ORIGIN}/services/worker-1"
+    assert dict(builder.version) == {
+        "recipe": "recipes/monthly/versions/1", "interpreter": "CPython 3.11.7",
+        "platform": "Linux",
+    }  # fmt: skip
