@@ -14,6 +14,10 @@ _BUDGET = {
     "cap_micros": "400000000",
     "reserved_micros": "40000000",
     "spent_micros": "0",
+    "tests_free_micros": "15000000",
+    "tests_cap_micros": "40000000",
+    "tests_reserved_micros": "4000000",
+    "tests_spent_micros": "0",
 }
 _STEPPED = {
     "ranking": "excess",
@@ -35,6 +39,7 @@ _FACTS = {
     "idle_since": "2026-02-27T08:00:00.000000Z",
     "losing_since": None,
     "error": "275000",
+    "test_micros": "4000000",
     "priority": None,
     "forecast_benefit_micros": None,
     "forecast_cost_micros": None,

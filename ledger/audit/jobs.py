@@ -16,6 +16,7 @@ from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.recipes import RecipeDrafted
 from ledger.events.values import parse_time
 from ledger.jobs.conclusions import owed_types
+from ledger.jobs.grounds import Counted
 from ledger.jobs.machine import Job, Jobs
 
 _COPIED: Final = ("expected", "limits", "gates")
@@ -32,21 +33,21 @@ class AuditedPlanGround(NamedTuple):
     """Those of its backlog."""
     admitted: dict[str, int]
     """The models that it admitted, each with its benefit."""
+    counted: dict[str, Counted | None]
+    """The money that it counted on for each of them."""
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> "AuditedPlanGround":
         """Return what an event of a plan says of it."""
         rows = data["backlog"]
+        admitted = [row for row in rows if row["outcome"] == "admitted"]
         return cls(
             data["as_of"],
             parse_time(data["made_at"]),
             (data["policy"], data["policy_version"], data["policy_digest"]),
             frozenset(row["model"] for row in rows),
-            {
-                row["model"]: int(row["benefit_micros"])
-                for row in rows
-                if row["outcome"] == "admitted"
-            },
+            {row["model"]: int(row["benefit_micros"]) for row in admitted},
+            {row["model"]: Counted.of(row) for row in admitted},
         )
 
 

@@ -123,8 +123,11 @@ def _step_reason(row: BacklogRow, inputs: PlanInputs, by: StepInputs) -> str:
         case "tier_reserved":
             return f"{per_cent(terms.tier_reserve_ppm or 0)} of the money is kept for the top tier"
         case "budget_short":
-            need = money(row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM)
-            return f"budget {facts.budget} has less than {need} left for it"
+            job, test = row.cost_micros, row.cost_micros * inputs.policy.probe_ppm // PPM
+            if test:
+                lacks = f"{money(job)} for it or {money(test)} for its test"
+                return f"budget {facts.budget} lacks {lacks}"
+            return f"budget {facts.budget} has less than {money(job)} left for it"
     return f"budget {facts.budget} is being saved for a better job"
 
 

@@ -18,13 +18,16 @@ from ledger.kernel.ranking import Ranked
 if TYPE_CHECKING:
     from ledger.audit.ledger_state import LedgerState
 
-_ENVELOPE: Final = "jobs"
 _MEMBERS: Final = ("ranking", "under_way", "steps", "steps_digest")
 _OF_ROWS: Final = (
     "team", "is_top_tier", "budget", "recent_jobs", "idle_since", "losing_since", "priority",
     "forecast_benefit_micros", "forecast_cost_micros",
 )  # fmt: skip
 """The members of a plan's event and of its rows that tell its steps; `budgets` has its own rule."""
+
+
+_BESIDE: Final = ("error", "test_micros")
+"""Members of rows that are told beside them, and that the steps' digest leaves out."""
 
 
 def terms_of(parameters: Parameters) -> dict[str, Any] | None:
@@ -107,7 +110,11 @@ def _known(budgets: AuditedBudgets, name: str, at: int) -> AuditedBudget:
 
 
 def _left(name: str, known: AuditedBudget) -> BudgetLeft:
-    return BudgetLeft(name, known.free[_ENVELOPE], known.kept, known.flows[_ENVELOPE][1])
+    caps = {envelope: cap for envelope, (_, cap) in known.flows.items()}
+    free = known.free
+    return BudgetLeft(
+        name, free["jobs"], known.kept, caps["jobs"], free["tests"], caps["tests"]
+    )  # fmt: skip
 
 
 def told_budgets(by: StepInputs, budgets: AuditedBudgets) -> list[dict[str, str]]:
@@ -115,16 +122,16 @@ def told_budgets(by: StepInputs, budgets: AuditedBudgets) -> list[dict[str, str]
     found = []
     for name, left in by.budgets.items():
         known = _known(budgets, name, by.made_at)
-        found.append(
-            {
-                "budget": name,
-                "free_micros": str(left.free_micros),
-                "kept_micros": str(left.kept_micros),
-                "cap_micros": str(left.cap_micros),
-                "reserved_micros": str(known.reserved(_ENVELOPE)),
-                "spent_micros": str(known.spent[_ENVELOPE]),
+        told = {"budget": name, "kept_micros": str(left.kept_micros)}
+        for envelope, prefix in (("jobs", ""), ("tests", "tests_")):
+            amounts = {
+                "free": known.free[envelope],
+                "cap": known.flows[envelope][1],
+                "reserved": known.reserved(envelope),
+                "spent": known.spent[envelope],
             }
-        )
+            told |= {f"{prefix}{what}_micros": str(one) for what, one in amounts.items()}
+        found.append(told)
     return found
 
 
@@ -136,11 +143,12 @@ def after_steps(result: PlanResult, made: SteppedPlan) -> PlanResult:
 
 
 def step_facts(
-    name: str, by: StepInputs, made: SteppedPlan, errors: Mapping[str, int]
+    name: str, by: StepInputs, made: SteppedPlan, errors: Mapping[str, int], test_micros: int
 ) -> dict[str, Any]:
     """Return the members of a row that tell what the steps read of its model, and if it lost."""
     return _read_of(name, by) | {
         "error": str(errors[name]) if name in errors else None,
+        "test_micros": str(test_micros),
         "losing_since": _time(made.losing.get(name)),
     }
 
@@ -182,7 +190,7 @@ def step_members(by: StepInputs, made: SteppedPlan, budgets: AuditedBudgets) -> 
 
 def steps_alone(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a plan's event says of its steps."""
-    names = ("model", "error", *_OF_ROWS)
+    names = ("model", *_BESIDE, *_OF_ROWS)
     rows = [{name: row[name] for name in names} for row in data["backlog"]]
     return {name: data[name] for name in _MEMBERS} | {"backlog": rows}
 
@@ -196,7 +204,7 @@ def without_steps(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return all else that a plan's event says."""
     left_out = (*_MEMBERS, "budgets", "backlog")
     rows = [
-        {name: value for name, value in row.items() if name not in ("error", *_OF_ROWS)}
+        {name: value for name, value in row.items() if name not in (*_BESIDE, *_OF_ROWS)}
         for row in data["backlog"]
     ]
     return {name: one for name, one in data.items() if name not in left_out} | {"backlog": rows}

@@ -21,7 +21,7 @@ from ledger.audit.plan_steps import after_steps, step_facts, step_inputs, step_m
 from ledger.audit.reuse import Losses, put_back, replaced_versions, reuse_policy
 from ledger.audit.service_period import serving_of
 from ledger.events.models import DESCRIBING
-from ledger.events.values import SECOND, parse_decimal, parse_time
+from ledger.events.values import PPM, SECOND, parse_decimal, parse_time
 from ledger.kernel.excess import (
     BacklogRow,
     PeriodCell,
@@ -125,10 +125,12 @@ def ranked(
         steps, result = step_members(by, made, fold.budgets.as_of(as_of)), after_steps(result, made)
     versions = {facts.name: _serving(facts, parameters, as_of, at).version for facts in candidates}
     models, errors = {model.id: model for model in inputs.models}, newest_errors(inputs)
+    probe = inputs.policy.probe_ppm
+    tests = {name: model.cost_micros * probe // PPM for name, model in models.items()}
     backlog = [
         _row(row, models[row.id], (versions[row.id], actions[row.id]))
         | {"reason": reason_of(row, result, inputs, parameters, actions[row.id], walked)}
-        | ({} if walked is None else step_facts(row.id, *walked, errors))
+        | ({} if walked is None else step_facts(row.id, *walked, errors, tests[row.id]))
         for row in result.backlog
     ]
     return _heading(data, parameters, inputs, result) | {"backlog": backlog} | steps

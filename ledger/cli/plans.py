@@ -234,8 +234,12 @@ def _compared(row: "PlanRow", admitted: "PlanRow") -> str:
 
 def _budget_told(budget: "PlanBudget", unit: str) -> str:
     """Return what a budget of the plan's models had, in a line."""
-    free, kept = (notation.money(one, unit) for one in (budget.free_micros, budget.kept_micros))
-    return f"Budget {budget.budget} had {free} free, {kept} of it kept for the top tier."
+    amounts = (budget.free_micros, budget.kept_micros, budget.tests_free_micros)
+    free, kept, tests = (notation.money(one, unit) for one in amounts)
+    return (
+        f"Budget {budget.budget} had {free} free, {kept} of it kept for the top tier, and {tests} "
+        "for tests."
+    )
 
 
 def _step_told(step: "PlanStep") -> str:

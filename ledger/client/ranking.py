@@ -139,11 +139,13 @@ class PlanRow:
     forecast_benefit_micros: int | None
     """The forecast of its next job; None where the plan is not ranked by that."""
     forecast_cost_micros: int | None
+    test_micros: int | None
+    """The cost of its candidate's test, counted beside its cost; None before `excess/2`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanBudget:
-    """A budget that pays for models of a plan, its envelope for jobs as of the plan."""
+    """A budget that pays for models of a plan as of that: its envelopes for jobs and for tests."""
 
     budget: str
     free_micros: int
@@ -152,6 +154,10 @@ class PlanBudget:
     cap_micros: int
     reserved_micros: int
     spent_micros: int
+    tests_free_micros: int
+    tests_cap_micros: int
+    tests_reserved_micros: int
+    tests_spent_micros: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class SteppedRowPart(PlanRowPart):
     """Whether its decision in force is at the top tier of its policy."""
     budget: Segment | None
     """The budget that pays for its jobs, where that is in the unit of the plan."""
+    test_micros: BigInt
+    """The cost of the test of its candidate that was counted beside its cost."""
     recent_jobs: Count | None
     """Its jobs within the span of `at_most`; null where the policy has no such step."""
     idle_since: Time | None
@@ -107,7 +109,10 @@ class SteppedRowPart(PlanRowPart):
 
 
 class PlanBudgetPart(Part):
-    """A budget that pays for models of the plan, as of its horizon and time: envelope `jobs`."""
+    """A budget that pays for models of the plan, as of its horizon and time.
+
+    Its envelope `jobs`, and in the members that begin with `tests` that for tests of candidates.
+    """
 
     budget: Segment
     free_micros: BigInt
@@ -117,6 +122,10 @@ class PlanBudgetPart(Part):
     """The most that can ever be free."""
     reserved_micros: BigInt
     spent_micros: BigInt
+    tests_free_micros: BigInt
+    tests_cap_micros: BigInt
+    tests_reserved_micros: BigInt
+    tests_spent_micros: BigInt
 
 
 class StepChangePart(Part):

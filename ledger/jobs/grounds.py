@@ -7,10 +7,29 @@ It counts for one period of its policy at most, and never for more jobs at once 
 allows. Times are microseconds since the epoch.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from ledger.events.notation import money
 from ledger.events.values import format_time
 from ledger.jobs.machine import Jobs
+
+
+class Counted(NamedTuple):
+    """The money that a plan counted on in a budget, for the job of a model that it admitted."""
+
+    budget: str
+    cost_micros: int
+    """Out of the envelope for jobs."""
+    test_micros: int
+    """For the test of its candidate, out of the envelope for tests."""
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Counted | None":
+        """Return what a row of a plan counts on; None where no budget bounded it."""
+        if row.get("budget") is None:
+            return None
+        return cls(row["budget"], int(row["cost_micros"]), int(row["test_micros"]))
 
 
 class PlanGround(NamedTuple):
@@ -32,6 +51,9 @@ class PlanGround(NamedTuple):
     """That at which a policy came into force last; 0 for never."""
     trained: int
     """That of the newest deployment of a version of the model that was trained; 0 for none."""
+    counted: Counted | None
+    """The money that it counted on for the model; None where its policy has no step `budgets`, or
+    no budget bounded it."""
 
     @property
     def ends_at(self) -> int:
@@ -66,3 +88,26 @@ def _concurrency_fault(ground: PlanGround, jobs: Jobs) -> str:
     if count < ground.concurrency:
         return ""
     return f"{count} jobs are under way, and policy {ground.policy} allows {ground.concurrency}"
+
+
+def money_fault(ground: PlanGround, data: Mapping[str, Any]) -> str:
+    """Return why a job that is proposed takes other money than its plan counted on; empty if not.
+
+    What a plan admits, its budgets can pay: only so much may be reserved by it.
+    """
+    counted = ground.counted
+    if counted is None:
+        return ""
+    plan = f"the plan at position {ground.position}"
+    if data["budget"] != counted.budget:
+        return f"{plan} counted on budget {counted.budget}, and {data['budget'] or 'none'} pays now"
+    expected, unit = data["expected"], data["expected"]["unit"]
+    test = int(expected["test_micros"])
+    cost = int(expected["cost_micros"]) - test
+    if cost <= counted.cost_micros and test <= counted.test_micros:
+        return ""
+    return (
+        f"{plan} counted on {money(counted.cost_micros, unit)} for it and "
+        f"{money(counted.test_micros, unit)} for its test, and its recipe expects "
+        f"{money(cost, unit)} and {money(test, unit)}"
+    )

@@ -36,7 +36,7 @@ from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
 from ledger.jobs.changes import Data, missing_approvals
 from ledger.jobs.conclusions import closing, evidence_of, verdict
-from ledger.jobs.grounds import PlanGround, ground_fault
+from ledger.jobs.grounds import PlanGround, ground_fault, money_fault
 from ledger.jobs.machine import Job, Jobs
 from ledger.rules.gates import NUMBER_MAX, report_fault
 
@@ -107,7 +107,8 @@ def _ground_fault(jobs: Jobs, data: Data, moment: JobMoment) -> str:
         return "" if data["approvals"] else "no plan admitted it, and it asks for no approval"
     if moment.ground is None:
         return f"no plan at position {plan} is known"
-    return ground_fault(moment.ground, jobs, model, moment.now)
+    stale = ground_fault(moment.ground, jobs, model, moment.now)
+    return stale or money_fault(moment.ground, data)
 
 
 def _order_fault(data: Data) -> str:

@@ -47,13 +47,15 @@ class StepFacts:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLeft:
-    """The envelope of a budget for jobs, at the time of a plan."""
+    """A budget at the time of a plan: its envelope for jobs, and that for tests of candidates."""
 
     name: str
     free_micros: int
     kept_micros: int
     """Kept for the top tier, out of what is free."""
     cap_micros: int
+    tests_free_micros: int
+    tests_cap_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class _TierReserve:
 
 
 class _Budgets:
-    """No more than the budgets of the models have left.
+    """No more than the budgets of the models have left, for their jobs and for the tests of these.
 
     Where the planner saves for the best job, a budget is saved too, for a job that it can ever pay.
     """
@@ -179,24 +181,35 @@ class _Budgets:
         self._by = by
         self._saves = inputs.policy.reserve
         self._left = {name: one.free_micros for name, one in by.budgets.items()}
+        self._tests_left = {name: one.tests_free_micros for name, one in by.budgets.items()}
         self._saving: set[str] = set()
 
     def refuses(self, model: PlanModel, need: int) -> StepOutcome | None:
         facts = self._by.models[model.id]
-        if facts.budget is None:
+        if (name := facts.budget) is None:
             return None
-        budget, kept = self._by.budgets[facts.budget], _kept(self._by, model)
-        if facts.budget in self._saving and not facts.is_top_tier:
+        if name in self._saving and not facts.is_top_tier:
             return "budget_saved"
-        if need <= self._left[facts.budget] - kept:
+        is_paid = model.cost_micros <= self._left[name] - _kept(self._by, model)
+        if is_paid and need - model.cost_micros <= self._tests_left[name]:
             return None
-        if self._saves and need <= budget.cap_micros - kept:
-            self._saving.add(facts.budget)
+        if self._saves and _can_ever_pay(self._by, model, need):
+            self._saving.add(name)
         return "budget_short"
 
     def admits(self, model: PlanModel, need: int) -> None:
         if (name := self._by.models[model.id].budget) is not None:
-            self._left[name] -= need
+            self._left[name] -= model.cost_micros
+            self._tests_left[name] -= need - model.cost_micros
+
+
+def _can_ever_pay(by: StepInputs, model: PlanModel, need: int) -> bool:
+    """Whether the caps of a model's budget leave room for its job and for its test."""
+    name = by.models[model.id].budget
+    assert name is not None, "a budget pays for it"
+    budget = by.budgets[name]
+    is_paid = model.cost_micros <= budget.cap_micros - _kept(by, model)
+    return is_paid and need - model.cost_micros <= budget.tests_cap_micros
 
 
 def _kept(by: StepInputs, model: PlanModel) -> int:
@@ -327,7 +340,4 @@ def _could_be_first(
     if outcome != "admitted":
         return False
     refused = next((why for one in limits if (why := one.refuses(model, need)) is not None), None)
-    budget = by.models[model.id].budget
-    if refused == "budget_short" and budget is not None:
-        return need <= by.budgets[budget].cap_micros - _kept(by, model)
-    return refused is None
+    return refused is None or (refused == "budget_short" and _can_ever_pay(by, model, need))

@@ -133,6 +133,7 @@ class PlanRow(message.Message):
     PRIORITY_PPM_FIELD_NUMBER: builtins.int
     FORECAST_BENEFIT_MICROS_FIELD_NUMBER: builtins.int
     FORECAST_COST_MICROS_FIELD_NUMBER: builtins.int
+    TEST_MICROS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Output only. Id of the model."""
     place: builtins.int
@@ -189,6 +190,10 @@ class PlanRow(message.Message):
     """
     forecast_cost_micros: builtins.str
     """Output only. The cost of that job, in the same unit; an integer."""
+    test_micros: builtins.str
+    """Output only. The cost of the test of its candidate that was counted beside its cost, in millionths of
+    the currency; an integer.
+    """
     @builtins.property
     def idle_since(self) -> timestamp_pb2.Timestamp:
         """Output only. When its last job was over, or a retrained version began to serve; not set if
@@ -230,10 +235,11 @@ class PlanRow(message.Message):
         priority_ppm: builtins.int | None = ...,
         forecast_benefit_micros: builtins.str = ...,
         forecast_cost_micros: builtins.str = ...,
+        test_micros: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm", "_recent_jobs", b"_recent_jobs", "idle_since", b"idle_since", "losing_since", b"losing_since", "priority_ppm", b"priority_ppm", "recent_jobs", b"recent_jobs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm", "_recent_jobs", b"_recent_jobs", "action_in_force", b"action_in_force", "baseline_nano", b"baseline_nano", "benefit_micros", b"benefit_micros", "budget", b"budget", "cost_micros", b"cost_micros", "error_ppm", b"error_ppm", "forecast_benefit_micros", b"forecast_benefit_micros", "forecast_cost_micros", b"forecast_cost_micros", "gain", b"gain", "idle_since", b"idle_since", "is_top_tier", b"is_top_tier", "losing_since", b"losing_since", "model", b"model", "model_version", b"model_version", "outcome", b"outcome", "place", b"place", "priority_ppm", b"priority_ppm", "rank_ppm", b"rank_ppm", "reason", b"reason", "recent_jobs", b"recent_jobs", "rest_until_period", b"rest_until_period", "resting", b"resting", "seen", b"seen", "team", b"team", "trained_period", b"trained_period", "unit_value_micros", b"unit_value_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm", "_recent_jobs", b"_recent_jobs", "action_in_force", b"action_in_force", "baseline_nano", b"baseline_nano", "benefit_micros", b"benefit_micros", "budget", b"budget", "cost_micros", b"cost_micros", "error_ppm", b"error_ppm", "forecast_benefit_micros", b"forecast_benefit_micros", "forecast_cost_micros", b"forecast_cost_micros", "gain", b"gain", "idle_since", b"idle_since", "is_top_tier", b"is_top_tier", "losing_since", b"losing_since", "model", b"model", "model_version", b"model_version", "outcome", b"outcome", "place", b"place", "priority_ppm", b"priority_ppm", "rank_ppm", b"rank_ppm", "reason", b"reason", "recent_jobs", b"recent_jobs", "rest_until_period", b"rest_until_period", "resting", b"resting", "seen", b"seen", "team", b"team", "test_micros", b"test_micros", "trained_period", b"trained_period", "unit_value_micros", b"unit_value_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority_ppm: _TypeAlias = typing.Literal["priority_ppm"]  # noqa: Y015
     _WhichOneofArgType__priority_ppm: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm"]  # noqa: Y015
@@ -246,8 +252,8 @@ class PlanRow(message.Message):
 
 @typing.final
 class PlanBudget(message.Message):
-    """A budget that pays for models of a plan, its envelope for jobs as of the plan. Amounts are in
-    millionths of the currency, integers as decimal text.
+    """A budget that pays for models of a plan, as of the plan: its envelope for jobs, and that for tests of
+    candidates. Amounts are in millionths of the currency, integers as decimal text.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -258,6 +264,10 @@ class PlanBudget(message.Message):
     CAP_MICROS_FIELD_NUMBER: builtins.int
     RESERVED_MICROS_FIELD_NUMBER: builtins.int
     SPENT_MICROS_FIELD_NUMBER: builtins.int
+    TESTS_FREE_MICROS_FIELD_NUMBER: builtins.int
+    TESTS_CAP_MICROS_FIELD_NUMBER: builtins.int
+    TESTS_RESERVED_MICROS_FIELD_NUMBER: builtins.int
+    TESTS_SPENT_MICROS_FIELD_NUMBER: builtins.int
     budget: builtins.str
     """Output only. Id of the budget."""
     free_micros: builtins.str
@@ -270,6 +280,14 @@ class PlanBudget(message.Message):
     """Output only. The amount that was set aside for jobs."""
     spent_micros: builtins.str
     """Output only. The amount that was spent so far."""
+    tests_free_micros: builtins.str
+    """Output only. The amount that was free for tests."""
+    tests_cap_micros: builtins.str
+    """Output only. The most that can ever be free for tests."""
+    tests_reserved_micros: builtins.str
+    """Output only. The amount that was set aside for tests."""
+    tests_spent_micros: builtins.str
+    """Output only. The amount that was spent for tests so far."""
     def __init__(
         self,
         *,
@@ -279,10 +297,14 @@ class PlanBudget(message.Message):
         cap_micros: builtins.str = ...,
         reserved_micros: builtins.str = ...,
         spent_micros: builtins.str = ...,
+        tests_free_micros: builtins.str = ...,
+        tests_cap_micros: builtins.str = ...,
+        tests_reserved_micros: builtins.str = ...,
+        tests_spent_micros: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["budget", b"budget", "cap_micros", b"cap_micros", "free_micros", b"free_micros", "kept_micros", b"kept_micros", "reserved_micros", b"reserved_micros", "spent_micros", b"spent_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["budget", b"budget", "cap_micros", b"cap_micros", "free_micros", b"free_micros", "kept_micros", b"kept_micros", "reserved_micros", b"reserved_micros", "spent_micros", b"spent_micros", "tests_cap_micros", b"tests_cap_micros", "tests_free_micros", b"tests_free_micros", "tests_reserved_micros", b"tests_reserved_micros", "tests_spent_micros", b"tests_spent_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

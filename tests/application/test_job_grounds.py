@@ -15,7 +15,7 @@ from ledger.events.plans import PlanMadeV2
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
-from tests.support.budgeted import set_budget
+from tests.support.budgeted import in_euros, set_budget
 from tests.support.governed import governed
 from tests.support.job_worlds import Working
 from tests.support.world import ANA, DAY, ORIGIN, START, World, policy_text
@@ -108,6 +108,19 @@ def test_a_plan_that_knows_everything_is_a_ground_on_paper_too(tmp_path: Path) -
     working.world.close()
     report = audit_of(forced(working, plan), tmp_path)
     assert report.passed, report.text()
+
+
+def test_a_job_that_reserves_more_than_its_plan_counted_on_is_found(tmp_path: Path) -> None:
+    working, _ = begun(tmp_path / "ledger.db")
+    set_budget(working.world, **in_euros())
+    plan = working.world.plan(5_000_000)
+    assert isinstance(plan, PlanMadeV2)
+    working.world.close()
+    paper = forced(working, plan)
+    report = audit_of(paper, tmp_path)
+    [position] = paper.find("job.proposed.v1", job="forced")
+    assert [(one.rule, one.position) for one in report.findings] == [("jobs.proposed", position)]
+    assert "counted on 1.00 EUR for it and 0.10 EUR for its test" in report.text()
 
 
 def test_a_new_plan_is_a_ground_again(tmp_path: Path) -> None:

@@ -5,17 +5,19 @@ looked at, and afterwards the ledger replays and the audit finds nothing.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from ledger.errors import LedgerError, Reason
 from ledger.events.plans import PlanMade, PlanMadeV2
 from ledger.events.values import format_time
 from tests.support.audits import audited
 from tests.support.budgeted import EURO, in_euros, set_budget
 from tests.support.governed import governed
 from tests.support.job_worlds import BOB, Working
-from tests.support.world import ANA, DAY, START, World, policy_text
+from tests.support.world import ANA, DAY, START, World, policy_text, reason_of
 
 WEEK = 7 * DAY
 FIRST = START // WEEK * WEEK + WEEK
@@ -154,19 +156,75 @@ def test_a_share_of_the_money_is_kept_for_the_top_tier(world: World) -> None:
 
 
 def test_no_more_is_admitted_than_the_budgets_of_the_models_have(world: World) -> None:
-    working = begin(world, budgets=True)
-    set_budget(world, **in_euros(opening={"jobs": 6, "tests": 0}))
+    begin(world, budgets=True)
+    set_budget(world, **in_euros(opening={"jobs": 5, "tests": 5}))
     first = planned(world)
     [main] = first.budgets
-    assert (main.free_micros, main.kept_micros) == (str(6 * EURO), str(3 * EURO))
+    assert (main.free_micros, main.kept_micros) == (str(5 * EURO), str(3 * EURO))
+    assert (main.tests_free_micros, main.tests_cap_micros) == (str(5 * EURO), str(10 * EURO))
     assert outcomes(first) == {"a": "admitted", "b": "admitted", "c": "budget_short"}
     assert changes(first)["budgets"] == [("c", "admitted", "budget_short")]
-    assert reasons(first)["c"].endswith("but budget main has less than 1.10 left for it.")
-    assert {row.budget for row in first.backlog} == {"main"}
-    set_budget(world, **in_euros(reserve_micros=0))
-    working.propose("job-a", "a", plan=first.plan, reason="")
+    assert reasons(first)["c"].endswith("but budget main lacks 1.00 for it or 0.10 for its test.")
+    assert {(row.budget, row.test_micros) for row in first.backlog} == {("main", str(EURO // 10))}
+    tested = Working.testing(world, "1.10", "0.10")
+    for model in "ab":  # what a plan admits, its budgets can pay
+        tested.propose(f"job-{model}", model, plan=first.plan, reason="")
     [main] = planned(world).budgets
-    assert (main.free_micros, main.reserved_micros) == (str(EURO), str(5 * EURO))
+    assert (main.free_micros, main.reserved_micros) == (str(3 * EURO), str(2 * EURO))
+    assert (main.tests_reserved_micros, main.tests_spent_micros) == (str(EURO // 5), "0")
+
+
+def test_tests_are_counted_in_their_own_envelope(world: World) -> None:
+    begin(world, budgets=True)
+    opening = {"jobs": str(30 * EURO), "tests": str(EURO // 5)}
+    set_budget(world, **in_euros() | {"opening": opening})
+    plan = planned(world)
+    assert outcomes(plan) == {"a": "admitted", "b": "admitted", "c": "budget_short"}
+
+
+@pytest.mark.parametrize(
+    ("cost", "test"), [("5.00", "0.00"), ("1.10", "0.00"), ("1.20", "0.20"), ("1.11", "0.10")]
+)
+def test_a_job_reserves_no_more_than_its_plan_counted_on(
+    world: World, cost: str, test: str
+) -> None:
+    begin(world, budgets=True)
+    set_budget(world, **in_euros())
+    plan = planned(world)
+    dear = Working.testing(world, cost, test)
+    head = world.head
+    said = (
+        r"counted on 1\.00 EUR for it and 0\.10 EUR for its test, and its recipe expects "
+        rf"{Decimal(cost) - Decimal(test)} EUR and {test} EUR"
+    )
+    with pytest.raises(LedgerError, match=said) as refused:
+        dear.propose("job-a", "a", plan=plan.plan, reason="")
+    assert reason_of(refused) is Reason.JOB_REFUSED
+    assert "decision-ledger model update" in refused.value.remedy
+    assert world.head == head
+    dear.propose("job-a", "a")  # a person has a reason, and another one approves it
+
+
+def test_a_plan_that_counted_on_another_budget_is_no_ground(world: World) -> None:
+    begin(world, budgets=True)
+    set_budget(world, **in_euros())
+    plan = planned(world)
+    tested = Working.testing(world, "1.10", "0.10")
+    set_budget(
+        world,
+        "risk",
+        **in_euros(),
+        scope={"kind": "team", "labels": {}, "team": plan.backlog[0].team},
+    )
+    with pytest.raises(LedgerError, match="counted on budget main, and risk pays now"):
+        tested.propose("job-a", "a", plan=plan.plan, reason="")
+
+
+def test_without_the_step_a_plan_counts_on_no_budget(world: World) -> None:
+    working = begin(world)
+    set_budget(world, **in_euros())
+    plan = planned(world)
+    working.propose("job-a", "a", plan=plan.plan, reason="")
 
 
 def test_a_budget_is_saved_for_the_best_job_that_it_cannot_pay_yet(world: World) -> None:

@@ -21,7 +21,7 @@ Both = tuple[tuple[int, int, int], tuple[int, int, int]]
 @pytest.fixture
 def working(database_url: str) -> Iterator[Working]:
     with paid_jobs(database_url) as made:
-        yield Working.testing(made.world, 6, 2)
+        yield Working.testing(made.world, "6", "2")
 
 
 def flow(euros_a_day: int) -> dict[str, int]:

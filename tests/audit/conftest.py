@@ -195,7 +195,7 @@ def spend_money(world: World) -> None:
     set_budget(world, **in_euros(opening={"jobs": 20, "tests": 5}))
     working.propose("job-2", "quin")
     jobs.cancel(ANA, "job-2", "its feed is gone")
-    refuse_a_candidate(Working.testing(world, 3, 2), "job-5", "tess")
+    refuse_a_candidate(Working.testing(world, "3", "2"), "job-5", "tess")
     working.propose("job-3", "rue")
     working.propose("job-1", "pam")
     working.approve("job-1")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from ledger.events.plans import PlanBudgetPart
 from ledger.events.values import DAY, format_time
 from tests.audit.paper import Paper
 
@@ -141,8 +142,8 @@ def rank_by_another(paper: Paper) -> int:
 def claim_a_budget(paper: Paper) -> int:
     """Have a plan say that a budget had something for its models."""
     found = paper.find("plan.made.v2")[0]
-    members = ("free_micros", "kept_micros", "cap_micros", "reserved_micros", "spent_micros")
-    budget = {"budget": "another"} | dict.fromkeys(members, "1")
+    members = set(PlanBudgetPart.model_fields) - {"budget"}
+    budget = {"budget": "another"} | dict.fromkeys(sorted(members), "1")
     paper.at(found).data["budgets"].append(budget)
     return found
 

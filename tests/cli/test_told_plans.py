@@ -22,6 +22,7 @@ def row(model: str, outcome: PlanOutcome, **more: Any) -> PlanRow:  # noqa: ANN4
         "is_top_tier": False, "budget": "main", "recent_jobs": None, "idle_since": None,
         "losing_since": None, "error_ppm": None, "priority_ppm": None,
         "forecast_benefit_micros": None, "forecast_cost_micros": None,
+            "test_micros": 0,
     }  # fmt: skip
     return PlanRow(model=model, outcome=outcome, **(usual | more))
 
@@ -71,11 +72,16 @@ def test_budgets_and_steps_are_told_below_the_backlog() -> None:
     change = PlanStepChange("b", PlanOutcome.ADMITTED, PlanOutcome.AT_CONCURRENCY)
     made = plan(
         row("a", PlanOutcome.ADMITTED),
-        budgets=(PlanBudget("main", 6_000_000, 3_000_000, 9_000_000, 0, 0),),
+        budgets=(
+            PlanBudget("main", 6_000_000, 3_000_000, 9_000_000, 0, 0, 500_000, 900_000, 0, 0),
+        ),
         steps=(PlanStep("concurrency", (change,)), PlanStep("budgets", ())),
     )
     assert told(made) == [
-        "Budget main had 6.00 EUR free, 3.00 EUR of it kept for the top tier.",
+        (
+            "Budget main had 6.00 EUR free, 3.00 EUR of it kept for the top tier, and 0.50 EUR for "
+            "tests."
+        ),
         "Step concurrency changed b from admitted to at concurrency.",
         "Step budgets changed nothing.",
     ]

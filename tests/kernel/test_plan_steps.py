@@ -27,6 +27,7 @@ BY_EXCESS = Ranked("excess", {}, {})
 TEAMS = ("risk", "fraud")
 BUDGETS = ("gold", "main")
 amounts = st.integers(0, 3 * 10**6)
+tests = st.integers(0, 3 * 10**5)
 spans = st.integers(1, 100 * 86_400)
 
 
@@ -54,7 +55,12 @@ def wanting_fleets(draw: st.DrawFn) -> PlanInputs:
     cells = {name: PeriodCell(1_000, 2 * 10**9, 10**9) for name in names}
     costs = st.integers(1, 10**6)
     return PlanInputs(
-        policy=replace(POLICY, min_models=10, reserve=draw(st.booleans())),
+        policy=replace(
+            POLICY,
+            min_models=10,
+            reserve=draw(st.booleans()),
+            probe_ppm=draw(st.sampled_from([0, 100_000, 250_000])),
+        ),
         now_period=100,
         purse_micros=draw(st.integers(0, 6 * 10**6)),
         purse_cap_micros=6 * 10**6,
@@ -101,7 +107,10 @@ def cases(draw: st.DrawFn) -> tuple[PlanInputs, StepInputs]:
         under_way=draw(st.integers(0, 4)),
         models={model.id: draw(facts) for model in inputs.models},
         budgets={
-            name: BudgetLeft(name, draw(amounts), draw(amounts), draw(amounts)) for name in BUDGETS
+            name: BudgetLeft(
+                name, draw(amounts), draw(amounts), draw(amounts), draw(tests), draw(tests)
+            )
+            for name in BUDGETS
         },
     )
 
@@ -133,10 +142,14 @@ def test_a_plan_never_admits_more_than_its_purse_and_the_budgets_have_left(
     assert made.purse_left_micros >= 0
     assert by.terms is not None
     for name, budget in by.budgets.items() if by.terms.budgets else ():
-        of_it = {one: need for one, need in taken.items() if by.models[one].budget == name}
-        assert sum(of_it.values()) <= budget.free_micros
-        below = sum(need for one, need in of_it.items() if not by.models[one].is_top_tier)
+        of_it = [
+            one for one in inputs.models if one.id in taken and by.models[one.id].budget == name
+        ]
+        assert sum(one.cost_micros for one in of_it) <= budget.free_micros
+        below = sum(one.cost_micros for one in of_it if not by.models[one.id].is_top_tier)
         assert below <= max(0, budget.free_micros - budget.kept_micros)
+        tests = sum(taken[one.id] - one.cost_micros for one in of_it)
+        assert tests <= budget.tests_free_micros
 
 
 @settings(max_examples=400)

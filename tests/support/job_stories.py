@@ -139,7 +139,7 @@ class Story:
         usual = PlanGround(
             position=self.position, as_of=self.position - 1, made_at=self.now, policy="core",
             counts_for=7 * DAY, concurrency=None, models=frozenset({"fares", "tips"}),
-            newest=self.position, activated=1, trained=1,
+            newest=self.position, activated=1, trained=1, counted=None,
         )  # fmt: skip
         self.ground = usual._replace(**changes)
         return self.position

@@ -96,7 +96,7 @@ class Working:
     recipe: str = "monthly"
 
     @classmethod
-    def testing(cls, world: World, cost: int, test: int, recipe: str = "tested") -> "Working":
+    def testing(cls, world: World, cost: str, test: str, recipe: str = "tested") -> "Working":
         """Have a recipe approved that says which part of its cost the test is."""
         text = RECIPE.replace("spring", "tested").replace(
             "{cost: 5,", f"{{cost: {cost}, test: {test},"

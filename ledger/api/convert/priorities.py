@@ -131,7 +131,12 @@ def _plan_row(row: PlanRowPart, place: int) -> plan_pb2.PlanRow:
     if not isinstance(row, SteppedRowPart):
         more = {"team": "", "is_top_tier": False, "budget": "", "recent_jobs": None}
         more |= {"idle_since": None, "losing_since": None, "error_ppm": ""}
-        more |= {"forecast_benefit_micros": "", "forecast_cost_micros": "", "priority_ppm": None}
+        more |= {
+            "test_micros": "",
+            "forecast_benefit_micros": "",
+            "forecast_cost_micros": "",
+            "priority_ppm": None,
+        }
     return message_of(plan_pb2.PlanRow, row, place=place, rest_until_period=row.rest_until, **more)
 
 

@@ -247,4 +247,8 @@ def _remedy(ground: PlanGround | None) -> str:
     listed = "List the jobs: `decision-ledger job list`."
     if ground is None:
         return listed
-    return f"{listed} Where the plan is out of date, make another: `decision-ledger plan make`."
+    return (
+        f"{listed} Where the plan is out of date, make another: `decision-ledger plan make`; where "
+        "it counted on less than the recipe expects, choose one that costs less, or correct the "
+        "cost of the model before: `decision-ledger model update`."
+    )

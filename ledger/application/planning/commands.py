@@ -34,7 +34,7 @@ from ledger.events.registry import known_data, typed
 from ledger.events.reuse import ReuseProposed
 from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
 from ledger.events.values import SECOND, parse_time
-from ledger.jobs.grounds import PlanGround
+from ledger.jobs.grounds import Counted, PlanGround
 from ledger.jobs.plan_schedules import PlanSchedule, is_of_schedule
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
@@ -237,6 +237,7 @@ class PlanCommands:
             newest=_last(plans, event.position, "policy", made.policy),
             activated=_last(self._behind(made.as_of, head, ACTIVATED_TYPES), 0),
             trained=_last(trained, 0, "kind", "trained"),
+            counted=Counted.of(row.model_dump()) if row and steps and steps.budgets else None,
         )
         return ground, row
 

@@ -77,8 +77,11 @@ def _tier_reserved(_row: BacklogRow, _: PlanInputs, _by: StepInputs, terms: Plan
 def _budget_short(
     row: BacklogRow, inputs: PlanInputs, by: StepInputs, _terms: PlanStepsPart
 ) -> str:
-    need = row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM
-    return f"budget {by.models[row.id].budget} has less than {money(need)} left for it"
+    cost, budget = row.cost_micros, by.models[row.id].budget
+    test = cost * (PPM + inputs.policy.probe_ppm) // PPM - cost
+    if not test:
+        return f"budget {budget} has less than {money(cost)} left for it"
+    return f"budget {budget} lacks {money(cost)} for it or {money(test)} for its test"
 
 
 def _budget_saved(row: BacklogRow, _: PlanInputs, by: StepInputs, _terms: PlanStepsPart) -> str:

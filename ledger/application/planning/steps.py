@@ -19,8 +19,8 @@ from ledger.events.plans import (
 from ledger.events.policy_document import PlanningPart, PlanStepsPart, ReusingPlanningPart
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.jobs.budgets import Budget, refilled
-from ledger.jobs.money import JOBS
-from ledger.kernel.excess import PlanInputs, PlanResult, newest_errors
+from ledger.jobs.money import JOBS, TESTS
+from ledger.kernel.excess import PlanInputs, PlanResult, need_of, newest_errors
 from ledger.kernel.plan_steps import BudgetLeft, StepFacts, StepInputs, SteppedPlan, stepped
 from ledger.kernel.ranking import Ranked
 
@@ -50,6 +50,8 @@ class Steps:
     budgets: tuple[PlanBudgetPart, ...]
     errors: Mapping[str, int]
     """The newest error of each model that was observed."""
+    tests: Mapping[str, int]
+    """The cost of each model's test."""
 
     def result(self, planned: PlanResult) -> PlanResult:
         """Return what a planner made of a fleet, as the steps left it."""
@@ -65,6 +67,7 @@ class Steps:
         error = self.errors.get(model)
         return _facts(model, self.inputs) | {
             "error": None if error is None else str(error),
+            "test_micros": str(self.tests[model]),
             "losing_since": None if since is None else format_time(since),
         }
 
@@ -125,7 +128,8 @@ def steps_of(
         budgets={name: _left(budget) for name, budget in known},
     )
     budgets = tuple(_told(budget) for _, budget in known)
-    return Steps(by, stepped(inputs, planned, by), budgets, newest_errors(inputs))
+    tests = {one.id: need_of(one, inputs.policy) - one.cost_micros for one in inputs.models}
+    return Steps(by, stepped(inputs, planned, by), budgets, newest_errors(inputs), tests)
 
 
 def _read(
@@ -159,19 +163,26 @@ def _read(
 
 
 def _left(budget: Budget) -> BudgetLeft:
-    envelope = budget.envelopes[JOBS]
-    return BudgetLeft(budget.name, envelope.free_micros, budget.reserve_micros, envelope.cap_micros)
+    jobs, tests = budget.envelopes[JOBS], budget.envelopes[TESTS]
+    return BudgetLeft(
+        budget.name, jobs.free_micros, budget.reserve_micros, jobs.cap_micros,
+        tests.free_micros, tests.cap_micros,
+    )  # fmt: skip
 
 
 def _told(budget: Budget) -> PlanBudgetPart:
-    envelope = budget.envelopes[JOBS]
+    jobs, tests = budget.envelopes[JOBS], budget.envelopes[TESTS]
     return PlanBudgetPart(
         budget=budget.name,
-        free_micros=str(envelope.free_micros),
+        free_micros=str(jobs.free_micros),
         kept_micros=str(budget.reserve_micros),
-        cap_micros=str(envelope.cap_micros),
+        cap_micros=str(jobs.cap_micros),
         reserved_micros=str(budget.reserved_micros(JOBS)),
-        spent_micros=str(envelope.spent_micros),
+        spent_micros=str(jobs.spent_micros),
+        tests_free_micros=str(tests.free_micros),
+        tests_cap_micros=str(tests.cap_micros),
+        tests_reserved_micros=str(budget.reserved_micros(TESTS)),
+        tests_spent_micros=str(tests.spent_micros),
     )
 
 

@@ -109,6 +109,7 @@ def _ground(event: AuditedEvent, fold: LedgerState, plan: int) -> PlanGround | s
     if parameters is None:
         return Unchecked("the document of its plan's policy is not there")
     planning = parameters.document["planning"]
+    steps = planning.get("steps") or {}
     trained = [one.position for one in facts.deployments if one.is_trained] if facts else []
     return PlanGround(
         position=plan,
@@ -116,11 +117,12 @@ def _ground(event: AuditedEvent, fold: LedgerState, plan: int) -> PlanGround | s
         made_at=known.made_at,
         policy=known.policy[0],
         counts_for=planning["period_seconds"] * SECOND,
-        concurrency=(planning.get("steps") or {}).get("concurrency"),
+        concurrency=steps.get("concurrency"),
         models=known.models,
         newest=fold.jobs.newest_plan[known.policy[0]],
         activated=fold.jobs.activated,
         trained=max(trained, default=0),
+        counted=known.counted.get(event.known["model"]) if steps.get("budgets") else None,
     )
 
 
