@@ -262,6 +262,46 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         shown, token = page.cut(found, lambda one: one.position)
         return pb.ListJobsResponse(jobs=[convert.job(one) for one in shown], next_page_token=token)
 
+    # ---- versions that are to serve again --------------------------------------------------------
+
+    def ListPutBacks(
+        self, request: pb.ListPutBacksRequest, context: grpc.ServicerContext
+    ) -> pb.ListPutBacksResponse:
+        """List the versions that are to serve again, the oldest proposal first."""
+        page = page_of(request)
+        checks = Checks()
+        model = checks.name("parent", request.parent, "models", optional=True)
+        after = checks.position("after_position", request.after_position)
+        ledger = self._server.read(request, context, checks)
+        if model and ledger.fleet.model(model) is None:
+            raise ledger.fleet.model_unknown(model)
+        _, proposals = ledger.put_backs.open(max(after, int(page.cursor or 0)))
+        found = [
+            one
+            for one in proposals
+            if model in ("", one.model) and not ledger.job_reader.is_in_question(one.model)
+        ]
+        shown, token = page.cut(found, lambda one: one.position)
+        rows = [
+            convert.put_back(one, ledger.job_reader.deployer(one.model, one.put_back))
+            for one in shown
+        ]
+        return pb.ListPutBacksResponse(put_backs=rows, next_page_token=token)
+
+    def PutBackVersion(
+        self, request: pb.PutBackVersionRequest, context: grpc.ServicerContext
+    ) -> pb.PutBackVersionResponse:
+        """Record that a version serves again that was proposed to."""
+        checks = Checks()
+        model = checks.name("name", request.name, "models")
+        proposal = checks.position("proposal", request.proposal, optional=False)
+        at = checks.time(
+            "in_service_at", request.in_service_at, given=request.HasField("in_service_at")
+        )
+        ledger, caller = self._server.append(request, context, checks)
+        written = ledger.stated_deployments.put_back(caller, model, proposal, at)
+        return pb.PutBackVersionResponse(appended=appended(written))
+
 
 def _named(checks: Checks, name: str) -> tuple[str, str]:
     """Require `models/{model}/jobs/{job}` and return both ids."""

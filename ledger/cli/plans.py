@@ -132,7 +132,7 @@ def reuse(
 ) -> None:
     """Propose which earlier versions are to serve again, as they did better lately.
 
-    Put each into service, then record it: `decision-ledger model deploy MODEL VERSION`.
+    Workers put each into service, or you do: then `decision-ledger model deploy MODEL VERSION`.
     """
     chosen = session()
     found = chosen.client.propose_reuse(policy=policy)
@@ -143,6 +143,22 @@ def reuse(
     headings = ("MODEL", "SERVES", "TO SERVE", ">POSITION", "REASON")
     nothing = "No earlier version did so much better lately; nothing is proposed."
     chosen.show(found, output.table(headings, rows) if rows else nothing)
+
+
+def put_backs() -> None:
+    """List the versions that are to serve again: what workers put back, or you.
+
+    A proposal is over once any version of its model is recorded as deployed, or a newer one comes.
+    """
+    chosen = session()
+    found = chosen.client.list_put_backs()
+    rows = [
+        (one.model, one.in_service, one.put_back, one.recipe or "-", one.position, one.reason)
+        for one in found
+    ]
+    headings = ("MODEL", "SERVES", "TO SERVE", "RECIPE", ">POSITION", "REASON")
+    nothing = "Nothing is to be put back."
+    chosen.show({"put_backs": found}, output.table(headings, rows) if rows else nothing)
 
 
 def show(plan: Annotated[str, typer.Argument(help="Id of the plan.")]) -> None:

@@ -66,7 +66,7 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "plan": Group(
         "Which models to retrain within a budget, and which versions serve again.",
-        ("make", "schedule", "schedules", "reuse", "show", "list"),
+        ("make", "schedule", "schedules", "reuse", "put-backs", "show", "list"),
         "plans",
     ),
     "budget": Group(

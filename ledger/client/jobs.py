@@ -238,6 +238,24 @@ class JudgedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class PutBack:
+    """A version that is to serve again, as the ledger proposed: an executor may put it back."""
+
+    name: str
+    model: str
+    put_back: str
+    in_service: str
+    """The version that serves, in whose place."""
+    reason: str
+    recipe: str
+    """The recipe of the job that deployed it, or of the newest one that deployed any version of the
+    model; empty for none."""
+    recipe_version: int
+    recipe_digest: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedJob:
     """A step of a job as recorded, and the job as it is now."""
 

@@ -54,7 +54,7 @@ ACTIONS: Final[dict[str, str]] = {
     "identities.bind": "bind an identity to an actor, and take it away",
     "jobs.approve": "approve a job or deny it, at its beginning and before it is deployed",
     "jobs.cancel": "cancel a job, or have its version taken back",
-    "jobs.execute": "lease a job, report on its gates, and deploy its version or take it back",
+    "jobs.execute": "do a job under a lease, deploy its version, and put versions back as proposed",
     "jobs.propose": "propose a job",
     "keys.revoke": "revoke a signing key",
     "keys.rotate": "rotate the signing key",

@@ -34,7 +34,7 @@ from ledger.events.jobs import (
     JobReturnOverdue,
     JobRolledBack,
 )
-from ledger.events.models import ModelDeployed
+from ledger.events.models import DeploymentExplained, ModelDeployed
 from ledger.events.notation import budget_name, counted, money, percent, shown_time
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.reuse import ReuseProposed
@@ -225,6 +225,14 @@ def _in_service(told: Told) -> str:
     )
 
 
+def _why_in_service(told: Told) -> str:
+    data = told.data
+    if data["basis"] == "put_back":
+        return f"It serves again as proposed at position {data['proposal']}"
+    what = "an emergency" if data["basis"] == "emergency" else "a roll-back"
+    return f"{told.actor} states {what}: {data['reason']}"
+
+
 def _deployed(told: Told) -> str:
     data = told.data
     until = data["observed_until"]
@@ -313,6 +321,7 @@ _SENTENCES: Final[dict[str, Callable[[Told], str]]] = {
     GateReported.TYPE: _reported,
     GateJudged.TYPE: _judged,
     ModelDeployed.TYPE: _in_service,
+    DeploymentExplained.TYPE: _why_in_service,
     JobDeployed.TYPE: _deployed,
     JobRolledBack.TYPE: _rolled_back,
     JobLapsed.TYPE: _lapsed,

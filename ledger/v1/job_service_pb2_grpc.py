@@ -102,6 +102,16 @@ class JobServiceStub:
                 request_serializer=ledger_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_job__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.ListPutBacks = channel.unary_unary(
+                '/ledger.v1.JobService/ListPutBacks',
+                request_serializer=ledger_dot_v1_dot_job__service__pb2.ListPutBacksRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_job__service__pb2.ListPutBacksResponse.FromString,
+                _registered_method=True)
+        self.PutBackVersion = channel.unary_unary(
+                '/ledger.v1.JobService/PutBackVersion',
+                request_serializer=ledger_dot_v1_dot_job__service__pb2.PutBackVersionRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_job__service__pb2.PutBackVersionResponse.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer:
@@ -272,6 +282,35 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPutBacks(self, request, context):
+        """Lists the versions that are to serve again, oldest proposal first, for executors that put them
+        back. A proposal is open until a newer one of its model comes, or any version of the model is
+        recorded as deployed, or the model is retired. While a version that a job deployed is observed or
+        to be taken back, it is left out: that job decides.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutBackVersion(self, request, context):
+        """Records that a version serves again that was proposed to, once an executor has put it back. The
+        deployment cites the proposal, which is over with it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): no such proposal is open.
+        * `VERSION_CONFLICT` (ABORTED): another version was in service then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -339,6 +378,16 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=ledger_dot_v1_dot_job__service__pb2.ListJobsRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_job__service__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'ListPutBacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPutBacks,
+                    request_deserializer=ledger_dot_v1_dot_job__service__pb2.ListPutBacksRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_job__service__pb2.ListPutBacksResponse.SerializeToString,
+            ),
+            'PutBackVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutBackVersion,
+                    request_deserializer=ledger_dot_v1_dot_job__service__pb2.PutBackVersionRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_job__service__pb2.PutBackVersionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -695,6 +744,60 @@ class JobService:
             '/ledger.v1.JobService/ListJobs',
             ledger_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
             ledger_dot_v1_dot_job__service__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPutBacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.JobService/ListPutBacks',
+            ledger_dot_v1_dot_job__service__pb2.ListPutBacksRequest.SerializeToString,
+            ledger_dot_v1_dot_job__service__pb2.ListPutBacksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutBackVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.JobService/PutBackVersion',
+            ledger_dot_v1_dot_job__service__pb2.PutBackVersionRequest.SerializeToString,
+            ledger_dot_v1_dot_job__service__pb2.PutBackVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -146,6 +146,27 @@ class JobServiceStub:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     """
+    ListPutBacks: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListPutBacksRequest, _job_service_pb2.ListPutBacksResponse]
+    """Lists the versions that are to serve again, oldest proposal first, for executors that put them
+    back. A proposal is open until a newer one of its model comes, or any version of the model is
+    recorded as deployed, or the model is retired. While a version that a job deployed is observed or
+    to be taken back, it is left out: that job decides.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    """
+    PutBackVersion: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.PutBackVersionRequest, _job_service_pb2.PutBackVersionResponse]
+    """Records that a version serves again that was proposed to, once an executor has put it back. The
+    deployment cites the proposal, which is over with it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): no such proposal is open.
+    * `VERSION_CONFLICT` (ABORTED): another version was in service then.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -264,6 +285,27 @@ class JobServiceAsyncStub(JobServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    """
+    ListPutBacks: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListPutBacksRequest, _job_service_pb2.ListPutBacksResponse]  # type: ignore[assignment]
+    """Lists the versions that are to serve again, oldest proposal first, for executors that put them
+    back. A proposal is open until a newer one of its model comes, or any version of the model is
+    recorded as deployed, or the model is retired. While a version that a job deployed is observed or
+    to be taken back, it is left out: that job decides.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    """
+    PutBackVersion: _aio.UnaryUnaryMultiCallable[_job_service_pb2.PutBackVersionRequest, _job_service_pb2.PutBackVersionResponse]  # type: ignore[assignment]
+    """Records that a version serves again that was proposed to, once an executor has put it back. The
+    deployment cites the proposal, which is over with it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): no such proposal is open.
+    * `VERSION_CONFLICT` (ABORTED): another version was in service then.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -458,6 +500,39 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPutBacks(
+        self,
+        request: _job_service_pb2.ListPutBacksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.ListPutBacksResponse, _abc.Awaitable[_job_service_pb2.ListPutBacksResponse]]:
+        """Lists the versions that are to serve again, oldest proposal first, for executors that put them
+        back. A proposal is open until a newer one of its model comes, or any version of the model is
+        recorded as deployed, or the model is retired. While a version that a job deployed is observed or
+        to be taken back, it is left out: that job decides.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        """
+
+    @_abc_1.abstractmethod
+    def PutBackVersion(
+        self,
+        request: _job_service_pb2.PutBackVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.PutBackVersionResponse, _abc.Awaitable[_job_service_pb2.PutBackVersionResponse]]:
+        """Records that a version serves again that was proposed to, once an executor has put it back. The
+        deployment cites the proposal, which is over with it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): no such proposal is open.
+        * `VERSION_CONFLICT` (ABORTED): another version was in service then.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ledger.client.jobs import Artifact, RetrainingJob
+from ledger.client.jobs import Artifact
 from ledger.environment import code_record
 from ledger.events.recipe_document import RecipeDocument
 from ledger.worker.calls import PatientCalls, StoppedError
@@ -16,6 +16,7 @@ from ledger.worker.steps import (
     StepError,
     StepGrounds,
     StepReport,
+    WorkedOn,
     artifacts_of,
     read_report,
     told,
@@ -49,13 +50,13 @@ class StepRunner:
         self._folder = folder.resolve()
         self._ledger = ledger
 
-    def place(self, job: RetrainingJob, task: str, attempt: int) -> StepPlace:
+    def place(self, job: WorkedOn, task: str, attempt: int) -> StepPlace:
         """Return the files of a task in an attempt at a job."""
         return StepPlace(self._folder / "jobs" / job.job / f"attempt-{attempt}", task)
 
     def run(
         self,
-        job: RetrainingJob,
+        job: WorkedOn,
         recipe: RecipeDocument,
         place: StepPlace,
         seconds: float,
@@ -112,7 +113,7 @@ class StepRunner:
             raise StepError(end.fault)
         return end
 
-    def say(self, job: RetrainingJob, event: str, sentence: str, **facts: Any) -> None:  # noqa: ANN401
+    def say(self, job: WorkedOn, event: str, sentence: str, **facts: Any) -> None:  # noqa: ANN401
         """Tell what happens to a job."""
         known = {"job": job.job, "model": job.model, **facts}
         self._calls.tell(event, f"Job {job.job}: {sentence}", known)

@@ -29,6 +29,7 @@ from ledger.worker.calls import (
     Tell,
 )
 from ledger.worker.observing import Observer
+from ledger.worker.put_backs import PutBackRunner
 from ledger.worker.recipes import RecipeFolders
 from ledger.worker.reports import DEPLOYMENT, facts_of, send, served_instead
 from ledger.worker.state import HeldJob, PendingReport, StateFile, WorkerError
@@ -143,6 +144,7 @@ class Worker:
         folder = self._options.folder
         self._runner = StepRunner(self._calls, self._recipes, folder, ledger.origin)
         self._observer = Observer(self._calls, self._recipes, self._runner, self._state)
+        self._put_backs = PutBackRunner(self._calls, self._recipes, self._runner)
         what = f"Working for {ledger.origin} by the recipes in {self._options.recipes}."
         self._calls.tell("worker.began", what, {"ledger": ledger.origin})
 
@@ -155,6 +157,8 @@ class Worker:
             self._work_on(job, self._recipes.of(job))
             return True
         for state in ("rolling_back", "ready"):
+            if state == "ready" and self._put_back_one():
+                return True
             jobs = self._calls.ask(lambda named=state: self._client.list_jobs(state=named))  # type: ignore[misc]
             for job in reversed(jobs):  # the oldest first
                 if (recipe := self._recipes.of(job)) is None or self._rests_from(job):
@@ -165,6 +169,15 @@ class Worker:
                 if self._work_on(job, recipe):
                     return True
         return False
+
+    def _put_back_one(self) -> bool:
+        """Put back one version that the ledger proposed; return whether there was any for here."""
+        done = self._put_backs.do_one(lambda: self._observer.look(lambda: None))
+        if done is None:
+            return False
+        work = done.work
+        self._worked.append(WorkedJob(work.job, work.model, work.attempt, done.end, done.reason))
+        return True
 
     def _work_on(self, job: RetrainingJob, recipe: RecipeDocument | None) -> bool:
         """Take a job as far as it goes; return whether it was this worker's."""

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ledger.client.jobs import RetrainingJob
 from ledger.client.recipes import RecipeVersion
 from ledger.events.recipe_document import RecipeDocument
 from ledger.worker.calls import Tell
 from ledger.worker.running import lacking_variables
 from ledger.worker.state import WorkerError
-from ledger.worker.steps import StepError
+from ledger.worker.steps import StepError, WorkedOn
 
 
 class RecipeFolders:
@@ -28,11 +27,11 @@ class RecipeFolders:
         self._known: dict[str, RecipeDocument] = {}
         self._left: set[str] = set()
 
-    def folder(self, job: RetrainingJob) -> Path:
+    def folder(self, job: WorkedOn) -> Path:
         """Return the folder of a job's recipe."""
         return self._folder / job.recipe
 
-    def of(self, job: RetrainingJob) -> RecipeDocument | None:
+    def of(self, job: WorkedOn) -> RecipeDocument | None:
         """Return the recipe of a job; None, which is told once, where it cannot be run here."""
         if not self.folder(job).is_dir():
             return None
@@ -55,7 +54,7 @@ class RecipeFolders:
         return recipe
 
 
-def fetched_recipe(job: RetrainingJob, version: RecipeVersion) -> RecipeDocument:
+def fetched_recipe(job: WorkedOn, version: RecipeVersion) -> RecipeDocument:
     """Return a job's recipe as the ledger has it; StepError says why it is not to be believed."""
     text = version.canonical_json.encode()
     if hashlib.sha256(text).hexdigest() != job.recipe_digest:

@@ -8,11 +8,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, Literal, NamedTuple
+from typing import Annotated, Any, BinaryIO, Final, Literal, NamedTuple, Protocol
 
 from pydantic import Field, ValidationError
 
-from ledger.client.jobs import Artifact, RetrainingJob
+from ledger.client.jobs import Artifact
 from ledger.events.base import Decimal, Part, Segment
 from ledger.events.environment import EnvironmentPart
 from ledger.events.job_parts import Link, Numbers
@@ -64,6 +64,50 @@ class StepReport(Part):
     """Of a return alone: when the version before served again; empty for the ledger's now."""
 
 
+class WorkedOn(Protocol):
+    """The work that steps are about: a job, or a version that is to serve again without one."""
+
+    @property
+    def job(self) -> str:
+        """The id of the job, or the name of the work that is none: its folder has that name."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """Its run; empty for none."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model."""
+        ...
+
+    @property
+    def recipe(self) -> str:
+        """The id of the recipe by which it is done."""
+        ...
+
+    @property
+    def recipe_version(self) -> int:
+        """Its version."""
+        ...
+
+    @property
+    def recipe_digest(self) -> str:
+        """The digest of its document, in hex."""
+        ...
+
+    @property
+    def returns_to(self) -> tuple[str, ...]:
+        """The versions that may serve again, the first choice first."""
+        ...
+
+
 class StepGrounds(NamedTuple):
     """All that a step is told beside its job and its recipe."""
 
@@ -74,9 +118,7 @@ class StepGrounds(NamedTuple):
     """The record of the code in the recipe's folder."""
 
 
-def told(
-    job: RetrainingJob, recipe: RecipeDocument, task: str, grounds: StepGrounds
-) -> dict[str, Any]:
+def told(job: WorkedOn, recipe: RecipeDocument, task: str, grounds: StepGrounds) -> dict[str, Any]:
     """Return what a step is told of its task."""
     gate = next((one for one in recipe.gates if one.gate == task), None)
     asked: dict[str, list[str]] = {"metrics": [], "samples": [], "champion": [], "candidate": []}
@@ -90,7 +132,7 @@ def told(
         "task": task,
         "ledger": grounds.ledger,
         "job": job.job,
-        "run": job.run_id,
+        "run": job.run_id or None,
         "attempt": job.attempt,
         "model": job.model,
         "serving": grounds.serving or None,

@@ -53,9 +53,9 @@ MODEL: Final = {
     "AcknowledgeEscalation", "ApproveJob", "CancelJob", "CloseTask", "DenyJob", "DeployJobVersion",
     "Evaluate", "ExplainAuthority", "ExplainDecision", "GetDecision", "GetJob", "GetModel",
     "GetRun", "GetRunDocument", "GiveUpJob", "HeartbeatJob", "LeaseJob", "ListBenchmarks",
-    "ListDecisions", "ListEscalations", "ListJobs", "ListSignalStates", "ListTasks",
-    "OverrideDecision", "ProposeJob", "RecordDeployment", "RegisterBenchmark", "RegisterModel",
-    "ReplayDecision",
+    "ListDecisions", "ListEscalations", "ListJobs", "ListPutBacks", "ListSignalStates", "ListTasks",
+    "OverrideDecision", "ProposeJob", "PutBackVersion", "RecordDeployment", "RegisterBenchmark",
+    "RegisterModel", "ReplayDecision",
     "ReportGate", "ResolveEscalation",
     "RetireBenchmark", "RetireModel", "RollBackJob", "StreamSignals", "SubmitSignals", "TakeTask",
     "TryPolicy", "UpdateModel",
@@ -88,7 +88,9 @@ PLACES: Final = {
         ),
         "models/fares/jobs/j1",
     ),
-    **dict.fromkeys(("OverrideDecision", "RecordDeployment", "RetireModel"), "models/fares"),
+    **dict.fromkeys(
+        ("OverrideDecision", "PutBackVersion", "RecordDeployment", "RetireModel"), "models/fares"
+    ),
     "GetModel": "models/fares",
 }  # fmt: skip
 

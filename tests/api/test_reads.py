@@ -50,7 +50,8 @@ CHANGES = {
     "ExportService": {"CreateExport", "DeleteExport"},
     "JobService": {
         "ApproveJob", "CancelJob", "DenyJob", "DeployJobVersion", "GiveUpJob", "HeartbeatJob",
-        "LeaseJob", "ProposeJob", "RecordEnvironment", "ReportGate", "RollBackJob",
+        "LeaseJob", "ProposeJob", "PutBackVersion", "RecordEnvironment", "ReportGate",
+        "RollBackJob",
     },
     "LedgerService": {
         "AddCosignature", "ConfirmClock", "CreateLedger", "EraseBodies", "RecordAudit",

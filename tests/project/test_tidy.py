@@ -24,7 +24,7 @@ LONGER = {
     # What a stranger takes along and reads is one file, however long.
     Path("tools", "verify_bundle.py"): 10_000,
     # A service with its requests and answers is one file, most of it comments.
-    Path("proto", "ledger", "v1", "job_service.proto"): 450,
+    Path("proto", "ledger", "v1", "job_service.proto"): 520,
     Path("proto", "ledger", "v1", "policy_service.proto"): 540,
     Path("proto", "ledger", "v1", "priority_service.proto"): 450,
     Path("proto", "ledger", "v1", "ledger_service.proto"): 500,

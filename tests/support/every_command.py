@@ -53,6 +53,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "benchmark register": ("fares", "v0", "--sha256", "ab" * 32),
     "benchmark list": (),
     "plan make": ("--budget", "75.50"),
+    "plan put-backs": (),
     "plan reuse": (),
     "plan schedule": ("default", "--every", "7d", "--budget", "75.50"),
     "plan schedules": (),

@@ -18,6 +18,7 @@ from ledger.jobs.conclusions import closing
 from ledger.jobs.machine import Job
 from ledger.jobs.money import JOBS, TESTS, set_aside
 from ledger.jobs.observed import realised
+from ledger.jobs.put_backs import OpenPutBack
 from ledger.v1 import job_pb2, job_service_pb2
 
 GATE_NUMBERS: Final = numbers(job_pb2.JobGate, GateName)
@@ -184,3 +185,19 @@ def reported(
     except ValidationError as error:
         checks.model_errors("evidence", error)
         return None
+
+
+def put_back(one: OpenPutBack, by: Job | None) -> job_pb2.PutBack:
+    """Return a version that is to serve again, with the recipe of the job that deployed it."""
+    proposed = {} if by is None else by.proposed
+    return job_pb2.PutBack(
+        name=f"reuse/{one.model}/{one.position}",
+        model=one.model,
+        put_back=one.put_back,
+        in_service=one.in_service,
+        reason=one.reason,
+        recipe=proposed.get("recipe", ""),
+        recipe_version=proposed.get("recipe_version", 0),
+        recipe_digest=proposed.get("recipe_digest", ""),
+        position=one.position,
+    )

@@ -52,6 +52,25 @@ class JobReader:
             known = self.at_head(lambda jobs, _: jobs.jobs.get(job))
         return None if known is None else known.model
 
+    def deployer(self, model: str, version: str) -> Job | None:
+        """Return the newest job that deployed a version of a model, else any version of it."""
+
+        def found(jobs: Jobs, _: Head) -> Job | None:
+            ours = [one for one in reversed(jobs.of_model(model)) if one.deployed is not None]
+            same = (one for one in ours if one.deployed and one.deployed.model_version == version)
+            return next(same, next(iter(ours), None))
+
+        return self.at_head(found)
+
+    def is_in_question(self, model: str) -> bool:
+        """Whether a version of a model that a job deployed is observed, or to be taken back."""
+
+        def found(jobs: Jobs, _: Head) -> bool:
+            open_ = jobs.open_of(model)
+            return open_ is not None and open_.deployed is not None
+
+        return self.at_head(found)
+
     def every(self, as_of: int | None = None) -> tuple[int, list[Job]]:
         """Return a position and the jobs there, in order of their proposals: the head, or another.
 

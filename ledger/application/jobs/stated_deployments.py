@@ -25,6 +25,7 @@ from ledger.events.models import (
 )
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.reuse import ReuseProposed
+from ledger.events.values import parse_time
 from ledger.jobs.deployment_grounds import DeploymentMoment, ground_fault, is_gated
 from ledger.jobs.policy_terms import jobs_part
 from ledger.jobs.put_backs import OpenPutBack
@@ -71,6 +72,41 @@ class StatedDeployments:
         """
         return self._fleet.save(
             caller, ModelDeployed.METHOD, lambda: self._proposal(caller, spec, ground)
+        )
+
+    def put_back(
+        self, caller: Caller, model: str, proposal: int, in_service_at: int
+    ) -> AppendResult:
+        """Record that a version serves again, as the ledger proposed at a position.
+
+        DEPLOYMENT_REFUSED where no such proposal is open, VERSION_CONFLICT where another version
+        was in service at the stated time.
+        """
+        return self._fleet.save(
+            caller,
+            "PutBackVersion",
+            lambda: self._proposal(caller, self._returned(model, proposal, in_service_at), None),
+        )
+
+    def _returned(self, model: str, proposal: int, in_service_at: int) -> DeploymentSpec:
+        """Return the deployment that a proposal asks for, as its version was deployed before."""
+        known = self._fleet.live_model(model).deployments
+        _, proposals = self._put_backs.open()
+        found = next(
+            (one for one in proposals if (one.model, one.position) == (model, proposal)), None
+        )
+        if found is None:
+            raise _not_open(model, proposal)
+        before = next((one for one in known if one.model_version == found.put_back), None)
+        if before is None:  # its body was erased since
+            raise _not_open(model, proposal)
+        return DeploymentSpec(
+            model,
+            found.put_back,
+            in_service_at,
+            parse_time(before.trained_through),
+            before.baseline_loss,
+            replaces=found.in_service,
         )
 
     def _proposal(
@@ -138,6 +174,16 @@ def _explained(
         basis="put_back" if ground is None else ground.basis,
         proposal=proposed.position if ground is None and proposed is not None else None,
         reason="" if ground is None else ground.reason,
+    )
+
+
+def _not_open(model: str, proposal: int) -> LedgerError:
+    why = f"no proposal of position {proposal} to put a version back is open"
+    return LedgerError(
+        Reason.DEPLOYMENT_REFUSED,
+        f"No version of {model} can be put back so: {why}.",
+        remedy="List what is open: `decision-ledger plan put-backs`.",
+        metadata={"model": model, "proposal": str(proposal), "why": why},
     )
 
 

@@ -19,6 +19,7 @@ from ledger.client.jobs import (
     ChangedJob,
     JobEnvironment,
     JudgedJob,
+    PutBack,
     ReportedEvidence,
     ReportedGate,
     RetrainingJob,
@@ -183,6 +184,35 @@ class AsyncJobCalls(AsyncServiceCalls):
             model_version=model_version,
         )
         return await self._connection.run(Call(request, whole(ChangedJob), request_id))
+
+    async def list_put_backs(
+        self, model: str = "", *, after_position: int = 0, min_position: int = 0
+    ) -> list[PutBack]:
+        """Return the versions that are to serve again, the oldest proposal first.
+
+        Of one model or of all; only those that were proposed after a position.
+        """
+        request = pb.ListPutBacksRequest(
+            parent=in_collection("models", model) if model else "",
+            after_position=after_position,
+            min_position=min_position,
+        )
+        pages = await self._connection.all_pages(paged(request, PutBack, "put_backs"))
+        return [item for page in pages for item in page.items]
+
+    async def put_back_version(
+        self, model: str, proposal: int, *, in_service_at: Time, request_id: str | None = None
+    ) -> Appended:
+        """Record that a version serves again, as proposed at a position; put it back before that.
+
+        LedgerRefusedError with DEPLOYMENT_REFUSED where the proposal is not open any more.
+        """
+        request = pb.PutBackVersionRequest(
+            name=in_collection("models", model),
+            proposal=proposal,
+            in_service_at=timestamp_of(in_service_at, "in_service_at"),
+        )
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     async def get_job(self, name: str, *, min_position: int = 0) -> JudgedJob:
         """Return `models/{model}/jobs/{job}`, with the verdicts on its gates."""

@@ -184,7 +184,7 @@ class AsyncPriorityCalls(AsyncServiceCalls):
     ) -> ProposedReuse:
         """Record which earlier versions are to serve again, and return what is new in this period.
 
-        Put each into service, then record it with `record_deployment`.
+        Workers put each into service (`list_put_backs`); or you do, and `record_deployment`.
         """
         request = pb.ProposeReuseRequest(policy=id_of("policies", policy))
         return await self._connection.run(Call(request, whole(ProposedReuse), request_id))
