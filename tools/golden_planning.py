@@ -93,6 +93,7 @@ def schedule(ledger: Appender) -> None:
             "every_seconds": 604_800,
             "purse_micros": "60000000",
             "purse_cap_micros": "80000000",
+            "recipe": "weekly",
             "reason": "The money of a week, planned on Thursdays.",
         }
     )

@@ -160,6 +160,7 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
         """Have plans made by the clock, or no more."""
         checks = Checks()
         policy = checks.identifier("policy", request.policy)
+        recipe = checks.identifier("recipe", request.recipe, optional=True)
         is_on = request.every_seconds != 0
         money = checks.integer("purse_micros", request.purse_micros, minimum=0, optional=not is_on)
         cap = checks.integer("purse_cap_micros", request.purse_cap_micros, minimum=0, optional=True)
@@ -168,7 +169,7 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
         ledger, caller = self._server.append(request, context, checks)
         written = ledger.scheduled_plans.set(
             caller,
-            PlanTimes(policy, request.every_seconds if is_on else None),
+            PlanTimes(policy, request.every_seconds if is_on else None, recipe if is_on else ""),
             (money, cap if request.purse_cap_micros else money),
             request.reason,
         )

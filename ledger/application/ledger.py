@@ -36,6 +36,7 @@ from ledger.application.jobs.due import DueJobs
 from ledger.application.jobs.proposals import JobProposals
 from ledger.application.jobs.put_backs import PutBackReader
 from ledger.application.jobs.reader import JobReader
+from ledger.application.jobs.scheduled import ScheduledJobs
 from ledger.application.jobs.stated_deployments import StatedDeployments
 from ledger.application.lineage.documents import RunDocuments
 from ledger.application.lineage.reader import LineageReader
@@ -153,9 +154,19 @@ class LedgerApplication:
             self.budgets,
             self.benchmarks,
         )
-        self.scheduled_plans = ScheduledPlans(store, info, self.fleet, self.histories, self.plans)
+        self.scheduled_plans = ScheduledPlans(
+            store,
+            info,
+            self.fleet,
+            self.histories,
+            self.plans,
+            lambda recipe: self.recipes.approved(recipe)[1],
+        )
+        scheduled_jobs = ScheduledJobs(
+            store, info, self.scheduled_plans, self.plans, self.job_proposals, self.job_reader
+        )
         self.due_jobs = DueJobs(store, info, self.jobs, self.job_reader, self.fleet)
-        self._work_due = (self.due_jobs.run, self.scheduled_plans.run_due)
+        self._work_due = (self.due_jobs.run, self.scheduled_plans.run_due, scheduled_jobs.run_due)
         self.job_deployments = JobDeployments(self.jobs, self.commands, self.benchmarks)
         self.put_backs = PutBackReader(store, info)
         self.stated_deployments = StatedDeployments(

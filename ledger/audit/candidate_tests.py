@@ -140,6 +140,19 @@ class AuditedTests:
             if one.was_leased and 0 < one.closed <= as_of
         ]
 
+    def left_fault(self, plans: list[int], after: int, probe_ppm: int, as_of: int) -> str:
+        """Return why tests of plans' jobs left no money between positions; empty where they did."""
+        is_left = False
+        for one in self._jobs.values():
+            if one.plan not in plans or one.proposed > as_of:
+                continue
+            outcome, certain = one.outcome(as_of), one.judged if one.has_test else one.proposed
+            if outcome == "waits" and one.is_open(as_of):
+                return "a job of its period waits for its test"
+            frees = outcome == "refused" or (outcome == "untested" and probe_ppm > 0)
+            is_left = is_left or (frees and certain > after)
+        return "" if is_left else "no test of its jobs left money since the plan before"
+
     def taken(self, plans: list[int], probe_ppm: int, as_of: int) -> tuple[int, bool]:
         """Return the money that jobs of plans took by a position, and whether one was tested."""
         money, is_tested = 0, False

@@ -25,6 +25,8 @@ _COPIED: Final = ("expected", "limits", "gates")
 class AuditedPlanGround(NamedTuple):
     """A plan as far as jobs are proposed by it."""
 
+    plan: str
+    """Its id."""
     as_of: int
     made_at: int
     policy: tuple[str, int, str]
@@ -42,6 +44,7 @@ class AuditedPlanGround(NamedTuple):
         rows = data["backlog"]
         admitted = [row for row in rows if row["outcome"] == "admitted"]
         return cls(
+            data["plan"],
             data["as_of"],
             parse_time(data["made_at"]),
             (data["policy"], data["policy_version"], data["policy_digest"]),

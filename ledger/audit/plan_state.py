@@ -69,7 +69,7 @@ class AuditedPlanning:
                 money, cap = int(data["purse_micros"]), int(data["purse_cap_micros"])
                 self.budgets[event.position] = money, cap
                 if (found := self.schedules.of_plan(event.name)) is not None:
-                    known = self._before.setdefault(found[0].position, [])
+                    known = self._before.setdefault(found.position, [])
                     known.append(_before_of(event.position, data))
             else:
                 self.second.append((event.position, first))

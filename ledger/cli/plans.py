@@ -76,6 +76,10 @@ def schedule(
     budget_cap: Annotated[
         str | None, typer.Option(help="The most that may ever be saved up; --budget if not given.")
     ] = None,
+    recipe: Annotated[
+        str,
+        typer.Option(help="Approved recipe by which the service proposes the jobs of its plans."),
+    ] = "",
     end: Annotated[bool, typer.Option("--end", help="Have no more plans made.")] = False,
     reason: Annotated[str, typer.Option(help="Why.")] = "",
 ) -> None:
@@ -91,7 +95,7 @@ def schedule(
     money = values.money(budget or "0", "--budget")
     cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
     written = chosen.client.schedule_plans(
-        policy, span, money, budget_cap_micros=cap, reason=reason
+        policy, span, money, budget_cap_micros=cap, recipe=recipe, reason=reason
     )
     told = f"No more plans by {policy} are made by the clock"
     if every:
@@ -100,6 +104,7 @@ def schedule(
             f"A plan by {policy} is made each {every}: the first has {begins}, each period of the "
             f"policy adds {begins} to what is left, and at most {most} are saved up"
         )
+        told += f"; their jobs are proposed by recipe {recipe}" if recipe else ""
     chosen.show(written, f"{told}, recorded at position {written.position}.")
 
 
@@ -114,13 +119,14 @@ def schedules(as_of: AsOf = None) -> None:
             notation.duration(one.every_seconds),
             notation.money(one.budget_micros, unit),
             notation.money(one.budget_cap_micros, unit),
+            one.recipe or "none",
             output.when(one.next_at),
             one.newest_plan or "none",
             one.position,
         )
         for one in found
     ]
-    headings = ("POLICY", "EVERY", ">BUDGET", ">CAP", "NEXT", "NEWEST PLAN", ">POSITION")
+    headings = ("POLICY", "EVERY", ">BUDGET", ">CAP", "RECIPE", "NEXT", "NEWEST PLAN", ">POSITION")
     nothing = "No plan is made by the clock."
     chosen.show({"plan_schedules": found}, output.table(headings, rows) if rows else nothing)
 

@@ -244,6 +244,8 @@ class ToldPlanSchedule:
     """Empty before the first."""
     reason: str
     position: int
+    recipe: str
+    """By which the service proposes the jobs of its plans; empty where people do."""
 
 
 @dataclass(frozen=True, slots=True)

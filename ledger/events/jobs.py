@@ -65,7 +65,7 @@ class JobProposed(JobData):
     """A model is to be retrained by a recipe; its gates and limits are what they are here."""
 
     TYPE: ClassVar[str] = "job.proposed.v1"
-    CAUSE: ClassVar[str] = "the caller of ProposeJob"
+    CAUSE: ClassVar[str] = "the caller of ProposeJob, or system/governor by a schedule"
     METHOD: ClassVar[str] = "ProposeJob"
 
     model: Segment

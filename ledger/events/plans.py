@@ -249,4 +249,9 @@ class PlanScheduled(EventData):
     """The money of its first plan; later each period of the policy adds so much to what is left."""
     purse_cap_micros: BigInt
     """The most that is saved up."""
+    recipe: Segment | None
+    """By which the governor proposes the job of each model that its plans admit; null: people do.
+
+    A model whose description names a recipe of the ledger has its job by that one.
+    """
     reason: Text

@@ -46,6 +46,15 @@ class RecipeShelf:
     newest: Mapping[str, int] = field(default_factory=dict)
     """The number of the newest version of each recipe."""
 
+    def approved(self, recipe: str) -> int:
+        """Return the number of the newest approved version of a recipe; 0 where there is none."""
+        found = (
+            one.number
+            for one in self.versions.values()
+            if one.recipe == recipe and one.state == "approved"
+        )
+        return max(found, default=0)
+
     def applied(
         self, position: int, stream: str, type_: str, actor: str, data: Mapping[str, Any] | None
     ) -> "RecipeShelf":

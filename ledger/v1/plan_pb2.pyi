@@ -691,6 +691,7 @@ class PlanSchedule(message.Message):
     NEWEST_PLAN_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
+    RECIPE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `planSchedules/{policy}`."""
     policy: builtins.str
@@ -707,6 +708,10 @@ class PlanSchedule(message.Message):
     """Output only. Why it was set."""
     position: builtins.int
     """Output only. Where it is recorded."""
+    recipe: builtins.str
+    """Output only. Id of the recipe by which the service proposes the jobs of its plans; empty where
+    people do.
+    """
     @builtins.property
     def next_at(self) -> timestamp_pb2.Timestamp:
         """Output only. From when on its next plan is due, by the ledger's time; in the past where the
@@ -725,9 +730,10 @@ class PlanSchedule(message.Message):
         newest_plan: builtins.str = ...,
         reason: builtins.str = ...,
         position: builtins.int = ...,
+        recipe: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["next_at", b"next_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["every_seconds", b"every_seconds", "name", b"name", "newest_plan", b"newest_plan", "next_at", b"next_at", "policy", b"policy", "position", b"position", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["every_seconds", b"every_seconds", "name", b"name", "newest_plan", b"newest_plan", "next_at", b"next_at", "policy", b"policy", "position", b"position", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "reason", b"reason", "recipe", b"recipe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

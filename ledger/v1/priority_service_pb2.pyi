@@ -399,6 +399,7 @@ class SchedulePlansRequest(message.Message):
     REASON_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    RECIPE_FIELD_NUMBER: builtins.int
     policy: builtins.str
     """Required. Id of the policy to plan by."""
     every_seconds: builtins.int
@@ -419,6 +420,11 @@ class SchedulePlansRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    recipe: builtins.str
+    """Optional. Id of an approved recipe, by whose newest approved version the service proposes the job of
+    each model that its plans admit; by the recipe that a model names itself, if the ledger has
+    it. Empty where people propose them.
+    """
     def __init__(
         self,
         *,
@@ -429,10 +435,11 @@ class SchedulePlansRequest(message.Message):
         reason: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        recipe: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["every_seconds", b"every_seconds", "ledger", b"ledger", "policy", b"policy", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["every_seconds", b"every_seconds", "ledger", b"ledger", "policy", b"policy", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "reason", b"reason", "recipe", b"recipe", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

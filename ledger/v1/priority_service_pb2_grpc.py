@@ -187,13 +187,15 @@ class PriorityServiceServicer:
     def SchedulePlans(self, request, context):
         """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
         as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. What
-        the jobs of its plans leave is saved up. One schedule runs for a policy; another one takes its place
+        the jobs of its plans leave is saved up. Under a recipe the service proposes their jobs too. One schedule runs for a policy; another one takes its place
         and begins with its own budget.
 
         Errors, by `ErrorInfo.reason`:
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+        * `RECIPE_UNKNOWN` (NOT_FOUND): no such recipe.
+        * `RECIPE_REFUSED` (FAILED_PRECONDITION): no version of the recipe is approved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -94,13 +94,15 @@ class PriorityServiceStub:
     SchedulePlans: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.SchedulePlansRequest, _priority_service_pb2.SchedulePlansResponse]
     """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
     as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. What
-    the jobs of its plans leave is saved up. One schedule runs for a policy; another one takes its place
+    the jobs of its plans leave is saved up. Under a recipe the service proposes their jobs too. One schedule runs for a policy; another one takes its place
     and begins with its own budget.
 
     Errors, by `ErrorInfo.reason`:
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+    * `RECIPE_UNKNOWN` (NOT_FOUND): no such recipe.
+    * `RECIPE_REFUSED` (FAILED_PRECONDITION): no version of the recipe is approved.
     """
     ListPlanSchedules: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.ListPlanSchedulesRequest, _priority_service_pb2.ListPlanSchedulesResponse]
     """Lists the schedules of plans that run, by policy, now or at an earlier moment.
@@ -213,13 +215,15 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     SchedulePlans: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.SchedulePlansRequest, _priority_service_pb2.SchedulePlansResponse]  # type: ignore[assignment]
     """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
     as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. What
-    the jobs of its plans leave is saved up. One schedule runs for a policy; another one takes its place
+    the jobs of its plans leave is saved up. Under a recipe the service proposes their jobs too. One schedule runs for a policy; another one takes its place
     and begins with its own budget.
 
     Errors, by `ErrorInfo.reason`:
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+    * `RECIPE_UNKNOWN` (NOT_FOUND): no such recipe.
+    * `RECIPE_REFUSED` (FAILED_PRECONDITION): no version of the recipe is approved.
     """
     ListPlanSchedules: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.ListPlanSchedulesRequest, _priority_service_pb2.ListPlanSchedulesResponse]  # type: ignore[assignment]
     """Lists the schedules of plans that run, by policy, now or at an earlier moment.
@@ -365,13 +369,15 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_priority_service_pb2.SchedulePlansResponse, _abc.Awaitable[_priority_service_pb2.SchedulePlansResponse]]:
         """Has plans by a policy made by the clock, under a stated budget, or no more: the service makes one
         as soon as each whole multiple of the span has come by the ledger's time, as `system/governor`. What
-        the jobs of its plans leave is saved up. One schedule runs for a policy; another one takes its place
+        the jobs of its plans leave is saved up. Under a recipe the service proposes their jobs too. One schedule runs for a policy; another one takes its place
         and begins with its own budget.
 
         Errors, by `ErrorInfo.reason`:
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; or none runs to be ended.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy.
+        * `RECIPE_UNKNOWN` (NOT_FOUND): no such recipe.
+        * `RECIPE_REFUSED` (FAILED_PRECONDITION): no version of the recipe is approved.
         """
 
     @_abc_1.abstractmethod

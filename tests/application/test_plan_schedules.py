@@ -92,10 +92,8 @@ def test_the_governor_reads_no_plan_twice(world: World, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Events, "of_types", of_types)
     for _ in range(2):
-        world.ledger.scheduled_plans.run_due()
-    assert len(read) == 1  # the newest plan, which was made behind the head of that look
-    world.ledger.scheduled_plans.run_due()
-    assert len(read) == 1
+        world.ledger.governor.run_due()
+    assert read == []
 
 
 def test_another_schedule_takes_its_place_and_one_that_is_ended_makes_none(world: World) -> None:

@@ -153,7 +153,7 @@ def schedule_from_a_time_to_come(paper: Paper) -> int:
     later = format_time(paper.events[-1].recorded_at + DAY)
     data = {
         "policy": "default", "since": later, "every_seconds": 86_400, "purse_micros": "1",
-        "purse_cap_micros": "1", "reason": "",
+        "purse_cap_micros": "1", "recipe": None, "reason": "",
     }  # fmt: skip
     return paper.append("plan_schedules/default", "plan.scheduled.v1", data)
 

@@ -200,6 +200,8 @@ def test_schedules_of_plans_are_listed_as_they_are_and_were(told: Run) -> None:
     as_of = str(done["position"])
     [before] = told("plan", "schedules", "--as-of", as_of, "--json").json["plan_schedules"]
     assert (before["budget_micros"], before["budget_cap_micros"]) == (75_500_000, 300_000_000)
+    refused = told(*words, "--budget", "80", "--recipe", "nowhere")
+    assert (refused.code, "RECIPE_UNKNOWN" in refused.err) == (Exit.REFUSED, True)
     told("plan", "schedule", "default", "--end")
     assert told("plan", "schedules", "--json").json == {"plan_schedules": []}
 

@@ -34,7 +34,7 @@ def test_schedules_of_plans_are_told_as_of_a_moment(ledger: LedgerClient) -> Non
     [then] = ledger.list_plan_schedules(as_of_position=first.position)
     assert (then.name, then.newest_plan) == ("planSchedules/default", "")
     assert (then.budget_micros, then.reason, then.position) == (5, "A day's.", first.position)
-    assert then.next_at.hour == 0
+    assert (then.next_at.hour, then.recipe) == (0, "")
     assert ledger.list_plan_schedules(as_of_position=first.position - 1) == []
     ledger.schedule_plans("default", 0)
     assert ledger.list_plan_schedules() == []

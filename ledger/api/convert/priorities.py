@@ -148,6 +148,7 @@ def plan_schedule(one: PlanSchedule) -> plan_pb2.PlanSchedule:
         name=f"planSchedules/{one.policy}",
         every_seconds=one.every_micros // SECOND,
         next_at=timestamp(one.due_at),
+        recipe=one.recipe or "",
     )
 
 

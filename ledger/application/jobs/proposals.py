@@ -6,7 +6,7 @@ recipe are copied into the proposal, with what the policy in force adds to them,
 version of either changes what the job must pass.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ledger.application.appender import Addition, Proposal
@@ -34,16 +34,17 @@ from ledger.errors import invalid_field
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.job_parts import ForecastPart
 from ledger.events.jobs import JobClosed, JobProposed
-from ledger.events.plans import PLAN_TYPES
+from ledger.events.plans import PLAN_TYPES, PlanScheduled
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart
 from ledger.events.recipe_document import ExpectedPart, GatePart
-from ledger.events.recipes import BENCHMARK_TYPES
+from ledger.events.recipes import BENCHMARK_TYPES, RECIPE_TYPES
 from ledger.events.values import format_time
 from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.grounds import PlanGround
 from ledger.jobs.holdouts import HOLDOUT_TYPES
 from ledger.jobs.machine import Job, proposed_job
+from ledger.jobs.plan_schedules import PlanSchedule, by_schedule_fault, recipe_due
 from ledger.jobs.policy_terms import (
     PlannerGate,
     PolicyTermsError,
@@ -104,13 +105,32 @@ class JobProposals:
         run_id = f"runs/{self._jobs.new_id()}"
 
         def decide(basis: JobBasis) -> Proposal:
-            return self._proposal(basis, spec, name, run_id)
+            return _checked(self._proposal(basis, spec, name, run_id), basis, name)
 
         written = self._jobs.append(caller, JobProposed.METHOD, decide)
         if written.repeated:  # the first time it was given another id
             event = self._jobs.appender.event(written.first_position)
             name = event.stream.partition("/")[2]
         return written, self._jobs.job(name)
+
+    def propose_by(self, caller: Caller, schedule: PlanSchedule, model: str) -> AppendResult:
+        """Record the job of a model by the newest plan of a schedule, as that says; as `propose`.
+
+        RECIPE_REFUSED or RECIPE_UNKNOWN where no version of the recipe is approved.
+        """
+        name, run_id = self._jobs.new_id(), f"runs/{self._jobs.new_id()}"
+
+        def decide(basis: JobBasis) -> Proposal:
+            described = self._fleet.live_model(model).described
+            due = recipe_due(self._recipes.shelf(), schedule, described.recipe if described else "")
+            spec = JobSpec(model, due[0], due[1], "", name, schedule.newest_plan)
+            made = self._proposal(basis, spec, name, run_id)
+            made = _checked(made, basis, name, (schedule, due))
+            stream, at = f"plan_schedules/{schedule.policy}", basis.head.position
+            still = none_after(schedule.position, stream, PlanScheduled.TYPE)
+            return replace(made, guards=[*made.guards, still, none_after(at, None, *RECIPE_TYPES)])
+
+        return self._jobs.append(caller, JobProposed.METHOD, decide)
 
     def _proposal(self, basis: JobBasis, spec: JobSpec, name: str, run_id: str) -> Proposal:
         model = self._fleet.live_model(spec.model)
@@ -240,6 +260,23 @@ def _guards(basis: JobBasis, model: str, ground: PlanGround | None) -> list[Guar
         none_after(at, f"benchmarks/{model}", *BENCHMARK_TYPES),
         Guard(f"models/{model}", None, after_position=at),
     ]
+
+
+def _checked(
+    made: Proposal,
+    basis: JobBasis,
+    name: str,
+    by: tuple[PlanSchedule | None, tuple[str, int]] = (None, ("", 0)),
+) -> Proposal:
+    """Return a proposal that may be by its actor: `by` is a schedule, with the recipe that is due.
+
+    JOB_REFUSED where it may not.
+    """
+    data = made.additions[0].data
+    assert isinstance(data, JobProposed), "the job comes first"
+    if fault := by_schedule_fault(by[0], basis.moment.actor, data.to_data(), by[1]):
+        raise job_refused(name, "proposed", fault)
+    return made
 
 
 def _remedy(ground: PlanGround | None) -> str:

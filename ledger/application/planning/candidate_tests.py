@@ -36,6 +36,8 @@ class TestedJob:
     is_denied: bool = False
     judged_at: int = 0
     """When its test was judged, by the ledger's time; 0 before."""
+    settled: int = 0
+    """The position at which its outcome was certain; 0 before."""
     has_totals: bool = False
 
 
@@ -56,9 +58,9 @@ class CandidateTests:
         if isinstance(data, JobProposed):
             is_tested = any(one.gate == CANDIDATE for one in data.gates)
             outcome: TestOutcome = "waits" if is_tested else "untested"
-            self.jobs[event.stream] = TestedJob(
-                data.model, data.plan, outcome, event.position, event.recorded_at
-            )
+            made = TestedJob(data.model, data.plan, outcome, event.position, event.recorded_at)
+            made.settled = 0 if is_tested else event.position
+            self.jobs[event.stream] = made
             return
         job = self.jobs[event.stream]
         if isinstance(data, GateReported) and data.gate == CANDIDATE:
@@ -66,7 +68,7 @@ class CandidateTests:
         elif isinstance(data, GateJudged) and data.gate == CANDIDATE:
             passed: TestOutcome = "passed" if job.has_totals else "untested"
             job.outcome = passed if data.is_passed else "refused"
-            job.judged_at = event.recorded_at
+            job.judged_at, job.settled = event.recorded_at, event.position
         elif isinstance(data, JobClosed):
             job.is_open = False
             job.closed_at, job.is_denied = event.recorded_at, data.outcome == "denied"
@@ -119,6 +121,16 @@ class CandidateTests:
             for name, one in self.jobs.items()
             if one.plan is not None and one != before.jobs.get(name)
         )
+
+    def left_fault(self, plans: frozenset[int], after: int, probe_ppm: int) -> str:
+        """Return why the tests of some plans' jobs left no money since a position; else empty."""
+        jobs = [one for one in self.jobs.values() if one.plan in plans]
+        if any(one.is_open and one.outcome == "waits" for one in jobs):
+            return "a job of its period waits for its test"
+        new = {one.outcome for one in jobs if one.settled > after}
+        if "refused" in new or ("untested" in new and probe_ppm):
+            return ""
+        return "no test of its jobs left money since the newest plan"
 
     def is_tested(self, plans: frozenset[int]) -> bool:
         """Whether a job of one of these plans was tested, or bought untested."""

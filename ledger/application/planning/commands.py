@@ -35,7 +35,7 @@ from ledger.events.reuse import ReuseProposed
 from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
 from ledger.events.values import SECOND, parse_time
 from ledger.jobs.grounds import Counted, PlanGround
-from ledger.jobs.plan_schedules import PlanSchedule, is_of_schedule
+from ledger.jobs.plan_schedules import PlanTurn, is_of_schedule
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
@@ -77,7 +77,7 @@ class PlanCommands:
         plan_id: str = "",
         second_to: str = "",
         progress: PlanProgress | None = None,
-        schedule: PlanSchedule | None = None,
+        turn: PlanTurn | None = None,
     ) -> tuple[PlanMade, RecordedEvent]:
         """Rank the fleet as of the head under a budget, and record the plan.
 
@@ -85,26 +85,27 @@ class PlanCommands:
         `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
         that id was made. `second_to` names the first plan of this period, by that policy, whose
         tests left money: the budget is then what they left. `progress` is told how far it is.
-        `schedule`: that by which it is made, with its id and its money; it must still run.
+        `turn`: that of the schedule by which it is made, with its id and its money; the schedule
+        must still run.
         """
         name, budget = plan_id or uuid7(self._clock), (budget_micros, budget_cap_micros)
 
         def decide() -> Proposal:
-            if schedule is None:
+            if turn is None:
                 self._check_asked(name, *budget)
             reused, made, beside = at_newest_head(
                 self._store.events,
                 self._info.origin,
                 lambda head: self._made(
-                    self._request(name, policy, head, budget, schedule),
-                    schedule or second_to,
+                    self._request(name, policy, head, budget, turn),
+                    turn or second_to,
                     progress,
                 ),
             )
             cause, kept = None, list[Guard]()
-            if schedule is not None:
+            if turn is not None:
                 self._check_new(made.plan)
-                cause, of_it = schedule.position, f"plan_schedules/{schedule.policy}"
+                cause, of_it = turn.schedule.position, f"plan_schedules/{turn.schedule.policy}"
                 kept = [
                     none_after(cause, of_it, PlanScheduled.TYPE),
                     none_after(made.as_of, None, *PLAN_TYPES),
@@ -160,14 +161,15 @@ class PlanCommands:
         )
 
     def _made(
-        self, request: PlanRequest, paid_by: PlanSchedule | str, progress: PlanProgress | None
+        self, request: PlanRequest, paid_by: PlanTurn | str, progress: PlanProgress | None
     ) -> tuple[list[ReuseProposed], PlanMade, list[ShadowPlanned]]:
         """Return what is to be put back, a plan, and that of each shadow beside it.
 
-        `paid_by`: a schedule, or the first plan of the period; "" for the money of the request.
+        `paid_by`: a turn of a schedule, or the first plan of the period; "" for the money that is
+        asked for.
         """
         fleet = self._planning.reading(request.policy, request.as_of, request.made_at, progress)
-        if isinstance(paid_by, PlanSchedule):
+        if isinstance(paid_by, PlanTurn):
             request = self._money.scheduled(paid_by, request, fleet)
         elif paid_by:
             request = self._money.second(self.get(paid_by)[1], request, fleet)
@@ -274,11 +276,11 @@ class PlanCommands:
         policy: str,
         head: Head,
         budget: tuple[int, int],
-        schedule: PlanSchedule | None,
+        turn: PlanTurn | None,
     ) -> PlanRequest:
         """Return what to plan as of a head; POLICY_UNKNOWN or POLICY_NOT_IN_FORCE."""
         compiled, made_at = self._asked_policy(policy, head)
-        name = plan_id if schedule is None else schedule.plan_at(made_at)
+        name = plan_id if turn is None else turn.plan_at(made_at)
         return PlanRequest(name, head.position, made_at, compiled, *budget)
 
     def _asked_policy(self, policy: str, head: Head) -> tuple[CompiledPolicy, int]:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from ledger.application.planning.candidate_tests import TEST_TYPES, CandidateTests
 from ledger.application.planning.fleet_reading import FleetReading, PlanSources
 from ledger.application.planning.plans import PlanRequest, is_second, plans_newest_first
-from ledger.errors import invalid_field
+from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PLAN_TYPES, PlanMade, PlanMadeV2
 from ledger.events.registry import typed
 from ledger.events.values import SECOND, parse_time
 from ledger.jobs.plan_schedules import (
     PlanSchedule,
+    PlanTurn,
     ScheduledBefore,
     is_made_again,
     is_plan_of,
@@ -47,13 +48,13 @@ class PlanMoney:
             raise invalid_field("second_to", "none of its jobs was tested or bought untested yet")
         return _left_to(first.position, plans, request, fleet)
 
-    def scheduled(
-        self, schedule: PlanSchedule, request: PlanRequest, fleet: FleetReading
-    ) -> PlanRequest:
+    def scheduled(self, turn: PlanTurn, request: PlanRequest, fleet: FleetReading) -> PlanRequest:
         """Return a request for the money that a schedule has come to.
 
-        Where this period has a plan of it already, the plan is made again.
+        Where this period has a plan of it already, the plan is made again: also before the next one
+        is due, if tests of its jobs left money since, and else ALREADY_EXISTS.
         """
+        schedule = turn.schedule
         period, policy = request.planning.period_seconds * SECOND, request.policy
         found = self._before(schedule, request.as_of)
         before, taken = None, 0
@@ -62,9 +63,12 @@ class PlanMoney:
             before = _before_of(position, made)
             named = policy.version, policy.digest
             if is_made_again(before, named, request.made_at, period):
-                return _left_to(
-                    position, self._series(position, made, request.as_of), request, fleet
-                )
+                plans = self._series(position, made, request.as_of)
+                if turn.is_again:
+                    _check_left(turn, plans, request, fleet)
+                return _left_to(position, plans, request, fleet)
+            if turn.is_again:
+                raise _not_again(turn, "its period has no plan that could be")
             taken = self._taken_since(schedule, before.as_of, request, fleet)
         money = money_of(schedule, before, taken, request.made_at, period)
         cap = int(schedule.purse_cap_micros)
@@ -139,6 +143,27 @@ def _before_of(position: int, made: PlanMade) -> ScheduledBefore:
 
 def _costs(made: PlanMade) -> dict[str, int]:
     return {row.model: int(row.cost_micros) for row in made.backlog}
+
+
+def _check_left(
+    turn: PlanTurn, plans: Mapping[int, PlanMade], request: PlanRequest, fleet: FleetReading
+) -> None:
+    """Refuse to make a plan again that is due anyway, or for which there is no new money."""
+    newest, probe = plans[max(plans)], request.planning.probe_ppm
+    if request.made_at >= turn.schedule.due_at:
+        raise _not_again(turn, "the next plan of its schedule is due")
+    if fault := fleet.tests.left_fault(frozenset(plans), newest.as_of, probe):
+        raise _not_again(turn, fault)
+
+
+def _not_again(turn: PlanTurn, why: str) -> LedgerError:
+    plan = turn.schedule.newest_plan
+    return LedgerError(
+        Reason.ALREADY_EXISTS,
+        f"Plan {plan} is not made again: {why}.",
+        remedy="Wait for the next plan of its schedule, or for the tests of its jobs.",
+        metadata={"plan": plan},
+    )
 
 
 def _left_to(

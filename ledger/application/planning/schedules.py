@@ -1,5 +1,6 @@
 """Schedules of plans in one ledger: set by people, and carried out by the governor."""
 
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from ledger.application.appender import Addition, Appender, Proposal
@@ -15,9 +16,9 @@ from ledger.events.plans import PLAN_TYPES, PlanScheduled
 from ledger.events.proving import BodyErased
 from ledger.events.registry import known_data
 from ledger.events.values import format_time
-from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedule, PlanSchedules
+from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedule, PlanSchedules, PlanTurn
 from ledger.limits import BUDGET_MICROS_MAX
-from ledger.storage.records import AppendResult, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 _CALLER: Final = Caller(GOVERNOR)
@@ -27,10 +28,13 @@ _SOONER: Final = frozenset({Reason.ALREADY_EXISTS, Reason.VERSION_CONFLICT})
 
 
 class PlanTimes(NamedTuple):
-    """By which policy plans are made, and how often; None for no more."""
+    """By which policy plans are made, how often, and how their jobs are proposed."""
 
     policy: str
     every_seconds: int | None
+    """None for no more."""
+    recipe: str = ""
+    """By which the governor proposes them; empty where people do."""
 
 
 class ScheduledPlans:
@@ -43,12 +47,15 @@ class ScheduledPlans:
         fleet: Fleet,
         histories: HistoryReader,
         plans: PlanCommands,
+        approved: Callable[[str], Sequence[Guard]],
     ) -> None:
+        """`approved` returns the guards that a recipe has an approved version, or refuses it."""
         self._store = store
         self._info = info
         self._fleet = fleet
         self._histories = histories
         self._plans = plans
+        self._approved = approved
         self._appender = Appender(store, info.origin)
         # Of the governor alone: it looks every few seconds, and a plan has a row for each model.
         self._followed, self._followed_to = PlanSchedules(), 0
@@ -64,9 +71,10 @@ class ScheduledPlans:
 
         Where one runs it is replaced, and what that had saved up with it. `budget`: the money of
         the first plan, which each period of the policy adds later; and the most that is saved up.
-        POLICY_UNKNOWN; FIELD_INVALID where none runs to be ended.
+        POLICY_UNKNOWN; RECIPE_UNKNOWN or RECIPE_REFUSED where no version of the recipe is approved;
+        FIELD_INVALID where none runs to be ended.
         """
-        (policy, every_seconds), (money, cap) = times, budget
+        (policy, every_seconds, recipe), (money, cap) = times, budget
 
         def decide() -> Proposal:
             head = self._store.events.head(self._info.origin)
@@ -78,6 +86,7 @@ class ScheduledPlans:
             if every_seconds is None and policy not in self.running(head.position).running:
                 why = f"is not given, and no schedule of {policy} runs that could end"
                 raise invalid_field("every_seconds", why)
+            kept = self._approved(recipe) if recipe else ()
             with fields_named():
                 data = PlanScheduled(
                     policy=policy,
@@ -85,10 +94,11 @@ class ScheduledPlans:
                     every_seconds=every_seconds,
                     purse_micros=str(money),
                     purse_cap_micros=str(cap),
+                    recipe=recipe or None,
                     reason=reason,
                 )
             guard = none_after(head.position, data.stream_name, PlanScheduled.TYPE)
-            return Proposal([Addition.of(data)], [guard])
+            return Proposal([Addition.of(data)], [guard, *kept])
 
         return self._appender.append(caller, PlanScheduled.METHOD, decide, tries=_TRIES)
 
@@ -107,17 +117,18 @@ class ScheduledPlans:
             if not waiting or event.position < min(waiting):
                 break
             found = schedules.of_plan(event.stream.partition("/")[2])
-            if found is not None and found[0].position in waiting:
+            if found is not None and found.position in waiting:
                 schedules.apply(event.position, event.stream, event.type, None)
-                waiting.remove(found[0].position)
+                waiting.remove(found.position)
         return schedules
 
-    def _follow(self, as_of: int) -> None:
-        """Take in what was recorded since, and begin again where a body was erased."""
+    def followed(self) -> PlanSchedules:
+        """Return the schedules at the head; for the thread of the governor alone."""
         events, origin = self._store.events, self._info.origin
+        as_of = events.head(origin).position
         schedules, after = self._followed, self._followed_to
         if events.of_types(origin, (BodyErased.TYPE,), after=after, limit=1):
-            after = 0
+            after = 0  # it may be of a schedule
         if after == 0 or not schedules.running:  # no plan is read while there is no schedule
             schedules = self._followed = self.running(as_of)
         else:
@@ -126,15 +137,15 @@ class ScheduledPlans:
                 data = known_data(event) if is_schedule else None
                 schedules.apply(event.position, event.stream, event.type, data)
         self._followed_to = as_of
+        return schedules
 
     def run_due(self) -> GovernorTurn:
         """Make each plan that is due, of a policy that is in force and plans."""
         head = self._store.events.head(self._info.origin)
         now = ledger_time(self._info, self._store, head)
-        self._follow(head.position)
         due = [
             one
-            for one in self._followed.running.values()
+            for one in self.followed().running.values()
             if one.due_at <= now and self._plans_by(one.policy, head.position)
         ]
         return record_each(due, self._make, _SOONER)
@@ -144,4 +155,4 @@ class ScheduledPlans:
         return found is not None and found.document.planning is not None
 
     def _make(self, one: PlanSchedule) -> None:
-        self._plans.make(_CALLER, policy=one.policy, schedule=one)
+        self._plans.make(_CALLER, policy=one.policy, turn=PlanTurn(one))

@@ -106,12 +106,7 @@ class Recipes:
         """
         head = self._store.events.head(self._info.origin).position
         shelf = self._at(head)
-        if not number:
-            number = max(
-                (one.number for one in shelf.versions.values()
-                 if one.recipe == recipe and one.state == "approved"),
-                default=shelf.newest.get(recipe, 0),
-            )  # fmt: skip
+        number = number or shelf.approved(recipe) or shelf.newest.get(recipe, 0)
         one, drafted, _ = self._recorded(shelf, recipe, number)
         if fault := use_fault(shelf, recipe, number, one.digest):
             raise _refused(fault)

@@ -144,19 +144,22 @@ class PriorityCalls(ServiceCalls):
         budget_micros: int = 0,
         *,
         budget_cap_micros: int | None = None,
+        recipe: str = "",
         reason: str = "",
         request_id: str | None = None,
     ) -> Appended:
         """Have plans by a policy made by the clock; 0 seconds end that.
 
         The first has this budget. Each period of the policy adds it again to what jobs left, up to
-        the cap.
+        the cap. By the newest approved version of `recipe` the service proposes the jobs of
+        admitted models; without one people do.
         """
         request = pb.SchedulePlansRequest(
             policy=id_of("policies", policy),
             every_seconds=every_seconds,
             purse_micros=str(budget_micros),
             purse_cap_micros="" if budget_cap_micros is None else str(budget_cap_micros),
+            recipe=id_of("recipes", recipe),
             reason=reason,
         )
         return self._connection.run(Call(request, one(Appended, "appended"), request_id))

@@ -1,0 +1,167 @@
+"""The work of scheduled plans: their jobs are proposed, and they are made again for money left.
+
+A schedule that names a recipe needs no person for that: the governor proposes the job of each model
+that its newest plan admits, in the order of the backlog, under the same judge as any other job. A
+job that is refused is told in the log and left to the next plan. Once tests of its jobs left money,
+the plan is made again.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from ledger.application.commands import Caller, record_time
+from ledger.application.jobs.proposals import JobProposals
+from ledger.application.jobs.reader import JobReader
+from ledger.application.periodic_task import (
+    OVERTAKEN,
+    RECORDED,
+    GovernorTurn,
+    record_each,
+    try_each,
+)
+from ledger.application.planning.commands import PlanCommands
+from ledger.application.planning.schedules import ScheduledPlans
+from ledger.errors import LedgerError, Reason
+from ledger.events.cases import GOVERNOR
+from ledger.events.plans import PlanMadeV2
+from ledger.jobs.machine import Job
+from ledger.jobs.plan_schedules import PlanSchedule, PlanTurn
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
+
+_CALLER: Final = Caller(GOVERNOR)
+_AT_ONCE: Final = 20  # proposals in a row, each of which reads the plan: leases must not wait
+_SKIPPED: Final = frozenset(
+    {
+        Reason.JOB_REFUSED,
+        Reason.BUDGET_EXHAUSTED,
+        Reason.BUDGET_REFUSED,
+        Reason.RECIPE_REFUSED,
+        Reason.RECIPE_UNKNOWN,
+        Reason.MODEL_UNKNOWN,
+        Reason.MODEL_RETIRED,
+        Reason.BODY_ERASED,
+    }
+)
+"""The reasons by which the job of a model is left to the next plan."""
+_SOONER: Final = frozenset({Reason.ALREADY_EXISTS, Reason.VERSION_CONFLICT})
+_log: Final = structlog.get_logger("ledger.governor")
+
+
+@dataclass(slots=True)
+class _PlanAtWork:
+    """The newest plan of a schedule, and what is left to do of it."""
+
+    plan: str
+    ends_at: int
+    """From when on it is no ground of a job."""
+    first: int | None
+    """The first plan of its period, where plans of its planner can be made again."""
+    left: list[str]
+    """Admitted models whose jobs were neither proposed nor refused, best first."""
+    looked_at: int = 0
+    """The newest event of a job at which it was asked whether money is left."""
+
+
+class ScheduledJobs:
+    """The work of the scheduled plans of one ledger."""
+
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        schedules: ScheduledPlans,
+        plans: PlanCommands,
+        proposals: JobProposals,
+        reader: JobReader,
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._schedules = schedules
+        self._plans = plans
+        self._proposals = proposals
+        self._reader = reader
+        self._at_work: dict[str, _PlanAtWork] = {}
+        """By policy; of the governor's thread alone."""
+
+    def run_due(self) -> GovernorTurn:
+        """Propose what newest plans admit; make those again whose tests left money."""
+        turns = [GovernorTurn()]
+        running = self._schedules.followed().running.values()
+        try_each(
+            [one for one in running if one.recipe is not None and one.newest_plan],
+            lambda one: turns.append(turns[-1] + self._work(one)),
+        )
+        return turns[-1]
+
+    def _work(self, one: PlanSchedule) -> GovernorTurn:
+        work = self._at_work.get(one.policy)
+        if work is None or work.plan != one.newest_plan:
+            work = self._at_work[one.policy] = self._begun(one)
+        head = self._store.events.head(self._info.origin)
+        if record_time(self._info, self._store, head) >= work.ends_at:
+            return GovernorTurn()
+        turn = GovernorTurn()
+        for model in work.left[:_AT_ONCE]:
+            turn += self._propose(one, work, model)
+        return turn if work.left else turn + self._make_again(one, work)
+
+    def _begun(self, one: PlanSchedule) -> _PlanAtWork:
+        """Return a plan with the models that have no job by it yet."""
+        try:
+            made, event = self._plans.get(one.newest_plan)
+        except LedgerError as error:
+            if error.reason is not Reason.BODY_ERASED:
+                raise
+            return _PlanAtWork(one.newest_plan, 0, None, [])
+        head = self._store.events.head(self._info.origin)
+        ground, _ = self._plans.ground(one.newest_plan, "", head)
+        had = {job.model for job in self._jobs() if job.proposed["plan"] == event.position}
+        first = made.second_to or event.position if isinstance(made, PlanMadeV2) else None
+        admitted = [row.model for row in made.backlog if row.outcome == "admitted"]
+        left = [model for model in admitted if model not in had]
+        return _PlanAtWork(one.newest_plan, ground.ends_at, first, left)
+
+    def _jobs(self) -> list[Job]:
+        return self._reader.every()[1]
+
+    def _propose(self, one: PlanSchedule, work: _PlanAtWork, model: str) -> GovernorTurn:
+        """Propose the job of a model, or tell why it is left to the next plan."""
+        try:
+            self._proposals.propose_by(_CALLER, one, model)
+        except LedgerError as error:
+            if error.reason is Reason.VERSION_CONFLICT:
+                return OVERTAKEN
+            if error.reason not in _SKIPPED:
+                raise
+            work.left.remove(model)
+            _log.warning(
+                "plan.job_skipped", ledger=self._info.origin, plan=work.plan, model=model,
+                reason=error.reason.value, why=error.message,
+            )  # fmt: skip
+            return GovernorTurn()
+        work.left.remove(model)
+        return RECORDED
+
+    def _make_again(self, one: PlanSchedule, work: _PlanAtWork) -> GovernorTurn:
+        """Make a plan again where tests of its jobs left money since; asked once per change."""
+        if work.first is None:
+            return GovernorTurn()
+        changes = (job.changed_at for job in self._jobs() if _is_from(job, work.first))
+        newest = max(changes, default=0)
+        if newest <= work.looked_at:
+            return GovernorTurn()
+
+        def make(turn: PlanTurn) -> None:
+            self._plans.make(_CALLER, policy=one.policy, turn=turn)
+
+        turn = record_each([PlanTurn(one, is_again=True)], make, _SOONER)
+        work.looked_at = newest
+        return turn
+
+
+def _is_from(job: Job, plan: int) -> bool:
+    """Whether a job is by a plan at a position, or by a later one."""
+    return (job.proposed["plan"] or 0) >= plan
