@@ -15,9 +15,10 @@ from ledger.jobs.machine import Job
 def observed_again(fold: LedgerState, job: Job, position: int) -> list[dict[str, Any]]:
     """Return what a verdict at a position has to say of each signal that the job's gate names."""
     gate, version = job.gate, job.deployed
-    if gate is None or version is None or version.observed_until is None:
+    window = None if gate is None else gate["window_seconds"]
+    if gate is None or window is None or version is None or version.observed_until is None:
         return []
-    first = max(version.observed_until - gate["window_seconds"] * SECOND, 0)
+    first = max(version.observed_until - window * SECOND, 0)
     seen = fold.observations.between(
         f"models/{job.model}", first, version.observed_until - 1, position
     )

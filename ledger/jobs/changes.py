@@ -218,10 +218,8 @@ CHANGES: Final[dict[str, Change]] = {
 def missing_approvals(job: "Job", given: tuple[JobApproval, ...]) -> list[tuple[str, int]]:
     """Return how many approvals a job still takes at its stage, by role; "" is any person."""
     asked = [("", job.proposed["approvals"]), *_asked(job.proposed["roles"])]
-    if job.state == "awaiting_approval":
-        gate = job.gate
-        assert gate is not None, "it waits at its gate"
-        asked = _asked(gate["approvals"]) or [("", 1)]
+    if job.state == "awaiting_approval" and job.gate is not None:
+        asked = _asked(job.gate["approvals"]) or [("", 1)]
     lacking = [(role, count - sum(one.role == role for one in given)) for role, count in asked]
     return [(role, count) for role, count in lacking if count > 0]
 

@@ -122,10 +122,12 @@ def realised(job: Job) -> dict[str, str] | None:
     a unit of it on one row.
     """
     first, value = next(iter(job.observed), None), job.proposed["unit_value_micros"]
-    if first is None or value is None or first["compared_mean_micros"] is None:
+    if first is None or value is None:
         return None
-    rows = int(first["compared_rows"])
-    change = int(first["compared_mean_micros"]) - int(first["replaced_mean_micros"])
+    own, before = first["compared_mean_micros"], first["replaced_mean_micros"]
+    if own is None or before is None:
+        return None
+    rows, change = int(first["compared_rows"]), int(own) - int(before)
     return {
         "signal": first["signal"],
         "rows": str(rows),

@@ -41,6 +41,8 @@ from ledger.jobs.machine import Job, Jobs
 from ledger.rules.gates import NUMBER_MAX, report_fault
 
 TRAINING: Final = "training"
+_NO_LEASE: Final = "no lease of it was given"
+_NO_GATE: Final = "it has no gate more"
 _WORDS: Final = {
     "proposed": "waits for approvals before it may begin",
     "ready": "waits for an executor",
@@ -188,16 +190,16 @@ def _term_fault(job: Job, data: Data, moment: JobMoment) -> str:
 def _extension_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if fault := _holder_fault(job, data, moment.actor):
         return fault
-    assert job.lease is not None, "it is leased"
-    if parse_time(data["expires_at"]) <= job.lease.expires_at:
+    if job.lease is not None and parse_time(data["expires_at"]) <= job.lease.expires_at:
         return "it would not end later than it does"
     return _term_fault(job, data, moment)
 
 
 def _expiry_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    assert job.lease is not None, "it is leased"
     if moment.actor != GOVERNOR:
         return f"{moment.actor} recorded it, and {GOVERNOR} does"
+    if job.lease is None:
+        return _NO_LEASE
     if data["token"] != job.token:
         return f"its token is {data['token']}, and the lease has {job.token}"
     return "" if job.lease.expires_at <= moment.now else "the lease had not run out"
@@ -213,7 +215,8 @@ def _giving_up_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
 
 def _holder_fault(job: Job, data: Data, actor: str) -> str:
     """Return why an actor does not hold the lease that it names."""
-    assert job.lease is not None, "it is leased"
+    if job.lease is None:
+        return _NO_LEASE
     if data["token"] != job.token:
         return f"the token {data['token']} is not that of the lease, {job.token}"
     if actor != job.lease.executor:
@@ -223,7 +226,8 @@ def _holder_fault(job: Job, data: Data, actor: str) -> str:
 
 def _overdue_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     due_at = job.return_due_at
-    assert due_at is not None, "it goes back"
+    if due_at is None:
+        return "nothing is to be taken back"
     if moment.actor != GOVERNOR:
         return f"{moment.actor} recorded it, and {GOVERNOR} does"
     if job.is_overdue:
@@ -264,7 +268,8 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if fault := _turn_fault(job, data):
         return fault
     gate = job.gate
-    assert gate is not None, "one is next"
+    if gate is None:
+        return _NO_GATE
     if gate["gate"] == TRAINING and job.environment_of != TRAINING:
         return f"attempt {job.attempt} has recorded no environment of its training"
     most = NUMBER_MAX if job.proposed["budget"] is None else MICROS_MAX
@@ -276,21 +281,24 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
 
 
 def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    assert job.gate is not None, "a gate is next"
+    if job.gate is None:
+        return _NO_GATE
     observed = [ObservedSignalPart.model_validate(one) for one in data["observed"]]
     if [one.signal for one in observed] != job.gate["signals"]:
         return "it rests on observations of other signals than its gate names"
-    expected = verdict(job, observed)
+    try:
+        expected = verdict(job, observed)
+    except ValueError as error:
+        return _unstated(error)
     if data["gate"] != expected.gate or data["report"] != expected.report:
         return (
             f"it judges the gate {data['gate']} by position {data['report']}, and to be judged is "
             f"{expected.gate} by position {expected.report}"
         )
     if job.state == "observing":
-        assert job.deployed is not None, "it is observed"
         if moment.actor != GOVERNOR:
             return f"{moment.actor} recorded it, and {GOVERNOR} does"
-        if (job.deployed.observed_until or 0) > moment.now:
+        if job.deployed is None or (job.deployed.observed_until or 0) > moment.now:
             return "the observation is not over"
     is_same = data == expected.to_data()
     return "" if is_same else "its evidence and the criteria of the job give another verdict"
@@ -348,9 +356,17 @@ def _lapse_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
 
 
 def _closing_fault(_: Jobs, job: Job, data: Data, __: JobMoment) -> str:
-    expected = closing(job).to_data()
+    try:
+        expected = closing(job).to_data()
+    except ValueError as error:
+        return _unstated(error)
     differing = sorted(name for name in expected if data[name] != expected[name])
     return f"its {differing[0]} is not what its events say" if differing else ""
+
+
+def _unstated(error: ValueError) -> str:
+    """Return why what the events of a job lead to cannot be stated, which are then not honest."""
+    return f"what its events lead to is nothing that can be stated: {type(error).__name__}"
 
 
 _Judge = Callable[[Jobs, Job, Data, JobMoment], str]

@@ -85,7 +85,8 @@ def budgets_named(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if facts.newest_gone(DESCRIBING, event.position):
         return Unchecked("the description of its model is not there")
     described = facts.description(event.position)
-    assert described is not None, "it was registered"
+    if described is None:
+        return None  # another rule's business
     covering = [
         (rank(one.scope), name)
         for name, one in fold.budgets.others("")
@@ -145,8 +146,9 @@ def _tier_fault(event: AuditedEvent, job: Job, fold: LedgerState) -> Verdict:
         return "it is of another tier than the first reservation of its job"
     if decision is None:
         return "no decision gives its job a tier" if data["is_top_tier"] else None
-    facts = fold.models[f"models/{job.model}"]
-    decided = next((one for one in facts.decisions if one.position == decision), None)
+    facts = fold.models.get(f"models/{job.model}")
+    decisions = () if facts is None else facts.decisions
+    decided = next((one for one in decisions if one.position == decision), None)
     if decided is None:
         return Unchecked("the decision of its job is not there")
     named = decided.data["policy"], decided.data["policy_version"]
