@@ -185,7 +185,11 @@ def told(ground: Ground) -> list[Told]:
     for one in events:
         if one.stream.startswith(("jobs/", "budgets/")) or one.type == ModelDeployed.TYPE:
             data = decode_data(one).to_data()
-            for member in ("report", "seen_position"):  # what else is recorded moves positions
+            for member in (
+                "ended_by",
+                "report",
+                "seen_position",
+            ):  # what else is recorded moves positions
                 if (place := data.get(member)) is not None:
                     data[member] = events[place - 1].type
             found.append((one.stream, one.type, one.body.actor, data))

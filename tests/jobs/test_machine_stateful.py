@@ -28,6 +28,8 @@ ACTORS = st.one_of(PEOPLE, EXECUTORS, st.just(GOVERNOR))
 TOKENS = st.integers(1, 6)
 LEAPS = st.sampled_from([1, 20, 59, 60, 61, 3_600, -30, -3_600, 86_400])
 NAMES = [one["gate"] for one in GATES]
+_OBSERVED = 8
+"""After so many steps of a job its version is observed."""
 LOSSES = st.sampled_from([1, 1, 1, 99, 100])
 
 
@@ -43,12 +45,14 @@ class JobMachine(RuleBasedStateMachine):
 
     # ---- everything that can be tried ------------------------------------------------------------
 
-    @initialize(steps=st.integers(0, 9))
-    def begin(self, steps: int) -> None:
-        """Begin somewhere on the way of a job to which nothing happens."""
+    @initialize(steps=st.one_of(st.integers(0, 9), st.just(_OBSERVED)), is_wanted=st.booleans())
+    def begin(self, steps: int, *, is_wanted: bool) -> None:
+        """Begin somewhere on the way of a job to which nothing happens, or on its way back."""
         self.story.propose()
         for _ in range(steps):
             self.advance(ONE)
+        if not is_wanted and self.story.job().state == "observing":
+            self._try(lambda: self.story.cancel(BOB))
 
     @rule(actor=EXECUTORS)
     def advance(self, actor: str) -> None:
@@ -85,7 +89,8 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(actor=ACTORS, luck=st.integers(0, 9))
     def cancel(self, actor: str, luck: int) -> None:
-        if luck == 0:
+        job = self.story.jobs.jobs.get("j1")
+        if luck == 0 or (job is not None and job.is_rolling_back):
             self._try(lambda: self.story.cancel(actor))
 
     @rule(
@@ -152,6 +157,19 @@ class JobMachine(RuleBasedStateMachine):
     def take_back(self, actor: str) -> None:
         self._try(lambda: self.story.take_back(actor))
 
+    @rule(actor=st.sampled_from([GOVERNOR, GOVERNOR, ONE]), late=st.sampled_from([0, 0, 1]))
+    def call_overdue(self, actor: str, late: int) -> None:
+        self._try(lambda: self.story.call_overdue(actor, late))
+
+    @rule(
+        actor=st.sampled_from([GOVERNOR, GOVERNOR, ANA, ONE]),
+        version=st.sampled_from([None, "v2", "v3"]),
+        luck=st.integers(0, 9),
+    )
+    def lapse(self, actor: str, version: str | None, luck: int) -> None:
+        if luck == 0:
+            self._try(lambda: self.story.lapse(version, actor))
+
     @rule(seconds=LEAPS)
     def leap(self, seconds: int) -> None:
         self.story.now += seconds * SECOND
@@ -200,10 +218,31 @@ class JobMachine(RuleBasedStateMachine):
         elif type_ == "job.deployed":
             assert self.passed == NAMES[:5], "a version was deployed without its gates"
             self.held = None
-        elif type_ in {"job.rolled_back", "job.closed"}:
-            self.held = None
+        else:
+            self._of_return_or_end(type_, data)
         if type_ == "gate.judged" and data["gate"] == "holdout":
             self.held = None  # people are asked next, or it is over
+
+    def _of_return_or_end(self, type_: str, data: dict[str, Any]) -> None:
+        if type_ == "job.return_overdue":
+            assert self.held is None, "an executor had taken it up"
+            assert parse_time(data["due_at"]) <= self.story.now, "it was called so before its time"
+        elif type_ == "job.rolled_back":
+            assert data["model_version"] == "v1", "another version served before"
+            self.held = None
+        elif type_ == "job.lapsed":
+            assert data["model_version"] != "v2", "its own version serves"
+            assert data["model_version"] is None or "deployment" in self.passed
+            self.held = None
+        elif type_ == "job.closed":
+            self._ended(data["outcome"])
+
+    def _ended(self, outcome: str) -> None:
+        """No version that did not hold, or that a person does not want, is left in service."""
+        self.held = None
+        if "deployment" in self.passed:
+            kept = {"succeeded"} if "observation" in self.passed else set()
+            assert outcome in {"rolled_back", "lapsed"} | kept, "its version is left in service"
 
     @invariant()
     def a_job_ends_once_and_nothing_comes_after(self) -> None:

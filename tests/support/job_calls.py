@@ -11,7 +11,13 @@ from ledger.application.authority.authority import CredentialUse
 from ledger.application.commands import Caller
 from ledger.application.ledger import LedgerApplication
 from ledger.client import LedgerClient
-from ledger.client.jobs import ChangedJob, JobEnvironment, ReportedEvidence, ReportedGate
+from ledger.client.jobs import (
+    ChangedJob,
+    JobEnvironment,
+    ReportedEvidence,
+    ReportedGate,
+    RetrainingJob,
+)
 from ledger.events.authority import (
     ACTIONS,
     ActorRegistered,
@@ -248,13 +254,28 @@ class Life:
 
     def governed(self, span: timedelta, state: str) -> "Life":
         """Have time pass, by which the governor brings the job into a state."""
-        self.passes(span)
+        return self.passes(span).awaited(lambda job: job.state == state)
 
-        def is_so(client: LedgerClient, _: int, __: str) -> None:
-            while client.get_job(self.name).job.state != state:
+    def awaited(self, is_so: Callable[[RetrainingJob], bool]) -> "Life":
+        """Wait until the governor has recorded something of the job."""
+
+        def wait(client: LedgerClient, _: int, __: str) -> None:
+            while not is_so(client.get_job(self.name).job):
                 pass
 
-        return self._add(ANA, is_so)
+        return self._add(ANA, wait)
+
+    def replaced(self) -> "Life":
+        """Have a person deploy another version by hand, and the governor end the job by that."""
+
+        def deploy_by_hand(client: LedgerClient, _: int, request_id: str) -> None:
+            client.record_deployment(
+                self._model, "by-hand", in_service_at=START, trained_through=START,
+                baseline_loss="0.3", request_id=request_id,
+            )  # fmt: skip
+
+        self._add(ANA, deploy_by_hand, of_job=False)
+        return self.awaited(lambda job: job.outcome == "LAPSED")
 
     def up_to_service(self) -> "Life":
         """Take it through every gate and an approval into service, by two leases."""
@@ -270,6 +291,24 @@ LIVES: Final[dict[str, Callable[[], Life]]] = {
         .governed(WINDOW, "ROLLING_BACK")
         .leased(TWO)
         .taken_back(TWO)
+    ),
+    "none takes it back for long": lambda: (
+        Life()
+        .up_to_service()
+        .cancelled()
+        .passes(LEASE)
+        .awaited(lambda job: job.is_return_overdue)
+        .leased(TWO)
+        .taken_back(TWO)
+    ),
+    "it is replaced while it is observed": lambda: Life().up_to_service().replaced(),
+    "it is replaced while it is taken back": lambda: (
+        Life()
+        .up_to_service()
+        .reported("observation", loss=500)
+        .governed(WINDOW, "ROLLING_BACK")
+        .leased(TWO)
+        .replaced()
     ),
     "it succeeds": lambda: (
         Life().up_to_service().reported("observation").governed(WINDOW, "CLOSED")
