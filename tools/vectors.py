@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tools import vectors_kernel, vectors_ledger
+from tools import vectors_kernel, vectors_ledger, vectors_steps
 
 PASS: Final = 0
 FAIL: Final = 1
@@ -27,6 +27,7 @@ FORMATS: Final[dict[str, tuple[str, Checker]]] = {
     "kernel_v1 and kernel_v2": ("kernel", vectors_kernel.check_kernel),
     "planner_v1 and planner_v2": ("planner", vectors_kernel.check_planner),
     "ranking_priority and ranking_benefit_per_cost": ("ranking", vectors_kernel.check_ranking),
+    "plan_steps": ("plan_steps", vectors_steps.check_plan_steps),
 }
 
 

@@ -90,7 +90,7 @@ def kernel_case_problem(case: Document) -> str | None:
         state_of(scoring, [observation_of(item) for item in case["observations"]]),
         parse_time(case["evaluated_at"]),
     )
-    return _difference(asdict(result), case["expect"])
+    return difference(asdict(result), case["expect"])
 
 
 def planner_case_problem(case: Document) -> str | None:
@@ -116,7 +116,7 @@ def planner_case_problem(case: Document) -> str | None:
                 return f"the planner refuses its inputs: {problems}"
             found = asdict(plan(inputs))
             found["modes"] = {str(period): mode for period, mode in found["modes"].items()}
-    return _difference(found, case["expect"])
+    return difference(found, case["expect"])
 
 
 def ranking_case_problem(case: Document) -> str | None:
@@ -146,7 +146,7 @@ def ranking_case_problem(case: Document) -> str | None:
     )
     backlog = [{"id": name, "outcome": outcome} for name, outcome in made.outcomes.items()]
     found = {"backlog": backlog, "purse_left_micros": made.purse_left_micros}
-    return _difference(found, case["expect"])
+    return difference(found, case["expect"])
 
 
 def _ranked_of(case: Document) -> Ranked:
@@ -253,7 +253,7 @@ def _nano(text: str) -> int:
     return int(scaled)
 
 
-def _difference(found: Any, expected: Any, path: str = "") -> str | None:  # noqa: ANN401 - JSON
+def difference(found: Any, expected: Any, path: str = "") -> str | None:  # noqa: ANN401 - JSON
     """Return the path and both values of the first difference between JSON values, or None."""
     if isinstance(expected, dict) and isinstance(found, dict):
         if found.keys() != expected.keys():
@@ -267,4 +267,4 @@ def _difference(found: Any, expected: Any, path: str = "") -> str | None:  # noq
         return None
     else:
         return f"{path}: {found!r}, expected {expected!r}"
-    return next((why for at, ours, theirs in pairs if (why := _difference(ours, theirs, at))), None)
+    return next((why for at, ours, theirs in pairs if (why := difference(ours, theirs, at))), None)

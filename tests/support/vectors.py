@@ -25,6 +25,7 @@ _OURS_ALONE = {
     "planner_v2.json",
     "ranking_priority.json",
     "ranking_benefit_per_cost.json",
+    "plan_steps.json",
     "decision_v1.json",
     "decision_v2.json",
     "transcript_v1.json",

@@ -14,6 +14,7 @@ from tools.known_answers import (
     logs,
     mldsa_notes,
     notes,
+    plan_steps,
     rankings,
     scores,
     transcripts,
@@ -30,6 +31,7 @@ FILES = {
     **decisions.FILES,
     **scores.FILES,
     **rankings.FILES,
+    **plan_steps.FILES,
     **transcripts.FILES,
 }
 
