@@ -4,6 +4,7 @@ Commands are imported when they are named, and import what they need when they r
 `--help` answers at once.
 """
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -250,4 +251,7 @@ def run() -> None:
         from typer._completion_classes import completion_init
 
         completion_init()
+    # What a command imports stays to its end: as Python comes, looking through it for garbage again
+    # and again was an eighth of the start of a server.
+    gc.set_threshold(100_000, 20, 50)
     app()
