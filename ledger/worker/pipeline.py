@@ -16,15 +16,14 @@ pipeline ends too. A report names no artifacts, which would be files here; it li
 import http.client
 import json
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ledger.environment import STEP_VARIABLE
 from ledger.worker.steps import REPORT_BYTES_MAX, REPORT_VARIABLE
+from ledger.worker.stopping import StopSignal
 
 TOKEN_VARIABLE: Final = "PIPELINE_TOKEN"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -48,7 +47,7 @@ class Pipeline:
         self._token = token
         self._place = ""
         self._pause_seconds = _PAUSE_SECONDS
-        self.ended = threading.Event()
+        self.ended = StopSignal()
         _checked(url)
 
     def run(self) -> bytes:
@@ -129,7 +128,7 @@ def main() -> None:
     told = json.loads(Path(os.environ[STEP_VARIABLE]).read_text("utf-8"))
     try:
         pipeline = Pipeline(sys.argv[1], told, os.environ.get(TOKEN_VARIABLE, ""))
-        signal.signal(signal.SIGTERM, lambda *_: pipeline.ended.set())
+        pipeline.ended.take_signals()
         report = pipeline.run()
     except PipelineError as error:
         sys.exit(str(error))

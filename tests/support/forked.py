@@ -6,6 +6,7 @@ a pipe on which its number and, in the end, its exit code are told. It ends with
 """
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -100,6 +101,7 @@ class Forked:
 
 def forks(channel: socket.socket) -> bool:
     """Fork for each order that comes. Returns True in each fork, False when no more will come."""
+    gc.freeze()  # what was imported is no garbage: no fork looks through it and so copies it
     alive = selectors.DefaultSelector()
     alive.register(channel, selectors.EVENT_READ)
     while True:

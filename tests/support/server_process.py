@@ -24,6 +24,7 @@ from ledger.api.server import ApiServer
 from ledger.client import LedgerClient, RetryOptions
 from ledger.clock import SystemClock
 from ledger.service import Service
+from ledger.worker.stopping import StopSignal
 from tests.support.dying import die_at
 from tests.support.executing import execute
 from tests.support.forked import ROOT, Forked, forks
@@ -181,8 +182,8 @@ def main() -> None:
     if options.pop("governs_at_once", False):
         hurry_governor(0.05)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    ended = StopSignal()
+    ended.take_signals()
     settings = quiet(**options)
     with (
         Service(settings) as service,
@@ -190,10 +191,11 @@ def main() -> None:
     ):
         _say(server.address)
         threading.Thread(target=_answer, args=(service, ended), daemon=True).start()
-        ended.wait()
+        while not ended.wait(DEADLINE_SECONDS):
+            pass
 
 
-def _answer(service: Service, ended: threading.Event) -> None:
+def _answer(service: Service, ended: StopSignal) -> None:
     """Answer questions from standard input about what no call tells; its end ends the server."""
     for line in sys.stdin:
         if line.startswith("sleep "):
@@ -202,7 +204,7 @@ def _answer(service: Service, ended: threading.Event) -> None:
             continue
         evaluator = evaluator_of(service.follower())
         _say(str(evaluator is not None and evaluator.is_active))
-    ended.set()
+    ended.tell()
 
 
 def _sleep_in(place: str) -> None:

@@ -155,7 +155,7 @@ def test_a_pipeline_told_to_end_is_asked_to_end() -> None:
     with elsewhere() as there:
         there.looks = 10**9
         pipeline = Pipeline(f"{there.url}/start", TOLD)
-        pipeline.ended.set()
+        pipeline.ended.tell()
         with pytest.raises(PipelineError, match="told to end"):
             pipeline.run()
         assert there.came[-1][:2] == ("DELETE", "/runs/1")
