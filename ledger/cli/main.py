@@ -251,7 +251,7 @@ def run() -> None:
         from typer._completion_classes import completion_init
 
         completion_init()
-    # What a command imports stays to its end: as Python comes, looking through it for garbage again
-    # and again was an eighth of the start of a server.
+    # Imported objects stay to the end of a command: as Python comes, looking through them for
+    # garbage again and again was an eighth of the start of a server.
     gc.set_threshold(100_000, 20, 50)
     app()
