@@ -19,6 +19,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.jobs import JobProposed
 from ledger.events.plans import PLAN_TYPES, PlanMade, PlanMadeV2
 from ledger.events.registry import typed
+from ledger.jobs.plan_schedules import PlanSchedule, by_schedule_fault
 from tests.application.test_plan_schedule_money import FIRST, SEEN, WEEK, WEEKLY
 from tests.application.test_second_plans import LOSSES, NEED, PLANNING, TEST
 from tests.audit.paper import Paper
@@ -262,6 +263,26 @@ def test_jobs_of_a_schedule_that_names_another_recipe_or_none_are_refused(
     found = findings(paper, tmp_path)
     assert {rule for rule, _ in found} == {"plans.scheduled"}
     assert "names no recipe" in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("actor", "recipe", "stated", "why"),
+    [
+        ("system/governor", "weekly", ("weekly", 3), ""),
+        ("users/ana", None, ("own", 1), ""),
+        ("system/governor", "weekly", ("weekly", 2), "it is by version 2 of weekly"),
+        ("system/governor", "weekly", ("own", 3), "it is by version 3 of own"),
+        ("system/governor", None, ("weekly", 3), "names no recipe"),
+        ("system/follower", "weekly", ("weekly", 3), "proposes no jobs"),
+    ],
+)
+def test_the_governor_proposes_by_the_recipe_and_version_that_are_due(
+    actor: str, recipe: str | None, stated: tuple[str, int], why: str
+) -> None:
+    one = PlanSchedule("main", 9, WEEK, "1", "1", recipe, "", 0)
+    data = {"recipe": stated[0], "recipe_version": stated[1]}
+    said = by_schedule_fault(one, actor, data, ("weekly", 3))
+    assert (why in said) if why else (said == "")
 
 
 def test_another_part_of_the_service_proposes_no_job(paper: Paper, tmp_path: Path) -> None:

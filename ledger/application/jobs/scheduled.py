@@ -21,6 +21,7 @@ from ledger.application.periodic_task import (
     record_each,
     try_each,
 )
+from ledger.application.planning.candidate_tests import CANDIDATE
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.schedules import ScheduledPlans
 from ledger.errors import LedgerError, Reason
@@ -61,8 +62,8 @@ class _PlanAtWork:
     """The first plan of its period, where plans of its planner can be made again."""
     left: list[str]
     """Admitted models whose jobs were neither proposed nor refused, best first."""
-    looked_at: int = 0
-    """The newest event of a job at which it was asked whether money is left."""
+    tested: int = 0
+    """How many jobs were past their test when it was last asked whether money is left."""
 
 
 class ScheduledJobs:
@@ -146,22 +147,24 @@ class ScheduledJobs:
         return RECORDED
 
     def _make_again(self, one: PlanSchedule, work: _PlanAtWork) -> GovernorTurn:
-        """Make a plan again where tests of its jobs left money since; asked once per change."""
+        """Make a plan again where tests of its jobs left money since; asked once for each test."""
         if work.first is None:
             return GovernorTurn()
-        changes = (job.changed_at for job in self._jobs() if _is_from(job, work.first))
-        newest = max(changes, default=0)
-        if newest <= work.looked_at:
+        tested = sum(_is_tested_since(job, work.first) for job in self._jobs())
+        if tested == work.tested:
             return GovernorTurn()
 
         def make(turn: PlanTurn) -> None:
             self._plans.make(_CALLER, policy=one.policy, turn=turn)
 
         turn = record_each([PlanTurn(one, is_again=True)], make, _SOONER)
-        work.looked_at = newest
+        work.tested = tested
         return turn
 
 
-def _is_from(job: Job, plan: int) -> bool:
-    """Whether a job is by a plan at a position, or by a later one."""
-    return (job.proposed["plan"] or 0) >= plan
+def _is_tested_since(job: Job, plan: int) -> bool:
+    """Whether a job by a plan at a position, or by a later one, has its test behind it."""
+    if (job.proposed["plan"] or 0) < plan:
+        return False
+    ahead = job.proposed["gates"][job.passed :]
+    return job.is_over or all(one["gate"] != CANDIDATE for one in ahead)
