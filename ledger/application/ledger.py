@@ -143,7 +143,13 @@ class LedgerApplication:
         self.benchmarks = BenchmarkModels(store, info, self.fleet)
         self.job_reader = JobReader(store, info)
         self.jobs = JobCommands(
-            store, info, self.authority, self.job_reader, self.budgets, self._clock
+            store,
+            info,
+            self.authority,
+            self.job_reader,
+            self.budgets,
+            self._clock,
+            self.plans.work,
         )
         self.job_proposals = JobProposals(
             self.jobs,

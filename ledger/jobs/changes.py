@@ -22,7 +22,7 @@ from ledger.events.jobs import (
     JobReturnOverdue,
     JobRolledBack,
 )
-from ledger.events.values import parse_time
+from ledger.events.values import SECOND, parse_time
 
 if TYPE_CHECKING:
     from ledger.jobs.machine import Job
@@ -39,6 +39,8 @@ class Lease:
     executor: str
     token: int
     expires_at: int
+    since: int
+    """When it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class JobVersion:
     model_version: str
     replaces: str | None
     observed_until: int | None
+    executor: str
+    """It deployed it, and alone reports on it while it is observed."""
 
 
 def _approved(job: "Job", _: int, actor: str, data: Data) -> "Job":
@@ -98,7 +102,9 @@ def _goes_back(job: "Job", why: str) -> "Job":
 
 
 def _leased(job: "Job", _: int, actor: str, data: Data) -> "Job":
-    lease = Lease(actor, data["token"], parse_time(data["expires_at"]))
+    until = parse_time(data["expires_at"])
+    since = until - job.proposed["limits"]["lease_seconds"] * SECOND
+    lease = Lease(actor, data["token"], until, since)
     executors = job.executors | {actor}
     return replace(job, state="leased", lease=lease, token=data["token"], executors=executors)
 
@@ -157,12 +163,13 @@ def _judged(job: "Job", position: int, _: str, data: Data) -> "Job":
     return replace(on, state="deploying") if gate == "deployment" else _goes_on(on)
 
 
-def _deployed(job: "Job", _: int, __: str, data: Data) -> "Job":
+def _deployed(job: "Job", _: int, actor: str, data: Data) -> "Job":
     until = data["observed_until"]
     version = JobVersion(
         data["model_version"],
         data["replaces"],
         None if until is None else parse_time(until),
+        actor,
     )
     known = replace(job, deployed=version, lease=None)
     return _goes_on(known) if until is None else replace(known, state="observing")

@@ -2,12 +2,13 @@
 
 A plan bounds what is retrained by what it knew: which models rest, how many jobs are under way, how
 much money there is. It is a ground as long as that is still so: until another plan by its policy,
-a policy that comes into force, a job of the model that it did not see, or a version trained since.
-It counts for one period of its policy at most, and never for more jobs at once than its policy
-allows. Times are microseconds since the epoch.
+a policy that comes into force, a job of the model that it did not see, a version trained since, or
+another description. Where the policy in force for the model bounds jobs by steps around its own
+planner, only its plans are a ground. A plan counts for one period of its policy at most, and never
+for more jobs at once than that allows. Times are microseconds since the epoch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ledger.events.notation import money
@@ -51,6 +52,12 @@ class PlanGround(NamedTuple):
     """That at which a policy came into force last; 0 for never."""
     trained: int
     """That of the newest deployment of a version of the model that was trained; 0 for none."""
+    described: int
+    """That of the newest description of the model."""
+    bounded_by: str
+    """The policy in force for the model, where it has steps around its planner; "" without."""
+    lacks_decision: bool
+    """Whether the plan takes only models whose retraining is decided, and that is not in force."""
     counted: Counted | None
     """The money that it counted on for the model; None where its policy has no step `budgets`, or
     no budget bounded it."""
@@ -63,21 +70,35 @@ class PlanGround(NamedTuple):
 
 def ground_fault(ground: PlanGround, jobs: Jobs, model: str, now: int) -> str:
     """Return why a plan does not count for a job of a model any more; empty where it does."""
-    plan = f"the plan at position {ground.position}"
+    return next(_faults(ground, jobs, model, now), "") or _concurrency_fault(ground, jobs)
+
+
+def _faults(ground: PlanGround, jobs: Jobs, model: str, now: int) -> Iterator[str]:
+    """Yield what a plan does not know, or is not for."""
+    plan, policy, other = (
+        f"the plan at position {ground.position}",
+        ground.policy,
+        ground.bounded_by,
+    )
     if ground.newest != ground.position:
-        return f"{plan} was followed by one at position {ground.newest} by policy {ground.policy}"
+        yield f"{plan} was followed by one at position {ground.newest} by policy {policy}"
     if now >= ground.ends_at:
-        return f"{plan} counted until {format_time(ground.ends_at)}, for one period of its policy"
+        yield f"{plan} counted until {format_time(ground.ends_at)}, for one period of its policy"
     if ground.activated > ground.as_of:
-        return f"{plan} does not know the policy that came into force at {ground.activated}"
+        yield f"{plan} does not know the policy that came into force at {ground.activated}"
     if ground.trained > ground.as_of:
-        return f"{plan} does not know the version trained since, deployed at {ground.trained}"
+        yield f"{plan} does not know the version trained since, deployed at {ground.trained}"
+    if ground.described > ground.as_of:
+        yield f"{plan} does not know the description of {model} at {ground.described}"
+    if other not in {"", policy}:
+        yield f"{plan} is by policy {policy}, and policy {other} bounds the jobs of {model}"
+    if ground.lacks_decision:
+        yield f"{plan} takes what is decided, and no retraining of {model} is in force any more"
     for job in jobs.of_model(model):
         if job.position > ground.as_of:
-            return f"{plan} does not know job {job.name} of model {model}, proposed since"
+            yield f"{plan} does not know job {job.name} of model {model}, proposed since"
         if job.is_over and job.changed_at > ground.as_of:
-            return f"{plan} does not know that job {job.name} of model {model} is over"
-    return _concurrency_fault(ground, jobs)
+            yield f"{plan} does not know that job {job.name} of model {model} is over"
 
 
 def _concurrency_fault(ground: PlanGround, jobs: Jobs) -> str:

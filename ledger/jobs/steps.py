@@ -41,6 +41,8 @@ from ledger.jobs.machine import Job, Jobs
 from ledger.rules.gates import NUMBER_MAX, report_fault
 
 TRAINING: Final = "training"
+_SKEW_MICROS: Final = 300 * SECOND
+"""By how much the clock of an executor may be behind."""
 _NO_LEASE: Final = "no lease of it was given"
 _NO_GATE: Final = "it has no gate more"
 _WORDS: Final = {
@@ -61,12 +63,14 @@ _WORDS: Final = {
 class JobMoment(NamedTuple):
     """The actor of an event, the time, and the authority that is in force.
 
-    `grants_at` is the time by which grants expire; `labels` are those of the job's model, by which
+    `decided_at` is the earliest time at which it may have been decided; `grants_at` is the time by
+    which grants expire; `labels` are those of the job's model, by which
     a role is held for it. `ground` is the plan by which a job is proposed.
     """
 
     actor: str
     now: int
+    decided_at: int
     grants_at: int
     authority: AuthorityState
     labels: Mapping[str, str] = {}
@@ -109,7 +113,7 @@ def _ground_fault(jobs: Jobs, data: Data, moment: JobMoment) -> str:
         return "" if data["approvals"] else "no plan admitted it, and it asks for no approval"
     if moment.ground is None:
         return f"no plan at position {plan} is known"
-    stale = ground_fault(moment.ground, jobs, model, moment.now)
+    stale = ground_fault(moment.ground, jobs, model, moment.decided_at)
     return stale or money_fault(moment.ground, data)
 
 
@@ -130,6 +134,8 @@ def _approval_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     person = person_of(authority, actor)
     if person == person_of(authority, job.proposer):
         return f"{actor} is the person who proposed it"
+    if any(person == person_of(authority, one) for one in job.executors):
+        return f"{actor} is the person who carried it out"
     if any(person == person_of(authority, one.actor) for one in job.approvals):
         return f"{actor} is a person who approved it already"
     missing = dict(missing_approvals(job, job.approvals))
@@ -261,8 +267,8 @@ def _turn_fault(job: Job, data: Data) -> str:
 
 def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if job.state == "observing":
-        if data["token"] != job.token:
-            return f"the token {data['token']} is not that of the deployment, {job.token}"
+        if fault := _observer_fault(job, data, moment):
+            return fault
     elif fault := _holder_fault(job, data, moment.actor):
         return fault
     if fault := _turn_fault(job, data):
@@ -278,6 +284,18 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if fault := jobs.holdouts.fault(gate):
         return fault
     return report_fault(GatePart.model_validate(gate), evidence_of(data))
+
+
+def _observer_fault(job: Job, data: Data, moment: JobMoment) -> str:
+    """Return why evidence is not of who deployed a version, within its observation."""
+    if job.deployed is None:
+        return "it has deployed nothing"
+    if moment.actor != job.deployed.executor:
+        return f"{job.deployed.executor} deployed it, not {moment.actor}"
+    if data["token"] != job.token:
+        return f"the token {data['token']} is not that of the deployment, {job.token}"
+    until = job.deployed.observed_until or 0
+    return f"its observation was over at {format_time(until)}" if until <= moment.decided_at else ""
 
 
 def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
@@ -307,25 +325,33 @@ def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
 # ---- deployment and end --------------------------------------------------------------------------
 
 
-def _deployment_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+def deployment_fault(job: Job, data: Data, moment: JobMoment) -> str:
+    """Return why a version cannot be deployed by a job whose gates are passed; empty if it can."""
     if fault := _holder_fault(job, data, moment.actor):
         return fault
-    expected, said = observed_until(job, parse_time(data["in_service_at"])), data["observed_until"]
-    is_so = said == expected
-    return "" if is_so else f"it is said to be observed until {said}, and is until {expected}"
+    stated, said = parse_time(data["in_service_at"]), data["observed_until"]
+    if job.lease is not None and stated < job.lease.since - _SKEW_MICROS:
+        since = format_time(job.lease.since)
+        return f"it is said to serve since {format_time(stated)}, and was leased at {since}"
+    earliest = observed_until(job, stated, moment.decided_at)
+    latest = observed_until(job, stated, moment.now)
+    if earliest is None or latest is None:
+        return "" if said is None else "it is said to be observed, and has no such gate"
+    if said is not None and earliest <= said <= latest:
+        return ""
+    return f"it is said to be observed until {said}, and is until {latest}"
 
 
-def observed_until(job: Job, in_service_at: int) -> str | None:
+def observed_until(job: Job, in_service_at: int, now: int) -> str | None:
     """Return until when the version of a job that is being deployed is observed; None for never.
 
-    The window begins when the version is stated to serve, but not before its executor was last
-    heard of: what is stated cannot shorten it.
+    The window begins when the version is stated to serve, but not before the ledger is told so:
+    what is stated cannot shorten it.
     """
     window = None if job.gate is None else job.gate["window_seconds"]
-    if window is None or job.lease is None:
+    if window is None:
         return None
-    heard_of = job.lease.expires_at - job.proposed["limits"]["lease_seconds"] * SECOND
-    return format_time(min(max(in_service_at, heard_of) + window * SECOND, TIME_LIMIT - 1))
+    return format_time(min(max(in_service_at, now) + window * SECOND, TIME_LIMIT - 1))
 
 
 def _return_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
@@ -385,7 +411,7 @@ _STEPS: Final[Mapping[str, tuple[frozenset[str], _Judge]]] = {
     JobEnvironmentRecorded.TYPE: (_LEASED, _environment_fault),
     GateReported.TYPE: (_LEASED | {"observing"}, _report_fault),
     GateJudged.TYPE: (frozenset({"judging", "observing"}), _verdict_fault),
-    JobDeployed.TYPE: (frozenset({"deploying"}), _deployment_fault),
+    JobDeployed.TYPE: (frozenset({"deploying"}), lambda _, *rest: deployment_fault(*rest)),
     JobRolledBack.TYPE: (_LEASED, _return_fault),
     JobLapsed.TYPE: (_OPEN, _lapse_fault),
     JobReturnOverdue.TYPE: (frozenset({"rolling_back"}), _overdue_fault),

@@ -12,6 +12,7 @@ import pytest
 
 from ledger.errors import LedgerError
 from ledger.events.plans import PlanMadeV2
+from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
@@ -63,6 +64,10 @@ def a_version_trained_by_hand(working: Working) -> None:
     working.world.deploy("alpha", "v2", at=FIRST + DAY)
 
 
+def a_description(working: Working) -> None:
+    working.world.update("alpha", owner="another team")
+
+
 def a_job_that_began_and_ended(working: Working) -> None:
     working.propose("before")
     working.world.ledger.jobs.cancel(ANA, "before", "no machine is free")
@@ -77,6 +82,7 @@ HAPPENINGS: Final[dict[Callable[[Working], None], str]] = {
     a_period: "counted until",
     an_activation: "does not know the policy that came into force",
     a_version_trained_by_hand: "does not know the version trained since",
+    a_description: "does not know the description of alpha",
     a_job_that_began_and_ended: "does not know job before of model alpha",
     a_job_of_another_model: "1 jobs are under way, and policy main allows 1",
 }
@@ -175,6 +181,26 @@ def test_a_plan_is_made_again_where_work_or_money_changed_while_it_was_made(
     world.close()
 
 
+def test_a_plan_that_jobs_overtake_again_and_again_is_made_while_they_wait(
+    tmp_path: Path,
+) -> None:
+    working, _ = begun(tmp_path / "ledger.db")
+    world, overtaken = working.world, list[str]()
+
+    def meanwhile() -> None:
+        if not world.ledger.plans.work.locked():  # as another thread would have to wait for it
+            overtaken.append(f"j{len(overtaken)}")
+            working.propose(overtaken[-1], "beta")
+            world.ledger.jobs.cancel(ANA, overtaken[-1], "no machine is free")
+
+    world.before_append(meanwhile, each=True)
+    plan = world.plan(5_000_000)
+    assert len(overtaken) == 3
+    assert plan.as_of == world.head - 1
+    assert not world.ledger.plans.work.locked()
+    world.close()
+
+
 @pytest.mark.parametrize("happens", MEANWHILE, ids=lambda one: one.__name__)
 def test_a_plan_that_does_not_know_of_work_or_money_is_found_on_paper(
     tmp_path: Path, happens: Callable[[Working], None]
@@ -190,3 +216,49 @@ def test_a_plan_that_does_not_know_of_work_or_money_is_found_on_paper(
     report = audit_of(paper, tmp_path)
     found = {(one.rule, one.position) for one in report.findings}
     assert ("horizons.unbroken", len(paper.events)) in found, report.text()
+
+
+def test_a_model_whose_own_policy_bounds_it_takes_no_job_by_the_plan_of_another(
+    tmp_path: Path,
+) -> None:
+    working, _ = begun(tmp_path / "ledger.db")
+    world, scope = working.world, ScopePart(kind="model", model="alpha", labels={})
+    world.activate(policy(concurrency=9), policy="own", scope=scope)
+    plan = world.plan(5_000_000, policy="main")
+    with pytest.raises(LedgerError, match="policy own bounds the jobs of alpha"):
+        working.propose(plan=plan.plan, reason="")
+    own = world.plan(5_000_000, policy="own")
+    assert working.propose(plan=own.plan, reason="").state == "ready"
+    assert isinstance(plan, PlanMadeV2)
+    world.close()
+    paper = Paper.copied(Path(world.path), ORIGIN)
+    proposed = paper.find("job.proposed.v1")[0]
+    at = paper.find("plan.made.v2", plan=plan.plan)[0]
+    body = paper.at(proposed).body
+    assert isinstance(body, dict)
+    body["causation_position"] = body["data"]["plan"] = at
+    report = audit_of(paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [("jobs.proposed", proposed)]
+
+
+def test_a_model_that_a_person_has_taken_out_of_force_has_no_job_of_what_was_decided(
+    tmp_path: Path,
+) -> None:
+    planning = {"planner": "excess/2", "common": "0%", "min_models": 1, "candidates": "decided"}
+    world = World(tmp_path / "ledger.db").begin(
+        *LOSSES, policy=governed(policy_text(planning=planning))
+    )
+    working = Working.of(world)
+    see(world, FIRST + DAY)
+    world.settle()
+    plan = world.plan(5_000_000)
+    assert {one.model for one in plan.backlog if one.outcome == "admitted"} >= {"alpha"}
+    world.override("alpha", "NO_ACTION", DAY)
+    world.settle()
+    with pytest.raises(LedgerError, match="no retraining of alpha is in force any more"):
+        working.propose(plan=plan.plan, reason="")
+    assert isinstance(plan, PlanMadeV2)
+    world.close()
+    report = audit_of(forced(working, plan), tmp_path)
+    assert {one.rule for one in report.findings} == {"jobs.proposed"}
+    assert "no retraining of alpha is in force any more" in report.text()

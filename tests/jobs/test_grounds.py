@@ -15,6 +15,7 @@ def propose(story: Story, **changes: Any) -> str:  # noqa: ANN401 - members of t
 
 def test_a_plan_that_knows_everything_is_a_ground() -> None:
     assert not propose(Story())
+    assert not propose(Story(), bounded_by="core")
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,9 @@ def test_a_plan_that_knows_everything_is_a_ground() -> None:
         ({"newest": 200}, "was followed by one at position 200 by policy core"),
         ({"activated": 150}, "does not know the policy that came into force at 150"),
         ({"trained": 150}, "does not know the version trained since, deployed at 150"),
+        ({"described": 150}, "does not know the description of fares at 150"),
+        ({"bounded_by": "own"}, "is by policy core, and policy own bounds the jobs of fares"),
+        ({"lacks_decision": True}, "no retraining of fares is in force any more"),
     ],
 )
 def test_a_plan_that_something_followed_is_none(changes: dict[str, Any], why: str) -> None:

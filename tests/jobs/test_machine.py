@@ -264,8 +264,10 @@ def test_the_newest_evidence_of_an_observation_counts_and_a_stale_token_reports_
     story = Story().observing()
     assert not story.report(ONE, "observation", 100)
     assert "not that of the deployment" in story.report(ONE, "observation", 1, token=1)
-    assert not story.report(TWO, "observation", 1)
+    assert "services/worker-1 deployed it" in story.report(TWO, "observation", 1)
+    assert not story.report(ONE, "observation", 1)
     story.now += WINDOW_SECONDS * SECOND
+    assert "was over at" in story.report(ONE, "observation", 1)
     assert not story.observe()
     assert outcome(story) == ("closed", "succeeded")
 

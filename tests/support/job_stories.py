@@ -139,7 +139,8 @@ class Story:
         usual = PlanGround(
             position=self.position, as_of=self.position - 1, made_at=self.now, policy="core",
             counts_for=7 * DAY, concurrency=None, models=frozenset({"fares", "tips"}),
-            newest=self.position, activated=1, trained=1, counted=None,
+            newest=self.position, activated=1, trained=1, described=1, bounded_by="",
+            lacks_decision=False, counted=None,
         )  # fmt: skip
         self.ground = usual._replace(**changes)
         return self.position
@@ -167,7 +168,7 @@ class Story:
         return ""
 
     def fault(self, actor: str, data: Any) -> str:  # noqa: ANN401
-        moment = JobMoment(actor, self.now, self.now, self.authority, ground=self.ground)
+        moment = JobMoment(actor, self.now, self.now, self.now, self.authority, ground=self.ground)
         return job_fault(self.jobs, data.job, data.TYPE, data.to_data(), moment)
 
     def _take(self, actor: str, data: Any) -> None:  # noqa: ANN401
@@ -245,10 +246,7 @@ class Story:
     def deploy(self, actor: str = ONE, version: str = "v2", *, token: int | None = None) -> str:
         known = self.job()
         at = format_time(self.now)
-        begun = self.now
-        if known.lease is not None:
-            begun = max(begun, known.lease.expires_at - LEASE_SECONDS * SECOND)
-        until = format_time(begun + WINDOW_SECONDS * SECOND)
+        until = format_time(self.now + WINDOW_SECONDS * SECOND)
         return self.add(
             actor,
             self.reported("deployment", token=token),

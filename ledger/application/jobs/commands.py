@@ -16,6 +16,7 @@ from ledger.application.budgets.budgets import Budgets
 from ledger.application.commands import (
     Caller,
     fields_named,
+    ledger_time,
     model_stream,
     no_erasure_after,
     none_after,
@@ -28,6 +29,7 @@ from ledger.application.jobs.reader import JobReader
 from ledger.application.jobs.refusals import job_unknown, lease_lost
 from ledger.authority.state import Subject
 from ledger.clock import Clock, uuid7
+from ledger.errors import invalid_field
 from ledger.events.base import EventData
 from ledger.events.jobs import (
     JOB_TYPES,
@@ -83,7 +85,9 @@ class JobCommands:
         reader: JobReader,
         budgets: Budgets,
         clock: Clock,
+        turn: threading.Lock,
     ) -> None:
+        """`turn` is held while a job changes: by one step at a time, or by a plan in its stead."""
         self._store = store
         self._info = info
         self._authority = authority
@@ -91,7 +95,7 @@ class JobCommands:
         self._budgets = budgets
         self._clock = clock
         self.watch = LeaseWatch(clock)
-        self._turn = threading.Lock()
+        self._turn = turn
         self.unit_of_cost = info.unit_of_cost
         self.appender = Appender(store, info.origin)
 
@@ -214,8 +218,12 @@ class JobCommands:
     def report(self, caller: Caller, reported: GateReported) -> AppendResult:
         """Record an executor's evidence for a gate, with the ledger's verdict right behind it.
 
-        LEASE_LOST where its token is stale, JOB_REFUSED where another gate is next.
+        LEASE_LOST where its token is stale, JOB_REFUSED where another gate is next. That for the
+        gate `deployment` comes with the version: FIELD_INVALID.
         """
+        if reported.gate == "deployment":
+            why = "is reported together with the version that serves"
+            raise invalid_field("gate", why, remedy="Call DeployJobVersion.")
         return self.record(caller, GateReported.METHOD, reported.job, lambda *_: reported)
 
     def verdict(self, written: AppendResult) -> GateJudged | None:
@@ -230,6 +238,10 @@ class JobCommands:
     def new_id(self) -> str:
         """Return a fresh id, for a job or its run."""
         return uuid7(self._clock)
+
+    def time_of_plans(self, head: Head) -> int:
+        """Return the ledger's time at a head, by which plans are dated and their age is told."""
+        return ledger_time(self._info, self._store, head)
 
     def job(self, name: str) -> Job:
         """Return a job as it is now; JOB_UNKNOWN where it was never proposed."""
@@ -265,12 +277,9 @@ class JobCommands:
         def proposed() -> Proposal:
             def judged(jobs: Jobs, head: Head) -> Proposal:
                 self._authority.refresh(head.position)
-                moment = JobMoment(
-                    caller.actor,
-                    record_time(self._info, self._store, head),
-                    self._clock.now_micros(),
-                    self._authority.state,
-                )
+                now = record_time(self._info, self._store, head)
+                by, state = self._clock.now_micros(), self._authority.state
+                moment = JobMoment(caller.actor, now, now, by, state)
                 return decide(JobBasis(jobs, moment, head))
 
             return self._reader.at_head(judged)

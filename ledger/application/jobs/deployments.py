@@ -21,7 +21,7 @@ from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import parse_time
 from ledger.jobs.conclusions import following
 from ledger.jobs.machine import Job
-from ledger.jobs.steps import observed_until
+from ledger.jobs.steps import deployment_fault, observed_until
 from ledger.storage.records import AppendResult
 
 
@@ -69,8 +69,13 @@ class JobDeployments:
                     model_version=made.model_version,
                     replaces=made.replaces,
                     in_service_at=made.in_service_at,
-                    observed_until=observed_until(judged, parse_time(made.in_service_at)),
+                    observed_until=observed_until(
+                        judged, parse_time(made.in_service_at), basis.moment.now
+                    ),
                 )
+
+            if fault := deployment_fault(judged, deployed.to_data(), basis.moment):
+                raise job_refused(job.name, "deployed", fault)
 
             def events(first: int) -> list[EventData]:
                 known = job.applied(first, reported.TYPE, caller.actor, reported.to_data())

@@ -34,6 +34,7 @@ from ledger.errors import invalid_field
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.job_parts import ForecastPart
 from ledger.events.jobs import JobClosed, JobProposed
+from ledger.events.models import DESCRIBING, ModelDeployed, ModelRetired
 from ledger.events.plans import PLAN_TYPES, PlanScheduled
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart
@@ -171,7 +172,8 @@ class JobProposals:
                 fall_back=self._benchmarks.registered().fall_back(spec.model),
                 reason=spec.reason,
             )
-        moment = basis.moment._replace(ground=ground)
+        now = self._jobs.time_of_plans(basis.head)
+        moment = basis.moment._replace(ground=ground, decided_at=now)
         if fault := job_fault(basis.jobs, name, data.TYPE, data.to_data(), moment):
             raise job_refused(name, "proposed", fault, _remedy(ground))
         is_top_tier = budget is not None and self._fleet.is_at_top_tier(spec.model)
@@ -258,7 +260,7 @@ def _guards(basis: JobBasis, model: str, ground: PlanGround | None) -> list[Guar
         none_after(at, None, JobProposed.TYPE, JobClosed.TYPE, *ACTIVATED_TYPES),
         none_after(at, f"models/{model}", *DECISION_TYPES),
         none_after(at, f"benchmarks/{model}", *BENCHMARK_TYPES),
-        Guard(f"models/{model}", None, after_position=at),
+        none_after(at, f"models/{model}", *DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE),
     ]
 
 

@@ -1,6 +1,9 @@
 """Making a plan on request, and reading what was planned."""
 
+import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import count
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
@@ -26,7 +29,7 @@ from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
-from ledger.events.models import ModelDeployed
+from ledger.events.models import DESCRIBING, ModelDeployed
 from ledger.events.plans import PLAN_TYPES, PlanMade, PlanRowPart, PlanScheduled
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import ReusingPlanningPart
@@ -40,6 +43,8 @@ from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
+_OVERTAKEN: Final = 3
+"""After so many tries the jobs of this server wait until the plan is recorded."""
 _TRIES: Final = 20  # each time what it rests on changed while the plan was made
 _COMPARED: Final = 200  # newest plans, when a name is unknown
 
@@ -66,6 +71,8 @@ class PlanCommands:
         self._money = money
         self._shadows = shadows
         self._clock = clock
+        self.work = threading.Lock()
+        """Held while a job of this server changes, or by a plan that was overtaken too often."""
 
     def make(  # noqa: PLR0913 - the members of a request, and who makes it
         self,
@@ -89,8 +96,11 @@ class PlanCommands:
         must still run.
         """
         name, budget = plan_id or uuid7(self._clock), (budget_micros, budget_cap_micros)
+        tries = count()
 
         def decide() -> Proposal:
+            if next(tries) == _OVERTAKEN:
+                in_peace.enter_context(self.work)
             if turn is None:
                 self._check_asked(name, *budget)
             reused, made, beside = at_newest_head(
@@ -105,11 +115,7 @@ class PlanCommands:
             cause, kept = None, list[Guard]()
             if turn is not None:
                 self._check_new(made.plan)
-                cause, of_it = turn.schedule.position, f"plan_schedules/{turn.schedule.policy}"
-                kept = [
-                    none_after(cause, of_it, PlanScheduled.TYPE),
-                    none_after(made.as_of, None, *PLAN_TYPES),
-                ]
+                cause, kept = turn.schedule.position, _still(turn.schedule, made.as_of)
             guards = [
                 *kept,
                 Guard(made.stream_name, None, expected_count=0),
@@ -120,7 +126,10 @@ class PlanCommands:
             shadowed = [Addition.of(each, follows=len(first)) for each in beside]
             return Proposal([*first, Addition.of(made, cause=cause), *shadowed], guards)
 
-        written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
+        with ExitStack() as in_peace:
+            written = self._appender.append(
+                caller, PlanMade.METHOD, decide, tries=_TRIES, refusal=_overtaken
+            )
         [event] = self._written(written, PLAN_TYPES)
         return typed(event, PlanMade), event
 
@@ -228,6 +237,7 @@ class PlanCommands:
         steps = part.steps if isinstance(part, ReusingPlanningPart) else None
         plans = self._behind(event.position, head, PLAN_TYPES)
         trained = self._behind(made.as_of, head, (ModelDeployed.TYPE,), model_stream(model))
+        described = self._behind(made.as_of, head, DESCRIBING, model_stream(model))
         ground = PlanGround(
             position=event.position,
             as_of=made.as_of,
@@ -240,8 +250,24 @@ class PlanCommands:
             activated=_last(self._behind(made.as_of, head, ACTIVATED_TYPES), 0),
             trained=_last(trained, 0, "kind", "trained"),
             counted=Counted.of(row.model_dump()) if row and steps and steps.budgets else None,
+            described=_last(described, 0),
+            bounded_by=self._bounding(model, head),
+            lacks_decision=part.candidates == "decided" and not self._is_decided(model, head),
         )
         return ground, row
+
+    def _bounding(self, model: str, head: Head) -> str:
+        """Return the policy in force for a model where it has steps; "" where it has not."""
+        known = self._histories.described(model, head.position)
+        found = known and self._histories.policy_in_force(known, head.position)
+        planning = found.document.planning if found else None
+        has_steps = isinstance(planning, ReusingPlanningPart) and planning.steps is not None
+        return found.policy if found and has_steps else ""
+
+    def _is_decided(self, model: str, head: Head) -> bool:
+        """Whether a model's retraining is in force."""
+        found = self._histories.decision_in_force(model, head.position)
+        return found is not None and found.data.action == "SCHEDULE_RETRAINING"
 
     def _behind(
         self, position: int, head: Head, types: Sequence[str], stream: str | None = None
@@ -296,6 +322,26 @@ class PlanCommands:
                 metadata={"policy": policy},
             )
         return compiled, ledger_time(self._info, self._store, head)
+
+
+def _still(schedule: PlanSchedule, as_of: int) -> list[Guard]:
+    """Return the guards that a schedule runs on, and that no plan of it came meanwhile."""
+    stream = f"plan_schedules/{schedule.policy}"
+    return [
+        none_after(schedule.position, stream, PlanScheduled.TYPE),
+        none_after(as_of, None, *PLAN_TYPES),
+    ]
+
+
+def _overtaken(conflict: LedgerError) -> LedgerError:
+    """Return the refusal of a plan under which its fleet changed each time that it was made."""
+    return LedgerError(
+        conflict.reason,
+        f"The plan was made {_TRIES} times, and a job, a budget, a deployment or another plan of "
+        "the fleet changed each time meanwhile, so nothing was recorded.",
+        remedy="Make it again in a moment, when less is going on.",
+        metadata=conflict.metadata,
+    )
 
 
 def _last(found: Sequence[RecordedEvent], before: int, member: str = "", value: str = "") -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ledger.audit.assessor import policy_in_force
 from ledger.audit.authority import judged_at
 from ledger.audit.event import AuditedEvent
+from ledger.audit.job_grounds import ground_of
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observed_windows import observed_again
 from ledger.audit.registry import Unchecked, Verdict, rule
@@ -32,14 +33,13 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.models import DESCRIBING, ModelDeployed
-from ledger.events.plans import PLAN_TYPES
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart, ReusingPlanningPart
 from ledger.events.recipe_document import GatePart
 from ledger.events.signals import OBSERVED_TYPES
-from ledger.events.values import SECOND
 from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.grounds import PlanGround
+from ledger.jobs.machine import Job
 from ledger.jobs.policy_terms import (
     PlannerGate,
     PolicyTermsError,
@@ -75,13 +75,13 @@ def step_fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
         return Unchecked(fold.absences.reason(job.changed_at))
     at, state = judged_at(event, fold), fold.authority.state
     labels = {} if job is None else _labels(fold, job.model)
-    moment = JobMoment(event.actor, event.recorded_at, at, state, labels)
+    decided_at = _decided_at(event, fold, job)
+    moment = JobMoment(event.actor, event.recorded_at, decided_at, at, state, labels)
     if event.type == JobProposed.TYPE and (plan := event.known["plan"]) is not None:
-        ground = _ground(event, fold, plan)
+        ground = ground_of(event, fold, plan)
         if not isinstance(ground, PlanGround):
             return ground
-        now = event.recorded_at if fold.clock == "data" else at
-        moment = moment._replace(ground=ground, now=now)
+        moment = moment._replace(ground=ground)
     if event.known["job"] != event.name:
         return f"it names job {event.known['job']}"
     is_first = event.type not in {*FOLLOWING_TYPES, JobRolledBack.TYPE}
@@ -98,32 +98,20 @@ def step_fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
     return fault
 
 
-def _ground(event: AuditedEvent, fold: LedgerState, plan: int) -> PlanGround | str | Unchecked:
-    """Return the plan that a job names as it counts there, or why it is none."""
-    known, facts = fold.jobs.plans.get(plan), fold.models.get(f"models/{event.known['model']}")
-    if known is None:
-        if fold.gone.lacks(PLAN_TYPES):
-            return Unchecked("the body of a plan is not there")
-        return f"no plan is at position {plan}"
-    parameters = fold.parameters(*known.policy)
-    if parameters is None:
-        return Unchecked("the document of its plan's policy is not there")
-    planning = parameters.document["planning"]
-    steps = planning.get("steps") or {}
-    trained = [one.position for one in facts.deployments if one.is_trained] if facts else []
-    return PlanGround(
-        position=plan,
-        as_of=known.as_of,
-        made_at=known.made_at,
-        policy=known.policy[0],
-        counts_for=planning["period_seconds"] * SECOND,
-        concurrency=steps.get("concurrency"),
-        models=known.models,
-        newest=fold.jobs.newest_plan[known.policy[0]],
-        activated=fold.jobs.activated,
-        trained=max(trained, default=0),
-        counted=known.counted.get(event.known["model"]) if steps.get("budgets") else None,
-    )
+def _decided_at(event: AuditedEvent, fold: LedgerState, job: Job | None) -> int:
+    """Return the earliest time at which an event may have been decided.
+
+    The time of a ledger of data may rise by any span between that and the record: it is no earlier
+    than the lease of a job, or else its newest event.
+    """
+    if fold.clock != "data":
+        return judged_at(event, fold)
+    if job is None:
+        return fold.newest_observed_at
+    if job.lease is not None:
+        return job.lease.since
+    moment = fold.moments.at(job.changed_at)
+    return 0 if moment is None else moment.recorded_at
 
 
 @rule("jobs.proposed", JobProposed.TYPE)
