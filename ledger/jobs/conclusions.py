@@ -10,6 +10,7 @@ from ledger.events.job_parts import ObservedSignalPart
 from ledger.events.jobs import GateJudged, JobClosed, JobDeployed
 from ledger.events.models import ModelDeployed
 from ledger.events.recipe_document import GatePart
+from ledger.events.values import SECOND, TIME_LIMIT, format_time
 from ledger.jobs.changes import Data
 from ledger.jobs.machine import Job
 from ledger.jobs.observed import realised, with_observed
@@ -98,3 +99,15 @@ def closing(job: Job) -> JobClosed:
             "reason": job.why,
         }
     )
+
+
+def observed_until(job: Job, in_service_at: int, now: int) -> str | None:
+    """Return until when the version of a job that is being deployed is observed; None for never.
+
+    The window begins when the version is stated to serve, but not before the ledger is told so:
+    what is stated cannot shorten it.
+    """
+    window = None if job.gate is None else job.gate["window_seconds"]
+    if window is None:
+        return None
+    return format_time(min(max(in_service_at, now) + window * SECOND, TIME_LIMIT - 1))

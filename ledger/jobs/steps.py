@@ -5,9 +5,9 @@ appends, the auditor asks again. A fault is a sentence without its full stop.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-from ledger.authority.state import AuthorityState, Subject
+from ledger.authority.state import Subject
 from ledger.events.budgets import MICROS_MAX
 from ledger.events.cases import GOVERNOR
 from ledger.events.environment import EnvironmentPart, environment_fault
@@ -32,12 +32,13 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.recipe_document import GatePart
-from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_time
+from ledger.events.values import SECOND, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
 from ledger.jobs.changes import Data, missing_approvals
-from ledger.jobs.conclusions import closing, evidence_of, verdict
-from ledger.jobs.grounds import PlanGround, ground_fault, money_fault
+from ledger.jobs.conclusions import closing, evidence_of, observed_until, verdict
+from ledger.jobs.grounds import ground_fault, money_fault
 from ledger.jobs.machine import Job, Jobs
+from ledger.jobs.moment import JobMoment
 from ledger.rules.gates import NUMBER_MAX, report_fault
 
 TRAINING: Final = "training"
@@ -58,23 +59,6 @@ _WORDS: Final = {
     "closed": "is over",
     "unreadable": "has an event whose body is gone",
 }
-
-
-class JobMoment(NamedTuple):
-    """The actor of an event, the time, and the authority that is in force.
-
-    `decided_at` is the earliest time at which it may have been decided; `grants_at` is the time by
-    which grants expire; `labels` are those of the job's model, by which
-    a role is held for it. `ground` is the plan by which a job is proposed.
-    """
-
-    actor: str
-    now: int
-    decided_at: int
-    grants_at: int
-    authority: AuthorityState
-    labels: Mapping[str, str] = {}
-    ground: PlanGround | None = None
 
 
 def job_fault(jobs: Jobs, name: str, type_: str, data: Data, moment: JobMoment) -> str:
@@ -340,18 +324,6 @@ def deployment_fault(job: Job, data: Data, moment: JobMoment) -> str:
     if said is not None and earliest <= said <= latest:
         return ""
     return f"it is said to be observed until {said}, and is until {latest}"
-
-
-def observed_until(job: Job, in_service_at: int, now: int) -> str | None:
-    """Return until when the version of a job that is being deployed is observed; None for never.
-
-    The window begins when the version is stated to serve, but not before the ledger is told so:
-    what is stated cannot shorten it.
-    """
-    window = None if job.gate is None else job.gate["window_seconds"]
-    if window is None:
-        return None
-    return format_time(min(max(in_service_at, now) + window * SECOND, TIME_LIMIT - 1))
 
 
 def _return_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:

@@ -30,7 +30,7 @@ def test_a_return_is_not_given_up_so_that_its_attempts_do_not_follow_without_a_p
 
 def test_a_version_goes_back_if_its_observation_does_not_pass() -> None:
     story = Story().observing()
-    assert not story.report(TWO, "observation", 100)
+    assert not story.report(ONE, "observation", 100)
     assert "the observation is not over" in story.observe()
     story.now += WINDOW_SECONDS * SECOND
     assert "does" in story.observe(TWO)

@@ -29,7 +29,8 @@ from ledger.jobs.conclusions import closing, owed_types, verdict
 from ledger.jobs.forecast import forecast
 from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job, Jobs
-from ledger.jobs.steps import JobMoment, job_fault
+from ledger.jobs.moment import JobMoment
+from ledger.jobs.steps import job_fault
 
 ANA, BOB, EVE = "users/ana", "users/bob", "users/eve"
 ONE, TWO = "services/worker-1", "services/worker-2"

@@ -15,7 +15,8 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.jobs.machine import Job, Jobs
-from ledger.jobs.steps import JobMoment, job_fault
+from ledger.jobs.moment import JobMoment
+from ledger.jobs.steps import job_fault
 from ledger.storage.records import Head
 
 _OF_EXECUTORS: Final = (

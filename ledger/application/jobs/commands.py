@@ -53,7 +53,7 @@ from ledger.jobs.changes import missing_approvals
 from ledger.jobs.conclusions import following
 from ledger.jobs.holdouts import HOLDOUT_TYPES
 from ledger.jobs.machine import Job, Jobs
-from ledger.jobs.steps import JobMoment
+from ledger.jobs.moment import JobMoment
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 

@@ -19,9 +19,9 @@ from ledger.events.jobs import GateReported, JobDeployed, JobRolledBack
 from ledger.events.models import ModelDeployed
 from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import parse_time
-from ledger.jobs.conclusions import following
+from ledger.jobs.conclusions import following, observed_until
 from ledger.jobs.machine import Job
-from ledger.jobs.steps import deployment_fault, observed_until
+from ledger.jobs.steps import deployment_fault
 from ledger.storage.records import AppendResult
 
 

@@ -38,7 +38,7 @@ from ledger.events.reuse import ReuseProposed
 from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
 from ledger.events.values import SECOND, parse_time
 from ledger.jobs.grounds import Counted, PlanGround
-from ledger.jobs.plan_schedules import PlanTurn, is_of_schedule
+from ledger.jobs.plan_schedules import PlanSchedule, PlanTurn, is_of_schedule
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store

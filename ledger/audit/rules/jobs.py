@@ -40,6 +40,7 @@ from ledger.events.signals import OBSERVED_TYPES
 from ledger.jobs.forecast import forecast, margin_fault
 from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job
+from ledger.jobs.moment import JobMoment
 from ledger.jobs.policy_terms import (
     PlannerGate,
     PolicyTermsError,
@@ -48,7 +49,7 @@ from ledger.jobs.policy_terms import (
     planner_gate,
 )
 from ledger.jobs.recipes import use_fault
-from ledger.jobs.steps import JobMoment, job_fault
+from ledger.jobs.steps import job_fault
 
 _OF_LEASES: Final = (
     JobLeased.TYPE,
