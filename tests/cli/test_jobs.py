@@ -1,6 +1,7 @@
 """People propose, approve, deny and cancel jobs from the command line, which says what is next."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from ledger.client.jobs import ReportedEvidence
 from tests.cli.conftest import Run, against
 from tests.support.explained import explained_text
 from tests.support.job_worlds import RECIPE
-from tests.support.live_fleet import POLICY, furnish
+from tests.support.live_fleet import POLICY, START, furnish
 from tests.support.served import Served, serving
 
 ANA, BOB = ("--actor", "users/ana"), ("--actor", "users/bob")
@@ -160,3 +161,46 @@ def test_a_job_that_is_over_says_how_far_its_cost_is_from_the_forecast(
         worker.report_gate(name, lease.token, "data-integrity", dear)
     shown = cli("job", "show", "j1").out
     assert "the cost is 7.50 EUR above the forecast, outside its interval" in shown
+
+
+def test_a_late_return_is_shown_and_a_version_that_was_replaced_by_hand_ends_the_job(
+    served: Served, cli: Run
+) -> None:
+    cli("job", "propose", "fares", "--recipe", "weekly", "--reason", "worse", "--id", "j1", *ANA)
+    cli("job", "approve", "j1", *seen(cli), *BOB)
+    name = "models/fares/jobs/j1"
+    with served.client(actor="services/worker-1") as worker:
+        lease = worker.lease_job(name).job.lease
+        assert lease is not None
+        compared = ReportedEvidence(champion={"loss": 100}, candidate={"loss": 1})
+        for gate, evidence in (
+            ("data-integrity", ReportedEvidence(metrics={"missing": 1})),
+            ("candidate", compared),
+            ("holdout", ReportedEvidence(metrics={"loss": 1})),
+        ):
+            worker.report_gate(name, lease.token, gate, evidence)
+        worker.deploy_job_version(
+            name, lease.token, "v2", in_service_at=START, trained_through=START, baseline_loss=0.3
+        )
+    assert cli("job", "cancel", "j1", "--reason", "worse", *BOB).code == 0
+    waits = cli("job", "show", "j1")
+    assert "It waits for an executor that takes it back, until 2026-" in waits.err
+    again = cli("job", "cancel", "j1", "--reason", "worse", *BOB)
+    assert "v2 is being taken back, and a cancel would leave it there" in again.err
+    with served.client(actor="users/ana") as client:
+        client.submit([("hotels", "log-loss", 0.4, START + timedelta(hours=2), "v1", 10)])
+        due = served.service.ledger().due_jobs
+        due.run()
+        assert "rolling_back, overdue since 2026-" in cli("job", "show", "j1").out
+        client.record_deployment(
+            "fares", "v3", in_service_at=START, trained_through=START, baseline_loss=0.3
+        )
+        due.run()
+    why = "users/bob cancelled it. Nothing is left to do: v3 was put in its place by users/ana."
+    assert f"lapsed: {why}" in cli("job", "list").out
+    shown = cli("run", "show", served.client().get_job(name).job.run_id).out
+    assert "No executor has taken up the return, which was to be leased until " in shown
+    assert "v3 was put in its place by users/ana, at position " in shown
+    assert "v2, in the place of v1, until v3 served in its place" in cli("job", "report", "j1").out
+    answer = cli("audit", "answer", "roll-back", "--model", "fares").out
+    assert "In 1 job nothing was left to put back: another version served already" in answer
