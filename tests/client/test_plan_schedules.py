@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from ledger.client import AsyncLedgerClient, LedgerClient
+from ledger.client.errors import WrongStateError
 from ledger.client.ranking import ToldPlanSchedule
+from tests.support.job_worlds import RECIPE
 from tests.support.served import Fleets, Served, serving_fleet
 
 
@@ -38,6 +40,16 @@ def test_schedules_of_plans_are_told_as_of_a_moment(ledger: LedgerClient) -> Non
     assert ledger.list_plan_schedules(as_of_position=first.position - 1) == []
     ledger.schedule_plans("default", 0)
     assert ledger.list_plan_schedules() == []
+
+
+def test_a_schedule_names_an_approved_recipe(served: Served, ledger: LedgerClient) -> None:
+    drafted = ledger.draft_recipe("weekly", RECIPE, "because")
+    with pytest.raises(WrongStateError, match="not approved"):
+        ledger.schedule_plans("default", 86_400, 5, recipe="weekly")
+    with LedgerClient(served.server.address, actor="users/bob") as bob:
+        bob.approve_recipe("weekly", 1, drafted.version.digest)
+    ledger.schedule_plans("default", 86_400, 5, recipe="recipes/weekly")
+    assert [one.recipe for one in ledger.list_plan_schedules()] == ["weekly"]
 
 
 def test_asyncio_lists_the_same_schedules(served: Served, ledger: LedgerClient) -> None:
