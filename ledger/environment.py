@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Final
 
 STEP_VARIABLE: Final = "DECISION_LEDGER_STEP"
+REPORT_VARIABLE: Final = "DECISION_LEDGER_REPORT"
+REPORT_BYTES_MAX: Final = 1024 * 1024
 IMAGE_VARIABLE: Final = "DECISION_LEDGER_IMAGE"
 """Names the container image by its digest, where a step runs in one."""
 _LEFT_OUT: Final = frozenset({".git", "__pycache__"})

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from ledger.environment import STEP_VARIABLE
-from ledger.worker.steps import REPORT_BYTES_MAX, REPORT_VARIABLE
+from ledger.environment import REPORT_BYTES_MAX, REPORT_VARIABLE, STEP_VARIABLE
 from ledger.worker.stopping import StopSignal
 
 TOKEN_VARIABLE: Final = "PIPELINE_TOKEN"

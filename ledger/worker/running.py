@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.environment import STEP_VARIABLE
+from ledger.environment import REPORT_VARIABLE, STEP_VARIABLE
 from ledger.events.recipe_document import RecipeDocument
 from ledger.private import make_folder
 from ledger.secrecy import child_environment, without_tokens
 from ledger.worker.state import WorkerError
-from ledger.worker.steps import REPORT_VARIABLE, sha256_of
+from ledger.worker.steps import sha256_of
 
 LOG_BYTES_MAX: Final = 64 * 1024 * 1024
 """A step that writes more to its log is ended."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, BinaryIO, Final, Literal, NamedTuple, Protoco
 from pydantic import Field, ValidationError
 
 from ledger.client.jobs import Artifact
+from ledger.environment import REPORT_BYTES_MAX
 from ledger.events.base import Decimal, Part, Segment
 from ledger.events.environment import EnvironmentPart
 from ledger.events.job_parts import Link, Numbers
@@ -20,10 +21,8 @@ from ledger.events.recipe_document import RecipeDocument
 from ledger.limits import JOB_LINKS_MAX, LABEL_CHARS_MAX, RECIPE_NAMES_MAX
 from ledger.reading import open_plain, parse_json, read_text
 
-REPORT_VARIABLE: Final = "DECISION_LEDGER_REPORT"
 RETURN: Final = "roll_back"
 """The task of putting the version back that a job had replaced; every other one is a gate."""
-REPORT_BYTES_MAX: Final = 1024 * 1024
 _PART_BYTES: Final = 1024 * 1024
 _Micros = Annotated[int, Field(ge=0, le=2**53 - 1)]
 _FileName = Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]

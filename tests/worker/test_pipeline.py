@@ -4,6 +4,8 @@ Method: a pipeline on loopback, asked by a worker's real steps and directly.
 """
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,3 +161,11 @@ def test_a_pipeline_told_to_end_is_asked_to_end() -> None:
         with pytest.raises(PipelineError, match="told to end"):
             pipeline.run()
         assert there.came[-1][:2] == ("DELETE", "/runs/1")
+
+
+def test_a_step_that_waits_for_a_pipeline_loads_no_library_of_others() -> None:
+    look = "import sys, ledger.worker.pipeline; print(*{one.split('.')[0] for one in sys.modules})"
+    ran = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert "ledger" in loaded
+    assert not loaded & {"cryptography", "google", "grpc", "pydantic", "rich", "typer"}
