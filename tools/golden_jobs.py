@@ -133,6 +133,7 @@ def _proposed() -> JobProposed:
             "policy": None,
             "policy_version": None,
             "forecast": forecast([], _MODEL, 40_000_000, None).model_dump(),
+            "margin": "none",
             "reason": "Labels were late for a week, and are complete again.",
         }
     )

@@ -24,6 +24,8 @@ class AuditedTest:
     proposed: int
     has_test: bool
     proposed_at: int
+    planned: str | None
+    """The benefit in its plan, in micros."""
     totals: bool = False
     judged: int = 0
     is_passed: bool = False
@@ -34,6 +36,8 @@ class AuditedTest:
     expected_micros: int = 0
     cost_micros: int = 0
     was_leased: bool = False
+    realised: dict[str, Any] | None = None
+    """The benefit that its end states."""
 
     def outcome(self, as_of: int) -> str:
         """Return what is known of its test at a position."""
@@ -68,7 +72,12 @@ class AuditedTests:
             self._jobs.setdefault(
                 event.stream,
                 AuditedTest(
-                    data["model"], data["plan"], event.position, has_test, event.recorded_at
+                    data["model"],
+                    data["plan"],
+                    event.position,
+                    has_test,
+                    event.recorded_at,
+                    data["forecast"]["planned_micros"],
                 ),
             )
         job = self._jobs.get(event.stream)
@@ -80,6 +89,7 @@ class AuditedTests:
                 job.cost_micros = int(data["cost_micros"])
                 job.closed, job.closed_at = event.position, event.recorded_at
                 job.ended_as = data["outcome"]
+                job.realised = data["realised"]
         elif event.type == JobLeased.TYPE:
             job.was_leased = True
         elif data.get("gate") == _GATE and event.type == GateReported.TYPE:
@@ -135,7 +145,14 @@ class AuditedTests:
     def worked(self, as_of: int) -> list[PastJob]:
         """Return the jobs that were leased and over by a position."""
         return [
-            PastJob(one.model, one.expected_micros, one.cost_micros, one.ended_as == "succeeded")
+            PastJob(
+                one.model,
+                one.expected_micros,
+                one.cost_micros,
+                one.ended_as == "succeeded",
+                None if one.planned is None else int(one.planned),
+                None if one.realised is None else int(one.realised["benefit_micros"]),
+            )
             for one in self._jobs.values()
             if one.was_leased and 0 < one.closed <= as_of
         ]

@@ -55,6 +55,8 @@ def propose(
         paid = _paid(job)
         output.say(f"{paid[:1].upper()}{paid[1:]}.")
         output.say(f"Its forecast is {_forecast(job)}.")
+        if job.is_margin_unjudged:
+            output.say(f"{_UNJUDGED}.")
         output.say(f"It {_waits(job)}.")
 
 
@@ -279,6 +281,9 @@ def _approvals(one: "RetrainingJob", missing: "MissingApprovals") -> str:
 
 def _expected(one: "RetrainingJob") -> str:
     return money(one.expected_micros, one.unit)
+
+
+_UNJUDGED = "The margin of its policy was not judged: no plan states its benefit"
 
 
 def _forecast(one: "RetrainingJob") -> str:

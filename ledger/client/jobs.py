@@ -55,6 +55,12 @@ class JobForecast:
     benefit_micros: int | None
     benefit_low_micros: int | None
     benefit_high_micros: int | None
+    planned_micros: int | None
+    """The benefit in its plan, if its version stays."""
+    gains: int
+    """How many of the jobs had a benefit in their plan, stayed, and were observed to bring one."""
+    gain_ppm: int
+    """The share of the benefit in their plans that such jobs bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,8 @@ class RetrainingJob:
     """The part of its cost that the test took; None until that was reported."""
     reserved_test_micros: int
     """How much the budget keeps for that in its envelope for tests; 0 once it was reported."""
+    is_margin_unjudged: bool
+    """Whether its policy asks for a margin that could not be judged: no plan states a benefit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,15 @@ def forecasts_table(source: FactSource, scope: FactFilter) -> Table:
             ("is_within", "boolean", "whether the cost lies in the interval"),
             ("success_ppm", "share", "how likely its version was to stay in service"),
             ("is_success", "boolean", "whether it stayed"),
+            ("planned", "text", "the benefit in its plan, where one named it"),
+            ("gain_ppm", "share", "what jobs before had brought of the benefit in their plans"),
             ("benefit", "text", "the forecast benefit, where a plan named one"),
+            ("benefit_low", "text", "the interval of the benefit, from"),
+            ("benefit_high", "text", "to"),
             ("realised", "text", "the benefit in its window, as the ledger observed both versions"),
             ("realised_rows", "text", "on so many rows"),
             ("benefit_error", "text", "the realised benefit, less what was forecast"),
+            ("is_benefit_within", "boolean", "whether the realised benefit lies in the interval"),
         ),
         [_forecast_row(one) for one in over],
         page=(
@@ -39,7 +44,8 @@ def forecasts_table(source: FactSource, scope: FactFilter) -> Table:
             ("Forecast", ("forecast", "low", "high")),
             ("Cost", ("cost", "error", "is_within")),
             ("In service", ("success_ppm", "is_success")),
-            ("Benefit", ("benefit", "realised", "realised_rows", "benefit_error")),
+            ("Benefit", ("planned", "gain_ppm", "benefit", "benefit_low", "benefit_high")),
+            ("Realised", ("realised", "realised_rows", "benefit_error", "is_benefit_within")),
         ),
     )
 
@@ -64,10 +70,17 @@ def _forecast_row(one: RecordedJob) -> dict[str, Any]:
         "is_within": end.get("is_within_forecast"),
         "success_ppm": made["success_ppm"],
         "is_success": one.job.outcome == "succeeded",
+        "planned": None if benefit is None else money(one, int(made["planned_micros"])),
+        "gain_ppm": made["gain_ppm"],
         "benefit": None if benefit is None else money(one, int(benefit)),
+        "benefit_low": None if benefit is None else money(one, int(made["benefit_low_micros"])),
+        "benefit_high": None if benefit is None else money(one, int(made["benefit_high_micros"])),
         "realised": None if gained is None else money(one, gained),
         "realised_rows": None if realised is None else realised["rows"],
         "benefit_error": None
         if gained is None or benefit is None
         else money(one, gained - int(benefit)),
+        "is_benefit_within": None
+        if gained is None or benefit is None
+        else int(made["benefit_low_micros"]) <= gained <= int(made["benefit_high_micros"]),
     }

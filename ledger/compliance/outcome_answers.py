@@ -176,9 +176,10 @@ def _calibration(forecasts: Table) -> Iterator[str]:
         return
     both = [str(row["benefit_error"]) for row in rows if row["benefit_error"] is not None]
     less = sum(one.startswith("-") for one in both)
+    held = sum(row["is_benefit_within"] is True for row in rows)
     yield (
         f"The benefit was observed for {seen} of {len(rows)}; for {len(both)} of them a plan had "
-        f"forecast one, and {less} of these brought less."
+        f"forecast one, {less} of these brought less, and {held} lay in the interval."
     )
 
 

@@ -1,6 +1,6 @@
 """The parts of events of jobs: forecasts, evidence, verdicts, what was observed and realised."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,11 @@ Numbers = Annotated[dict[Segment, SafeInt], Field(max_length=RECIPE_NAMES_MAX)]
 Token = Annotated[int, Field(ge=1, le=1_000_000)]
 """Names one lease of a job; each has the next higher one."""
 Link = Annotated[str, Field(max_length=LINK_CHARS_MAX, pattern=r"^[!-~]+\z")]
+
+
+MarginVerdict = Literal["none", "met", "not_judged"]
+"""The policy asks for no margin; the forecast benefit exceeds the cost by it; or no plan states a
+benefit, so that it could not be judged."""
 
 
 class ForecastPart(Part):
@@ -24,8 +29,15 @@ class ForecastPart(Part):
     cost_high_micros: BigInt
     success_ppm: Ppm
     """How likely its version stays in service."""
+    planned_micros: BigInt | None
+    """The benefit in its plan, if its version stays; null: no plan says it in this unit."""
+    gains: Count
+    """How many of the jobs had a benefit in their plan, stayed, and were observed to bring one."""
+    gain_ppm: Count
+    """The share of the benefit in their plans that such jobs bring, in parts per million: learned
+    like the cost."""
     benefit_micros: BigInt | None
-    """The benefit in its plan, so far as it is likely; null: no plan says it in this unit."""
+    """The benefit in its plan, by what plans have held, so far as it is likely; null with it."""
     benefit_low_micros: BigInt | None
     benefit_high_micros: BigInt | None
 

@@ -29,6 +29,7 @@ from ledger.events.job_parts import (
     ForecastPart,
     JudgedCriterionPart,
     Link,
+    MarginVerdict,
     Numbers,
     ObservedSignalPart,
     RealisedPart,
@@ -86,6 +87,8 @@ class JobProposed(JobData):
     """The amount that is kept for it in its budget, in both envelopes together."""
     expected: ExpectedPart
     forecast: ForecastPart
+    margin: MarginVerdict
+    """Whether the forecast meets the margin that the policy asks for."""
     unit_value_micros: BigInt | None
     """The value of one unit of the model's loss on one row, as it is described then; null where the
     recipe's cost is in another unit than the ledger's."""

@@ -1,7 +1,8 @@
 """The cost and benefit of a job, forecast from the ledger's own jobs that are over.
 
 Of each job that an executor worked on and that is over: the ratio of its cost to what its recipe
-expected, and whether its version stayed in service. A model's mean is drawn towards the fleet's as
+expected, and whether its version stayed in service; of those that stayed, the ratio of the benefit
+that the ledger observed to that in their plan. A model's mean is drawn towards the fleet's as
 if the fleet had been seen four times more, and the fleet's towards "as expected" likewise, so that
 one job of one model says little. Integers only, divisions rounded down, so the same jobs give the
 same forecast everywhere. Money in micros of the unit of the recipe, shares in parts per million.
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
-from ledger.events.job_parts import ForecastPart
+from ledger.events.job_parts import ForecastPart, MarginVerdict
 from ledger.events.notation import money, share
 from ledger.events.values import PPM
 
@@ -34,6 +35,21 @@ class PastJob:
     cost_micros: int
     is_success: bool
     """Whether its version stayed in service."""
+    planned_micros: int | None = None
+    """The benefit in its plan; None where none said it."""
+    realised_micros: int | None = None
+    """The benefit that the ledger observed in its window; None where it observed none."""
+
+    @property
+    def gain_ppm(self) -> int | None:
+        """Its realised benefit for the planned one, from 0 and bounded; None where it says nothing.
+
+        A version that did not stay says nothing of it: that is in how likely one stays.
+        """
+        planned, realised = self.planned_micros, self.realised_micros
+        if not self.is_success or realised is None or planned is None or planned <= 0:
+            return None
+        return min(RATIO_PPM_MAX, max(0, realised) * PPM // planned)
 
     @property
     def ratio_ppm(self) -> int:
@@ -52,15 +68,38 @@ def _total(values: Sequence[int]) -> int:
     return sum(values)  # of integers: their order does not matter
 
 
+class _Learned:
+    """A ratio as jobs have it: the fleet's mean and its spread, and the mean of each model.
+
+    `ratios` are pairs of a model and its ratio in parts per million.
+    """
+
+    def __init__(self, ratios: Sequence[tuple[str, int]]) -> None:
+        values = [value for _, value in ratios]
+        self.count = len(values)
+        self.mean = _drawn(_total(values), len(values), PPM)
+        apart = _total([abs(value - self.mean) for value in values])
+        self.spread = _drawn(apart, len(values), PRIOR_SPREAD_PPM)
+        self._of_models: dict[str, list[int]] = {}
+        for model, value in ratios:
+            self._of_models.setdefault(model, []).append(value)
+
+    def of(self, model: str) -> tuple[int, int, int]:
+        """Return the low end, the mean and the high end of a model's ratio."""
+        own = self._of_models.get(model, [])
+        mean = _drawn(_total(own), len(own), self.mean)
+        return max(0, mean - SPREADS * self.spread), mean, mean + SPREADS * self.spread
+
+
 class Forecasts:
     """Forecasts by the jobs that are over, which are counted once for all models."""
 
     def __init__(self, jobs: Sequence[PastJob]) -> None:
-        ratios = [one.ratio_ppm for one in jobs]
         self._jobs = len(jobs)
-        self._ratio = _drawn(_total(ratios), len(ratios), PPM)
-        apart = _total([abs(one - self._ratio) for one in ratios])
-        self._spread = _drawn(apart, len(ratios), PRIOR_SPREAD_PPM)
+        self._costs = _Learned([(one.model, one.ratio_ppm) for one in jobs])
+        self._gains = _Learned(
+            [(one.model, gain) for one in jobs if (gain := one.gain_ppm) is not None]
+        )
         successes = _total([int(one.is_success) * PPM for one in jobs])
         self._success = _drawn(successes, len(jobs), PRIOR_SUCCESS_PPM)
         self._of_models: dict[str, list[PastJob]] = {}
@@ -74,29 +113,31 @@ class Forecasts:
         where it is in another unit than the cost.
         """
         own = self._of_models.get(model, [])
-        ratio = _drawn(_total([one.ratio_ppm for one in own]), len(own), self._ratio)
         successes = _total([int(one.is_success) * PPM for one in own])
         success = _drawn(successes, len(own), self._success)
         doubt = SPREADS * isqrt(success * (PPM - success) // (len(own) + PRIOR_JOBS))
-
-        def cost(at_ppm: int) -> str:
-            return str(expected_micros * max(0, at_ppm) // PPM)
-
-        def benefit(at_ppm: int) -> str | None:
-            if benefit_micros is None:
-                return None
-            return str(benefit_micros * min(PPM, max(0, at_ppm)) // PPM)
-
+        cost_low, cost, cost_high = (
+            str(expected_micros * at // PPM) for at in self._costs.of(model)
+        )
+        gains = self._gains.of(model)
+        likely = max(0, success - doubt), success, min(PPM, success + doubt)
+        low, mid, high = (
+            None if benefit_micros is None else str(benefit_micros * stays * gain // PPM // PPM)
+            for stays, gain in zip(likely, gains, strict=True)
+        )
         return ForecastPart(
             jobs=self._jobs,
             jobs_of_model=len(own),
-            cost_micros=cost(ratio),
-            cost_low_micros=cost(ratio - SPREADS * self._spread),
-            cost_high_micros=cost(ratio + SPREADS * self._spread),
+            cost_micros=cost,
+            cost_low_micros=cost_low,
+            cost_high_micros=cost_high,
             success_ppm=success,
-            benefit_micros=benefit(success),
-            benefit_low_micros=benefit(success - doubt),
-            benefit_high_micros=benefit(success + doubt),
+            planned_micros=None if benefit_micros is None else str(benefit_micros),
+            gains=self._gains.count,
+            gain_ppm=gains[1],
+            benefit_micros=mid,
+            benefit_low_micros=low,
+            benefit_high_micros=high,
         )
 
 
@@ -105,6 +146,13 @@ def forecast(
 ) -> ForecastPart:
     """Return the forecast of a job of a model by the jobs that are over, as `Forecasts` has it."""
     return Forecasts(jobs).of(model, expected_micros, benefit_micros)
+
+
+def margin_verdict(made: ForecastPart, margin_ppm: int | None) -> MarginVerdict:
+    """Return whether a job that is not refused meets the margin of its policy."""
+    if margin_ppm is None:
+        return "none"
+    return "not_judged" if made.benefit_micros is None else "met"
 
 
 def margin_fault(made: ForecastPart, margin_ppm: int | None) -> str:

@@ -14,6 +14,9 @@ def forecast_words(made: Mapping[str, Any], unit: str) -> str:
     said = [_amount(made, "cost", unit), f"{percent(made['success_ppm'])} likely to stay"]
     if made["benefit_micros"] is not None:
         said.append(f"benefit {_amount(made, 'benefit', unit)}")
+        if made["gains"]:
+            held = percent(made["gain_ppm"])
+            said.append(f"{held} of what plans say by {counted(made['gains'], 'job')}")
     if made["jobs"]:
         said.append(f"by {counted(made['jobs'], 'job')}, {made['jobs_of_model']} of the model")
     else:

@@ -182,6 +182,8 @@ class Jobs:
                 int(made.proposed["expected"]["cost_micros"]),
                 made.cost_micros,
                 made.outcome == "succeeded",
+                _micros(made.proposed["forecast"]["planned_micros"]),
+                _realised(data),
             )
         return made
 
@@ -196,6 +198,16 @@ class Jobs:
     def open_of(self, model: str) -> Job | None:
         """Return the job of a model that is not over."""
         return next((one for one in self.of_model(model) if not one.is_over), None)
+
+
+def _realised(closed: Data | None) -> int | None:
+    """Return the benefit that the end of a job states; None where it states none."""
+    found = None if closed is None else closed.get("realised")
+    return None if found is None else int(found["benefit_micros"])
+
+
+def _micros(text: str | None) -> int | None:
+    return None if text is None else int(text)
 
 
 # ---- folding -------------------------------------------------------------------------------------

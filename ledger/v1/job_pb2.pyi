@@ -248,6 +248,9 @@ class JobForecast(message.Message):
     BENEFIT_MICROS_FIELD_NUMBER: builtins.int
     BENEFIT_LOW_MICROS_FIELD_NUMBER: builtins.int
     BENEFIT_HIGH_MICROS_FIELD_NUMBER: builtins.int
+    PLANNED_MICROS_FIELD_NUMBER: builtins.int
+    GAINS_FIELD_NUMBER: builtins.int
+    GAIN_PPM_FIELD_NUMBER: builtins.int
     jobs: builtins.int
     """Output only. How many jobs it rests on: those that an executor worked on and that were over."""
     jobs_of_model: builtins.int
@@ -261,13 +264,23 @@ class JobForecast(message.Message):
     success_ppm: builtins.int
     """Output only. How likely its version stays in service, in parts per million."""
     benefit_micros: builtins.str
-    """Output only. The benefit in its plan, so far as it is likely, in millionths of the unit; empty
-    where no plan says it in this unit.
+    """Output only. The benefit in its plan, by what plans have held, so far as it is likely, in
+    millionths of the unit; empty where no plan says it in this unit.
     """
     benefit_low_micros: builtins.str
     """Output only. The interval of the benefit, from, in millionths of the unit; empty with it."""
     benefit_high_micros: builtins.str
     """Output only. The interval of the benefit, to, in millionths of the unit; empty with it."""
+    planned_micros: builtins.str
+    """Output only. The benefit in its plan, if its version stays, in millionths of the unit; empty where
+    no plan says it in this unit.
+    """
+    gains: builtins.int
+    """Output only. How many of the jobs had a benefit in their plan, stayed, and were observed to bring
+    one.
+    """
+    gain_ppm: builtins.int
+    """Output only. The share of the benefit in their plans that such jobs bring, in parts per million."""
     def __init__(
         self,
         *,
@@ -280,10 +293,13 @@ class JobForecast(message.Message):
         benefit_micros: builtins.str = ...,
         benefit_low_micros: builtins.str = ...,
         benefit_high_micros: builtins.str = ...,
+        planned_micros: builtins.str = ...,
+        gains: builtins.int = ...,
+        gain_ppm: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["benefit_high_micros", b"benefit_high_micros", "benefit_low_micros", b"benefit_low_micros", "benefit_micros", b"benefit_micros", "cost_high_micros", b"cost_high_micros", "cost_low_micros", b"cost_low_micros", "cost_micros", b"cost_micros", "jobs", b"jobs", "jobs_of_model", b"jobs_of_model", "success_ppm", b"success_ppm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["benefit_high_micros", b"benefit_high_micros", "benefit_low_micros", b"benefit_low_micros", "benefit_micros", b"benefit_micros", "cost_high_micros", b"cost_high_micros", "cost_low_micros", b"cost_low_micros", "cost_micros", b"cost_micros", "gain_ppm", b"gain_ppm", "gains", b"gains", "jobs", b"jobs", "jobs_of_model", b"jobs_of_model", "planned_micros", b"planned_micros", "success_ppm", b"success_ppm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,6 +409,7 @@ class Job(message.Message):
     EXPECTED_TEST_MICROS_FIELD_NUMBER: builtins.int
     TEST_COST_MICROS_FIELD_NUMBER: builtins.int
     RESERVED_TEST_MICROS_FIELD_NUMBER: builtins.int
+    IS_MARGIN_UNJUDGED_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name. Format: `models/{model}/jobs/{job}`."""
     job: builtins.str
@@ -458,6 +475,10 @@ class Job(message.Message):
     reserved_test_micros: builtins.str
     """Output only. How much its budget keeps for that in the envelope for tests, in millionths of the unit;
     0 once it was reported or the job is over.
+    """
+    is_margin_unjudged: builtins.bool
+    """Output only. True if its policy asks for a margin of benefit over cost that could not be judged, as
+    no plan states a benefit.
     """
     @builtins.property
     def gates(self) -> containers.RepeatedScalarFieldContainer[JobGate.ValueType]:
@@ -540,10 +561,11 @@ class Job(message.Message):
         expected_test_micros: builtins.str = ...,
         test_cost_micros: builtins.str = ...,
         reserved_test_micros: builtins.str = ...,
+        is_margin_unjudged: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["deployment", b"deployment", "forecast", b"forecast", "forecast_error", b"forecast_error", "lease", b"lease", "realised", b"realised", "return_due_at", b"return_due_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "expected_test_micros", b"expected_test_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "is_return_overdue", b"is_return_overdue", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "realised", b"realised", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "reserved_test_micros", b"reserved_test_micros", "return_due_at", b"return_due_at", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "test_cost_micros", b"test_cost_micros", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "attempts", b"attempts", "budget", b"budget", "changed_position", b"changed_position", "cost_micros", b"cost_micros", "deployment", b"deployment", "evidence_position", b"evidence_position", "expected_micros", b"expected_micros", "expected_test_micros", b"expected_test_micros", "forecast", b"forecast", "forecast_error", b"forecast_error", "gates", b"gates", "gates_passed", b"gates_passed", "is_margin_unjudged", b"is_margin_unjudged", "is_return_overdue", b"is_return_overdue", "job", b"job", "lease", b"lease", "missing_approvals", b"missing_approvals", "model", b"model", "name", b"name", "outcome", b"outcome", "plan_position", b"plan_position", "policy", b"policy", "policy_version", b"policy_version", "position", b"position", "proposer", b"proposer", "realised", b"realised", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version", "reserved_micros", b"reserved_micros", "reserved_test_micros", b"reserved_test_micros", "return_due_at", b"return_due_at", "returns_to", b"returns_to", "run_id", b"run_id", "state", b"state", "test_cost_micros", b"test_cost_micros", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1114,59 +1136,5 @@ class JudgedGate(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["criteria", b"criteria", "gate", b"gate", "is_passed", b"is_passed", "observed", b"observed"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class PutBack(message.Message):
-    """A version that is to serve again, as the ledger proposed, and that an executor may put back."""
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: builtins.int
-    MODEL_FIELD_NUMBER: builtins.int
-    PUT_BACK_FIELD_NUMBER: builtins.int
-    IN_SERVICE_FIELD_NUMBER: builtins.int
-    REASON_FIELD_NUMBER: builtins.int
-    RECIPE_FIELD_NUMBER: builtins.int
-    RECIPE_VERSION_FIELD_NUMBER: builtins.int
-    RECIPE_DIGEST_FIELD_NUMBER: builtins.int
-    POSITION_FIELD_NUMBER: builtins.int
-    name: builtins.str
-    """Output only. Resource name of the proposal: `reuse/{model}/{position}`."""
-    model: builtins.str
-    """Output only. Id of the model."""
-    put_back: builtins.str
-    """Output only. The version that is to serve."""
-    in_service: builtins.str
-    """Output only. The version that serves, in whose place."""
-    reason: builtins.str
-    """Output only. Both versions in a sentence, with the numbers that led to it."""
-    recipe: builtins.str
-    """Output only. Id of the recipe of the job that deployed it, or of the newest that deployed any
-    version of the model; empty where there is none.
-    """
-    recipe_version: builtins.int
-    """Output only. Its version."""
-    recipe_digest: builtins.str
-    """Output only. SHA-256 of its document, in hex."""
-    position: builtins.int
-    """Output only. Position of the proposal."""
-    def __init__(
-        self,
-        *,
-        name: builtins.str = ...,
-        model: builtins.str = ...,
-        put_back: builtins.str = ...,
-        in_service: builtins.str = ...,
-        reason: builtins.str = ...,
-        recipe: builtins.str = ...,
-        recipe_version: builtins.int = ...,
-        recipe_digest: builtins.str = ...,
-        position: builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["in_service", b"in_service", "model", b"model", "name", b"name", "position", b"position", "put_back", b"put_back", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

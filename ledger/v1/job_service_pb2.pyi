@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from ledger.v1 import append_pb2 as append_pb2
 from ledger.v1 import job_pb2 as job_pb2
+from ledger.v1 import plan_pb2 as plan_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -982,13 +983,13 @@ class ListPutBacksResponse(message.Message):
     next_page_token: builtins.str
     """Output only. Token of the next page; empty at the end."""
     @builtins.property
-    def put_backs(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.PutBack]:
+    def put_backs(self) -> containers.RepeatedCompositeFieldContainer[plan_pb2.PutBack]:
         """Output only. The oldest proposal first."""
 
     def __init__(
         self,
         *,
-        put_backs: abc.Iterable[job_pb2.PutBack] | None = ...,
+        put_backs: abc.Iterable[plan_pb2.PutBack] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015

@@ -737,3 +737,57 @@ class PlanSchedule(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["every_seconds", b"every_seconds", "name", b"name", "newest_plan", b"newest_plan", "next_at", b"next_at", "policy", b"policy", "position", b"position", "purse_cap_micros", b"purse_cap_micros", "purse_micros", b"purse_micros", "reason", b"reason", "recipe", b"recipe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PutBack(message.Message):
+    """A version that is to serve again, as the ledger proposed, and that an executor may put back."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    PUT_BACK_FIELD_NUMBER: builtins.int
+    IN_SERVICE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    RECIPE_FIELD_NUMBER: builtins.int
+    RECIPE_VERSION_FIELD_NUMBER: builtins.int
+    RECIPE_DIGEST_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Output only. Resource name of the proposal: `reuse/{model}/{position}`."""
+    model: builtins.str
+    """Output only. Id of the model."""
+    put_back: builtins.str
+    """Output only. The version that is to serve."""
+    in_service: builtins.str
+    """Output only. The version that serves, in whose place."""
+    reason: builtins.str
+    """Output only. Both versions in a sentence, with the numbers that led to it."""
+    recipe: builtins.str
+    """Output only. Id of the recipe of the job that deployed it, or of the newest that deployed any
+    version of the model; empty where there is none.
+    """
+    recipe_version: builtins.int
+    """Output only. Its version."""
+    recipe_digest: builtins.str
+    """Output only. SHA-256 of its document, in hex."""
+    position: builtins.int
+    """Output only. Position of the proposal."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        model: builtins.str = ...,
+        put_back: builtins.str = ...,
+        in_service: builtins.str = ...,
+        reason: builtins.str = ...,
+        recipe: builtins.str = ...,
+        recipe_version: builtins.int = ...,
+        recipe_digest: builtins.str = ...,
+        position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["in_service", b"in_service", "model", b"model", "name", b"name", "position", b"position", "put_back", b"put_back", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -145,7 +145,8 @@ def test_a_job_states_the_policy_and_the_forecast_that_it_was_proposed_with(
         assert job.forecast == JobForecast(
             jobs=0, jobs_of_model=0, cost_micros=5_000_000, cost_low_micros=0,
             cost_high_micros=10_000_000, success_ppm=500_000, benefit_micros=None,
-            benefit_low_micros=None, benefit_high_micros=None,
+            benefit_low_micros=None, benefit_high_micros=None, planned_micros=None,
+            gains=0, gain_ppm=1_000_000,
         )  # fmt: skip
         assert job.forecast_error is None
         cancelled = client.cancel_job(FARES, "no machine is free").job

@@ -141,6 +141,19 @@ def value_a_loss_higher(paper: Paper) -> Found:
     return {("jobs.forecast", found)}
 
 
+def claim_a_margin(paper: Paper) -> Found:
+    """Have a person's job say that its policy's margin was met."""
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["margin"] = "met"
+    return {("jobs.forecast", found)}
+
+
+def plan_on_more_than_jobs_bring(paper: Paper) -> Found:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["forecast"]["gain_ppm"] += 1
+    return {("jobs.forecast", found)}
+
+
 def go_back_to_what_never_served(paper: Paper) -> Found:
     found = paper.find("job.rolled_back.v1", job="bad")[0]
     paper.at(found).data["model_version"] = "v0"
@@ -291,6 +304,8 @@ def cite_another_event(paper: Paper) -> Found:
         shorten_an_observation,
         gain_more_than_was_observed,
         value_a_loss_higher,
+        claim_a_margin,
+        plan_on_more_than_jobs_bring,
         go_back_to_what_never_served,
         go_back_to_what_is_not_registered,
         expire_before_its_time,

@@ -21,9 +21,16 @@ def test_a_forecast_is_told_with_its_interval_its_likelihood_and_what_it_rests_o
 def test_a_benefit_is_told_where_a_plan_names_one() -> None:
     made = forecast([], "a", 10 * EUR, 80 * EUR).model_dump()
     assert forecast_words(made, "EUR") == (
-        "10.00 EUR (0.00 to 20.00), 50.0% likely to stay, benefit 40.00 EUR (0.00 to 80.00), "
+        "10.00 EUR (0.00 to 20.00), 50.0% likely to stay, benefit 40.00 EUR (0.00 to 160.00), "
         "by the recipe alone"
     )
+
+
+def test_what_plans_hold_is_told_where_jobs_show_it() -> None:
+    held = [PastJob("a", EUR, EUR, True, 10 * EUR, 5 * EUR)]  # noqa: FBT003
+    made = forecast(held, "a", 10 * EUR, 80 * EUR).model_dump()
+    said = forecast_words(made, "EUR")
+    assert said.endswith("82.0% of what plans say by 1 job, by 1 job, 1 of the model")
 
 
 @pytest.mark.parametrize(

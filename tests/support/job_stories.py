@@ -99,6 +99,7 @@ def proposal(job: str = "j1", model: str = "fares", **changes: Any) -> JobPropos
             "policy": None,
             "policy_version": None,
             "forecast": forecast([], model, 5_000_000, None).model_dump(),
+            "margin": "none",
             "reason": "x",
         }
         | changes

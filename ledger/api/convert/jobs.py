@@ -19,7 +19,7 @@ from ledger.jobs.machine import Job
 from ledger.jobs.money import JOBS, TESTS, set_aside
 from ledger.jobs.observed import realised
 from ledger.jobs.put_backs import OpenPutBack
-from ledger.v1 import job_pb2, job_service_pb2
+from ledger.v1 import job_pb2, job_service_pb2, plan_pb2
 
 GATE_NUMBERS: Final = numbers(job_pb2.JobGate, GateName)
 GATES: Final[dict[int, GateName]] = inverse(GATE_NUMBERS)
@@ -84,6 +84,7 @@ def job(known: Job) -> job_pb2.Job:
         test_cost_micros="" if known.test_cost_micros is None else str(known.test_cost_micros),
         reserved_test_micros=_kept(known, TESTS),
         forecast_error=_forecast_error(known),
+        is_margin_unjudged=data["margin"] == "not_judged",
     )
 
 
@@ -187,10 +188,10 @@ def reported(
         return None
 
 
-def put_back(one: OpenPutBack, by: Job | None) -> job_pb2.PutBack:
+def put_back(one: OpenPutBack, by: Job | None) -> plan_pb2.PutBack:
     """Return a version that is to serve again, with the recipe of the job that deployed it."""
     proposed = {} if by is None else by.proposed
-    return job_pb2.PutBack(
+    return plan_pb2.PutBack(
         name=f"reuse/{one.model}/{one.position}",
         model=one.model,
         put_back=one.put_back,

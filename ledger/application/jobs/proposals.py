@@ -41,7 +41,7 @@ from ledger.events.policy_document import JobsPart
 from ledger.events.recipe_document import ExpectedPart, GatePart
 from ledger.events.recipes import BENCHMARK_TYPES, RECIPE_TYPES
 from ledger.events.values import format_time
-from ledger.jobs.forecast import forecast, margin_fault
+from ledger.jobs.forecast import forecast, margin_fault, margin_verdict
 from ledger.jobs.grounds import PlanGround
 from ledger.jobs.holdouts import HOLDOUT_TYPES
 from ledger.jobs.machine import Job, proposed_job
@@ -164,6 +164,7 @@ class JobProposals:
                 policy_version=None if policy is None else policy.version,
                 expected=document.expected,
                 forecast=made,
+                margin=margin_verdict(made, None if asked is None else asked.margin_ppm),
                 unit_value_micros=self._unit_value(spec.model, document.expected),
                 limits=document.limits,
                 gates=gates,

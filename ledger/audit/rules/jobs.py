@@ -14,6 +14,7 @@ from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observed_windows import observed_again
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.job_parts import ForecastPart
 from ledger.events.jobs import (
     FOLLOWING_TYPES,
     JOB_TYPES,
@@ -37,7 +38,7 @@ from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart, ReusingPlanningPart
 from ledger.events.recipe_document import GatePart
 from ledger.events.signals import OBSERVED_TYPES
-from ledger.jobs.forecast import forecast, margin_fault
+from ledger.jobs.forecast import forecast, margin_fault, margin_verdict
 from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job
 from ledger.jobs.moment import JobMoment
@@ -240,11 +241,19 @@ def jobs_forecast(event: AuditedEvent, fold: LedgerState) -> Verdict:
     )
     if data["forecast"] != made.model_dump(mode="json"):
         return "its forecast is not what the jobs that were over give"
+    return _margin_fault(event, fold, made) or None
+
+
+def _margin_fault(event: AuditedEvent, fold: LedgerState, made: ForecastPart) -> str:
+    """Return why a job is not worth it by its policy, or says of the margin what is not so."""
     asked = _asked_by_policy(event, fold)
     if isinstance(asked, str | Unchecked):
-        return None  # another rule's finding
-    part = asked[0]
-    return margin_fault(made, None if part is None else part.margin_ppm) or None
+        return ""  # another rule's finding
+    margin = None if asked[0] is None else asked[0].margin_ppm
+    if fault := margin_fault(made, margin):
+        return fault
+    said, expected = event.known["margin"], margin_verdict(made, margin)
+    return "" if said == expected else f"it says {said} of its policy's margin, and is {expected}"
 
 
 @rule("jobs.paid", JobProposed.TYPE)
