@@ -172,3 +172,22 @@ def test_a_lease_that_runs_out_meanwhile_is_no_second_end(working: Working) -> N
     assert working.world.govern() == 1
     assert working.job().outcome == "lapsed"
     passes_its_audit(working)
+
+
+def test_a_return_where_the_version_in_service_is_not_known_is_ended_by_a_deployment_by_hand(
+    working: Working,
+) -> None:
+    world = working.world
+    observed(working)
+    world.ledger.jobs.cancel(BOB, "j1", "it does worse")
+    token = working.lease(by=TWO)
+    [deployed] = [one for one in world.events("model.deployed.v1") if one.data["replaces"] == "v1"]
+    world.erase(deployed.position)
+    with pytest.raises(LedgerError, match="which version serves is not known") as refused:
+        working.take_back(token, by=TWO, at=world.clock.now_micros())
+    assert "by hand" in refused.value.remedy
+    assert world.govern() == 0
+    by_hand(working, "v1")
+    assert world.govern() == 1
+    assert working.job().outcome == "lapsed"
+    passes_its_audit(working)

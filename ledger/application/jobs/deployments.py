@@ -138,6 +138,14 @@ class JobDeployments:
     def _check_serving(self, job: Job) -> None:
         """Refuse a return where another version serves than the job's: nothing is left to do."""
         model, ours = self._fleet.live_model(job.model), job.deployed
+        if model.is_version_erased:
+            raise job_refused(
+                job.name,
+                "taken back",
+                "which version serves is not known, as the newest deployment was erased",
+                "Deploy the version that is to serve by hand: `decision-ledger model deploy`; the "
+                "ledger then ends the job.",
+            )
         serving = model.in_service
         if serving is None or ours is None or serving.model_version == ours.model_version:
             return
