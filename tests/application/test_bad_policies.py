@@ -19,7 +19,7 @@ from tests.application.policy_texts import DEFAULT
 from tests.application.test_policy_lint import defined
 
 DEFINITIONS = {name: defined(name) for name in KNOWN}
-PLANNED = PlannedModels(frozenset({"risk"}), is_paid=False)
+PLANNED = PlannedModels(frozenset({"risk"}), is_paid=False, are_tests_paid=False)
 FLEET = LintFleet(
     DEFINITIONS,
     (),

@@ -25,6 +25,7 @@ from tests.application.test_second_plans import LOSSES, NEED, PLANNING, TEST
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
+from tests.support.budgeted import in_euros, set_budget
 from tests.support.governed import governed
 from tests.support.job_worlds import BOB, RECIPE, Working
 from tests.support.world import ANA, ORIGIN, World, policy_text
@@ -160,6 +161,26 @@ def test_what_is_refused_is_told_once_and_holds_up_no_other(working: Working) ->
     assert (told["model"], told["reason"]) == ("a", "JOB_REFUSED")
     assert "job by-hand of model a is not over" in told["why"]
     assert models(working) == ["a", "b"]
+
+
+def test_jobs_that_lack_the_budget_that_their_policy_wants_wait_for_the_next_plan(
+    tmp_path: Path,
+) -> None:
+    working = world_of(tmp_path / "ledger.db", jobs={"budget": "required"})
+    schedule(working)
+    with capture_logs() as logs:
+        assert govern(working, FIRST) == 1
+        assert govern(working) == 0
+    assert [one["reason"] for one in logs if "reason" in one] == ["BUDGET_REQUIRED"] * 2
+    set_budget(working.world, **in_euros())
+    for model, value in LOSSES.items():
+        working.world.see(model, value, SEEN + WEEK, size=100)
+    settle(working, FIRST + WEEK)
+    assert models(working)[:1] == ["a"]
+    assert {one.budget for one in jobs(working)} == {"main"}
+    working.world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
 
 
 def test_a_recipe_must_be_approved_and_one_that_is_retired_is_waited_for(working: Working) -> None:

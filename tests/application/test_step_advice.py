@@ -30,3 +30,16 @@ def test_teams_and_budgets_are_those_of_models_that_are_not_retired(tmp_path: Pa
     world.ledger.commands.retire_model(ANA, "beta", "gone")
     assert advised(world, text).keys() == {f"{at}team_shares[1].team", f"{at}team_shares[2].team"}
     world.close()
+
+
+def test_a_fleet_without_money_for_tests_is_told_of_where_each_job_has_one(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db", unit="EUR").begin("alpha")
+    set_budget(world, **in_euros(tests={"refill_micros": 0, "cap_micros": 0}))
+    found = world.ledger.definitions.lint(policy(budgets=True)).problems
+    assert [(one.path, one.code) for one in found if one.code.startswith("STEP")] == [
+        ("planning.steps.budgets", "STEP_ADMITS_NOTHING")
+    ]
+    set_budget(world, **in_euros())
+    found = world.ledger.definitions.lint(policy(budgets=True)).problems
+    assert not [one for one in found if one.code.startswith("STEP")]
+    world.close()

@@ -41,6 +41,7 @@ from tests.support.job_calls import (
     MODELS,
     ONE,
     REFILL,
+    TESTS_REFILL,
     TWO,
     WINDOW,
     Life,
@@ -198,17 +199,20 @@ def told(ground: Ground) -> list[Told]:
 
 def check_money(events: list[Told], jobs: int = 1) -> None:
     """Fail unless each job ends once and is paid once, never with more than its budget has."""
-    held: dict[str, int] = {}
-    spent, ended = 0, Counter[str]()
+    held: dict[tuple[str, str], int] = {}
+    spent, ended = Counter[str](), Counter[str]()
     for _, type_, _, data in events:
+        claim = data.get("envelope", ""), data.get("job", "")
         if type_ == BudgetReserved.TYPE:
-            held[data["job"]] = held.get(data["job"], 0) + int(data["amount_micros"])
+            held[claim] = held.get(claim, 0) + int(data["amount_micros"])
         elif type_ in {BudgetSpent.TYPE, BudgetReleased.TYPE}:
-            del held[data["job"]]
-            spent += int(data.get("spent_micros", "0"))
+            del held[claim]
+            spent[claim[0]] += int(data.get("spent_micros", "0"))
         elif type_ == JobClosed.TYPE:
             ended[data["job"]] += 1
-        assert sum(held.values()) + spent <= REFILL
+        for envelope, given in (("jobs", REFILL), ("tests", TESTS_REFILL)):
+            kept = sum(micros for (of, _), micros in held.items() if of == envelope)
+            assert kept + spent[envelope] <= given
     assert not held
     assert len(ended) == jobs
     assert set(ended.values()) == {1}

@@ -32,6 +32,7 @@ ANA, BOB = "users/ana", "users/bob"
 ONE, TWO = "services/worker-1", "services/worker-2"
 UNIT: Final = 1_000_000
 REFILL: Final = 12 * UNIT
+TESTS_REFILL: Final = 3 * UNIT
 LEASE: Final = timedelta(hours=1)
 WINDOW: Final = timedelta(hours=2)
 MODELS: Final = ("fares", "hotels")
@@ -57,7 +58,7 @@ title: Every gate
 rationale: Each is passed by a loss below 100.
 run:
   argv: [python, -m, retrain]
-expected: {cost: 5, unit: EUR, duration: 10m}
+expected: {cost: 5, test: 1, unit: EUR, duration: 10m}
 limits: {time: 1h, memory: 1 GiB, attempts: 3, lease: 1h, heartbeat: 10m}
 gates:
 """
@@ -80,7 +81,10 @@ def recipe(*, is_approved: bool) -> str:
 def furnish_jobs(client: LedgerClient, other: LedgerClient, models: tuple[str, ...]) -> None:
     """Prepare a ledger with models, a budget for them, and two approved recipes."""
     furnish(client, models)
-    client.set_budget("main", unit="EUR", period=timedelta(days=28), refill_micros=REFILL)
+    client.set_budget(
+        "main", unit="EUR", period=timedelta(days=28), refill_micros=REFILL,
+        tests_refill_micros=TESTS_REFILL,
+    )  # fmt: skip
     for name, is_approved in (("approved", True), ("plain", False)):
         drafted = client.draft_recipe(name, recipe(is_approved=is_approved), "because")
         other.approve_recipe(name, drafted.version.version, drafted.version.digest)

@@ -199,9 +199,17 @@ class Definitions:
         known = (one.model for one in self._fleet.models())
         models = [one.described for one in known if one.described and not one.retired]
         budgets = self._budgets()
-        paying = (governing(budgets, one.owner, one.labels) for one in models)
-        is_paid = any(one is not None and self._unit in ("", one.unit) for one in paying)
-        return PlannedModels(frozenset(one.owner for one in models), is_paid)
+        paying = [
+            budget
+            for one in models
+            if (budget := governing(budgets, one.owner, one.labels)) is not None
+            and self._unit in ("", budget.unit)
+        ]
+        return PlannedModels(
+            frozenset(one.owner for one in models),
+            is_paid=bool(paying),
+            are_tests_paid=any(one.envelopes["tests"].cap_micros for one in paying),
+        )
 
     def _sources(self, wanted: Sequence[WantedSources]) -> SeenSources:
         streams = (model_stream(view.name) for view in self._fleet.models())

@@ -39,6 +39,7 @@ _SKIPPED: Final = frozenset(
         Reason.JOB_REFUSED,
         Reason.BUDGET_EXHAUSTED,
         Reason.BUDGET_REFUSED,
+        Reason.BUDGET_REQUIRED,
         Reason.RECIPE_REFUSED,
         Reason.RECIPE_UNKNOWN,
         Reason.MODEL_UNKNOWN,

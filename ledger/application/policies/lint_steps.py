@@ -20,6 +20,8 @@ class PlannedModels(NamedTuple):
     """Their owners."""
     is_paid: bool
     """Whether a budget in the unit of plans pays for any of them."""
+    are_tests_paid: bool
+    """Whether one of those can have money for tests of candidates."""
 
 
 Planned = Callable[[], PlannedModels]
@@ -40,7 +42,7 @@ def lint_steps(reading: PolicyReading, document: PolicyDocument, planned: Planne
     doubts = [
         *_short_spans(planning.steps, planning.period_seconds),
         *_of_none(document, planning.steps),
-        *([] if planned is None else _without_models(planning.steps, planned())),
+        *([] if planned is None else _without_models(planning, planning.steps, planned())),
     ]
     for one in doubts:
         reading.report(f"{_AT}.{one.path}", one.code, one.message, one.remedy, "warning")
@@ -84,8 +86,10 @@ def _of_none(document: PolicyDocument, steps: PlanStepsPart) -> Iterator[_Doubt]
         yield _Doubt("tier_reserve", "STEP_FOR_NONE", message, remedy)
 
 
-def _without_models(steps: PlanStepsPart, planned: PlannedModels) -> Iterator[_Doubt]:
-    """Yield shares of teams without a model, and budgets that pay for no model."""
+def _without_models(
+    planning: ReusingPlanningPart, steps: PlanStepsPart, planned: PlannedModels
+) -> Iterator[_Doubt]:
+    """Yield shares of teams without a model, and budgets that pay for no model or no test."""
     for index, one in enumerate(steps.team_shares):
         if one.team not in planned.teams:
             teams = listed(sorted(planned.teams)[:_SHOWN]) if planned.teams else "no team"
@@ -96,3 +100,10 @@ def _without_models(steps: PlanStepsPart, planned: PlannedModels) -> Iterator[_D
         message = "no budget in the ledger's unit of cost pays for any model"
         remedy = "It bounds nothing until one does: `decision-ledger budget set`."
         yield _Doubt("budgets", "STEP_FOR_NONE", message, remedy)
+    elif steps.budgets and planning.probe_ppm and not planned.are_tests_paid:
+        message = "each job has a test, and no budget that pays for a model has money for tests"
+        remedy = (
+            "Give one an envelope for tests, `decision-ledger budget set --tests AMOUNT`, or plan "
+            "without tests: `probe: 0%`."
+        )
+        yield _Doubt("budgets", "STEP_ADMITS_NOTHING", message, remedy)

@@ -89,7 +89,7 @@ MEANING: Final[dict[str, str]] = {
     "SOURCE_ALONE_SUSTAINS": "one source alone can make the signal sustained, for all its quota",
     "SOURCE_CAP_IDLE": "a quota for sources that limits nothing",
     "SPAN_TOO_LONG": "a span longer than is of any use there",
-    "STEP_ADMITS_NOTHING": "a step of planning that leaves a team or a tier without any job",
+    "STEP_ADMITS_NOTHING": "a step of planning that leaves a team, a tier or all without any job",
     "STEP_BELOW_PERIOD": "a step of planning whose span is over before the next period",
     "STEP_FOR_NONE": "a step of planning for a team, tier or budget that has no model",
     "SUSTAIN_ZERO": "the signal is sustained without a breach",
