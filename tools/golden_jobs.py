@@ -72,7 +72,7 @@ def run(ledger: Appender) -> None:
     note(JobDenied(job=_JOB, stage="start", reason="One at a time."), "users/bo")
     note(JobLeaseExpired(job=_JOB, token=1), GOVERNOR)
     note(_environment(), _WORKER)
-    note(JobGivenUp(job=_JOB, token=1, reason="The disk is full."), _WORKER)
+    note(JobGivenUp(job=_JOB, token=1, reason="The disk is full.", cost_micros="1000000"), _WORKER)
 
 
 def lapse(ledger: Appender) -> None:

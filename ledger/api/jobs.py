@@ -119,9 +119,12 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         model, name = _named(checks, request.name)
         _token(checks, request.token)
         checks.text("reason", request.reason)
+        if request.cost_micros:
+            checks.integer("cost_micros", request.cost_micros, minimum=0)
         ledger, caller = self._server.append(request, context, checks)
         _of_model(ledger, model, name)
-        written = ledger.jobs.give_up(caller, name, request.token, request.reason)
+        cost = int(request.cost_micros) if request.cost_micros else None
+        written = ledger.jobs.give_up(caller, name, request.token, request.reason, cost)
         return pb.GiveUpJobResponse(
             appended=appended(written), job=convert.job(ledger.jobs.job(name))
         )

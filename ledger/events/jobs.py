@@ -182,6 +182,8 @@ class JobGivenUp(JobData):
     token: Token
     reason: Text = Field(min_length=1)
     """Why the executor cannot go on."""
+    cost_micros: BigInt
+    """The cost of the job so far, with what the attempt has spent on the step that failed."""
 
 
 class JobEnvironmentRecorded(JobData):

@@ -122,7 +122,8 @@ def _expired(job: "Job", _: int, __: str, ___: Data) -> "Job":
 
 def _given_up(job: "Job", _: int, actor: str, data: Data) -> "Job":
     said = data["reason"].rstrip(".")
-    return _attempt_lost(job, f"{actor} gave up attempt {job.attempt}, because: {said}")
+    spent = replace(job, cost_micros=int(data["cost_micros"]))
+    return _attempt_lost(spent, f"{actor} gave up attempt {job.attempt}, because: {said}")
 
 
 def _attempt_lost(job: "Job", why: str) -> "Job":

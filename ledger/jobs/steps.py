@@ -196,7 +196,7 @@ def _expiry_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
 
 
 def _giving_up_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    if fault := _holder_fault(job, data, moment.actor):
+    if fault := _holder_fault(job, data, moment.actor) or _cost_fault(job, data):
         return fault
     # Its attempts have no bound, so each has to last for as long as its lease.
     said = "a return is not given up: its lease runs out, and it is tried again then"
@@ -262,10 +262,7 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
         return _NO_GATE
     if gate["gate"] == TRAINING and job.environment_of != TRAINING:
         return f"attempt {job.attempt} has recorded no environment of its training"
-    most = NUMBER_MAX if job.proposed["budget"] is None else MICROS_MAX
-    if not job.cost_micros <= int(data["cost_micros"]) <= most:
-        return f"the cost so far was {job.cost_micros} micros, and cannot be {data['cost_micros']}"
-    if fault := jobs.holdouts.fault(gate):
+    if fault := _cost_fault(job, data) or jobs.holdouts.fault(gate):
         return fault
     return report_fault(GatePart.model_validate(gate), evidence_of(data))
 
@@ -280,6 +277,14 @@ def _observer_fault(job: Job, data: Data, moment: JobMoment) -> str:
         return f"the token {data['token']} is not that of the deployment, {job.token}"
     until = job.deployed.observed_until or 0
     return f"its observation was over at {format_time(until)}" if until <= moment.decided_at else ""
+
+
+def _cost_fault(job: Job, data: Data) -> str:
+    """Return why what an executor states as the cost so far cannot be."""
+    most = NUMBER_MAX if job.proposed["budget"] is None else MICROS_MAX
+    if job.cost_micros <= int(data["cost_micros"]) <= most:
+        return ""
+    return f"the cost so far was {job.cost_micros} micros, and cannot be {data['cost_micros']}"
 
 
 def _verdict_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:

@@ -421,6 +421,7 @@ class GiveUpJobRequest(message.Message):
     REASON_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    COST_MICROS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Its resource name. Format: `models/{model}/jobs/{job}`."""
     token: builtins.int
@@ -433,6 +434,10 @@ class GiveUpJobRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    cost_micros: builtins.str
+    """Optional. The cost of the job so far, with what the failed step has spent, in millionths of the
+    recipe's unit; an integer; empty where nothing came to it.
+    """
     def __init__(
         self,
         *,
@@ -441,10 +446,11 @@ class GiveUpJobRequest(message.Message):
         reason: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        cost_micros: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cost_micros", b"cost_micros", "ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,6 +19,7 @@ from ledger.worker.steps import (
     WorkedOn,
     artifacts_of,
     read_report,
+    stated_cost,
     told,
     write_told,
 )
@@ -90,7 +91,7 @@ class StepRunner:
             said = "".join(f"\n  | {line}" for line in lines)
             why = f"the step of {task} failed. {error} Its log is {place.log}{said}"
             self.say(job, "step.failed", why, task=task, fault=str(error), last_lines=lines)
-            raise StepError(f"The step of {task}: {error}") from None
+            raise StepError(f"The step of {task}: {error}", stated_cost(place.report)) from None
         self.say(job, "step.ended", f"the step of {task} ended.", task=task, peak_kib=end.peak_kib)
         return found
 

@@ -192,7 +192,7 @@ class Worker:
         except NothingLeftError as error:
             self._leave(job, "lapsed", str(error))
         except StepError as error:
-            self._give_up(job, recipe, str(error))
+            self._give_up(job, recipe, error)
             self._leave(job, "step_failed", str(error))
         else:
             self._leave(job, str(job.outcome or job.state or "").lower(), job.reason)
@@ -205,24 +205,40 @@ class Worker:
         said = f"{end.replace('_', ' ')}. {reason}".strip()
         self._runner.say(job, "job.left", said, end=end, reason=reason)
 
-    def _give_up(self, job: RetrainingJob, recipe: RecipeDocument | None, why: str) -> None:
+    def _give_up(self, job: RetrainingJob, recipe: RecipeDocument | None, error: StepError) -> None:
         """Give a job up whose step failed, so that its next attempt need not wait for the lease.
 
         It is the others' for as long as the lease would have lasted: a machine on which all steps
         fail is not to use up the attempts of a job. A return is not given up, as the ledger says.
+        A cost beyond what its budget has is not taken: then it is given up without it.
         """
         if job.deployment is not None:
             return
         try:
-            self._calls.ask(
-                lambda: self._client.give_up_job(job.name, self._held.token, _short(why))
-            )
-        except LedgerRefusedError as error:
-            if error.reason not in GONE:
+            self._hand_back(job, str(error), error.cost_micros)
+        except LedgerRefusedError as refused:
+            if refused.reason not in GONE:
                 raise
         if recipe is not None:
             now = self._calls.clock.monotonic_seconds()
             self._rests[job.name] = now + recipe.limits.lease_seconds
+
+    def _hand_back(self, job: RetrainingJob, why: str, cost_micros: int) -> None:
+        token, said = self._held.token, _short(why)
+        if cost_micros:
+            cost = self._calls.ask(lambda: self._client.get_job(job.name)).job.cost_micros
+            try:
+                self._calls.ask(
+                    lambda: self._client.give_up_job(
+                        job.name, token, said, cost_micros=cost + cost_micros
+                    )
+                )
+            except LedgerRefusedError as error:
+                if error.reason is not Reason.BUDGET_EXHAUSTED:
+                    raise
+            else:
+                return
+        self._calls.ask(lambda: self._client.give_up_job(job.name, token, said))
 
     def _rests_from(self, job: RetrainingJob) -> bool:
         return self._rests.get(job.name, 0.0) > self._calls.clock.monotonic_seconds()
@@ -352,7 +368,8 @@ class Worker:
                 raise
             self._calls.ask(lambda: self._calls.beat(job, held.token))  # is it still ours?
             why = f"The ledger does not take the report on {pending.task}. {error.message}"
-            raise StepError(why) from None
+            spent = (pending.facts.get("cost_micros") or job.cost_micros) - job.cost_micros
+            raise StepError(why, spent) from None
         if job.state == "OBSERVING" and pending.task == DEPLOYMENT:
             self._observer.begin(job, held.token, held.attempt)
         if pending.task != RETURN:

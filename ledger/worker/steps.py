@@ -29,7 +29,11 @@ _FileName = Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
 
 
 class StepError(Exception):
-    """A step that has no result: why, as a sentence."""
+    """A step that has no result: why, as a sentence, and what it has cost, if it said so."""
+
+    def __init__(self, why: str, cost_micros: int = 0) -> None:
+        super().__init__(why)
+        self.cost_micros = cost_micros
 
 
 class VersionPart(Part):
@@ -166,6 +170,18 @@ def read_report(path: Path) -> StepReport:
         raise StepError(f"Its report is not of the form step/1: {place}: {first['msg']}.") from None
     except ValueError as error:
         raise StepError(f"Its report is no JSON: {error}.") from None
+
+
+def stated_cost(path: Path) -> int:
+    """Return the cost that a step wrote that has failed, however little else its report is."""
+    try:
+        found = parse_json(read_text(path, REPORT_BYTES_MAX))
+    except (OSError, ValueError):
+        return 0
+    cost = found.get("cost_micros") if isinstance(found, dict) else None
+    if not isinstance(cost, int) or isinstance(cost, bool) or not 0 <= cost < 2**53:
+        return 0
+    return cost
 
 
 def sha256_of(file: BinaryIO) -> str:

@@ -66,6 +66,31 @@ def test_a_job_that_ends_at_no_cost_releases_its_reservation(working: Working, h
     assert (free, reserved, spent) == (10, 0, 0)
 
 
+def test_a_failed_step_is_paid_and_more_is_set_aside_for_what_goes_beyond(
+    working: Working,
+) -> None:
+    working.propose()
+    working.approve()
+    jobs = working.world.ledger.jobs
+    before = working.world.head + 1
+    jobs.give_up(ONE, "j1", working.lease(), "its disk is full", 2 * EURO)
+    assert types(working, before) == ["job.given_up"]
+    assert euros(working) == (5, 5, 0)
+    before = working.world.head + 1
+    jobs.give_up(ONE, "j1", working.lease(), "its disk is full", 7 * EURO)
+    assert types(working, before) == ["job.given_up", "job.closed", "budget.spent"]
+    assert euros(working) == (3, 0, 7)
+
+
+def test_a_failed_step_that_cost_more_than_there_is_takes_an_approval(working: Working) -> None:
+    working.propose()
+    working.approve()
+    token = working.lease()
+    with pytest.raises(LedgerError) as refused:
+        working.world.ledger.jobs.give_up(ONE, "j1", token, "its disk is full", 70 * EURO)
+    assert refused.value.reason is Reason.BUDGET_EXHAUSTED
+
+
 def test_a_failed_gate_spends_what_was_reported_and_frees_the_rest(working: Working) -> None:
     token = begun(working)
     working.report("data_integrity", token)

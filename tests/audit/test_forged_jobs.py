@@ -181,6 +181,18 @@ def approve_by_older_evidence(paper: Paper) -> Found:
     return {("jobs.steps", found)}
 
 
+def given_up(paper: Paper, job: str, token: int) -> dict[str, Any]:
+    """Return the data of a job that is given up at the cost that was reported last."""
+    costs = [paper.at(one).data["cost_micros"] for one in paper.find("gate.reported.v1", job=job)]
+    return {"job": job, "token": token, "reason": "x", "cost_micros": ["0", *costs][-1]}
+
+
+def give_up_at_less_than_was_reported(paper: Paper) -> Found:
+    found = paper.find(GIVEN_UP, job="open")[0]
+    paper.at(found).data["cost_micros"] = "-1"
+    return {("jobs.leases", found)}
+
+
 def give_up_the_lease_of_another(paper: Paper) -> Found:
     found = paper.find(GIVEN_UP, job="open")[0]
     body_of(paper, found)["actor"] = ONE
@@ -188,7 +200,7 @@ def give_up_the_lease_of_another(paper: Paper) -> Found:
 
 
 def give_up_under_a_stale_token(paper: Paper) -> Found:
-    data = {"job": "open", "token": 1, "reason": "x"}
+    data = given_up(paper, "open", 1)
     return {("jobs.leases", follow(paper, GIVEN_UP, data, actor=ONE))}
 
 
@@ -198,7 +210,7 @@ def give_up_a_return(paper: Paper) -> Found:
     event = paper.at(found)
     token = event.data["token"]
     event.type = GIVEN_UP
-    body_of(paper, found)["data"] = {"job": "bad", "token": token, "reason": "x"}
+    body_of(paper, found)["data"] = given_up(paper, "bad", token)
     return {("jobs.leases", found), ("jobs.due", found + 1)}
 
 
@@ -267,7 +279,7 @@ def leave_a_lapse_out(paper: Paper) -> Found:
 
 def leave_the_end_out_behind_a_last_attempt(paper: Paper) -> Found:
     """Give up the second of two attempts, and record no end."""
-    data = {"job": "open", "token": 2, "reason": "x"}
+    data = given_up(paper, "open", 2)
     return {("jobs.due", follow(paper, GIVEN_UP, data, actor=ONE))}
 
 
@@ -310,6 +322,7 @@ def cite_another_event(paper: Paper) -> Found:
         go_back_to_what_is_not_registered,
         expire_before_its_time,
         approve_by_older_evidence,
+        give_up_at_less_than_was_reported,
         give_up_the_lease_of_another,
         give_up_under_a_stale_token,
         give_up_a_return,

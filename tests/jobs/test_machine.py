@@ -121,6 +121,17 @@ def test_a_lease_is_given_up_by_its_holder_alone_and_the_job_is_open_at_once() -
     assert not story.report(TWO, "candidate")
 
 
+def test_an_attempt_that_is_given_up_tells_its_cost_which_never_falls() -> None:
+    story = Story().leased()
+    assert not story.report(ONE, "data_integrity", cost=7)
+    assert "cannot be 6" in story.give_up(ONE, 1, cost=6)
+    assert not story.give_up(ONE, 1, cost=9)
+    assert story.job().cost_micros == 9
+    assert not story.lease(TWO)
+    assert "cannot be 8" in story.report(TWO, "candidate", cost=8)
+    assert not story.report(TWO, "candidate", cost=9)
+
+
 def test_a_last_attempt_that_is_given_up_fails_the_job_with_its_reason() -> None:
     story = Story().leased()
     assert not story.give_up(ONE, 1)

@@ -214,8 +214,14 @@ class Story:
     def expire(self, token: int, job: str = "j1", actor: str = GOVERNOR) -> str:
         return self.add(actor, JobLeaseExpired(job=job, token=token))
 
-    def give_up(self, actor: str, token: int, job: str = "j1") -> str:
-        return self.add(actor, JobGivenUp(job=job, token=token, reason="The disk is full."))
+    def give_up(self, actor: str, token: int, job: str = "j1", *, cost: int | None = None) -> str:
+        known = self.jobs.jobs.get(job)
+        so_far = 0 if known is None else known.cost_micros
+        given = JobGivenUp(
+            job=job, token=token, reason="The disk is full.",
+            cost_micros=str(so_far if cost is None else cost),
+        )  # fmt: skip
+        return self.add(actor, given)
 
     def report(
         self, actor: str, name: Any, loss: int = 1, *, token: int | None = None, job: str = "j1",  # noqa: ANN401

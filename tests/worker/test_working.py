@@ -211,6 +211,26 @@ def test_a_job_whose_step_failed_is_another_worker_s_at_once_and_not_the_same_on
     assert (worked.end, worked.attempt) == ("observing", 2)
 
 
+def test_a_step_that_failed_tells_what_it_has_spent(served: Served, shop: Workshop) -> None:
+    shop.propose("j1")
+    told = "pathlib.Path(os.environ['DECISION_LEDGER_REPORT']).write_text"
+    shop.behave(candidate={"python": told + "('{\"cost_micros\": 1500000}'); sys.exit(3)"})
+    [failed] = shop.work()
+    assert failed.end == "step_failed"
+    with served.client() as client:
+        [job] = client.list_jobs()
+        before = sum(one.gate == "DATA_INTEGRITY" for one in client.get_job(job.name).reports)
+        assert before == 1
+        assert job.cost_micros >= 1_500_000
+        spent = job.cost_micros
+    shop.behave(candidate={"report": {"metrics": {"nothing": 1}, "cost_micros": 2}})
+    [refused] = shop.work("other", "services/worker-2")
+    assert refused.end == "step_failed"
+    with served.client() as client:
+        [job] = client.list_jobs()
+        assert job.cost_micros == spent + 2
+
+
 def test_a_machine_on_which_all_steps_fail_leaves_the_other_attempts_to_others(
     served: Served, shop: Workshop
 ) -> None:

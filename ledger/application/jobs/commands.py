@@ -200,14 +200,19 @@ class JobCommands:
 
         return self.append(caller, JobLeaseExtended.METHOD, decide), self.job(job)
 
-    def give_up(self, caller: Caller, job: str, token: int, reason: str) -> AppendResult:
+    def give_up(
+        self, caller: Caller, job: str, token: int, reason: str, cost_micros: int | None = None
+    ) -> AppendResult:
         """End a lease before its time: the attempt is lost, and the job open for the next one.
 
-        LEASE_LOST where another lease followed, JOB_REFUSED while a version is to be taken back.
+        `cost_micros` is the cost of the job so far; None where nothing came to it. LEASE_LOST where
+        another lease followed, JOB_REFUSED while a version is to be taken back, BUDGET_EXHAUSTED
+        where the cost is more than the job's budget has.
         """
 
-        def make(*_: object) -> JobData:
-            return JobGivenUp(job=job, token=token, reason=reason)
+        def make(known: Job, _: int) -> JobData:
+            cost = known.cost_micros if cost_micros is None else cost_micros
+            return JobGivenUp(job=job, token=token, reason=reason, cost_micros=str(cost))
 
         return self.record(caller, JobGivenUp.METHOD, job, make)
 

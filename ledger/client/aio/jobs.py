@@ -98,10 +98,20 @@ class AsyncJobCalls(AsyncServiceCalls):
         return await self._connection.run(Call(request, whole(ChangedJob), request_id))
 
     async def give_up_job(
-        self, name: str, token: int, reason: str, *, request_id: str | None = None
+        self,
+        name: str,
+        token: int,
+        reason: str,
+        *,
+        cost_micros: int | None = None,
+        request_id: str | None = None,
     ) -> ChangedJob:
-        """Give `models/{model}/jobs/{job}` back before its lease is over; the attempt is lost."""
-        request = pb.GiveUpJobRequest(name=name, token=token, reason=reason)
+        """Give `models/{model}/jobs/{job}` back before its lease is over; the attempt is lost.
+
+        `cost_micros`: what the job has cost so far; None where nothing came to it.
+        """
+        cost = "" if cost_micros is None else str(cost_micros)
+        request = pb.GiveUpJobRequest(name=name, token=token, reason=reason, cost_micros=cost)
         return await self._connection.run(Call(request, whole(ChangedJob), request_id))
 
     async def record_environment(

@@ -95,10 +95,20 @@ class JobCalls(ServiceCalls):
         return self._connection.run(Call(request, whole(ChangedJob), request_id))
 
     def give_up_job(
-        self, name: str, token: int, reason: str, *, request_id: str | None = None
+        self,
+        name: str,
+        token: int,
+        reason: str,
+        *,
+        cost_micros: int | None = None,
+        request_id: str | None = None,
     ) -> ChangedJob:
-        """Give `models/{model}/jobs/{job}` back before its lease is over; the attempt is lost."""
-        request = pb.GiveUpJobRequest(name=name, token=token, reason=reason)
+        """Give `models/{model}/jobs/{job}` back before its lease is over; the attempt is lost.
+
+        `cost_micros`: what the job has cost so far; None where nothing came to it.
+        """
+        cost = "" if cost_micros is None else str(cost_micros)
+        request = pb.GiveUpJobRequest(name=name, token=token, reason=reason, cost_micros=cost)
         return self._connection.run(Call(request, whole(ChangedJob), request_id))
 
     def record_environment(
