@@ -61,6 +61,7 @@ SKEW_SECONDS_MAX: Final = 86_400
 DATA_AHEAD_SECONDS: Final = 3_660 * 86_400  # ten years: a `data` ledger's time never goes back, so
 # one slip of the pen (3013, 9999) must not move it; data made for the near future may be loaded
 CLOCK_STEP_SECONDS_MIN: Final = 5  # clocks are set by small steps all the time: those are no fault
+OPENED_WITHIN_SECONDS: Final = 300  # how much later than a budget is opened that may be recorded
 IDLE_SECONDS_MAX: Final = 366 * 86_400  # a year and a day: a server whose clock lies further beyond
 # the newest event of a `wall` ledger when it starts is more likely wrong than back after that time
 LEAP_SECONDS_DEFAULT: Final = 31 * 86_400  # how far a stated time may leap ahead in a `data` ledger

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ledger.audit.ledger_state import LedgerState
 
 
-_LATE_MICROS: Final = 300 * SECOND
+LATE_MICROS: Final = 300 * SECOND
 """How much later than it was let in a call's event may be recorded."""
 
 
 def judged_at(event: AuditedEvent, fold: "LedgerState") -> int:
     """Return the time by which expiry is judged; a `data` ledger's times tell nothing of it."""
-    return event.recorded_at - _LATE_MICROS if fold.clock == "wall" else 0
+    return event.recorded_at - LATE_MICROS if fold.clock == "wall" else 0
 
 
 def before_jobs(state: AuthorityState) -> AuthorityState:

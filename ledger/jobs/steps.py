@@ -94,6 +94,8 @@ def _ground_fault(jobs: Jobs, data: Data, moment: JobMoment) -> str:
     if plan is None:
         if not moment.actor.startswith("users/"):
             return f"{moment.actor} is not a person, and no plan admitted it"
+        if not data["reason"].strip():
+            return "no plan admitted it, and it gives no reason"
         return "" if data["approvals"] else "no plan admitted it, and it asks for no approval"
     if moment.ground is None:
         return f"no plan at position {plan} is known"

@@ -110,15 +110,15 @@ def _of_event(position: int, event: Written, names: dict[str, list[str]]) -> Ite
                 yield Mutation(position, event.type, path, how, new)
     body = event.body
     assert isinstance(body, dict)
-    envelope: dict[str, list[object]] = {
-        "run_id": [None, "runs/another"],
-        "causation_position": [None, max(1, position - 2)],
-        "actor": ["services/worker-9", "users/mallory"],
+    envelope: dict[str, dict[str, object]] = {
+        "run_id": {"nothing": None, "another": "runs/another"},
+        "causation_position": {"nothing": None, "another": max(1, position - 2)},
+        "actor": {"a service": "services/worker-9", "a person": "users/mallory"},
     }
-    for name, values in envelope.items():
-        for new in values:
+    for name, others in envelope.items():
+        for how, new in others.items():
             if new != body[name]:
-                yield Mutation(position, event.type, (name,), f"to {new}", new)
+                yield Mutation(position, event.type, (name,), how, new)
 
 
 def _otherwise(

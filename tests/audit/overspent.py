@@ -33,6 +33,7 @@ def newest(paper: Paper, type_: str, **members: object) -> dict[str, Any]:
 
 def set_a_second_budget_for_all(paper: Paper) -> int:
     data = newest(paper, SET) | {"budget": "other", "opening": {"jobs": "0", "tests": "0"}}
+    data["at"] = format_time(paper.events[-1].recorded_at)
     return paper.append("budgets/other", SET, data | {"balances": {"jobs": "0", "tests": "0"}})
 
 
@@ -73,7 +74,9 @@ def cite_another_reservation(paper: Paper) -> int:
 
 def approve_by_machine(paper: Paper) -> int:
     data = newest(paper, APPROVED) | {"job": "job-3"}
-    return paper.append(STREAM, APPROVED, data, actor="services/scheduler")
+    held = paper.find(RESERVED, job="job-3")[0]
+    by = "services/scheduler"
+    return paper.append(STREAM, APPROVED, data, actor=by, causation_position=held)
 
 
 def approve_for_a_job_that_ended(paper: Paper) -> int:
@@ -82,7 +85,8 @@ def approve_for_a_job_that_ended(paper: Paper) -> int:
 
 def approve_nothing(paper: Paper) -> int:
     data = newest(paper, APPROVED) | {"job": "job-3", "amount_micros": "0"}
-    return paper.append(STREAM, APPROVED, data)
+    held = paper.find(RESERVED, job="job-3")[0]
+    return paper.append(STREAM, APPROVED, data, causation_position=held)
 
 
 def spend_what_is_not_there(paper: Paper) -> int:
@@ -117,6 +121,40 @@ def go_back_in_time(paper: Paper) -> int:
 # ---- of jobs -------------------------------------------------------------------------------------
 
 
+def open_a_year_ago(paper: Paper) -> int:
+    """Open a budget without money, as of a time since which it was refilled."""
+    nothing = {"jobs": "0", "tests": "0"}
+    data = newest(paper, SET) | {"budget": "new", "opening": nothing, "balances": nothing}
+    data["scope"] = {"kind": "team", "labels": {}, "team": "new"}
+    data["at"] = format_time(paper.events[-1].recorded_at - 365 * DAY)
+    return paper.append("budgets/new", SET, data)
+
+
+def set_because_of_something(paper: Paper) -> int:
+    return _last_set(paper, causation_position=1)
+
+
+def set_in_a_run(paper: Paper) -> int:
+    return _last_set(paper, run_id="runs/spare")
+
+
+def _last_set(paper: Paper, **members: object) -> int:
+    found = paper.find(SET, budget="main")[-1]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body.update(members)
+    return found
+
+
+def approve_for_nothing_reserved(paper: Paper) -> int:
+    """Cite a reservation by what approves more for a job before it is proposed."""
+    found = paper.find(APPROVED, job="job-4")[0]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["causation_position"] = paper.find(RESERVED)[0]
+    return found
+
+
 def propose(paper: Paper, model: str = "jay", **changes: object) -> int:
     """Propose a job of a model whose other jobs are over."""
     data = paper.at(paper.find(PROPOSED, job="good")[0]).data
@@ -128,7 +166,10 @@ def propose(paper: Paper, model: str = "jay", **changes: object) -> int:
             )
     expected = int(data["expected"]["cost_micros"])
     made = forecast(jobs.worked(), model, expected, None).model_dump()
-    said = {"job": "late", "model": model, "serving": "v1", "forecast": made}
+    served = paper.find("model.deployed.v1", model=model)
+    newest_ = max(served, key=lambda place: (paper.at(place).data["in_service_at"], place))
+    serving = paper.at(newest_).data["model_version"]
+    said = {"job": "late", "model": model, "serving": serving, "forecast": made}
     changed = data | said | changes
     return paper.append("jobs/late", PROPOSED, changed, run_id="runs/late")
 
@@ -250,5 +291,9 @@ MORE_MONEY: Final[dict[str, tuple[tuple[str, ...], Callable[[Paper], int]]]] = {
     "into the reserve": (("budgets.envelope",), reserve_the_reserve),
     "a balance too high": (("budgets.envelope",), keep_more_than_is_left),
     "back in time": (("budgets.time",), go_back_in_time),
+    "opened a year ago": (("budgets.time",), open_a_year_ago),
+    "set because of something": (("jobs.origins",), set_because_of_something),
+    "set in a run": (("jobs.origins",), set_in_a_run),
+    "approved for nothing reserved": (("jobs.origins",), approve_for_nothing_reserved),
 }
 """Each names the rules that object, all at one position."""

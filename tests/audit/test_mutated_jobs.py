@@ -16,7 +16,7 @@ from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 
 FREE: Final = (
-    r"data\.(reason|note)$",
+    r"data\.(reason|note) ",
     r"data\.environment\.",
     r"data\.(artifacts|links|log_sha256)",
     r"job\.(proposed|approved|cancelled|denied|leased)\.v1 .*: actor",

@@ -111,6 +111,27 @@ def lapse_by_another_person(paper: Paper) -> int:
     return found
 
 
+def follow_from_a_day_before(paper: Paper) -> int:
+    """Have an end cite another event than the verdict by which its job ended."""
+    found = paper.find("job.closed.v1", job="good")[0]
+    body_of(paper, found)["causation_position"] -= 1
+    return found
+
+
+def serve_what_served_before(paper: Paper) -> int:
+    """Have a job say that a version is in service that another one replaced."""
+    found = paper.find("job.proposed.v1", job="bad")[0]
+    paper.at(found).data["serving"] = "v1"
+    return found
+
+
+def train_again_what_served(paper: Paper) -> int:
+    """Have a version that goes back into service be trained otherwise than it was."""
+    found = paper.find("job.rolled_back.v1", job="bad")[0]
+    paper.at(found - 1).data["trained_through"] = "2026-03-30T00:30:00.000000Z"
+    return found
+
+
 def body_of(paper: Paper, position: int) -> dict[str, Any]:
     body = paper.at(position).body
     assert isinstance(body, dict)
@@ -130,6 +151,9 @@ def follow(
 
 
 UNJUDGED: Final[dict[str, Callable[[Paper], int]]] = {
+    "jobs.origins": follow_from_a_day_before,
+    "jobs.serving": serve_what_served_before,
+    "jobs.replaced": train_again_what_served,
     "jobs.proposed": allow_an_attempt_more,
     "jobs.forecast": foretell_less,
     "jobs.steps": approve_ones_own,

@@ -11,7 +11,13 @@ from typing import Any, Final
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.budgets.book import BudgetBook, book_guards, refused, unknown
-from ledger.application.commands import Caller, fields_named, none_after, record_time
+from ledger.application.commands import (
+    Caller,
+    decided_before,
+    fields_named,
+    none_after,
+    record_time,
+)
 from ledger.application.erasure import Erasures
 from ledger.application.fleet.fleet import Fleet
 from ledger.errors import LedgerError, Reason
@@ -21,8 +27,11 @@ from ledger.events.budgets import (
     BudgetSet,
     Envelope,
 )
+from ledger.events.models import ModelDeployed
+from ledger.events.values import SECOND
 from ledger.jobs.budget_scopes import scope_fault
 from ledger.jobs.budgets import Budget, BudgetError, applied, erased, made, set_event
+from ledger.limits import OPENED_WITHIN_SECONDS
 from ledger.storage.records import AppendResult, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -141,16 +150,20 @@ class Budgets:
         def decide() -> Proposal:
             head, known = self.known()
             before = known.get(terms["budget"])
+            now = record_time(self._info, self._store, head)
             try:
                 with fields_named():
-                    data, _ = set_event(before, record_time(self._info, self._store, head), terms)
+                    data, _ = set_event(before, now, terms)
             except BudgetError as error:
                 raise refused(before, error.fault, terms["budget"]) from error
             scope = data.scope.model_dump()
             if fault := scope_fault(known.values(), data.budget, scope):
                 raise refused(before, fault, data.budget)
-            others = none_after(head.position, None, BudgetSet.TYPE)
-            return Proposal([Addition.of(data)], [others, *book_guards([data], known, head)])
+            guards = [none_after(head.position, None, BudgetSet.TYPE)]
+            if data.opening is not None:  # it is refilled since then, so that is to be now
+                moved = none_after(head.position, None, ModelDeployed.TYPE)
+                guards += [moved, decided_before(now + OPENED_WITHIN_SECONDS * SECOND)]
+            return Proposal([Addition.of(data)], [*guards, *book_guards([data], known, head)])
 
         return self._appender.append(caller, BudgetSet.METHOD, decide, tries=_TRIES)
 

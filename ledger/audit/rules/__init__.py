@@ -12,6 +12,7 @@ from ledger.audit.rules import (
     fleet,
     governance,
     horizons,
+    job_origins,
     job_versions,
     jobs,
     meanings,
@@ -30,8 +31,7 @@ from ledger.audit.rules import (
 
 __all__ = [
     "access", "authority", "bodies", "budgets", "cases", "corrections", "decisions", "deployments",
-    "fleet", "governance", "horizons", "job_versions", "jobs", "meanings", "obligations",
-    "overrides",
-    "plan_schedules", "proving", "recipes", "replay", "reuse",
+    "fleet", "governance", "horizons", "job_origins", "job_versions", "jobs", "meanings",
+    "obligations", "overrides", "plan_schedules", "proving", "recipes", "replay", "reuse",
     "reviews", "shadow_plans", "shadows", "soundness",
 ]  # fmt: skip

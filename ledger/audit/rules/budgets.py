@@ -21,7 +21,7 @@ from ledger.events.values import SECOND, parse_time
 from ledger.jobs.budget_scopes import covers, rank, ties
 from ledger.jobs.machine import Job
 from ledger.jobs.money import is_top_tier
-from ledger.limits import CLOCK_STEP_SECONDS_MIN
+from ledger.limits import CLOCK_STEP_SECONDS_MIN, OPENED_WITHIN_SECONDS
 
 _OF_JOBS: Final = tuple(sorted(MOVING_TYPES))
 _ALL: Final = (BudgetSet.TYPE, *_OF_JOBS, BudgetOverspendingApproved.TYPE)
@@ -198,6 +198,9 @@ def budgets_envelope(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def budgets_time(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """An event is reckoned at a time that has come, and never before the event before it."""
     known, at = fold.budgets.of(event.name), parse_time(event.known["at"])
+    is_opened = known is None and event.type == BudgetSet.TYPE and event.known["opening"]
+    if is_opened and at < event.recorded_at - OPENED_WITHIN_SECONDS * SECOND:
+        return "it is opened as of a time that was over, and would be refilled since"
     if known is not None and at < known.at:
         return "it is reckoned before the event before it"
     if known is not None and at == known.at:

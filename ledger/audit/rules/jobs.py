@@ -38,6 +38,7 @@ from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart, ReusingPlanningPart
 from ledger.events.recipe_document import GatePart
 from ledger.events.signals import OBSERVED_TYPES
+from ledger.events.values import SECOND, parse_time
 from ledger.jobs.forecast import forecast, margin_fault, margin_verdict
 from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job
@@ -209,9 +210,6 @@ def _ground_fault(event: AuditedEvent, fold: LedgerState) -> Verdict:
     expected = decided.position if decided is not None and is_action else None
     if data["decision"] != expected:
         return f"it names a decision at {data['decision']}, and the one in force is at {expected}"
-    served = {one.version for one in facts.deployments}
-    if data["serving"] is not None and data["serving"] not in served:
-        return f"version {data['serving']} never served"
     return None
 
 
@@ -277,7 +275,17 @@ def jobs_leases(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
     A return is called overdue once no executor has taken it up for as long as a lease lasts.
     """
-    return step_fault(event, fold) or None
+    return step_fault(event, fold) or _short_fault(event, fold)
+
+
+def _short_fault(event: AuditedEvent, fold: LedgerState) -> str | None:
+    """Return why a lease is shorter than its job has it; times of data may move meanwhile."""
+    job = fold.jobs.known.jobs.get(event.name)
+    if fold.clock != "wall" or job is None or "expires_at" not in event.known:
+        return None
+    seconds = job.proposed["limits"]["lease_seconds"]
+    is_short = parse_time(event.known["expires_at"]) < judged_at(event, fold) + seconds * SECOND
+    return f"it would not last the {seconds} seconds of its recipe" if is_short else None
 
 
 @rule("jobs.environments", JobEnvironmentRecorded.TYPE)

@@ -1,0 +1,86 @@
+"""Events of jobs and plans that name another origin than theirs: run, cause, version in service.
+
+Method: as in `test_forged_jobs.py`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.audit.paper import Paper
+from tests.audit.test_forgeries import audit_of
+from tests.audit.unjudged import DEPLOYED, body_of
+
+
+def deploy_what_serves(paper: Paper) -> tuple[str, int]:
+    """Have a job put the version in service in its own place, and say the same of the model."""
+    found = paper.find(DEPLOYED, job="good")[0]
+    first = paper.at(paper.find("model.deployed.v1", model="jay", model_version="v1")[0]).data
+    trained = {name: first[name] for name in ("model_version", "trained_through")}
+    paper.at(found - 1).data.update(trained, kind="reinstated")
+    paper.at(found).data["model_version"] = "v1"
+    return ("jobs.replaced", found)
+
+
+def serve_nothing(paper: Paper) -> tuple[str, int]:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["serving"] = None
+    return ("jobs.serving", found)
+
+
+def join_the_run_of_another_job(paper: Paper) -> tuple[str, int]:
+    """Have a job with all its money carry the run of the job before it."""
+    found = paper.find("job.proposed.v1", job="open")[0]
+    run_id = body_of(paper, paper.find("job.proposed.v1", job="good")[0])["run_id"]
+    for place, event in enumerate(paper.events, 1):
+        if event.stream == "jobs/open":
+            body_of(paper, place)["run_id"] = run_id
+    return ("jobs.origins", found)
+
+
+def belong_to_no_run(paper: Paper) -> tuple[str, int]:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    for place, event in enumerate(paper.events, 1):
+        if event.stream == "jobs/open":
+            body_of(paper, place)["run_id"] = None
+    return ("jobs.origins", found)
+
+
+def follow_from_no_plan(paper: Paper) -> tuple[str, int]:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    body_of(paper, found)["causation_position"] = 4
+    return ("jobs.origins", found)
+
+
+def ask_for_a_plan_because_of_something(paper: Paper) -> tuple[str, int]:
+    found = paper.find("plan.made.v2")[0]
+    body_of(paper, found)["causation_position"] = 4
+    return ("jobs.origins", found)
+
+
+def propose_without_a_reason(paper: Paper) -> tuple[str, int]:
+    found = paper.find("job.proposed.v1", job="open")[0]
+    paper.at(found).data["reason"] = " "
+    return ("jobs.proposed", found)
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        deploy_what_serves,
+        serve_nothing,
+        join_the_run_of_another_job,
+        belong_to_no_run,
+        follow_from_no_plan,
+        ask_for_a_plan_because_of_something,
+        propose_without_a_reason,
+    ],
+    ids=lambda one: one.__name__,
+)
+def test_an_origin_that_no_service_writes_is_found_first(
+    long_paper: Paper, tmp_path: Path, forge: Callable[[Paper], tuple[str, int]]
+) -> None:
+    expected = forge(long_paper)
+    report = audit_of(long_paper, tmp_path)
+    assert (report.findings[0].rule, report.findings[0].position) == expected, report.text()
