@@ -20,7 +20,10 @@ def ground_of(event: AuditedEvent, fold: LedgerState, plan: int) -> PlanGround |
     if parameters is None:
         return Unchecked("the document of its plan's policy is not there")
     planning = parameters.document["planning"]
+    counted = known.counted.get(event.known["model"])
     steps = planning.get("steps") or {}
+    if counted is not None and not steps.get("budgets"):
+        counted = counted._replace(budget=None)
     trained = [one.position for one in facts.deployments if one.is_trained] if facts else []
     return PlanGround(
         position=plan,
@@ -35,7 +38,8 @@ def ground_of(event: AuditedEvent, fold: LedgerState, plan: int) -> PlanGround |
         trained=max(trained, default=0),
         described=facts.described[-1][0] if facts and facts.described else 0,
         bounded_by=_bounding(event, fold),
-        counted=known.counted.get(event.known["model"]) if steps.get("budgets") else None,
+        counted=counted,
+        unit=fold.unit_of_cost,
         lacks_decision=planning["candidates"] == "decided" and not _is_decided(event, fold),
     )
 

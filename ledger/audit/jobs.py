@@ -35,8 +35,8 @@ class AuditedPlanGround(NamedTuple):
     """Those of its backlog."""
     admitted: dict[str, int]
     """The models that it admitted, each with its benefit."""
-    counted: dict[str, Counted | None]
-    """The money that it counted on for each of them."""
+    counted: dict[str, Counted]
+    """The money that it counted on for each of them, and the budget that it named."""
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> "AuditedPlanGround":
@@ -50,7 +50,7 @@ class AuditedPlanGround(NamedTuple):
             (data["policy"], data["policy_version"], data["policy_digest"]),
             frozenset(row["model"] for row in rows),
             {row["model"]: int(row["benefit_micros"]) for row in admitted},
-            {row["model"]: Counted.of(row) for row in admitted},
+            {row["model"]: Counted.of(row, is_bounded=True) for row in admitted},
         )
 
 

@@ -17,20 +17,20 @@ from ledger.jobs.machine import Jobs
 
 
 class Counted(NamedTuple):
-    """The money that a plan counted on in a budget, for the job of a model that it admitted."""
+    """The money that a plan counted on for the job of a model that it admitted."""
 
-    budget: str
+    budget: str | None
+    """The budget that was to pay; None where none was asked."""
     cost_micros: int
-    """Out of the envelope for jobs."""
+    """Without the test: out of the envelope for jobs."""
     test_micros: int
     """For the test of its candidate, out of the envelope for tests."""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Counted | None":
-        """Return what a row of a plan counts on; None where no budget bounded it."""
-        if row.get("budget") is None:
-            return None
-        return cls(row["budget"], int(row["cost_micros"]), int(row["test_micros"]))
+    def of(cls, row: Mapping[str, Any], *, is_bounded: bool) -> "Counted":
+        """Return what a row of a plan counts on; `is_bounded`: its policy has a step `budgets`."""
+        budget = row.get("budget") if is_bounded else None
+        return cls(budget, int(row["cost_micros"]), int(row.get("test_micros", 0)))
 
 
 class PlanGround(NamedTuple):
@@ -59,8 +59,9 @@ class PlanGround(NamedTuple):
     lacks_decision: bool
     """Whether the plan takes only models whose retraining is decided, and that is not in force."""
     counted: Counted | None
-    """The money that it counted on for the model; None where its policy has no step `budgets`, or
-    no budget bounded it."""
+    """The money that it counted on for the model; None where it has no row of it."""
+    unit: str
+    """Of that money: the ledger's; "" where the ledger names none."""
 
     @property
     def ends_at(self) -> int:
@@ -114,17 +115,19 @@ def _concurrency_fault(ground: PlanGround, jobs: Jobs) -> str:
 def money_fault(ground: PlanGround, data: Mapping[str, Any]) -> str:
     """Return why a job that is proposed takes other money than its plan counted on; empty if not.
 
-    What a plan admits, its budgets can pay: only so much may be reserved by it.
+    What a plan admits, its money can pay: a job by it may be expected to cost only so much.
     """
-    counted = ground.counted
-    if counted is None:
+    counted, unit = ground.counted, data["expected"]["unit"]
+    if counted is None or (not ground.unit and counted.budget is None):
         return ""
     plan = f"the plan at position {ground.position}"
-    if data["budget"] != counted.budget:
+    if ground.unit not in {"", unit}:  # a budget in that unit bounds it
+        said = f"{plan} counts in {ground.unit}, its recipe in {unit}, and no budget pays for it"
+        return said if data["budget"] is None else ""
+    if counted.budget is not None and data["budget"] != counted.budget:
         return f"{plan} counted on budget {counted.budget}, and {data['budget'] or 'none'} pays now"
-    expected, unit = data["expected"], data["expected"]["unit"]
-    test = int(expected["test_micros"])
-    cost = int(expected["cost_micros"]) - test
+    test = int(data["expected"]["test_micros"])
+    cost = int(data["expected"]["cost_micros"]) - test
     if cost <= counted.cost_micros and test <= counted.test_micros:
         return ""
     return (

@@ -18,7 +18,7 @@ from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
 from tests.support.budgeted import in_euros, set_budget
 from tests.support.governed import governed
-from tests.support.job_worlds import Working
+from tests.support.job_worlds import RECIPE, Working
 from tests.support.world import ANA, DAY, ORIGIN, START, World, policy_text
 
 WEEK = 7 * DAY
@@ -262,3 +262,35 @@ def test_a_model_that_a_person_has_taken_out_of_force_has_no_job_of_what_was_dec
     report = audit_of(forced(working, plan), tmp_path)
     assert {one.rule for one in report.findings} == {"jobs.proposed"}
     assert "no retraining of alpha is in force any more" in report.text()
+
+
+@pytest.mark.parametrize("cost", [5, "0.80"])
+def test_a_job_by_a_plan_may_be_expected_to_cost_what_the_plan_counted_and_no_more(
+    tmp_path: Path, cost: object
+) -> None:
+    world = World(tmp_path / "ledger.db", unit="EUR").begin(*LOSSES, policy=policy(concurrency=4))
+    working = Working.of(world, RECIPE.replace("{cost: 5,", f"{{cost: {cost},"))
+    see(world, FIRST + DAY)
+    plan = world.plan(5_000_000)
+    assert isinstance(plan, PlanMadeV2)
+    if cost != 5:
+        assert working.propose(plan=plan.plan, reason="").state == "ready"
+        world.close()
+        return
+    with pytest.raises(LedgerError, match="and its recipe expects 5.00 EUR"):
+        working.propose(plan=plan.plan, reason="")
+    world.close()
+    report = audit_of(forced(working, plan), tmp_path)
+    assert "jobs.proposed" in {one.rule for one in report.findings}, report.text()
+    assert "and its recipe expects 5.00 EUR" in report.text()
+
+
+def test_a_plan_of_a_ledger_whose_record_runs_ahead_of_its_data_is_a_ground(tmp_path: Path) -> None:
+    working, _ = begun(tmp_path / "ledger.db")
+    world = working.world
+    world.deploy("low", "v2", at=FIRST + 3 * WEEK)
+    plan = world.plan(5_000_000)
+    assert working.propose(plan=plan.plan, reason="").state == "ready"
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()

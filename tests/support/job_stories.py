@@ -142,7 +142,7 @@ class Story:
             position=self.position, as_of=self.position - 1, made_at=self.now, policy="core",
             counts_for=7 * DAY, concurrency=None, models=frozenset({"fares", "tips"}),
             newest=self.position, activated=1, trained=1, described=1, bounded_by="",
-            lacks_decision=False, counted=None,
+            lacks_decision=False, counted=None, unit="",
         )  # fmt: skip
         self.ground = usual._replace(**changes)
         return self.position

@@ -235,6 +235,7 @@ class PlanCommands:
         part = policy.document.planning
         assert part is not None, "a plan was made by it"
         steps = part.steps if isinstance(part, ReusingPlanningPart) else None
+        is_bounded = steps is not None and steps.budgets
         plans = self._behind(event.position, head, PLAN_TYPES)
         trained = self._behind(made.as_of, head, (ModelDeployed.TYPE,), model_stream(model))
         described = self._behind(made.as_of, head, DESCRIBING, model_stream(model))
@@ -249,7 +250,8 @@ class PlanCommands:
             newest=_last(plans, event.position, "policy", made.policy),
             activated=_last(self._behind(made.as_of, head, ACTIVATED_TYPES), 0),
             trained=_last(trained, 0, "kind", "trained"),
-            counted=Counted.of(row.model_dump()) if row and steps and steps.budgets else None,
+            counted=None if row is None else Counted.of(row.model_dump(), is_bounded=is_bounded),
+            unit=self._info.unit_of_cost,
             described=_last(described, 0),
             bounded_by=self._bounding(model, head),
             lacks_decision=part.candidates == "decided" and not self._is_decided(model, head),
