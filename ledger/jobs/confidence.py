@@ -267,13 +267,17 @@ class _Report:
                 )
 
     def _unrecorded(self, gates: list[Json]) -> Iterator[str]:
-        """Yield the gates whose steps ran in an environment that is not recorded."""
+        """Yield a sentence about the gates whose steps' environments are not recorded, if any."""
         if not self._environments:
             yield "Environment: none was recorded, so no step can be run again from the record."
             return
-        for gate in gates:
-            if gate["evidence"] is not None and gate["evidence"] not in self._environments:
-                yield f"{_words(gate['gate'])}: in which environment its step ran is not recorded."
+        named = [
+            _words(gate["gate"])
+            for gate in gates
+            if gate["evidence"] is not None and gate["evidence"] not in self._environments
+        ]
+        if named:
+            yield f"Environment: not recorded for the steps of {', '.join(named).lower()}."
 
     def _unread(self, asked: Mapping[str, Any]) -> Iterator[str]:
         """Yield the metrics that were reported at a gate and that no criterion read."""

@@ -186,7 +186,9 @@ def test_a_report_says_in_which_environments_its_evidence_was_made(working: Work
     page = report_page(report, "0" * 64).decode()
     assert "train@sha256:" + "1a" * 32 in page
     assert "5d" * 32 in page
-    assert not [one for one in report["not_tested"] if one.startswith("Environment")]
+    assert [one for one in report["not_tested"] if one.startswith("Environment")] == [
+        "Environment: not recorded for the steps of holdout, deployment, observation."
+    ]
 
 
 def test_a_denied_job_has_a_report_too(working: Working) -> None:
