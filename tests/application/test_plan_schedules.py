@@ -197,5 +197,5 @@ def test_a_plan_that_its_schedule_does_not_say_is_refused(
 def test_a_plan_of_a_schedule_by_somebody_else_is_refused(paper: Paper, tmp_path: Path) -> None:
     made = paper.at(paper.find("plan.made.v1")[0])
     assert isinstance(made.body, dict)
-    made.body["actor"] = "users/ana"
+    made.body.update(actor="users/ana", causation_position=None)
     assert [rule for rule, _ in findings(paper, tmp_path)] == ["plans.scheduled"]

@@ -96,7 +96,7 @@ def test_a_recipe_that_cannot_be_drafted_is_linted_with_its_places(
     ran = people("recipe", "lint", str(path))
     assert ran.code == 1
     found = [line.partition(": error: ")[0] for line in ran.out.splitlines()]
-    assert found == [f"{path}:24:11", f"{path}:39:11"]
+    assert found == [f"{path}:25:11", f"{path}:40:11"]
     path.write_text(RECIPE.replace("Small enough to follow by hand.", '""'))
     assert people("recipe", "lint", str(path)).code == 0
     assert people("recipe", "lint", "--strict", str(path)).code == 1

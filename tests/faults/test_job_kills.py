@@ -50,6 +50,7 @@ from tests.support.job_calls import (
     furnish_jobs,
     let_pass,
     named,
+    now_of,
     record_environment,
     report,
     staff,
@@ -318,8 +319,9 @@ def test_the_job_of_a_killed_executor_is_finished_by_another_and_the_first_is_re
                     if gate == "training":
                         record_environment(two, JOB, token)
                     report(two, JOB, token, gate)
-                deploy(two, JOB, token)
-            report(two, JOB, ana.get_job(JOB).job.attempt, "observation", loss=500)
+                deploy(two, JOB, token, at=now_of(ana))
+            observer = two if known.state == "READY" else one  # it has deployed the version
+            report(observer, JOB, ana.get_job(JOB).job.attempt, "observation", loss=500)
             let_pass(ana, LEASE + WINDOW)
             until(lambda: ana.get_job(JOB).job.state == "ROLLING_BACK", "its observation is over")
             token = token_of(two.lease_job(JOB))
@@ -329,7 +331,7 @@ def test_the_job_of_a_killed_executor_is_finished_by_another_and_the_first_is_re
             lost(lambda: take_back(two, JOB, token))
             last = token_of(one.lease_job(JOB))
             all_lost(two, token)
-            take_back(one, JOB, last)
+            take_back(one, JOB, last, at=now_of(ana))
             all_lost(two, token)
         assert ana.get_job(JOB).job.outcome == "ROLLED_BACK"
     server.stop()

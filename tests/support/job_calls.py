@@ -4,7 +4,7 @@ The ledger's clock is `data`, so a test says what time it is: by an observation.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from ledger.application.authority.authority import CredentialUse
@@ -152,21 +152,30 @@ def record_environment(
     )
 
 
-def deploy(client: LedgerClient, job: str, token: int, *, request_id: str = "") -> ReportedGate:
+def deploy(
+    client: LedgerClient, job: str, token: int, *, request_id: str = "", at: datetime = START
+) -> ReportedGate:
     """Deploy a version that is named after the job."""
     return client.deploy_job_version(
         job,
         token,
         f"of-{job.rpartition('/')[2]}",
-        in_service_at=START,
+        in_service_at=at,
         trained_through=START,
         baseline_loss="0.3",
         request_id=request_id or None,
     )
 
 
-def take_back(client: LedgerClient, job: str, token: int, *, request_id: str = "") -> ChangedJob:
-    return client.roll_back_job(job, token, in_service_at=START, request_id=request_id or None)
+def take_back(
+    client: LedgerClient, job: str, token: int, *, request_id: str = "", at: datetime = START
+) -> ChangedJob:
+    return client.roll_back_job(job, token, in_service_at=at, request_id=request_id or None)
+
+
+def now_of(client: LedgerClient) -> datetime:
+    """Return the time of the ledger's newest event."""
+    return client.get_ledger().head_recorded_at or START
 
 
 def let_pass(client: LedgerClient, until: timedelta, *, request_id: str = "") -> None:

@@ -110,7 +110,7 @@ def test_a_worker_killed_at_every_moment_of_a_job_goes_on_where_it_was(
     assert report.passed, report.findings
 
 
-@pytest.mark.parametrize("moment", [16, 24, 29, 40])
+@pytest.mark.parametrize("moment", [18, 24, 29, 40])
 def test_a_killed_worker_that_comes_back_too_late_throws_its_results_away(
     served: Served, tmp_path: Path, moment: int
 ) -> None:
