@@ -159,10 +159,13 @@ def overspend(
     appended = chosen.client.approve_overspending(
         budget, job, micros, reason, envelope="TESTS" if tests else "JOBS"
     )
+    unit = chosen.client.get_budget(budget, min_position=appended.position).budget.unit
+    what = f"The test of job {job}" if tests else f"Job {job}"
+    has = f"budget {budget} has for tests" if tests else f"budget {budget} has"
     chosen.show(
         appended,
-        f"Job {job} may cost {notation.money(micros)} more than budget {budget} has, by the "
-        f"approval at position {appended.position}; what it does not need lapses.",
+        f"{what} may cost {notation.money(micros, unit)} more than {has}, by the approval at "
+        f"position {appended.position}; what it does not need lapses.",
     )
 
 

@@ -113,7 +113,8 @@ def show(job: _Job) -> None:
         replaced = one.deployment.replaces or "no version"
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
         if one.returns_to and one.outcome is None:
-            facts.append(("returns", f"to {listed(one.returns_to)}, if it has to"))
+            when = "" if one.state == "ROLLING_BACK" else ", if it has to"
+            facts.append(("returns", f"to {listed(one.returns_to)}{when}"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
     facts += [
         ("observed", _observed(signal)) for verdict in found.verdicts for signal in verdict.observed
@@ -251,7 +252,7 @@ def _state(one: "RetrainingJob") -> str:
     if one.lease is not None:
         return f"leased to {one.lease.executor} until {output.when(one.lease.expires_at)}"
     if one.is_return_overdue and one.return_due_at is not None:
-        return f"rolling_back, overdue since {output.when(one.return_due_at)}"
+        return f"rolling back, overdue since {output.when(one.return_due_at)}"
     return "unknown" if one.state is None else one.state.lower().replace("_", " ")
 
 
@@ -266,7 +267,9 @@ def _waits(one: "RetrainingJob") -> str:
     if one.lease is not None:
         return f"is worked on by {one.lease.executor}"
     if one.return_due_at is not None:
-        return f"waits for an executor that takes it back, until {output.when(one.return_due_at)}"
+        due = output.when(one.return_due_at)
+        side = f"overdue since {due}" if one.is_return_overdue else f"until {due}"
+        return f"waits for an executor that takes it back, {side}"
     return "waits for an executor"
 
 

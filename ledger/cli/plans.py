@@ -45,10 +45,7 @@ def make(
     from ledger.operations.plans import made_plan
 
     chosen = session()
-    held = values.money(budget or "0", "--budget")
-    cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
-    if cap is not None and held > cap:
-        raise MisuseError(f"--budget: {budget} is more than --budget-cap, {budget_cap}.")
+    held, cap = _purse(budget, budget_cap)
     with output.progress("Planning") as move:
         made = made_plan(
             chosen.client,
@@ -92,8 +89,7 @@ def schedule(
         raise MisuseError("Name --every SPAN and --budget AMOUNT, or --end alone.")
     chosen = session()
     span = values.seconds(every, "--every") if every else 0
-    money = values.money(budget or "0", "--budget")
-    cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
+    money, cap = _purse(budget, budget_cap)
     written = chosen.client.schedule_plans(
         policy, span, money, budget_cap_micros=cap, recipe=recipe, reason=reason
     )
@@ -106,6 +102,18 @@ def schedule(
         )
         told += f"; their jobs are proposed by recipe {recipe}" if recipe else ""
     chosen.show(written, f"{told}, recorded at position {written.position}.")
+
+
+def _purse(budget: str, budget_cap: str | None) -> tuple[int, int | None]:
+    """Return what --budget and --budget-cap say, in millionths; no cap is None."""
+    held = values.money(budget or "0", "--budget")
+    cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
+    if cap is not None and held > cap:
+        raise MisuseError(
+            f"--budget: {budget} is more than --budget-cap, {budget_cap}.",
+            "Raise the cap, or plan under less.",
+        )
+    return held, cap
 
 
 def schedules(as_of: AsOf = None) -> None:

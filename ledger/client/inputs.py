@@ -199,11 +199,11 @@ def plain(value: int | Decimal) -> str:
 def number_of(value: StrEnum | str | None, cls: type[StrEnum], wire: Any, field: str) -> Any:  # noqa: ANN401
     """Return the number in `wire` (an enum of the contract) of a member or its name; None is 0.
 
-    Case does not matter, and `-` is as good as `_`.
+    Case does not matter, and `-` or a space is as good as `_`.
     """
     if value is None:
         return 0
-    name = str(value).upper().replace("-", "_")
+    name = str(value).upper().replace("-", "_").replace(" ", "_")
     if name not in cls.__members__:
         choices = ", ".join(cls.__members__)
         raise invalid(field, f"{str(value)[:40]!r} is not one of {choices}", "Choose one.")

@@ -84,14 +84,19 @@ def _ends(job: "Job", outcome: str, why: str) -> "Job":
     return replace(job, state="closing", lease=None, outcome=outcome, why=why)
 
 
-def _denied(job: "Job", _: int, actor: str, __: Data) -> "Job":
-    return _ends(job, "denied", f"{actor} denied it.")
+def _denied(job: "Job", _: int, actor: str, data: Data) -> "Job":
+    return _ends(job, "denied", _because(f"{actor} denied it", data))
 
 
-def _cancelled(job: "Job", _: int, actor: str, __: Data) -> "Job":
-    if job.state == "observing":
-        return _goes_back(job, f"{actor} cancelled it.")
-    return _ends(job, "cancelled", f"{actor} cancelled it.")
+def _cancelled(job: "Job", _: int, actor: str, data: Data) -> "Job":
+    why = _because(f"{actor} cancelled it", data)
+    return _goes_back(job, why) if job.state == "observing" else _ends(job, "cancelled", why)
+
+
+def _because(what: str, data: Data) -> str:
+    """Return what a caller did with its reason, as a sentence; the reason's own end stays."""
+    reason = data["reason"].rstrip()
+    return f"{what}, because: {reason}{'' if reason.endswith(('.', '!', '?')) else '.'}"
 
 
 def _goes_back(job: "Job", why: str) -> "Job":

@@ -249,7 +249,7 @@ class _Report:
             if gate["state"] == "open":
                 yield f"{said}: the job did not come so far."
             elif gate["evidence"] is None and gate["gate"] != "approval":
-                yield f"{said}: no evidence was reported."
+                yield f"{said}: no evidence was reported{self._otherwise(gate['gate'])}."
             elif not asked[gate["gate"]]["criteria"] and gate["gate"] != "approval":
                 yield f"{said}: nothing is asked of its evidence, so a report passes it."
             yield from self._unread(asked[gate["gate"]])
@@ -265,6 +265,13 @@ class _Report:
                     f"no share ({SHARE_UNIT}) of a sample whose size is reported, and no metric "
                     f"{gain['metric']}{ERROR_SUFFIX} says its standard error."
                 )
+
+    def _otherwise(self, gate: str) -> str:
+        """Return on what a gate was judged for which no executor reported; empty for nothing."""
+        observed = self._verdicts[gate].data["observed"] if gate in self._verdicts else []
+        if not any(int(one["rows"]) for one in observed):
+            return ""
+        return " by an executor, and the ledger's own observations were judged"
 
     def _unrecorded(self, gates: list[Json]) -> Iterator[str]:
         """Yield a sentence about the gates whose steps' environments are not recorded, if any."""

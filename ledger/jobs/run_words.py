@@ -208,8 +208,16 @@ def _judged(told: Told) -> str:
     data = told.data
     said = " ".join(one["sentence"] for one in data["criteria"])
     verdict = "is passed" if data["is_passed"] else "is not passed"
-    none = ", as no evidence came" if data["report"] is None else ""
-    return f"The gate {_gate(data)} {verdict}{none}{': ' + said if said else ''}"
+    return f"The gate {_gate(data)} {verdict}{_rests_on(data)}{': ' + said if said else ''}"
+
+
+def _rests_on(data: Data) -> str:
+    """Return on what a verdict without a report rests; empty for one on a report."""
+    if data["report"] is not None:
+        return ""
+    if any(int(one["rows"]) for one in data["observed"]):
+        return ", judged on the ledger's own observations"
+    return ", as no evidence came"
 
 
 def _gate(data: Data) -> str:

@@ -131,7 +131,7 @@ def test_a_job_is_denied_by_a_person_and_listed_with_its_end(served: Served) -> 
     with served.client(actor="users/bob") as client:
         client.deny_job(job.name, "too dear")
         [one] = client.list_jobs("hotels")
-        assert (one.outcome, one.reason) == ("DENIED", "users/bob denied it.")
+        assert (one.outcome, one.reason) == ("DENIED", "users/bob denied it, because: too dear.")
         assert client.list_jobs("fares") == []
 
 

@@ -127,7 +127,10 @@ def test_a_job_without_a_decision_has_a_run_of_its_own(working: Working) -> None
             "5.00 EUR (0.00 to 10.00), 50.0% likely to stay, by the recipe alone: it got worse."
         ),
         "users/bob denied it: too dear.",
-        "The job ended, denied, at 0.00 EUR of 5.00 EUR expected: users/bob denied it.",
+        (
+            "The job ended, denied, at 0.00 EUR of 5.00 EUR expected: users/bob denied it, "
+            "because: too dear."
+        ),
     ]
 
 

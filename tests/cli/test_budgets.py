@@ -48,7 +48,12 @@ def test_a_person_overspends_a_budget_for_one_job(cli: Run) -> None:
     told = cli("budget", "overspend", "main", "x", "1", "--reason", "x", "--json", *ANA).json
     assert tuple(told) == fields_of(SHAPES["budget overspend"])
     done = cli("budget", "overspend", "main", "fares-1", "12.5", "--reason", "Worth it.", *ANA)
-    assert done.out.startswith("Job fares-1 may cost 12.50 more than budget main has")
+    assert done.out.startswith("Job fares-1 may cost 12.50 EUR more than budget main has, by")
+    for_test = cli(
+        "budget", "overspend", "main", "fares-1", "2", "--tests", "--reason", "Worth it.", *ANA
+    )
+    said = "The test of job fares-1 may cost 2.00 EUR more than budget main has for tests, by the "
+    assert for_test.out.startswith(said)
     refused = cli("budget", "overspend", "main", "fares-1", "0", "--reason", "x", *ANA)
     assert (refused.code, "above 0" in refused.err) == (2, True)
     refused = cli("budget", "overspend", "mian", "fares-1", "1", "--reason", "x", *ANA)

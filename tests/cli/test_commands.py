@@ -202,6 +202,9 @@ def test_schedules_of_plans_are_listed_as_they_are_and_were(told: Run) -> None:
     assert (before["budget_micros"], before["budget_cap_micros"]) == (75_500_000, 300_000_000)
     refused = told(*words, "--budget", "80", "--recipe", "nowhere")
     assert (refused.code, "RECIPE_UNKNOWN" in refused.err) == (Exit.REFUSED, True)
+    refused = told(*words, "--budget", "12", "--budget-cap", "3")
+    assert refused.code == Exit.MISUSE
+    assert "--budget: 12 is more than --budget-cap, 3. Raise the cap" in refused.err
     told("plan", "schedule", "default", "--end")
     assert told("plan", "schedules", "--json").json == {"plan_schedules": []}
 

@@ -74,7 +74,10 @@ def test_a_job_is_proposed_approved_shown_and_cancelled(cli: Run) -> None:
     assert cli("job", "list", "--as-of", before).out.splitlines()[1].split()[6] == "proposed"
     assert cli("job", "list", "--as-of", str(int(before) - 1)).out == "No job.\n"
     assert "lies beyond the head" in cli("job", "list", "--as-of", "100000").err
-    assert "cancelled: users/ana cancelled it." in cli("job", "list", "fares").out
+    assert (
+        "cancelled: users/ana cancelled it, because: no machine is free."
+        in cli("job", "list", "fares").out
+    )
     assert "No job j9 was proposed." in cli("job", "show", "j9").err
 
 
@@ -191,12 +194,18 @@ def test_a_late_return_is_shown_and_a_version_that_was_replaced_by_hand_ends_the
         client.submit([("hotels", "log-loss", 0.4, START + timedelta(hours=2), "v1", 10)])
         due = served.service.ledger().due_jobs
         due.run()
-        assert "rolling_back, overdue since 2026-" in cli("job", "show", "j1").out
+        late = cli("job", "show", "j1")
+        assert "rolling back, overdue since 2026-" in late.out
+        assert "It waits for an executor that takes it back, overdue since 2026-" in late.err
+        assert "to v1\n" in late.out
+        assert "to v1, if it has to" not in late.out
+        assert cli("job", "list", "--state", "rolling back").out == cli("job", "list").out
         client.record_deployment(
             "fares", "v3", in_service_at=START, trained_through=START, baseline_loss=0.3
         )
         due.run()
-    why = "users/bob cancelled it. Nothing is left to do: v3 was put in its place by users/ana."
+    by = "users/bob cancelled it, because: worse."
+    why = f"{by} Nothing is left to do: v3 was put in its place by users/ana."
     assert f"lapsed: {why}" in cli("job", "list").out
     shown = cli("run", "show", served.client().get_job(name).job.run_id).out
     assert "No executor has taken up the return, which was to be leased until " in shown

@@ -225,7 +225,9 @@ def test_a_person_who_cancels_it_ends_the_report(working: Working) -> None:
     working.propose()
     working.world.ledger.jobs.cancel(ANA, "j1", "too early")
     report = made(working)
-    assert (report["outcome"], report["why"]) == ("cancelled", "users/ana cancelled it.")
+    assert (report["outcome"], report["why"]) == (
+        "cancelled", "users/ana cancelled it, because: too early.",
+    )  # fmt: skip
 
 
 def test_the_error_of_the_forecast_is_told_of_a_job_that_is_over_and_was_worked_on(
@@ -263,4 +265,13 @@ def test_what_the_ledger_observed_and_what_it_was_worth_is_told(tmp_path: Path) 
         "0.30 on 100 rows of 1 observation; 0.30 against 0.50 before, on 100 rows"
     )
     assert facts["benefit"].endswith(" by loss on 100 rows of its window")
+    alone = (
+        "no evidence was reported by an executor, and the ledger's own observations were judged."
+    )
+    assert f"Observation: {alone}" in report["not_tested"]
+    told = world.ledger.lineages.lineage(working.job().run_id or "").entries
+    said = [one.text for one in told if one.text.startswith("The gate observation is passed")]
+    assert said[0].startswith(
+        "The gate observation is passed, judged on the ledger's own observations: "
+    )
     world.close()
