@@ -282,7 +282,8 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         found = [
             one
             for one in proposals
-            if model in ("", one.model) and not ledger.job_reader.is_in_question(one.model)
+            if model in ("", one.model)
+            and not any(ledger.job_reader.against(one.model, one.put_back))
         ]
         shown, token = page.cut(found, lambda one: one.position)
         rows = [

@@ -136,6 +136,7 @@ class LedgerApplication:
         self.erasure.on_erased(lambda position, _: self.fleet.refresh(position))
         self.erasure.on_erased(lambda *_: self.cases.forget())
         self.erasure.on_erased(lambda *_: self.budgets.forget())
+        self.erasure.on_erased(lambda *_: self.put_backs.forget())
 
     def _build_retraining(self, store: Store, info: LedgerInfo) -> None:
         """Build what leads from a decision to a retrained model."""
@@ -176,7 +177,12 @@ class LedgerApplication:
         self.job_deployments = JobDeployments(self.jobs, self.commands, self.benchmarks)
         self.put_backs = PutBackReader(store, info)
         self.stated_deployments = StatedDeployments(
-            self.commands, self.histories, self.authority, self.put_backs, self._clock
+            self.commands,
+            self.histories,
+            self.authority,
+            self.put_backs,
+            self.job_reader,
+            self._clock,
         )
         self.lineages = LineageReader(store, info, self.grounds)
         proving = self.attestation

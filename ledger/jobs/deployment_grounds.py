@@ -11,7 +11,10 @@ from ledger.authority.state import AuthorityState, Subject
 from ledger.authority.table import EMERGENCY, METHODS
 from ledger.events.models import ModelDeployed
 from ledger.events.policy_document import JobsPart
+from ledger.events.values import format_time, parse_time
+from ledger.jobs.machine import Job
 from ledger.jobs.put_backs import OpenPutBack
+from ledger.jobs.steps import SKEW_MICROS
 
 Data = Mapping[str, Any]
 DEPLOYING: Final = METHODS[ModelDeployed.METHOD]
@@ -20,7 +23,8 @@ DEPLOYING: Final = METHODS[ModelDeployed.METHOD]
 class DeploymentMoment(NamedTuple):
     """The actor of a deployment, the authority in force, and the proposal that was open before it.
 
-    `grants_at` is the time by which grants expire; `extent` the model with its labels.
+    `grants_at` is the time by which grants expire; `extent` the model with its labels; `deciding`
+    the job that decides which version serves; `refusing` the one that took this version back.
     """
 
     actor: str
@@ -28,6 +32,8 @@ class DeploymentMoment(NamedTuple):
     authority: AuthorityState
     extent: Subject
     proposed: OpenPutBack | None
+    deciding: Job | None = None
+    refusing: Job | None = None
 
 
 def is_gated(asked: JobsPart | None) -> bool:
@@ -40,8 +46,11 @@ def ground_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -> s
     for name in ("model", "model_version", "replaces"):
         if explained[name] != deployed[name]:
             return f"its {name} is {explained[name]}, and the deployment has {deployed[name]}"
+    if moment.refusing is not None and explained["basis"] != "emergency":
+        version, job = deployed["model_version"], moment.refusing.name
+        return f"job {job} took {version} back, so it serves again by an emergency alone"
     if explained["basis"] == "put_back":
-        return _put_back_fault(explained, deployed, moment.proposed)
+        return _put_back_fault(explained, deployed, moment)
     if explained["proposal"] is not None:
         return f"it cites a proposal, and is said to be for {explained['basis']}"
     if not explained["reason"].strip():
@@ -49,9 +58,14 @@ def ground_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -> s
     return _person_fault(moment) or _basis_fault(explained["basis"], deployed, moment)
 
 
-def _put_back_fault(explained: Data, deployed: Data, proposed: OpenPutBack | None) -> str:
+def _put_back_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -> str:
+    proposed = moment.proposed
+    if moment.deciding is not None:
+        return f"job {moment.deciding.name} of the model decides which version serves"
     if proposed is None or proposed.position != explained["proposal"]:
         return f"no proposal to put a version back is open at position {explained['proposal']}"
+    if parse_time(deployed["in_service_at"]) < proposed.made_at - SKEW_MICROS:
+        return f"it was proposed at {format_time(proposed.made_at)}, and cannot have served before"
     wanted = proposed.put_back, proposed.in_service
     if (deployed["model_version"], deployed["replaces"]) == wanted:
         return ""

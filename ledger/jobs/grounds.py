@@ -128,7 +128,11 @@ def money_fault(ground: PlanGround, data: Mapping[str, Any]) -> str:
         return f"{plan} counted on budget {counted.budget}, and {data['budget'] or 'none'} pays now"
     test = int(data["expected"]["test_micros"])
     cost = int(data["expected"]["cost_micros"]) - test
-    if cost <= counted.cost_micros and test <= counted.test_micros:
+    most, most_of_test = counted.cost_micros, counted.test_micros
+    is_within = cost <= most and test <= most_of_test
+    if counted.budget is None:  # of no envelope
+        is_within = cost + test <= most + most_of_test
+    if is_within:
         return ""
     return (
         f"{plan} counted on {money(counted.cost_micros, unit)} for it and "

@@ -12,6 +12,7 @@ from ledger.events.jobs import (
     GateReported,
     JobCancelled,
     JobGivenUp,
+    JobLapsed,
     JobLeaseExpired,
     JobProposed,
 )
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from ledger.jobs.machine import Job
 
 Data = Mapping[str, Any]
-_ENDING_LEASES: Final = frozenset({JobCancelled.TYPE, JobGivenUp.TYPE, JobLeaseExpired.TYPE})
+_ENDING_LEASES: Final = frozenset(
+    {JobCancelled.TYPE, JobGivenUp.TYPE, JobLapsed.TYPE, JobLeaseExpired.TYPE}
+)
 HOLDOUT_TYPES: Final = _ENDING_LEASES | {GateReported.TYPE, JobProposed.TYPE}
 """The types of events by which the uses of a holdout, or its bound, may change."""
 

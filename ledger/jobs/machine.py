@@ -195,6 +195,24 @@ class Jobs:
         """Return the jobs of a model, in order of their proposals."""
         return [self.jobs[name] for name in self._by_model.get(model, ())]
 
+    def deciding(self, model: str) -> Job | None:
+        """Return the job of a model that decides which version serves: it deploys, or has."""
+        job = self.open_of(model)
+        if job is None or job.deployed is not None:
+            return job
+        gate = job.gate
+        is_next = gate is not None and gate["gate"] == "deployment"
+        return job if is_next and job.lease is not None else None
+
+    def refusing(self, model: str, version: str) -> Job | None:
+        """Return the newest job that deployed a version of a model, where that was taken back."""
+        made = [
+            one
+            for one in self.of_model(model)
+            if one.deployed is not None and one.deployed.model_version == version
+        ]
+        return made[-1] if made and made[-1].outcome in {"failed", "rolled_back"} else None
+
     def open_of(self, model: str) -> Job | None:
         """Return the job of a model that is not over."""
         return next((one for one in self.of_model(model) if not one.is_over), None)

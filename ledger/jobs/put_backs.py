@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.events.models import ModelDeployed, ModelRetired
 from ledger.events.reuse import ReuseProposed
+from ledger.events.values import parse_time
 
 PUT_BACK_TYPES: Final = frozenset({ReuseProposed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE})
 """The types of events that the fold takes in."""
@@ -24,6 +25,8 @@ class OpenPutBack(NamedTuple):
     in_service: str
     """The version in whose place."""
     reason: str
+    made_at: int
+    """The ledger's time of the proposal."""
 
 
 @dataclass(slots=True)
@@ -40,7 +43,12 @@ class PutBacks:
             self.open.pop(model, None)
         if type_ == ReuseProposed.TYPE and data is not None:
             self.open[model] = OpenPutBack(
-                position, model, data["put_back"], data["in_service"], data["reason"]
+                position,
+                model,
+                data["put_back"],
+                data["in_service"],
+                data["reason"],
+                parse_time(data["made_at"]),
             )
 
     def listed(self, after: int = 0) -> list[OpenPutBack]:

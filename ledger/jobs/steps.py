@@ -42,7 +42,7 @@ from ledger.jobs.moment import JobMoment
 from ledger.rules.gates import NUMBER_MAX, report_fault
 
 TRAINING: Final = "training"
-_SKEW_MICROS: Final = 300 * SECOND
+SKEW_MICROS: Final = 300 * SECOND
 """By how much the clock of an executor may be behind."""
 _NO_LEASE: Final = "no lease of it was given"
 _NO_GATE: Final = "it has no gate more"
@@ -321,7 +321,7 @@ def deployment_fault(job: Job, data: Data, moment: JobMoment) -> str:
     if fault := _holder_fault(job, data, moment.actor):
         return fault
     stated, said = parse_time(data["in_service_at"]), data["observed_until"]
-    if job.lease is not None and stated < job.lease.since - _SKEW_MICROS:
+    if job.lease is not None and stated < job.lease.since - SKEW_MICROS:
         since = format_time(job.lease.since)
         return f"it is said to serve since {format_time(stated)}, and was leased at {since}"
     earliest = observed_until(job, stated, moment.decided_at)

@@ -14,11 +14,13 @@ from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.jobs.stated_deployments import DeploymentGround
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import DeploymentBasis, DeploymentExplained
+from tests.audit.paper import Paper
+from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
 from tests.support.governed import governed
 from tests.support.job_worlds import Working
 from tests.support.staffed import Governed
-from tests.support.world import ANA, DAY, START, World, policy_text
+from tests.support.world import ANA, DAY, ORIGIN, START, World, policy_text
 
 WEEK = 7 * DAY
 FIRST = START // WEEK * WEEK + WEEK
@@ -145,3 +147,39 @@ def test_an_emergency_takes_the_right_to_it_beside_the_right_to_deploy(tmp_path:
     report = audited(tmp_path / "ledger.db")
     named = {one.rule for one in report.findings if one.position >= deployed_at}
     assert named <= {"authority.shown"}, report.text()
+
+
+def test_a_version_that_its_job_took_back_serves_again_by_an_emergency_alone(
+    world: World, tmp_path: Path
+) -> None:
+    working = Working.of(world)
+    now = world.store.events.head(ORIGIN).recorded_at
+    token = working.observing("v3", model="m", at=now)
+    working.report("observation", token, loss=100)
+    at = now + WEEK
+    losses = {"v1": "0.4", "v2": "0.6", "v3": "0.7"}
+    world.observe(*(("m", "loss", name, loss, at, 100) for name, loss in losses.items()))
+    proposed = world.ledger.plans.propose_reuse(ANA, "main")[1]
+    assert [one.put_back for one, _ in proposed] == ["v1"], "it did better than what is observed"
+    put_back, position = world.ledger.stated_deployments.put_back, proposed[0][1].position
+    with pytest.raises(LedgerError, match="job j1 decides otherwise") as refused:
+        put_back(SERVICE, "m", position, at)
+    assert refused.value.reason is Reason.DEPLOYMENT_REFUSED
+    world.govern()
+    working.take_back(working.lease(), at=at)
+    assert working.job().outcome == "rolled_back"
+    spec = DeploymentSpec("m", "v3", at, now, "0.4", "v2")
+    stated = world.ledger.stated_deployments
+    with pytest.raises(LedgerError, match="job j1 took v3 back"):
+        stated.record(ANA, spec, DeploymentGround("roll_back", "It was not so bad."))
+    stated.record(ANA, spec, DeploymentGround("emergency", "The other one fails."))
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    paper = Paper.copied(tmp_path / "ledger.db", ORIGIN)
+    found = paper.find("deployment.explained.v1")[-1]
+    paper.at(found).data["basis"] = "roll_back"
+    report = audit_of(paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [
+        ("deployments.explained", found)
+    ]

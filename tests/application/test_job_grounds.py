@@ -264,7 +264,7 @@ def test_a_model_that_a_person_has_taken_out_of_force_has_no_job_of_what_was_dec
     assert "no retraining of alpha is in force any more" in report.text()
 
 
-@pytest.mark.parametrize("cost", [5, "0.80"])
+@pytest.mark.parametrize("cost", [5, "1.10", "0.60, test: 0.50"])
 def test_a_job_by_a_plan_may_be_expected_to_cost_what_the_plan_counted_and_no_more(
     tmp_path: Path, cost: object
 ) -> None:

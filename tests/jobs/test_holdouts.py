@@ -24,7 +24,7 @@ def test_a_holdout_is_used_at_most_as_often_as_allowed_over_all_jobs() -> None:
     assert story.job("j1").outcome == "succeeded"
 
 
-@pytest.mark.parametrize("end", ["given up", "expired", "cancelled"])
+@pytest.mark.parametrize("end", ["given up", "expired", "cancelled", "lapsed"])
 def test_an_attempt_that_had_the_holdout_before_it_has_used_it_though_it_reports_nothing(
     end: str,
 ) -> None:
@@ -38,8 +38,10 @@ def test_an_attempt_that_had_the_holdout_before_it_has_used_it_though_it_reports
     elif end == "expired":
         story.now += LEASE_SECONDS * SECOND
         assert not story.expire(2)
-    else:
+    elif end == "cancelled":
         assert not story.cancel()
+    else:
+        assert not story.lapse(None)
     assert story.jobs.holdouts.used == {"march": 1}
 
 

@@ -18,6 +18,11 @@ class PutBackReader:
         self._known = PutBacks()
         self._position = 0
 
+    def forget(self) -> None:
+        """Read all of them again: the body of one may be gone."""
+        with self._lock:
+            self._known, self._position = PutBacks(), 0
+
     def open(self, after: int = 0) -> tuple[int, list[OpenPutBack]]:
         """Return the head and the open proposals there that were made after a position."""
         with self._lock:

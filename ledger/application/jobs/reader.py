@@ -62,14 +62,12 @@ class JobReader:
 
         return self.at_head(found)
 
-    def is_in_question(self, model: str) -> bool:
-        """Whether a version of a model that a job deployed is observed, or to be taken back."""
+    def against(self, model: str, version: str) -> tuple[Job | None, Job | None]:
+        """Return the job that decides which version serves, and the one that took a version back.
 
-        def found(jobs: Jobs, _: Head) -> bool:
-            open_ = jobs.open_of(model)
-            return open_ is not None and open_.deployed is not None
-
-        return self.at_head(found)
+        Where either is there, the version is not to be put back.
+        """
+        return self.at_head(lambda jobs, _: (jobs.deciding(model), jobs.refusing(model, version)))
 
     def every(self, as_of: int | None = None) -> tuple[int, list[Job]]:
         """Return a position and the jobs there, in order of their proposals: the head, or another.

@@ -14,6 +14,7 @@ from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.jobs.put_backs import PutBackReader
+from ledger.application.jobs.reader import JobReader
 from ledger.authority.state import Subject
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -54,12 +55,14 @@ class StatedDeployments:
         histories: HistoryReader,
         authority: Authority,
         put_backs: PutBackReader,
+        jobs: JobReader,
         clock: Clock,
     ) -> None:
         self._fleet = fleet
         self._histories = histories
         self._authority = authority
         self._put_backs = put_backs
+        self._jobs = jobs
         self._clock = clock
 
     def record(
@@ -97,6 +100,9 @@ class StatedDeployments:
         )
         if found is None:
             raise _not_open(model, proposal)
+        deciding, refusing = self._jobs.against(model, found.put_back)
+        if (job := deciding or refusing) is not None:
+            raise _not_open(model, proposal, f"job {job.name} decides otherwise of its versions")
         before = next((one for one in known if one.model_version == found.put_back), None)
         if before is None:  # its body was erased since
             raise _not_open(model, proposal)
@@ -117,12 +123,14 @@ class StatedDeployments:
         made = self._fleet.deployment(spec)
         deployed = made.additions[0].data
         assert isinstance(deployed, ModelDeployed), "a deployment is proposed"
+        against = self._jobs.against(spec.model, deployed.model_version)
         with fields_named():
-            explained = _explained(deployed, ground, proposed)
+            explained = _explained(deployed, ground, None if any(against) else proposed)
         labels = self._fleet.live_model(spec.model).described
         extent = Subject(spec.model, None, {} if labels is None else labels.labels)
         state = self._authority.state
-        moment = DeploymentMoment(caller.actor, self._clock.now_micros(), state, extent, proposed)
+        now = self._clock.now_micros()
+        moment = DeploymentMoment(caller.actor, now, state, extent, proposed, *against)
         if explained is not None:
             if fault := ground_fault(explained.to_data(), deployed.to_data(), moment):
                 raise _refused(deployed, fault)
@@ -177,8 +185,8 @@ def _explained(
     )
 
 
-def _not_open(model: str, proposal: int) -> LedgerError:
-    why = f"no proposal of position {proposal} to put a version back is open"
+def _not_open(model: str, proposal: int, why: str = "") -> LedgerError:
+    why = why or f"no proposal of position {proposal} to put a version back is open"
     return LedgerError(
         Reason.DEPLOYMENT_REFUSED,
         f"No version of {model} can be put back so: {why}.",

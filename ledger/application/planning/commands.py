@@ -45,6 +45,8 @@ from ledger.storage.store import Store
 
 _OVERTAKEN: Final = 3
 """After so many tries the jobs of this server wait until the plan is recorded."""
+_PATIENT: Final = 8
+"""After so many they go on all the same: another server overtakes the plan, or a person does."""
 _TRIES: Final = 20  # each time what it rests on changed while the plan was made
 _COMPARED: Final = 200  # newest plans, when a name is unknown
 
@@ -99,8 +101,10 @@ class PlanCommands:
         tries = count()
 
         def decide() -> Proposal:
-            if next(tries) == _OVERTAKEN:
+            if (at := next(tries)) == _OVERTAKEN:
                 in_peace.enter_context(self.work)
+            elif at == _PATIENT:
+                in_peace.close()
             if turn is None:
                 self._check_asked(name, *budget)
             reused, made, beside = at_newest_head(

@@ -41,6 +41,8 @@ def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
         fold.authority.state,
         extent,
         fold.deployments.proposed,
+        fold.jobs.known.deciding(before.name),
+        fold.jobs.known.refusing(before.name, data["model_version"]),
     )
     fault = ground_fault(data, before.data, moment)
     if not fault:
