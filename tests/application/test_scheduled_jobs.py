@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from ledger.application.commands import Caller
 from ledger.application.jobs.scheduled import ScheduledJobs
 from ledger.application.planning.schedules import PlanTimes
 from ledger.application.recipes.shelf import ChosenRecipe
@@ -19,16 +20,16 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.jobs import JobProposed
 from ledger.events.plans import PLAN_TYPES, PlanMade, PlanMadeV2
 from ledger.events.registry import typed
-from ledger.jobs.plan_schedules import PlanSchedule, by_schedule_fault
+from ledger.events.values import SECOND
+from ledger.jobs.plan_schedules import PlanSchedule
+from ledger.storage.records import AppendResult
 from tests.application.test_plan_schedule_money import FIRST, SEEN, WEEK, WEEKLY
 from tests.application.test_second_plans import LOSSES, NEED, PLANNING, TEST
-from tests.audit.paper import Paper
-from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
 from tests.support.budgeted import in_euros, set_budget
 from tests.support.governed import governed
 from tests.support.job_worlds import BOB, RECIPE, Working
-from tests.support.world import ANA, ORIGIN, World, policy_text
+from tests.support.world import ANA, DAY, World, policy_text
 
 
 def world_of(path: Path, **more: Any) -> Working:  # noqa: ANN401 - members of the policy
@@ -163,6 +164,71 @@ def test_what_is_refused_is_told_once_and_holds_up_no_other(working: Working) ->
     assert models(working) == ["a", "b"]
 
 
+def test_what_is_refused_for_ever_for_one_model_holds_up_no_other(
+    working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposals = working.world.ledger.job_proposals
+    usual, failing = proposals.propose_by, {"a": Reason.EVENT_UNREADABLE}
+
+    def propose_by(caller: Caller, one: PlanSchedule, model: str) -> AppendResult:
+        if model in failing:
+            raise LedgerError(failing[model], "It is so.", remedy="None.")
+        return usual(caller, one, model)
+
+    monkeypatch.setattr(proposals, "propose_by", propose_by)
+    schedule(working)
+    with capture_logs() as logs:
+        assert govern(working, FIRST) == 1 + 1
+        assert govern(working) == 0
+    [told] = [one for one in logs if one["event"] == "plan.job_skipped"]
+    assert (told["model"], told["reason"]) == ("a", "EVENT_UNREADABLE")
+    assert models(working) == ["b"]
+
+    failing.clear()
+    failing["b"] = Reason.STORE_UNAVAILABLE  # no fault of b: it is tried again
+    working.world.ledger.jobs.cancel(ANA, jobs(working)[0].job, "Not now.")
+    working.world.see("b", "0.9", FIRST + WEEK - 1, size=100)
+    with pytest.raises(LedgerError):
+        settle(working, FIRST + WEEK)
+    failing.clear()
+    settle(working)
+    assert "b" in models(working)[1:]
+
+
+def test_jobs_are_proposed_where_the_record_runs_ahead_of_the_data(working: Working) -> None:
+    schedule(working)
+    working.world.deploy("low", "v2", at=FIRST + 10 * DAY)
+    settle(working, FIRST)
+    assert models(working) == ["a", "b"]
+
+
+@pytest.mark.parametrize("refuse", ["deny", "cancel"])
+def test_what_a_person_refused_is_not_proposed_again_in_the_same_period(
+    tmp_path: Path, refuse: str
+) -> None:
+    asked = {"budget": "optional", "approvals": [{"role": "operator"}]}
+    working = world_of(tmp_path / "ledger.db", jobs=asked)
+    schedule(working, every=DAY // SECOND)
+    settle(working, FIRST)
+    [denied, _] = [one.job for one in jobs(working)]
+    getattr(working.world.ledger.jobs, refuse)(ANA, denied, "Not this week.")
+    with capture_logs() as logs:
+        for day in range(1, 7):
+            settle(working, FIRST + day * DAY)
+    told = [one for one in logs if one["event"] == "plan.job_withheld"]
+    assert {one["model"] for one in told} == {"a"}
+    assert models(working).count("a") == 1
+    admitting = [one for plan in plans(working)[1:] for one in plan.backlog if one.model == "a"]
+    assert "admitted" in {one.outcome for one in admitting}
+    for model, value in LOSSES.items():
+        working.world.see(model, value, FIRST + 6 * DAY + 1, size=100)
+    settle(working, FIRST + WEEK)
+    assert models(working).count("a") == 2
+    working.world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
 def test_jobs_that_lack_the_budget_that_their_policy_wants_wait_for_the_next_plan(
     tmp_path: Path,
 ) -> None:
@@ -255,82 +321,3 @@ def test_once_it_is_ended_nothing_is_proposed_by_its_plan(working: Working) -> N
     working.world.ledger.scheduled_plans.set(ANA, PlanTimes("main", None), (0, 0), "")
     assert govern(working) == 0
     assert models(working) == []
-
-
-@pytest.fixture
-def paper(tmp_path: Path) -> Paper:
-    """A ledger on paper with jobs by a schedule, one refused, and the plan that followed."""
-    path = tmp_path / "forged" / "ledger.db"
-    path.parent.mkdir()
-    working = world_of(path)
-    schedule(working)
-    govern(working, FIRST)
-    for model in "ab":
-        test_job(working, model, loss=200)
-    settle(working)
-    working.world.close()
-    return Paper.copied(path, ORIGIN)
-
-
-def findings(paper: Paper, tmp_path: Path) -> list[tuple[str, str]]:
-    return [(one.rule, one.what) for one in audit_of(paper, tmp_path).findings]
-
-
-def test_jobs_of_a_schedule_that_names_another_recipe_or_none_are_refused(
-    paper: Paper, tmp_path: Path
-) -> None:
-    [at] = paper.find("plan.scheduled.v1")
-    paper.at(at).data["recipe"] = None
-    found = findings(paper, tmp_path)
-    assert {rule for rule, _ in found} == {"plans.scheduled"}
-    assert "names no recipe" in found[0][1]
-
-
-@pytest.mark.parametrize(
-    ("actor", "recipe", "stated", "why"),
-    [
-        ("system/governor", "weekly", ("weekly", 3), ""),
-        ("users/ana", None, ("own", 1), ""),
-        ("system/governor", "weekly", ("weekly", 2), "it is by version 2 of weekly"),
-        ("system/governor", "weekly", ("own", 3), "it is by version 3 of own"),
-        ("system/governor", None, ("weekly", 3), "names no recipe"),
-        ("system/follower", "weekly", ("weekly", 3), "proposes no jobs"),
-    ],
-)
-def test_the_governor_proposes_by_the_recipe_and_version_that_are_due(
-    actor: str, recipe: str | None, stated: tuple[str, int], why: str
-) -> None:
-    one = PlanSchedule("main", 9, WEEK, "1", "1", recipe, "", 0)
-    data = {"recipe": stated[0], "recipe_version": stated[1]}
-    said = by_schedule_fault(one, actor, data, ("weekly", 3))
-    assert (why in said) if why else (said == "")
-
-
-def test_another_part_of_the_service_proposes_no_job(paper: Paper, tmp_path: Path) -> None:
-    body = paper.at(paper.find("job.proposed.v1", model="c")[0]).body
-    assert isinstance(body, dict)
-    body["actor"] = "system/evaluator"
-    [(rule, why)] = findings(paper, tmp_path)
-    assert (rule, why) == ("plans.scheduled", "system/evaluator proposes no jobs")
-
-
-def test_a_schedule_by_a_recipe_that_was_never_approved_is_refused(
-    paper: Paper, tmp_path: Path
-) -> None:
-    paper.at(paper.find("plan.scheduled.v1")[0]).data["recipe"] = "another"
-    assert ("plans.due", "no version of recipe another is approved") in findings(paper, tmp_path)
-
-
-def test_a_plan_that_is_made_again_without_new_money_is_refused(
-    paper: Paper, tmp_path: Path
-) -> None:
-    last = paper.find("plan.made.v2")[-1]
-    data, body = paper.at(last).data, paper.at(last).body
-    assert isinstance(body, dict)
-    twice = data | {"plan": data["plan"][:-1] + "3", "as_of": len(paper.events)}
-    paper.append(
-        f"plans/{twice['plan']}", "plan.made.v2", twice, actor="system/governor",
-        causation_position=body["causation_position"],
-    )  # fmt: skip
-    said = [what for rule, what in findings(paper, tmp_path) if rule == "plans.scheduled"]
-    assert said == ["a job of its period waits for its test"]

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from ledger.application.commands import Caller, record_time
+from ledger.application.commands import Caller, ledger_time
 from ledger.application.jobs.proposals import JobProposals
 from ledger.application.jobs.reader import JobReader
 from ledger.application.periodic_task import (
@@ -23,10 +23,15 @@ from ledger.application.periodic_task import (
 )
 from ledger.application.planning.candidate_tests import CANDIDATE
 from ledger.application.planning.commands import PlanCommands
+from ledger.application.planning.plans import plans_newest_first
 from ledger.application.planning.schedules import ScheduledPlans
 from ledger.errors import LedgerError, Reason
 from ledger.events.cases import GOVERNOR
-from ledger.events.plans import PlanMadeV2
+from ledger.events.jobs import JobCancelled, JobDenied
+from ledger.events.plans import PLAN_TYPES, PlanMadeV2
+from ledger.events.registry import known_data
+from ledger.events.values import parse_time
+from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job
 from ledger.jobs.plan_schedules import PlanSchedule, PlanTurn
 from ledger.storage.records import LedgerInfo
@@ -34,20 +39,19 @@ from ledger.storage.store import Store
 
 _CALLER: Final = Caller(GOVERNOR)
 _AT_ONCE: Final = 20  # proposals in a row, each of which reads the plan: leases must not wait
-_SKIPPED: Final = frozenset(
+_NOT_OF_A_MODEL: Final = frozenset(
     {
-        Reason.JOB_REFUSED,
-        Reason.BUDGET_EXHAUSTED,
-        Reason.BUDGET_REFUSED,
-        Reason.BUDGET_REQUIRED,
-        Reason.RECIPE_REFUSED,
-        Reason.RECIPE_UNKNOWN,
-        Reason.MODEL_UNKNOWN,
-        Reason.MODEL_RETIRED,
-        Reason.BODY_ERASED,
+        Reason.STORE_UNAVAILABLE,
+        Reason.DRAINING,
+        Reason.DEADLINE_EXCEEDED,
+        Reason.SIGNING_STOPPED,
+        Reason.CLOCK_AHEAD,
+        Reason.LEDGER_BEHIND,
+        Reason.CHAIN_BROKEN,
+        Reason.INTERNAL,
     }
 )
-"""The reasons by which the job of a model is left to the next plan."""
+"""The reasons that say nothing about a plan or a model: all is tried again the next time round."""
 _SOONER: Final = frozenset({Reason.ALREADY_EXISTS, Reason.VERSION_CONFLICT})
 _log: Final = structlog.get_logger("ledger.governor")
 
@@ -62,7 +66,7 @@ class _PlanAtWork:
     first: int | None
     """The first plan of its period, where plans of its planner can be made again."""
     left: list[str]
-    """Admitted models whose jobs were neither proposed nor refused, best first."""
+    """Admitted models whose jobs were neither proposed, refused nor unwanted, best first."""
     tested: int = 0
     """How many jobs were past their test when it was last asked whether money is left."""
 
@@ -103,7 +107,7 @@ class ScheduledJobs:
         if work is None or work.plan != one.newest_plan:
             work = self._at_work[one.policy] = self._begun(one)
         head = self._store.events.head(self._info.origin)
-        if record_time(self._info, self._store, head) >= work.ends_at:
+        if ledger_time(self._info, self._store, head) >= work.ends_at:
             return GovernorTurn()
         turn = GovernorTurn()
         for model in work.left[:_AT_ONCE]:
@@ -112,19 +116,55 @@ class ScheduledJobs:
 
     def _begun(self, one: PlanSchedule) -> _PlanAtWork:
         """Return a plan with the models that have no job by it yet."""
+        plan, head = one.newest_plan, self._store.events.head(self._info.origin)
         try:
-            made, event = self._plans.get(one.newest_plan)
+            made, event = self._plans.get(plan)
+            ground, _ = self._plans.ground(plan, "", head)
         except LedgerError as error:
-            if error.reason is not Reason.BODY_ERASED:
+            if _is_of_no_model(error):
                 raise
-            return _PlanAtWork(one.newest_plan, 0, None, [])
-        head = self._store.events.head(self._info.origin)
-        ground, _ = self._plans.ground(one.newest_plan, "", head)
+            _log.warning("plan.jobs_skipped", **self._told(plan, error))
+            return _PlanAtWork(plan, 0, None, [])
         had = {job.model for job in self._jobs() if job.proposed["plan"] == event.position}
         first = made.second_to or event.position if isinstance(made, PlanMadeV2) else None
         admitted = [row.model for row in made.backlog if row.outcome == "admitted"]
-        left = [model for model in admitted if model not in had]
-        return _PlanAtWork(one.newest_plan, ground.ends_at, first, left)
+        unwanted = self._unwanted(ground)
+        left = [model for model in admitted if model not in had | unwanted]
+        for model in admitted:
+            if model in unwanted - had:
+                _log.warning(
+                    "plan.job_withheld", ledger=self._info.origin, plan=plan, model=model,
+                    why="A person denied or cancelled a job of it in this period of the policy.",
+                )  # fmt: skip
+        return _PlanAtWork(plan, ground.ends_at, first, left)
+
+    def _unwanted(self, ground: PlanGround) -> set[str]:
+        """Return the models of which a person denied or cancelled a job in a plan's period.
+
+        By the time at which that was recorded. Where it runs ahead of that of the data, what was
+        before a plan of an earlier period is of an earlier one too.
+        """
+        events, origin = self._store.events, self._info.origin
+        begins = ground.made_at // ground.counts_for * ground.counts_for
+        after = events.position_at(origin, begins - 1)
+        for plan in plans_newest_first(events, origin, PLAN_TYPES, ground.position - 1):
+            if plan.position <= after:
+                break
+            data = known_data(plan)
+            if data and data["policy"] == ground.policy and parse_time(data["made_at"]) < begins:
+                after = plan.position
+                break
+        refused = events.of_types(origin, (JobDenied.TYPE, JobCancelled.TYPE), after=after)
+        jobs = {event.stream.partition("/")[2] for event in refused}
+        return {job.model for job in self._jobs() if job.name in jobs}
+
+    def _told(self, plan: str, error: LedgerError) -> dict[str, str]:
+        return {
+            "ledger": self._info.origin,
+            "plan": plan,
+            "reason": error.reason.value,
+            "why": error.message,
+        }
 
     def _jobs(self) -> list[Job]:
         return self._reader.every()[1]
@@ -136,13 +176,10 @@ class ScheduledJobs:
         except LedgerError as error:
             if error.reason is Reason.VERSION_CONFLICT:
                 return OVERTAKEN
-            if error.reason not in _SKIPPED:
+            if _is_of_no_model(error):
                 raise
             work.left.remove(model)
-            _log.warning(
-                "plan.job_skipped", ledger=self._info.origin, plan=work.plan, model=model,
-                reason=error.reason.value, why=error.message,
-            )  # fmt: skip
+            _log.warning("plan.job_skipped", model=model, **self._told(work.plan, error))
             return GovernorTurn()
         work.left.remove(model)
         return RECORDED
@@ -161,6 +198,11 @@ class ScheduledJobs:
         turn = record_each([PlanTurn(one, is_again=True)], make, _SOONER)
         work.tested = tested
         return turn
+
+
+def _is_of_no_model(error: LedgerError) -> bool:
+    """Whether a refusal says nothing about a plan or a model: all is tried again then."""
+    return error.reason in _NOT_OF_A_MODEL
 
 
 def _is_tested_since(job: Job, plan: int) -> bool:
