@@ -255,10 +255,12 @@ class Life:
         return self
 
     def deployed(self) -> "Life":
-        return self._add(ONE, lambda c, t, r: deploy(c, self.name, t, request_id=r))
+        at = START + self._now
+        return self._add(ONE, lambda c, t, r: deploy(c, self.name, t, request_id=r, at=at))
 
     def taken_back(self, actor: str) -> "Life":
-        return self._add(actor, lambda c, t, r: take_back(c, self.name, t, request_id=r))
+        at = START + self._now
+        return self._add(actor, lambda c, t, r: take_back(c, self.name, t, request_id=r, at=at))
 
     def passes(self, span: timedelta) -> "Life":
         self._now += span
@@ -281,9 +283,11 @@ class Life:
     def replaced(self) -> "Life":
         """Have a person deploy another version by hand, and the governor end the job by that."""
 
+        at = START + self._now
+
         def deploy_by_hand(client: LedgerClient, _: int, request_id: str) -> None:
             client.record_deployment(
-                self._model, "by-hand", in_service_at=START, trained_through=START,
+                self._model, "by-hand", in_service_at=at, trained_through=START,
                 baseline_loss="0.3", request_id=request_id,
             )  # fmt: skip
 
