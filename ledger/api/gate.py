@@ -30,7 +30,7 @@ from ledger.authority.state import Extent, are_covered, is_whole
 from ledger.authority.table import METHODS, REPRESENT
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
-from ledger.events.authority import ACTIONS, OPERATOR
+from ledger.events.authority import OPERATOR, refused_action
 from ledger.events.models import DESCRIBING
 from ledger.storage.records import Guard, LedgerInfo
 
@@ -329,7 +329,8 @@ def _operators_only() -> LedgerError:
 def _not_authorised(actor: str, action: str) -> LedgerError:
     return LedgerError(
         Reason.ACTOR_NOT_AUTHORISED,
-        f"{actor} may not {ACTIONS[action]}, there: no grant in force holds `{action}` for it.",
+        f"{actor} may not {refused_action(action)} there: no grant in force holds "
+        f"`{action}` for it.",
         remedy=f"`authority why {actor} {action}` shows the grants that hold it; an administrator "
         "gives one by `authority grant`.",
         metadata={"actor": actor, "action": action},

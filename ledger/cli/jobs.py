@@ -10,7 +10,7 @@ from ledger.cli import output
 from ledger.cli.exits import Exit
 from ledger.cli.moments import AsOf, moment_of
 from ledger.cli.session import session
-from ledger.events.notation import counted, listed, money
+from ledger.events.notation import counted, listed, money, rounded_money
 from ledger.jobs.environments import environment_words
 from ledger.jobs.forecast_words import error_words, forecast_words
 from ledger.operations.failures import MisuseError
@@ -301,11 +301,11 @@ def _benefit(one: "RetrainingJob") -> str:
     """Return the realised benefit beside the forecast one."""
     assert one.realised is not None, "it is there"
     said = (
-        f"{money(one.realised.benefit_micros, one.unit)} by {one.realised.signal} on "
+        f"{rounded_money(one.realised.benefit_micros, one.unit)} by {one.realised.signal} on "
         f"{counted(one.realised.rows, 'row')} of its window"
     )
     expected = one.forecast.benefit_micros
-    return said if expected is None else f"{said}, {money(expected, one.unit)} forecast"
+    return said if expected is None else f"{said}, {rounded_money(expected, one.unit)} forecast"
 
 
 def _test(one: "RetrainingJob") -> list[tuple[str, str]]:

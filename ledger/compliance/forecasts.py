@@ -5,6 +5,7 @@ from typing import Any
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.jobs import RecordedJob, jobs_in, money
 from ledger.compliance.tables import Table, table_of
+from ledger.events.notation import rounded_money
 
 
 def forecasts_table(source: FactSource, scope: FactFilter) -> Table:
@@ -50,6 +51,11 @@ def forecasts_table(source: FactSource, scope: FactFilter) -> Table:
     )
 
 
+def _reckoned(one: RecordedJob, micros: int) -> str:
+    """Return an amount that was reckoned, not reported, to two places: events have it exactly."""
+    return rounded_money(micros, one.unit)
+
+
 def _forecast_row(one: RecordedJob) -> dict[str, Any]:
     made = one.data["forecast"]
     end = (one.closed.data if one.closed is not None else None) or {}
@@ -62,24 +68,26 @@ def _forecast_row(one: RecordedJob) -> dict[str, Any]:
         "model": one.data["model"],
         "jobs": made["jobs"],
         "jobs_of_model": made["jobs_of_model"],
-        "forecast": money(one, int(made["cost_micros"])),
-        "low": money(one, int(made["cost_low_micros"])),
-        "high": money(one, int(made["cost_high_micros"])),
+        "forecast": _reckoned(one, int(made["cost_micros"])),
+        "low": _reckoned(one, int(made["cost_low_micros"])),
+        "high": _reckoned(one, int(made["cost_high_micros"])),
         "cost": money(one, one.cost_micros),
-        "error": None if error is None else money(one, int(error)),
+        "error": None if error is None else _reckoned(one, int(error)),
         "is_within": end.get("is_within_forecast"),
         "success_ppm": made["success_ppm"],
         "is_success": one.job.outcome == "succeeded",
-        "planned": None if benefit is None else money(one, int(made["planned_micros"])),
+        "planned": None if benefit is None else _reckoned(one, int(made["planned_micros"])),
         "gain_ppm": made["gain_ppm"],
-        "benefit": None if benefit is None else money(one, int(benefit)),
-        "benefit_low": None if benefit is None else money(one, int(made["benefit_low_micros"])),
-        "benefit_high": None if benefit is None else money(one, int(made["benefit_high_micros"])),
-        "realised": None if gained is None else money(one, gained),
+        "benefit": None if benefit is None else _reckoned(one, int(benefit)),
+        "benefit_low": None if benefit is None else _reckoned(one, int(made["benefit_low_micros"])),
+        "benefit_high": None
+        if benefit is None
+        else _reckoned(one, int(made["benefit_high_micros"])),
+        "realised": None if gained is None else _reckoned(one, gained),
         "realised_rows": None if realised is None else realised["rows"],
         "benefit_error": None
         if gained is None or benefit is None
-        else money(one, gained - int(benefit)),
+        else _reckoned(one, gained - int(benefit)),
         "is_benefit_within": None
         if gained is None or benefit is None
         else int(made["benefit_low_micros"]) <= gained <= int(made["benefit_high_micros"]),

@@ -6,7 +6,7 @@ from typing import Any
 from ledger.compliance.files import html_page
 from ledger.compliance.jobs import numbers
 from ledger.compliance.tables import Table, table_of
-from ledger.events.notation import counted, duration, money, percent, shown_time
+from ledger.events.notation import counted, duration, money, percent, rounded_money, shown_time
 from ledger.jobs.environments import code_words, packages_words, version_words, where_words
 from ledger.jobs.forecast_words import error_words, forecast_words
 
@@ -131,11 +131,11 @@ def _benefit(report: Report) -> str:
     """Return the benefit in the window beside the one that was forecast."""
     realised, unit = report["realised"], report["cost"]["unit"]
     said = (
-        f"{money(int(realised['benefit_micros']), unit)} by {realised['signal']} on "
+        f"{rounded_money(int(realised['benefit_micros']), unit)} by {realised['signal']} on "
         f"{counted(int(realised['rows']), 'row')} of its window"
     )
     expected = report["forecast"]["benefit_micros"]
-    return said if expected is None else f"{said}, {money(int(expected), unit)} forecast"
+    return said if expected is None else f"{said}, {rounded_money(int(expected), unit)} forecast"
 
 
 def report_tables(report: Report) -> list[Table]:

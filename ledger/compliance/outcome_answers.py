@@ -49,7 +49,7 @@ def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     records = [_return(one) for one in jobs_in(source, inquiry.scope) if one.went_back]
     answer.say(*_return_sentences(records))
     reinstated = [row for row in rows if row["kind"] == "reinstated"]
-    answer.say(f"Versions of it that served before were put back {_times(len(reinstated))}.")
+    answer.say(f"Versions of it that served before were {_times(len(reinstated), 'put back')}.")
     answer.show(
         "returns",
         "Jobs whose version was taken back",
@@ -107,8 +107,8 @@ def _return_sentences(records: list[dict[str, Any]]) -> Iterator[str]:
         )
 
 
-def _times(count: int) -> str:
-    return "never" if not count else counted(count, "time")
+def _times(count: int, what: str) -> str:
+    return f"{what} {counted(count, 'time')}" if count else f"never {what}"
 
 
 def _return(one: RecordedJob) -> dict[str, Any]:
@@ -203,8 +203,9 @@ def wasted(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     say_false_alarms(source, inquiry, answer)
     over = [one for one in jobs_in(source, inquiry.scope) if one.closed is not None]
     lost = [one for one in over if one.job.outcome != "succeeded"]
+    are = "is" if len(over) == 1 else "are"
     answer.say(
-        f"Of {counted(len(over), 'job')} that are over, {len(lost)} left no version in service.",
+        f"Of {counted(len(over), 'job')} that {are} over, {len(lost)} left no version in service.",
         *_lost_sentences(lost),
     )
     answer.show(
@@ -255,8 +256,8 @@ def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     paid = {row[job] for row in spent.rows}  # a job and its test have a row each
     by = f", by {', '.join(persons)}" if persons else ""
     answer.say(
-        f"Jobs that a budget paid or pays: {len(paid)}; overspending was approved "
-        f"{_times(len(approved))}{by}."
+        f"Jobs that a budget paid or pays: {len(paid)}; overspending was "
+        f"{_times(len(approved), 'approved')}{by}."
     )
     refused = refusals_table(source, FactFilter(until=inquiry.at))
     at = [column.name for column in refused.columns].index("reason")

@@ -86,6 +86,11 @@ ACTIONS: Final[dict[str, str]] = {
 """Every action there is, with its meaning. A later release may add some, and takes none away."""
 
 
+def refused_action(action: str) -> str:
+    """Return the meaning of an action as it follows on `may not`: each part of it is refused."""
+    return ACTIONS[action].replace(", and ", " or ")
+
+
 def _action(text: str) -> str:
     if text not in ACTIONS:
         raise ValueError(f"{text[:80]!r} is no action; `authority table` lists them")

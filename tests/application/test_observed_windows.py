@@ -92,6 +92,7 @@ def test_the_end_says_which_benefit_was_realised_beside_what_was_forecast(
     [row] = as_records(forecasts_table(facts, FactFilter()))
     assert (row["realised"], row["realised_rows"], row["benefit"]) == ("5.00 EUR", "100", None)
     said = answer("realised-gain", facts, Inquiry()).said
+    assert (row["cost"], row["error"]) == ("1.00 EUR", "-4.00 EUR")
     assert "The benefit was observed for 1 of 1; for 0 of them a plan had forecast one" in said[-1]
     passes_its_audit(working)
 

@@ -337,6 +337,7 @@ def test_a_plans_id_is_used_once(world: World) -> None:
     with pytest.raises(LedgerError) as error:
         world.ledger.plans.get("week-8")
     assert reason_of(error) is Reason.PLAN_UNKNOWN
+    assert error.value.remedy.endswith("List the plans: `decision-ledger plan list`.")
 
 
 def test_a_repeated_request_gets_the_same_plan(world: World) -> None:

@@ -15,6 +15,14 @@ def advised(world: World, text: str) -> dict[str, str]:
 
 def test_teams_and_budgets_are_those_of_models_that_are_not_retired(tmp_path: Path) -> None:
     world = World(tmp_path / "ledger.db", unit="EUR")
+    [early] = [
+        one.remedy
+        for one in world.ledger.definitions.lint(
+            policy(team_shares=[{"team": "risk", "share": "10%"}])
+        ).problems
+        if one.path.endswith(".team")
+    ]
+    assert "`decision-ledger model register MODEL --owner TEAM …`" in early
     world.begin("alpha", "beta")
     world.update("alpha", owner="risk")
     world.update("beta", owner="fraud")

@@ -59,7 +59,9 @@ def test_a_refused_change_and_a_right_that_is_not_there_are_told_with_a_command_
     own = refused_with(ana("authority", "grant", ANA, "policy-author", *WHY), "AUTHORITY_REFUSED")
     assert "no one grants to themself" in own
     lacking = refused_with(ana("vkey", "--actor", EVE), "ACTOR_NOT_AUTHORISED")
-    assert f"{EVE} may not read a ledger's head" in lacking
+    assert f"{EVE} may not read a ledger's head, keys, checkpoints and proofs there:" in lacking
+    why = ana("authority", "why", EVE, "recipes.draft").out
+    assert f"{EVE} may not draft a recipe or register benchmark models: no grant" in why
     assert f"`authority why {EVE} proofs.read`" in lacking
 
 

@@ -265,6 +265,8 @@ def test_what_the_ledger_observed_and_what_it_was_worth_is_told(tmp_path: Path) 
         "0.30 on 100 rows of 1 observation; 0.30 against 0.50 before, on 100 rows"
     )
     assert facts["benefit"].endswith(" by loss on 100 rows of its window")
+    long = report | {"realised": report["realised"] | {"benefit_micros": "3326458188"}}
+    assert dict(report_facts(long, "0" * 64))["benefit"].startswith("3326.46 EUR by loss on ")
     alone = (
         "no evidence was reported by an executor, and the ledger's own observations were judged."
     )

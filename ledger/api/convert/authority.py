@@ -10,7 +10,7 @@ from ledger.api.checks import Checks
 from ledger.api.convert.basics import timestamp
 from ledger.authority.state import AuthorityState, ChangeProposal, Grant, Scope, Token
 from ledger.authority.table import ROLES
-from ledger.events.authority import ACTIONS
+from ledger.events.authority import ACTIONS, refused_action
 from ledger.events.canonical import encode
 from ledger.events.values import format_time
 from ledger.limits import ActorLimits
@@ -143,7 +143,7 @@ def reason(state: AuthorityState, actor: str, action: str, *, is_allowed: bool) 
         return f"{actor} may {ACTIONS[action]}: a grant in force covers it."
     if actor not in state.persons:
         return f"{actor} is not registered, so it may do nothing."
-    return f"{actor} may not {ACTIONS[action]}: no grant in force covers it."
+    return f"{actor} may not {refused_action(action)}: no grant in force covers it."
 
 
 def _token(one: Token, last_use: Callable[[str], int | None]) -> pb.Token:

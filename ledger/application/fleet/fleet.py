@@ -196,7 +196,7 @@ class Fleet:
             f"No policy {which} was drafted.",
             remedy=(
                 ("" if policy in self._state.policies else did_you_mean(policy, known))
-                + "List the policies and their versions."
+                + "List the policies and their versions: `decision-ledger policy list`."
             ),
             metadata={
                 "policy": policy,

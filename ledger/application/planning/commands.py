@@ -221,7 +221,8 @@ class PlanCommands:
             raise LedgerError(
                 Reason.PLAN_UNKNOWN,
                 f"No plan {plan_id!r} was made.",
-                remedy=did_you_mean(plan_id, names) + "List the plans.",
+                remedy=did_you_mean(plan_id, names)
+                + "List the plans: `decision-ledger plan list`.",
                 metadata={"plan": plan_id, "nearest": nearest(plan_id, names)},
             )
         if events[0].body_bytes is None:
@@ -324,7 +325,8 @@ class PlanCommands:
             raise LedgerError(
                 Reason.POLICY_NOT_IN_FORCE,
                 f"No policy {policy or 'for the whole ledger'} is in force.",
-                remedy="Activate one, then make the plan.",
+                remedy="Put one in force, then make the plan: "
+                "`decision-ledger policy activate POLICY VERSION --rationale WHY`.",
                 metadata={"policy": policy},
             )
         return compiled, ledger_time(self._info, self._store, head)

@@ -92,9 +92,14 @@ def _without_models(
     """Yield shares of teams without a model, and budgets that pay for no model or no test."""
     for index, one in enumerate(steps.team_shares):
         if one.team not in planned.teams:
-            teams = listed(sorted(planned.teams)[:_SHOWN]) if planned.teams else "no team"
             message = f"no model of the ledger is owned by {one.team!r}"
-            remedy = f"Write a team as models name their owner; they are owned by {teams}."
+            remedy = (
+                "Write a team as models name their owner; they are owned by "
+                f"{listed(sorted(planned.teams)[:_SHOWN])}."
+                if planned.teams
+                else "The ledger has no model, or all are retired: register one, `decision-ledger "
+                "model register MODEL --owner TEAM …`."
+            )
             yield _Doubt(f"team_shares[{index}].team", "STEP_FOR_NONE", message, remedy)
     if steps.budgets and not planned.is_paid:
         message = "no budget in the ledger's unit of cost pays for any model"

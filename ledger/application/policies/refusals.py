@@ -14,7 +14,7 @@ def unknown(policy: str, version: int) -> LedgerError:
     return LedgerError(
         Reason.POLICY_UNKNOWN,
         f"No {which} was drafted.",
-        remedy="List the policies and their versions.",
+        remedy="List the policies and their versions: `decision-ledger policy list`.",
         metadata={"policy": policy, "version": str(version) if version else ""},
     )
 
