@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from ledger.client import LedgerClient
-from ledger.client.errors import BusyError, DeadlineError, LedgerRefusedError, UnreachableError
+from ledger.client.errors import (
+    BusyError,
+    DeadlineError,
+    IdentityError,
+    IntegrityError,
+    LedgerRefusedError,
+    NotAuthorisedError,
+    UnreachableError,
+)
 from ledger.client.jobs import RetrainingJob
 from ledger.clock import Clock
 from ledger.errors import Reason
@@ -20,6 +28,8 @@ Tell = Callable[[str, str, dict[str, Any]], None]
 GONE: Final = frozenset({Reason.LEASE_LOST, Reason.JOB_REFUSED, Reason.JOB_UNKNOWN})
 """Refusals by which a job is not this worker's any more."""
 UNANSWERED: Final = (UnreachableError, BusyError, DeadlineError)
+OF_THE_WORKER: Final = (*UNANSWERED, IdentityError, NotAuthorisedError, IntegrityError)
+"""Errors of all that a worker could send now; any other refusal is of a single request."""
 CALL_SECONDS: Final = 5.0
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _PAUSE_SECONDS_MAX: Final = 10.0
@@ -88,13 +98,25 @@ class PatientCalls:
         """Return the ledger's own now."""
         if self.is_wall:
             return self.clock.now_micros()
+        return self._newest_micros()
+
+    def now_text(self) -> str:
+        """Return the ledger's own now, as calls take it; its newest time where this clock lags."""
+        newest = self._newest_micros()
+        return _text(max(self.clock.now_micros(), newest) if self.is_wall else newest)
+
+    def newest_text(self) -> str:
+        """Return the ledger's newest time, as calls take it: never ahead of its clock."""
+        return _text(self._newest_micros())
+
+    def _newest_micros(self) -> int:
         at = self.ask(self.client.get_ledger).head_recorded_at
         return 0 if at is None else (at - _BEGINNING) // timedelta(microseconds=1)
 
-    def now_text(self) -> str:
-        """Return the ledger's own now, as calls take it."""
-        at = _BEGINNING + timedelta(microseconds=self.now_micros())
-        return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+def _text(micros: int) -> str:
+    at = _BEGINNING + timedelta(microseconds=micros)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Beats:
@@ -118,10 +140,10 @@ class Beats:
         self._job = job
         self._token = token
         self._lease_seconds = limits.lease_seconds
-        self._pause_seconds = min(limits.heartbeat_seconds, limits.lease_seconds / _LEASE_PARTS)
+        self.pause_seconds = min(limits.heartbeat_seconds, limits.lease_seconds / _LEASE_PARTS)
         self._must_hold = must_hold
         self._answered = calls.clock.monotonic_seconds()
-        self._due = self._answered + self._pause_seconds
+        self._due = self._answered + self.pause_seconds
 
     def __call__(self) -> None:
         """Send a heartbeat if one is due; LeaseLostError where the work is to end."""
@@ -136,4 +158,4 @@ class Beats:
                 raise LeaseLostError("No heartbeat was answered for a whole lease.") from None
         else:
             self._answered = now
-            self._due = now + self._pause_seconds
+            self._due = now + self.pause_seconds

@@ -9,7 +9,6 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ledger.client import LedgerClient
 from ledger.client.errors import LedgerRefusedError
@@ -21,6 +20,7 @@ from ledger.limits import TEXT_CHARS_MAX
 from ledger.worker.attending import StepResult, StepRunner
 from ledger.worker.calls import (
     GONE,
+    OF_THE_WORKER,
     UNANSWERED,
     Beats,
     LeaseLostError,
@@ -31,21 +31,11 @@ from ledger.worker.calls import (
 from ledger.worker.observing import Observer
 from ledger.worker.put_backs import PutBackRunner
 from ledger.worker.recipes import RecipeFolders
-from ledger.worker.reports import DEPLOYMENT, facts_of, send, served_instead
+from ledger.worker.reports import DEPLOYMENT, facts_of, served_instead, states_no_time
+from ledger.worker.sending import ReportSender
 from ledger.worker.state import HeldJob, PendingReport, StateFile, WorkerError
 from ledger.worker.steps import RETURN, StepError
 from ledger.worker.stopping import StopSignal
-
-_NOT_TAKEN: Final = frozenset(
-    {
-        Reason.ALREADY_EXISTS,
-        Reason.FIELD_INVALID,
-        Reason.JOB_REFUSED,
-        Reason.MODEL_RETIRED,
-        Reason.VERSION_CONFLICT,
-    }
-)
-"""Refusals of a report; the worker goes on with other jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +134,9 @@ class Worker:
         folder = self._options.folder
         self._runner = StepRunner(self._calls, self._recipes, folder, ledger.origin)
         self._observer = Observer(self._calls, self._recipes, self._runner, self._state)
+        self._sender = ReportSender(
+            self._calls, self._runner, self._observer, self._state, self._options.patience_seconds
+        )
         self._put_backs = PutBackRunner(self._calls, self._recipes, self._runner)
         what = f"Working for {ledger.origin} by the recipes in {self._options.recipes}."
         self._calls.tell("worker.began", what, {"ledger": ledger.origin})
@@ -234,7 +227,7 @@ class Worker:
                     )
                 )
             except LedgerRefusedError as error:
-                if error.reason is not Reason.BUDGET_EXHAUSTED:
+                if error.reason in GONE or isinstance(error, OF_THE_WORKER):
                     raise
             else:
                 return
@@ -298,7 +291,7 @@ class Worker:
                 if job.lease is None or job.lease.token != self._held.token:
                     raise LeaseLostError("Another lease followed.")
                 self._do(job, recipe)
-            job = self._report(job)
+            job = self._report(job, recipe)
 
     def _do(self, job: RetrainingJob, recipe: RecipeDocument) -> None:
         """Run the step of the task that is next, and remember its report, which is sent then."""
@@ -314,9 +307,14 @@ class Worker:
                 self._hold_against_record(job, gate, self._step(job, recipe, gate))
                 place.done.touch()
         result = self._step(job, recipe, task)
-        facts = facts_of(job, task, result.found, self._calls.now_text())
+        is_own_time = states_no_time(task, result.report)
+        now_text = self._calls.now_text() if is_own_time else ""
+        facts = facts_of(job, task, result.found, now_text)
         request_id = uuid7(self._calls.clock)
-        self._state.keep_held(pending=PendingReport(task=task, request_id=request_id, facts=facts))
+        pending = PendingReport(
+            task=task, request_id=request_id, facts=facts, is_own_time=is_own_time
+        )
+        self._state.keep_held(pending=pending)
 
     def _served_instead(self, job: RetrainingJob) -> str:
         """Return the version that serves in the place of a job's; empty where its own does."""
@@ -354,17 +352,20 @@ class Worker:
             used = self._calls.clock.monotonic_seconds() - began
             self._state.keep_held(used_seconds=held.used_seconds + used)
 
-    def _report(self, job: RetrainingJob) -> RetrainingJob:
-        """Send the report that is remembered; return the job after it."""
+    def _report(self, job: RetrainingJob, recipe: RecipeDocument) -> RetrainingJob:
+        """Send the report that is remembered; return the job after it.
+
+        No refusal of a single report ends the worker: it goes on with other jobs.
+        """
         held = self._held
         pending = held.pending
         assert pending is not None, "a report waits"
         try:
-            job, reported = self._calls.ask(lambda: send(self._client, job, held.token, pending))
+            job, reported = self._sender.send(job, held, pending, recipe)
         except LedgerRefusedError as error:
             if error.reason is Reason.LEASE_LOST:
                 raise LeaseLostError(error.message) from None
-            if error.reason not in _NOT_TAKEN:
+            if isinstance(error, OF_THE_WORKER):
                 raise
             self._calls.ask(lambda: self._calls.beat(job, held.token))  # is it still ours?
             why = f"The ledger does not take the report on {pending.task}. {error.message}"

@@ -6,11 +6,10 @@ from typing import Final
 from ledger.client.errors import LedgerRefusedError
 from ledger.client.jobs import RetrainingJob
 from ledger.clock import uuid7
-from ledger.errors import Reason
 from ledger.events.recipe_document import RecipeDocument
 from ledger.events.values import SECOND
 from ledger.worker.attending import StepRunner
-from ledger.worker.calls import GONE, PatientCalls
+from ledger.worker.calls import OF_THE_WORKER, PatientCalls
 from ledger.worker.recipes import RecipeFolders
 from ledger.worker.reports import OBSERVATION, facts_of, send
 from ledger.worker.state import ObservedJob, PendingReport, StateFile
@@ -19,7 +18,6 @@ from ledger.worker.steps import StepError
 PARTS: Final = 10
 """A version is reported on whenever such a part of its window has passed."""
 _LOOK_SECONDS: Final = 5.0
-_NOT_TAKEN: Final = GONE | {Reason.FIELD_INVALID}
 
 
 class Observer:
@@ -87,9 +85,9 @@ class Observer:
         except StepError:
             return  # it was told, and is tried again when the next report is due
         except LedgerRefusedError as error:
-            if error.reason not in _NOT_TAKEN:
+            if isinstance(error, OF_THE_WORKER):
                 raise
             why = f"the ledger does not take the report on its observation. {error.message}"
-            self._runner.say(job, "report.refused", why)
+            self._runner.say(job, "report.refused", f"{why} {error.remedy}".strip())
             return
         self._runner.say(job, "gate.reported", "observation reported.", task=OBSERVATION)

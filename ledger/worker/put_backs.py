@@ -6,7 +6,6 @@ one record: a proposal is over with the first deployment of its model.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from ledger.client.errors import LedgerRefusedError
 from ledger.client.jobs import PutBack
@@ -14,13 +13,9 @@ from ledger.clock import uuid7
 from ledger.errors import Reason
 from ledger.events.recipe_document import RecipeDocument
 from ledger.worker.attending import StepRunner
-from ledger.worker.calls import PatientCalls
+from ledger.worker.calls import OF_THE_WORKER, PatientCalls
 from ledger.worker.recipes import RecipeFolders
 from ledger.worker.steps import RETURN, StepError
-
-_NOT_TAKEN: Final = frozenset(
-    {Reason.DEPLOYMENT_REFUSED, Reason.VERSION_CONFLICT, Reason.ALREADY_EXISTS, Reason.CLOCK_AHEAD}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +88,32 @@ class PutBackRunner:
             result = self._runner.run(work, recipe, place, seconds, each_tick, row.in_service)
         except StepError as error:
             return DonePutBack(work, "step_failed", str(error))
-        at = result.report.in_service_at or self._calls.now_text()
-        request_id = uuid7(self._calls.clock)
         try:
+            self._record(row, result.report.in_service_at)
+        except LedgerRefusedError as error:
+            if isinstance(error, OF_THE_WORKER):
+                raise
+            why = f"the ledger does not take it that {row.put_back} serves. {error.message}"
+            self._runner.say(work, "report.refused", f"{why} {error.remedy}".strip())
+            return DonePutBack(work, "refused", error.message)
+        said = f"{row.put_back} serves again."
+        self._runner.say(work, "job.returned", said, task=RETURN)
+        return DonePutBack(work, "put_back", said)
+
+    def _record(self, row: PutBack, stated: str) -> None:
+        """Record that a version serves again, since a time that its step stated, or since now."""
+        request_id = uuid7(self._calls.clock)
+
+        def record(at: str) -> None:
             self._calls.ask(
                 lambda: self._calls.client.put_back_version(
                     row.model, row.position, in_service_at=at, request_id=request_id
                 )
             )
+
+        try:
+            record(stated or self._calls.now_text())
         except LedgerRefusedError as error:
-            if error.reason not in _NOT_TAKEN:
+            if stated or error.reason is not Reason.CLOCK_AHEAD:
                 raise
-            why = f"the ledger does not take it that {row.put_back} serves. {error.message}"
-            self._runner.say(work, "report.refused", why)
-            return DonePutBack(work, "refused", error.message)
-        said = f"{row.put_back} serves again."
-        self._runner.say(work, "job.returned", said, task=RETURN)
-        return DonePutBack(work, "put_back", said)
+            record(self._calls.newest_text())  # the clock here runs ahead of the ledger's

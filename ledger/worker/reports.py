@@ -38,6 +38,13 @@ def served_instead(job: RetrainingJob, serving: str) -> str:
     return serving if ours is not None and serving != ours else ""
 
 
+def states_no_time(task: str, report: StepReport) -> bool:
+    """Whether a step leaves it to the worker to say when a version began to serve."""
+    if task == DEPLOYMENT:
+        return report.version is not None and not report.version.in_service_at
+    return task == RETURN and not report.in_service_at
+
+
 def facts_of(job: RetrainingJob, task: str, found: Found, now_text: str) -> dict[str, Any]:
     """Return what is reported of a task's end; StepError where the step left something out."""
     report = found.report

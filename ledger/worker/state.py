@@ -32,6 +32,8 @@ class PendingReport(Part):
     request_id: str
     facts: dict[str, Any]
     """The arguments of the call."""
+    is_own_time: bool = False
+    """Whether the worker states by its own clock when a version began to serve."""
 
 
 class HeldJob(Part):

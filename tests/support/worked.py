@@ -5,7 +5,7 @@ a test wants of a task; else it reports numbers that pass.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +97,8 @@ class Workshop:
     folder: Path
     address: str
     told: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    on_told: Callable[[str], None] = lambda _: None
+    """Is called with the name of what a worker has told."""
 
     @property
     def recipes(self) -> Path:
@@ -139,6 +141,7 @@ class Workshop:
 
         def tell(event: str, sentence: str, facts: dict[str, Any]) -> None:
             self.told.append((event, sentence, facts))
+            self.on_told(event)
 
         stated = {"is_once": True, "patience_seconds": 60.0} | options
         chosen = WorkerOptions(self.recipes, self.folder / "work" / name, **stated)

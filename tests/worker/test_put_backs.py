@@ -14,6 +14,7 @@ import yaml
 
 from ledger.client import LedgerRefusedError
 from ledger.client.jobs import PutBack
+from ledger.worker.calls import PatientCalls
 from tests.support.audits import audited
 from tests.support.governed import governed
 from tests.support.live_fleet import POLICY, START
@@ -123,6 +124,15 @@ def test_a_step_that_fails_puts_nothing_back_and_is_left_to_others_for_a_while(
     shop.behave()
     [worked] = shop.work("other", "services/worker-2")
     assert worked.end == "put_back"
+
+
+def test_a_worker_whose_clock_runs_ahead_states_the_ledger_s_time(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientCalls, "now_text", lambda _: "9000-01-01T00:00:00Z")
+    [worked] = shop.work()
+    assert worked.end == "put_back"
+    assert open_ones(shop) == []
 
 
 def test_a_record_that_the_ledger_does_not_take_is_told(shop: Workshop) -> None:
