@@ -167,7 +167,7 @@ class LedgerApplication:
             self.fleet,
             self.histories,
             self.plans,
-            lambda recipe: self.recipes.approved(recipe)[1],
+            self.recipes.expected,
         )
         scheduled_jobs = ScheduledJobs(
             store, info, self.scheduled_plans, self.plans, self.job_proposals, self.job_reader

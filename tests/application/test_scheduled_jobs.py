@@ -264,6 +264,37 @@ def test_a_recipe_must_be_approved_and_one_that_is_retired_is_waited_for(working
     assert [one["reason"] for one in logs if "reason" in one] == ["RECIPE_REFUSED"] * 2
 
 
+@pytest.mark.parametrize(
+    ("cost", "test", "is_bounded", "why"),
+    [
+        ("1.10", "0.10", True, ""),
+        ("1.10", "0.20", False, ""),
+        ("1.10", "0.20", True, "it expects 0.90 EUR for a job and 0.20 EUR for its test"),
+        ("1.12", "0.10", False, "it expects 1.02 EUR for a job and 0.10 EUR for its test"),
+    ],
+)
+def test_a_recipe_that_no_plan_could_pay_is_refused_until_a_model_costs_more(
+    tmp_path: Path, cost: str, test: str, why: str, *, is_bounded: bool
+) -> None:
+    planning = PLANNING | {"steps": {"budgets": True}} if is_bounded else PLANNING
+    text = json.dumps(json.loads(policy_text(planning=planning)) | {"jobs": {"budget": "required"}})
+    world = World(tmp_path / "ledger.db", clock="data", unit="EUR")
+    world.begin(*LOSSES, policy=governed(text))
+    working = Working.testing(world, cost, test)
+    if why:
+        with pytest.raises(LedgerError, match=why) as error:
+            schedule(working, recipe="tested")
+        Working.of(world, RECIPE.replace("spring", "own"), "own")
+        assert error.value.reason is Reason.RECIPE_REFUSED
+        assert "count at most 1.00 EUR for a job and 0.10 EUR for its test" in str(error.value)
+        world.update("a", cost_micros="2000000", recipe="own")  # no job of it is by that recipe
+        with pytest.raises(LedgerError, match=why):
+            schedule(working, recipe="tested")
+        world.update("a", cost_micros="2000000")
+    schedule(working, recipe="tested")
+    world.close()
+
+
 def test_the_plan_is_made_again_once_all_jobs_are_tested_and_some_refused(
     working: Working,
 ) -> None:

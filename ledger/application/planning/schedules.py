@@ -10,13 +10,19 @@ from ledger.application.fleet.history import HistoryReader
 from ledger.application.periodic_task import GovernorTurn, record_each
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.plans import plans_newest_first
-from ledger.errors import Reason, invalid_field
+from ledger.application.policies.history import is_in_scope
+from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.cases import GOVERNOR
+from ledger.events.notation import money as amount
 from ledger.events.plans import PLAN_TYPES, PlanScheduled
+from ledger.events.policy_document import PolicyDocument, ReusingPlanningPart
 from ledger.events.proving import BodyErased
+from ledger.events.recipe_document import ExpectedPart
 from ledger.events.registry import known_data
-from ledger.events.values import format_time
+from ledger.events.values import PPM, format_time
 from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedule, PlanSchedules, PlanTurn
+from ledger.jobs.policy_terms import jobs_part
+from ledger.jobs.recipes import RecipeShelf
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
@@ -47,9 +53,12 @@ class ScheduledPlans:
         fleet: Fleet,
         histories: HistoryReader,
         plans: PlanCommands,
-        approved: Callable[[str], Sequence[Guard]],
+        approved: Callable[[str], tuple[ExpectedPart, RecipeShelf, Sequence[Guard]]],
     ) -> None:
-        """`approved` returns the guards that a recipe has an approved version, or refuses it."""
+        """`approved` returns what the newest approved version of a recipe expects, with its guards.
+
+        Between them the shelf that it is on. It refuses a recipe that has none.
+        """
         self._store = store
         self._info = info
         self._fleet = fleet
@@ -71,8 +80,8 @@ class ScheduledPlans:
 
         Where one runs it is replaced, and what that had saved up with it. `budget`: the money of
         the first plan, which each period of the policy adds later; and the most that is saved up.
-        POLICY_UNKNOWN; RECIPE_UNKNOWN or RECIPE_REFUSED where no version of the recipe is approved;
-        FIELD_INVALID where none runs to be ended.
+        POLICY_UNKNOWN; RECIPE_UNKNOWN or RECIPE_REFUSED where no version of the recipe is approved,
+        or its plans could pay no job by it; FIELD_INVALID where none runs to be ended.
         """
         (policy, every_seconds, recipe), (money, cap) = times, budget
 
@@ -86,7 +95,10 @@ class ScheduledPlans:
             if every_seconds is None and policy not in self.running(head.position).running:
                 why = f"is not given, and no schedule of {policy} runs that could end"
                 raise invalid_field("every_seconds", why)
-            kept = self._approved(recipe) if recipe else ()
+            kept: Sequence[Guard] = ()
+            if recipe:
+                expected, shelf, kept = self._approved(recipe)
+                self._check_paid(policy, (recipe, expected), shelf, head.position)
             with fields_named():
                 data = PlanScheduled(
                     policy=policy,
@@ -101,6 +113,40 @@ class ScheduledPlans:
             return Proposal([Addition.of(data)], [guard, *kept])
 
         return self._appender.append(caller, PlanScheduled.METHOD, decide, tries=_TRIES)
+
+    def _check_paid(
+        self, policy: str, of_it: tuple[str, ExpectedPart], shelf: RecipeShelf, as_of: int
+    ) -> None:
+        """Refuse a recipe that is dearer than plans by a policy count for any model that takes it.
+
+        As the ledger is now: models that come, and costs that are corrected later, may be dearer.
+        """
+        recipe, expected = of_it
+        compiled = self._histories.fleet_policy(policy, as_of)
+        planning = None if compiled is None else compiled.document.planning
+        if compiled is None or planning is None or expected.unit != self._info.unit_of_cost:
+            return
+        scopes = self._histories.scopes(compiled, as_of)
+        costs = [
+            int(described.cost_micros)
+            for one in self._fleet.models()
+            if (described := one.model.described) is not None
+            and not one.model.retired
+            and described.recipe not in shelf.newest
+            and any(is_in_scope(activated, described) for activated in scopes)
+        ]
+        if not costs:
+            return
+        probe = planning.probe_ppm if isinstance(planning, ReusingPlanningPart) else 0
+        most = max(costs)  # what is counted for a test grows with it
+        most_of_test = most * probe // PPM
+        test = int(expected.test_micros)
+        cost = int(expected.cost_micros) - test
+        is_within = cost + test <= most + most_of_test
+        if _is_by_envelopes(compiled.document):
+            is_within = cost <= most and test <= most_of_test
+        if not is_within:
+            raise _unpaid(policy, recipe, (cost, test), (most, most_of_test), expected.unit)
 
     def running(self, as_of: int | None = None) -> PlanSchedules:
         """Return the schedules that run at a position or now, each with its newest plan."""
@@ -156,3 +202,30 @@ class ScheduledPlans:
 
     def _make(self, one: PlanSchedule) -> None:
         self._plans.make(_CALLER, policy=one.policy, turn=PlanTurn(one))
+
+
+def _is_by_envelopes(document: PolicyDocument) -> bool:
+    """Whether each job by a plan has a budget that pays for it and for its test, each by itself."""
+    planning, jobs = document.planning, jobs_part(document)
+    steps = planning.steps if isinstance(planning, ReusingPlanningPart) else None
+    is_required = jobs is not None and jobs.budget == "required"
+    return is_required and steps is not None and steps.budgets
+
+
+def _unpaid(
+    policy: str, recipe: str, wanted: tuple[int, int], counted: tuple[int, int], unit: str
+) -> LedgerError:
+    expects, counts = (
+        f"{amount(cost, unit)} for a job and {amount(test, unit)} for its test"
+        for cost, test in (wanted, counted)
+    )
+    return LedgerError(
+        Reason.RECIPE_REFUSED,
+        f"Plans by {policy} could pay no job by recipe {recipe}: it expects {expects}, and they "
+        f"count at most {counts}, the cost of a model and the share `probe` of it. Nothing was "
+        "written.",
+        remedy="Draft a version that expects less (`test`, `cost`), correct the cost of the models "
+        "(`decision-ledger model update --cost`), or have the policy count more for tests "
+        "(`probe` in its part `planning`).",
+        metadata={"recipe": recipe, "policy": policy},
+    )

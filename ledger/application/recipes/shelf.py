@@ -14,7 +14,7 @@ from ledger.application.commands import Caller, fields_named, none_after
 from ledger.application.names import did_you_mean, nearest
 from ledger.application.recipes.lint import RecipeLint, approval_findings, lint_recipe
 from ledger.errors import LedgerError, Reason
-from ledger.events.recipe_document import HoldoutPart, RecipeDocument
+from ledger.events.recipe_document import ExpectedPart, HoldoutPart, RecipeDocument
 from ledger.events.recipes import (
     RECIPE_TYPES,
     RecipeApproved,
@@ -112,6 +112,11 @@ class Recipes:
             raise _refused(fault)
         found = ApprovedRecipe(recipe, number, drafted.document, one.digest, one.position)
         return found, [none_after(head, drafted.stream_name, *RECIPE_TYPES)]
+
+    def expected(self, recipe: str) -> tuple[ExpectedPart, RecipeShelf, list[Guard]]:
+        """Return what the newest approved version expects, its shelf, and guards; as `approved`."""
+        found, guards = self.approved(recipe)
+        return found.document.expected, self.shelf(), guards
 
     def lint(self, text: str) -> RecipeLint:
         """Return everything that is wrong or doubtful about a recipe's text."""
