@@ -225,7 +225,7 @@ def _unpaid(
         f"count at most {counts}, the cost of a model and the share `probe` of it. Nothing was "
         "written.",
         remedy="Draft a version that expects less (`test`, `cost`), correct the cost of the models "
-        "(`decision-ledger model update --cost`), or have the policy count more for tests "
-        "(`probe` in its part `planning`).",
+        "(`decision-ledger model update MODEL --cost COST`), or have the policy count more for "
+        "tests (`probe` in its part `planning`).",
         metadata={"recipe": recipe, "policy": policy},
     )
