@@ -253,8 +253,9 @@ class Story:
 
     def deploy(self, actor: str = ONE, version: str = "v2", *, token: int | None = None) -> str:
         known = self.job()
-        at = format_time(self.now)
-        until = format_time(self.now + WINDOW_SECONDS * SECOND)
+        begun = self.now if known.lease is None else max(self.now, known.lease.since)
+        at = format_time(begun)
+        until = format_time(begun + WINDOW_SECONDS * SECOND)
         return self.add(
             actor,
             self.reported("deployment", token=token),
