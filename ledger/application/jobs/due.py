@@ -67,15 +67,16 @@ class DueJobs:
             )
         )
         self._fleet.refresh()
-        lapsing = {one.name for one in jobs if lapse_of(one, self._fleet) is not None}
-        going_on = [one for one in jobs if one.name not in lapsing]
+        lapsing, going_on = list[Job](), list[Job]()
+        for one in jobs:
+            (going_on if lapse_of(one, self._fleet) is None else lapsing).append(one)
         leased = [one for one in going_on if one.lease is not None]
         past = [one for one in leased if one.lease is not None and one.lease.expires_at <= now]
         over = past
         if self._info.clock == "wall":
             over = self._jobs.watch.over(leased, now)
         due: list[tuple[Callable[[str], AppendResult], str]] = [
-            *((self._end, name) for name in lapsing),
+            *((self._end, one.name) for one in lapsing),
             *((self._expire, one.name) for one in over),
             *((self._judge, one.name) for one in going_on if _is_observed(one, now)),
             *((self._call_overdue, one.name) for one in going_on if _is_overdue(one, now)),
