@@ -278,18 +278,10 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         ledger = self._server.read(request, context, checks)
         if model and ledger.fleet.model(model) is None:
             raise ledger.fleet.model_unknown(model)
-        _, proposals = ledger.put_backs.open(max(after, int(page.cursor or 0)))
-        found = [
-            one
-            for one in proposals
-            if model in ("", one.model)
-            and not any(ledger.job_reader.against(one.model, one.put_back))
-        ]
-        shown, token = page.cut(found, lambda one: one.position)
-        rows = [
-            convert.put_back(one, ledger.job_reader.deployer(one.model, one.put_back))
-            for one in shown
-        ]
+        proposals = ledger.put_backs.open(max(after, int(page.cursor or 0)))
+        found = ledger.job_reader.workable([one for one in proposals if model in ("", one.model)])
+        shown, token = page.cut(found, lambda one: one[0].position)
+        rows = [convert.put_back(*one) for one in shown]
         return pb.ListPutBacksResponse(put_backs=rows, next_page_token=token)
 
     def PutBackVersion(

@@ -206,12 +206,18 @@ class Jobs:
 
     def refusing(self, model: str, version: str) -> Job | None:
         """Return the newest job that deployed a version of a model, where that was taken back."""
-        made = [
-            one
-            for one in self.of_model(model)
-            if one.deployed is not None and one.deployed.model_version == version
-        ]
-        return made[-1] if made and made[-1].outcome in {"failed", "rolled_back"} else None
+        made = [one for one in self._deployers(model) if one[1].model_version == version]
+        return made[-1][0] if made and made[-1][0].outcome in {"failed", "rolled_back"} else None
+
+    def deployer(self, model: str, version: str) -> Job | None:
+        """Return the newest job that deployed a version of a model, else any version of it."""
+        made = self._deployers(model)
+        same = [one for one in made if one[1].model_version == version]
+        return (same or made)[-1][0] if made else None
+
+    def _deployers(self, model: str) -> list[tuple[Job, JobVersion]]:
+        """Return the jobs of a model that deployed a version, in order, each with that."""
+        return [(one, one.deployed) for one in self.of_model(model) if one.deployed is not None]
 
     def open_of(self, model: str) -> Job | None:
         """Return the job of a model that is not over."""

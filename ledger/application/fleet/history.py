@@ -176,6 +176,11 @@ class HistoryReader(CaseReader):
         assert isinstance(data, ModelDescribed)
         return data
 
+    def policy_for(self, model: str, as_of: int) -> CompiledPolicy | None:
+        """Return the policy in force for a model at a position, if any; as `described` refuses."""
+        described = self.described(model, as_of)
+        return None if described is None else self.policy_in_force(described, as_of)
+
     def apply_known(self, history: History, events: Iterable[RecordedEvent], as_of: int) -> None:
         """Fold events of a model's stream as they are known at a position."""
         for event in events:
@@ -205,9 +210,8 @@ class HistoryReader(CaseReader):
     ) -> tuple[ScoreComputed, int] | None:
         """Return the last score of this model version and policy version that was not historical.
 
-        There is none before the version's first deployment, nor before the policy version's first
-        activation, so the search ends there. None also where an erased score is in between:
-        whether it was the one is not known any more.
+        There is none before the version's first deployment and the policy version's first
+        activation. None also where a score in between was erased: it may have been the one.
         """
         deployed = [d.position for d in history.deployments if d.version == version]
         activated = [
@@ -216,9 +220,8 @@ class HistoryReader(CaseReader):
             if is_version_of(data, policy)
         ]
         after = max(min(deployed, default=0), min(activated, default=0))
-        for event, data in self._newest(
-            history.model, ScoreComputed, (ScoreComputed.TYPE,), after, history.as_of
-        ):
+        model, types = history.model, (ScoreComputed.TYPE,)
+        for event, data in self._newest(model, ScoreComputed, types, after, history.as_of):
             if is_same_versions(data, version, policy):
                 return data, event.position
         return None
@@ -277,15 +280,12 @@ class HistoryReader(CaseReader):
 
     def is_changed_after(self, history: History, position: int) -> bool:
         """Whether the model, its versions or any policy in force changed after a position."""
-        reader, ledger, as_of = self._events, self._ledger, history.as_of
-        stream = model_stream(history.model)
-        facts = (*DESCRIBING, ModelDeployed.TYPE)
-        if reader.of_types(
-            ledger, facts, stream=stream, after=position, at_or_before=as_of, limit=1
-        ):
-            return True
-        types = ACTIVATED_TYPES
-        return bool(reader.of_types(ledger, types, after=position, at_or_before=as_of, limit=1))
+        read, ledger, as_of = self._events.of_types, self._ledger, history.as_of
+        of_model = (*DESCRIBING, ModelDeployed.TYPE), model_stream(history.model)
+        return any(
+            read(ledger, types, stream=stream, after=position, at_or_before=as_of, limit=1)
+            for types, stream in (of_model, (ACTIVATED_TYPES, None))
+        )
 
     def newest_selected(
         self, history: History, service: ServicePeriod | None

@@ -27,7 +27,6 @@ from ledger.application.jobs.commands import JobCommands
 from ledger.application.jobs.payments import paid_as_asked, paying, reservations
 from ledger.application.jobs.refusals import job_refused
 from ledger.application.planning.commands import PlanCommands
-from ledger.application.policies.compiled import CompiledPolicy
 from ledger.application.recipes.benchmarks import BenchmarkModels
 from ledger.application.recipes.shelf import ApprovedRecipe, Recipes
 from ledger.errors import invalid_field
@@ -143,7 +142,7 @@ class JobProposals:
         serving = model.in_service_at(format_time(basis.moment.now))
         book = self._budgets.book()
         budget = paying(book, spec.model, document.expected)
-        policy = self._policy(spec.model, basis.head.position)
+        policy = self._histories.policy_for(spec.model, basis.head.position)
         asked = jobs_part(None if policy is None else policy.document)
         paid_as_asked(asked, spec.model, budget)
         planned = planner_gate(None if policy is None else policy.document.planning)
@@ -225,11 +224,6 @@ class JobProposals:
         described = self._fleet.live_model(model).described
         assert described is not None, "a model without a description takes no job"
         return described.unit_value_micros
-
-    def _policy(self, model: str, as_of: int) -> CompiledPolicy | None:
-        """Return the policy in force for a model at a position; None where there is none."""
-        described = self._histories.described(model, as_of)
-        return None if described is None else self._histories.policy_in_force(described, as_of)
 
     def _admitting(self, name: str, spec: JobSpec, head: Head) -> tuple[PlanGround, int]:
         """Return a plan as a ground, and the benefit for which it admitted the model.

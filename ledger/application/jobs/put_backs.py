@@ -23,15 +23,25 @@ class PutBackReader:
         with self._lock:
             self._known, self._position = PutBacks(), 0
 
-    def open(self, after: int = 0) -> tuple[int, list[OpenPutBack]]:
-        """Return the head and the open proposals there that were made after a position."""
+    def open(self, after: int = 0) -> list[OpenPutBack]:
+        """Return the open proposals that were made after a position, the oldest first."""
         with self._lock:
-            head = self._store.events.head(self._origin).position
-            if head > self._position:
-                found = self._store.events.of_types(
-                    self._origin, PUT_BACK_TYPES, after=self._position, at_or_before=head
-                )
-                for one in found:
-                    self._known.apply(one.position, one.stream, one.type, known_data(one))
-                self._position = head
-            return head, self._known.listed(after)
+            self._follow()
+            return self._known.listed(after)
+
+    def of_model(self, model: str) -> tuple[int, OpenPutBack | None]:
+        """Return the head, and the proposal that is open there for a model, if any."""
+        with self._lock:
+            self._follow()
+            return self._position, self._known.open.get(model)
+
+    def _follow(self) -> None:
+        """Take in what was recorded since."""
+        head = self._store.events.head(self._origin).position
+        if head > self._position:
+            found = self._store.events.of_types(
+                self._origin, PUT_BACK_TYPES, after=self._position, at_or_before=head
+            )
+            for one in found:
+                self._known.apply(one.position, one.stream, one.type, known_data(one))
+            self._position = head

@@ -1,7 +1,7 @@
 """The jobs of one ledger as their events left them, now or at a position."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from ledger.events.envelope import RecordedEvent
@@ -10,6 +10,7 @@ from ledger.events.jobs import JOB_TYPES, GateJudged, GateReported, JobEnvironme
 from ledger.events.registry import known_data, typed
 from ledger.jobs.environments import EnvironmentsOfReports
 from ledger.jobs.machine import Job, Jobs
+from ledger.jobs.put_backs import OpenPutBack
 from ledger.storage.records import Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -52,22 +53,27 @@ class JobReader:
             known = self.at_head(lambda jobs, _: jobs.jobs.get(job))
         return None if known is None else known.model
 
-    def deployer(self, model: str, version: str) -> Job | None:
-        """Return the newest job that deployed a version of a model, else any version of it."""
-
-        def found(jobs: Jobs, _: Head) -> Job | None:
-            ours = [one for one in reversed(jobs.of_model(model)) if one.deployed is not None]
-            same = (one for one in ours if one.deployed and one.deployed.model_version == version)
-            return next(same, next(iter(ours), None))
-
-        return self.at_head(found)
-
     def against(self, model: str, version: str) -> tuple[Job | None, Job | None]:
         """Return the job that decides which version serves, and the one that took a version back.
 
         Where either is there, the version is not to be put back.
         """
         return self.at_head(lambda jobs, _: (jobs.deciding(model), jobs.refusing(model, version)))
+
+    def workable(self, proposals: Sequence[OpenPutBack]) -> list[tuple[OpenPutBack, Job | None]]:
+        """Return the proposals that no job is against, each with the job whose recipe does it.
+
+        That deployed the version, else the newest that deployed any version of the model.
+        """
+
+        def found(jobs: Jobs, _: Head) -> list[tuple[OpenPutBack, Job | None]]:
+            return [
+                (one, jobs.deployer(one.model, one.put_back))
+                for one in proposals
+                if not (jobs.deciding(one.model) or jobs.refusing(one.model, one.put_back))
+            ]
+
+        return self.at_head(found)
 
     def every(self, as_of: int | None = None) -> tuple[int, list[Job]]:
         """Return a position and the jobs there, in order of their proposals: the head, or another.

@@ -28,10 +28,9 @@ from ledger.application.planning.schedules import ScheduledPlans
 from ledger.errors import LedgerError, Reason
 from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import JobCancelled, JobDenied
-from ledger.events.plans import PLAN_TYPES, PlanMadeV2
+from ledger.events.plans import PLAN_TYPES, PlanMade, PlanMadeV2
 from ledger.events.registry import known_data
 from ledger.events.values import parse_time
-from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job
 from ledger.jobs.plan_schedules import PlanSchedule, PlanTurn
 from ledger.storage.records import LedgerInfo
@@ -116,10 +115,10 @@ class ScheduledJobs:
 
     def _begun(self, one: PlanSchedule) -> _PlanAtWork:
         """Return a plan with the models that have no job by it yet."""
-        plan, head = one.newest_plan, self._store.events.head(self._info.origin)
+        plan = one.newest_plan
         try:
             made, event = self._plans.get(plan)
-            ground, _ = self._plans.ground(plan, "", head)
+            period = self._plans.period_of(made)
         except LedgerError as error:
             if _is_of_no_model(error):
                 raise
@@ -128,7 +127,7 @@ class ScheduledJobs:
         had = {job.model for job in self._jobs() if job.proposed["plan"] == event.position}
         first = made.second_to or event.position if isinstance(made, PlanMadeV2) else None
         admitted = [row.model for row in made.backlog if row.outcome == "admitted"]
-        unwanted = self._unwanted(ground)
+        unwanted = self._unwanted(made, event.position, period)
         left = [model for model in admitted if model not in had | unwanted]
         for model in admitted:
             if model in unwanted - had:
@@ -136,22 +135,22 @@ class ScheduledJobs:
                     "plan.job_withheld", ledger=self._info.origin, plan=plan, model=model,
                     why="A person denied or cancelled a job of it in this period of the policy.",
                 )  # fmt: skip
-        return _PlanAtWork(plan, ground.ends_at, first, left)
+        return _PlanAtWork(plan, parse_time(made.made_at) + period, first, left)
 
-    def _unwanted(self, ground: PlanGround) -> set[str]:
+    def _unwanted(self, made: PlanMade, position: int, period: int) -> set[str]:
         """Return the models of which a person denied or cancelled a job in a plan's period.
 
         By the time at which that was recorded. Where it runs ahead of that of the data, what was
         before a plan of an earlier period is of an earlier one too.
         """
         events, origin = self._store.events, self._info.origin
-        begins = ground.made_at // ground.counts_for * ground.counts_for
+        begins = made.now_period * period
         after = events.position_at(origin, begins - 1)
-        for plan in plans_newest_first(events, origin, PLAN_TYPES, ground.position - 1):
+        for plan in plans_newest_first(events, origin, PLAN_TYPES, position - 1):
             if plan.position <= after:
                 break
             data = known_data(plan)
-            if data and data["policy"] == ground.policy and parse_time(data["made_at"]) < begins:
+            if data and data["policy"] == made.policy and parse_time(data["made_at"]) < begins:
                 after = plan.position
                 break
         refused = events.of_types(origin, (JobDenied.TYPE, JobCancelled.TYPE), after=after)

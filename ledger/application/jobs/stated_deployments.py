@@ -94,11 +94,8 @@ class StatedDeployments:
     def _returned(self, model: str, proposal: int, in_service_at: int) -> DeploymentSpec:
         """Return the deployment that a proposal asks for, as its version was deployed before."""
         known = self._fleet.live_model(model).deployments
-        _, proposals = self._put_backs.open()
-        found = next(
-            (one for one in proposals if (one.model, one.position) == (model, proposal)), None
-        )
-        if found is None:
+        _, found = self._put_backs.of_model(model)
+        if found is None or found.position != proposal:
             raise _not_open(model, proposal)
         deciding, refusing = self._jobs.against(model, found.put_back)
         if (job := deciding or refusing) is not None:
@@ -118,8 +115,7 @@ class StatedDeployments:
     def _proposal(
         self, caller: Caller, spec: DeploymentSpec, ground: DeploymentGround | None
     ) -> Proposal:
-        at, proposals = self._put_backs.open()
-        proposed = next((one for one in proposals if one.model == spec.model), None)
+        at, proposed = self._put_backs.of_model(spec.model)
         made = self._fleet.deployment(spec)
         deployed = made.additions[0].data
         assert isinstance(deployed, ModelDeployed), "a deployment is proposed"
@@ -156,10 +152,7 @@ class StatedDeployments:
     def _is_gated(self, model: str, as_of: int) -> bool:
         """Whether the policy in force wants gates; one whose document was erased wants nothing."""
         try:
-            described = self._histories.described(model, as_of)
-            policy = (
-                None if described is None else self._histories.policy_in_force(described, as_of)
-            )
+            policy = self._histories.policy_for(model, as_of)
         except LedgerError as error:
             if error.reason is not Reason.BODY_ERASED:
                 raise

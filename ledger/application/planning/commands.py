@@ -32,7 +32,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.models import DESCRIBING, ModelDeployed
 from ledger.events.plans import PLAN_TYPES, PlanMade, PlanRowPart, PlanScheduled
 from ledger.events.policies import ACTIVATED_TYPES
-from ledger.events.policy_document import ReusingPlanningPart
+from ledger.events.policy_document import PlanningPart, ReusingPlanningPart
 from ledger.events.registry import known_data, typed
 from ledger.events.reuse import ReuseProposed
 from ledger.events.shadows import SHADOW_TYPES, ShadowPlanned
@@ -236,9 +236,7 @@ class PlanCommands:
         """
         made, event = self.get(plan_id)
         row = next((one for one in made.backlog if one.model == model), None)
-        policy = self._histories.compiled(made.policy, made.policy_version, made.policy_digest)
-        part = policy.document.planning
-        assert part is not None, "a plan was made by it"
+        part = self._part(made)
         steps = part.steps if isinstance(part, ReusingPlanningPart) else None
         is_bounded = steps is not None and steps.budgets
         plans = self._behind(event.position, head, PLAN_TYPES)
@@ -249,7 +247,7 @@ class PlanCommands:
             as_of=made.as_of,
             made_at=parse_time(made.made_at),
             policy=made.policy,
-            counts_for=part.period_seconds * SECOND,
+            counts_for=self.period_of(made),
             concurrency=None if steps is None else steps.concurrency,
             models=frozenset(one.model for one in made.backlog),
             newest=_last(plans, event.position, "policy", made.policy),
@@ -263,10 +261,20 @@ class PlanCommands:
         )
         return ground, row
 
+    def period_of(self, made: PlanMade) -> int:
+        """Return the span of a period of the policy version that made a plan, in microseconds."""
+        return self._part(made).period_seconds * SECOND
+
+    def _part(self, made: PlanMade) -> PlanningPart:
+        """Return the part of its policy version by which a plan was made."""
+        policy = self._histories.compiled(made.policy, made.policy_version, made.policy_digest)
+        part = policy.document.planning
+        assert part is not None, "a plan was made by it"
+        return part
+
     def _bounding(self, model: str, head: Head) -> str:
         """Return the policy in force for a model where it has steps; "" where it has not."""
-        known = self._histories.described(model, head.position)
-        found = known and self._histories.policy_in_force(known, head.position)
+        found = self._histories.policy_for(model, head.position)
         planning = found.document.planning if found else None
         has_steps = isinstance(planning, ReusingPlanningPart) and planning.steps is not None
         return found.policy if found and has_steps else ""
