@@ -319,6 +319,14 @@ def policy_in_force(
     return chosen["policy"], chosen["version"], chosen["digest"]
 
 
+def parameters_in_force(
+    fold: LedgerState, facts: AuditedModel | None, as_of: int
+) -> Parameters | None:
+    """Return those of the policy version for a model at a position; None for none that is known."""
+    named = None if facts is None else policy_in_force(fold, facts, as_of)
+    return None if named is None else fold.parameters(*named)
+
+
 def is_for(scope: dict[str, Any], description: dict[str, Any]) -> bool:
     """Whether a scope takes in a model with this description."""
     if scope["kind"] == "model":

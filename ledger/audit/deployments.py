@@ -6,10 +6,9 @@ Both are recorded right behind the deployment, by the same actor in the same req
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from ledger.audit.assessor import policy_in_force
+from ledger.audit.assessor import parameters_in_force
 from ledger.audit.authority import before_jobs, judged_at
 from ledger.audit.event import AuditedEvent
-from ledger.audit.parameters import Parameters
 from ledger.authority.state import Subject
 from ledger.events.jobs import JobDeployed, JobRolledBack
 from ledger.events.models import DeploymentExplained, ModelDeployed
@@ -89,7 +88,6 @@ def is_gated(fold: "LedgerState", event: AuditedEvent) -> bool:
     facts, before = fold.models.get(event.stream), event.position - 1
     if facts is None or facts.description(before) is None:
         return False
-    named = policy_in_force(fold, facts, before)
-    parameters: Parameters | None = None if named is None else fold.parameters(*named)
+    parameters = parameters_in_force(fold, facts, before)
     jobs = None if parameters is None else parameters.document.get("jobs")
     return jobs is not None and jobs["deployments"] == "gated"

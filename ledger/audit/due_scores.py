@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
-from ledger.audit.assessor import policy_in_force
+from ledger.audit.assessor import parameters_in_force
 from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.gaps import Unscored
@@ -267,8 +267,7 @@ class DueScores:
     def _settle(self, model: DueModel, position: int) -> None:
         """Look up again which policy is in force and which version serves."""
         fold, facts = self._fold, model.facts
-        named = policy_in_force(fold, facts, position)
-        model.parameters = None if named is None else fold.parameters(*named)
+        model.parameters = parameters_in_force(fold, facts, position)
         model.serving, model.newest, model.news_at = None, 0, 0
         if model.parameters is not None:
             model.serving = serving_of(facts, model.parameters, position, None)

@@ -1,6 +1,6 @@
 """A plan as the ground of a job, as the audit reads it at the job's proposal."""
 
-from ledger.audit.assessor import policy_in_force
+from ledger.audit.assessor import parameters_in_force
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked
@@ -47,8 +47,7 @@ def ground_of(event: AuditedEvent, fold: LedgerState, plan: int) -> PlanGround |
 def _bounding(event: AuditedEvent, fold: LedgerState) -> str:
     """Return the policy in force for a job's model where it has steps; "" where it has not."""
     facts = fold.models.get(f"models/{event.known['model']}")
-    found = None if facts is None else policy_in_force(fold, facts, event.position - 1)
-    parameters = None if found is None else fold.parameters(*found)
+    parameters = parameters_in_force(fold, facts, event.position - 1)
     planning = None if parameters is None else parameters.document["planning"]
     return parameters.policy if parameters and planning and planning.get("steps") else ""
 

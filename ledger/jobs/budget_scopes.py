@@ -37,6 +37,17 @@ def scope_fault(budgets: Iterable[Budget], name: str, scope: Mapping[str, Any]) 
     return ""
 
 
+def counted_on(
+    budgets: Iterable[Budget], owner: str, labels: Mapping[str, str], unit: str
+) -> Budget | None:
+    """Return the budget that plans count on for a model: that which pays, if it is in their unit.
+
+    `unit` is that of the ledger's costs; where it names none they are in that of each budget.
+    """
+    found = governing(budgets, owner, labels)
+    return found if found is not None and unit in ("", found.unit) else None
+
+
 def governing(budgets: Iterable[Budget], owner: str, labels: Mapping[str, str]) -> Budget | None:
     """Return the budget that pays for the jobs of a model: the most specific; None for none."""
     found = [one for one in budgets if not one.is_gone and covers(one.scope, owner, labels)]

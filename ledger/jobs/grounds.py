@@ -33,6 +33,22 @@ class Counted(NamedTuple):
         return cls(budget, int(row["cost_micros"]), int(row.get("test_micros", 0)))
 
 
+def is_paid(counted: tuple[int, int], expected: tuple[int, int], *, is_split: bool) -> bool:
+    """Whether what plans count for a job and for its test pays what a recipe expects of each.
+
+    In sum, or where an envelope pays for each (`is_split`) by itself.
+    """
+    if is_split:
+        return expected[0] <= counted[0] and expected[1] <= counted[1]
+    return expected[0] + expected[1] <= counted[0] + counted[1]
+
+
+def expected_parts(expected: Mapping[str, Any]) -> tuple[int, int]:
+    """Return what a recipe expects a job to cost, and its test, which is a part of the whole."""
+    test = int(expected["test_micros"])
+    return int(expected["cost_micros"]) - test, test
+
+
 class PlanGround(NamedTuple):
     """A plan, and what came behind it up to the job that is proposed by it."""
 
@@ -76,11 +92,7 @@ def ground_fault(ground: PlanGround, jobs: Jobs, model: str, now: int) -> str:
 
 def _faults(ground: PlanGround, jobs: Jobs, model: str, now: int) -> Iterator[str]:
     """Yield what a plan does not know, or is not for."""
-    plan, policy, other = (
-        f"the plan at position {ground.position}",
-        ground.policy,
-        ground.bounded_by,
-    )
+    plan, policy = f"the plan at position {ground.position}", ground.policy
     if ground.newest != ground.position:
         yield f"{plan} was followed by one at position {ground.newest} by policy {policy}"
     if now >= ground.ends_at:
@@ -91,7 +103,7 @@ def _faults(ground: PlanGround, jobs: Jobs, model: str, now: int) -> Iterator[st
         yield f"{plan} does not know the version trained since, deployed at {ground.trained}"
     if ground.described > ground.as_of:
         yield f"{plan} does not know the description of {model} at {ground.described}"
-    if other not in {"", policy}:
+    if (other := ground.bounded_by) not in {"", policy}:
         yield f"{plan} is by policy {policy}, and policy {other} bounds the jobs of {model}"
     if ground.lacks_decision:
         yield f"{plan} takes what is decided, and no retraining of {model} is in force any more"
@@ -126,16 +138,10 @@ def money_fault(ground: PlanGround, data: Mapping[str, Any]) -> str:
         return said if data["budget"] is None else ""
     if counted.budget is not None and data["budget"] != counted.budget:
         return f"{plan} counted on budget {counted.budget}, and {data['budget'] or 'none'} pays now"
-    test = int(data["expected"]["test_micros"])
-    cost = int(data["expected"]["cost_micros"]) - test
-    most, most_of_test = counted.cost_micros, counted.test_micros
-    is_within = cost <= most and test <= most_of_test
-    if counted.budget is None:  # of no envelope
-        is_within = cost + test <= most + most_of_test
-    if is_within:
+    most, wanted = (counted.cost_micros, counted.test_micros), expected_parts(data["expected"])
+    if is_paid(most, wanted, is_split=counted.budget is not None):
         return ""
     return (
-        f"{plan} counted on {money(counted.cost_micros, unit)} for it and "
-        f"{money(counted.test_micros, unit)} for its test, and its recipe expects "
-        f"{money(cost, unit)} and {money(test, unit)}"
+        f"{plan} counted on {money(most[0], unit)} for it and {money(most[1], unit)} for its test, "
+        f"and its recipe expects {money(wanted[0], unit)} and {money(wanted[1], unit)}"
     )

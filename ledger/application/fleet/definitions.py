@@ -58,7 +58,7 @@ from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined, SignalDefinedV2, StandardPart
 from ledger.governance.followers import restored
 from ledger.governance.lifecycle import scope_key
-from ledger.jobs.budget_scopes import governing
+from ledger.jobs.budget_scopes import counted_on
 from ledger.jobs.budgets import Budget
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
@@ -202,8 +202,7 @@ class Definitions:
         paying = [
             budget
             for one in models
-            if (budget := governing(budgets, one.owner, one.labels)) is not None
-            and self._unit in ("", budget.unit)
+            if (budget := counted_on(budgets, one.owner, one.labels, self._unit)) is not None
         ]
         return PlannedModels(
             frozenset(one.owner for one in models),

@@ -28,7 +28,7 @@ from ledger.events.policy_document import Action, PlanningPart, ReusingPlanningP
 from ledger.events.registry import decode_data, typed
 from ledger.events.reuse import ReuseProposed
 from ledger.events.values import SECOND, parse_time
-from ledger.jobs.budget_scopes import governing
+from ledger.jobs.budget_scopes import counted_on
 from ledger.jobs.budgets import Budget
 from ledger.jobs.forecast import PastJob
 from ledger.jobs.machine import Jobs
@@ -368,12 +368,9 @@ class FleetReading:
         return self._sources.budgets(self.as_of)
 
     def budget_of(self, described: ModelDescribed) -> Budget | None:
-        """Return the budget that pays for a model's jobs; None for none in the unit of plans.
-
-        The costs of a ledger that names no unit are in that of each budget.
-        """
-        found = governing(self.budgets.values(), described.owner, described.labels)
-        return found if found and self._sources.unit_of_cost in ("", found.unit) else None
+        """Return the budget that pays for a model's jobs; None for none in the unit of plans."""
+        unit, budgets = self._sources.unit_of_cost, self.budgets.values()
+        return counted_on(budgets, described.owner, described.labels, unit)
 
     def proposals_of(self, model: str) -> list[ReuseProposed]:
         """Return the known proposals to put a version of a model back, in order."""

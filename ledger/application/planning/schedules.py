@@ -20,6 +20,7 @@ from ledger.events.proving import BodyErased
 from ledger.events.recipe_document import ExpectedPart
 from ledger.events.registry import known_data
 from ledger.events.values import PPM, format_time
+from ledger.jobs.grounds import expected_parts, is_paid
 from ledger.jobs.plan_schedules import SCHEDULE_TYPES, PlanSchedule, PlanSchedules, PlanTurn
 from ledger.jobs.policy_terms import jobs_part
 from ledger.jobs.recipes import RecipeShelf
@@ -139,14 +140,9 @@ class ScheduledPlans:
             return
         probe = planning.probe_ppm if isinstance(planning, ReusingPlanningPart) else 0
         most = max(costs)  # what is counted for a test grows with it
-        most_of_test = most * probe // PPM
-        test = int(expected.test_micros)
-        cost = int(expected.cost_micros) - test
-        is_within = cost + test <= most + most_of_test
-        if _is_by_envelopes(compiled.document):
-            is_within = cost <= most and test <= most_of_test
-        if not is_within:
-            raise _unpaid(policy, recipe, (cost, test), (most, most_of_test), expected.unit)
+        counted, wanted = (most, most * probe // PPM), expected_parts(expected.model_dump())
+        if not is_paid(counted, wanted, is_split=_is_by_envelopes(compiled.document)):
+            raise _unpaid(policy, recipe, wanted, counted, expected.unit)
 
     def running(self, as_of: int | None = None) -> PlanSchedules:
         """Return the schedules that run at a position or now, each with its newest plan."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from ledger.audit.authority import LATE_MICROS
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
@@ -16,7 +17,6 @@ from ledger.events.policies import (
     PolicyActivatedV2,
     PolicyScheduled,
 )
-from ledger.events.values import SECOND
 from ledger.governance.activations import activation_fault
 from ledger.governance.lifecycle import LIFECYCLE_TYPES, scope_key
 from ledger.governance.overlaps import overlap_of
@@ -25,8 +25,6 @@ from ledger.governance.terms import taken_fault
 
 ACTIVATE: Final = METHODS[PolicyActivated.METHOD]
 _TIMED: Final = (PolicyActivatedV2.TYPE, PolicyScheduled.TYPE)
-_LATE_MICROS: Final = 300 * SECOND
-"""How much later than it was judged a step may be recorded."""
 BACK: Final = frozenset({"reverted", "roll_back"})
 """The bases of what was in force before: its scope was looked at then."""
 _GAP: Final = Unchecked("a body is not there that may say otherwise")
@@ -39,7 +37,7 @@ def moment_of(event: AuditedEvent, fold: LedgerState) -> StepTimes:
     """
     if fold.clock != "wall":
         return StepTimes(fold.newest_observed_at, 0, event.recorded_at)
-    at = event.recorded_at - _LATE_MICROS
+    at = event.recorded_at - LATE_MICROS
     return StepTimes(at, at, event.recorded_at)
 
 

@@ -35,7 +35,7 @@ from ledger.events.jobs import (
 )
 from ledger.events.models import DESCRIBING, ModelDeployed
 from ledger.events.policies import ACTIVATED_TYPES
-from ledger.events.policy_document import JobsPart, ReusingPlanningPart
+from ledger.events.policy_document import JobsPart, RankedPlanningPart, ReusingPlanningPart
 from ledger.events.recipe_document import GatePart
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.events.values import SECOND, parse_time
@@ -161,8 +161,8 @@ def _asked_by_policy(
     planning = parameters.document["planning"]
     gate = None
     if planning is not None and "gate_ppm" in planning:
-        without = {name: one for name, one in planning.items() if name != "ranking"}
-        gate = planner_gate(ReusingPlanningPart.model_validate(without))
+        kind = RankedPlanningPart if "ranking" in planning else ReusingPlanningPart
+        gate = planner_gate(kind.model_validate(planning))
     return None if part is None else JobsPart.model_validate(part), gate
 
 

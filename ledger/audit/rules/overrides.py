@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ledger.audit.assessor import policy_in_force
+from ledger.audit.assessor import parameters_in_force
 from ledger.audit.audited_model import AuditedModel
 from ledger.audit.authority import judged_at
 from ledger.audit.event import OBSERVED, AuditedEvent
@@ -46,8 +46,7 @@ def overrides(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def _basis(event: AuditedEvent, fold: LedgerState, facts: AuditedModel) -> OverrideBasis:
     """Return by what an override was judged, as far as the record tells."""
     before, begins = event.position - 1, parse_time(event.known["effective_from"])
-    named = policy_in_force(fold, facts, before)
-    parameters = None if named is None else fold.parameters(*named)
+    parameters = parameters_in_force(fold, facts, before)
     tiers = None
     if parameters is not None:
         declared = [one["name"] for one in parameters.document["tiers"]]
