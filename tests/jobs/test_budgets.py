@@ -10,7 +10,7 @@ import pytest
 from ledger.events.budgets import BudgetSet, BudgetSpent
 from ledger.events.values import DAY, HOUR, format_time
 from ledger.jobs.budget_forecast import forecast
-from ledger.jobs.budget_scopes import covers, governing, scope_fault, ties
+from ledger.jobs.budget_scopes import counted_on, covers, governing, scope_fault, ties
 from ledger.jobs.budgets import BudgetError, applied, erased, set_event
 from tests.support.budget_stories import EVERYWHERE, START, BudgetStory, terms
 
@@ -215,6 +215,15 @@ def test_labels_go_before_a_team_a_team_before_the_ledger_and_more_labels_before
     assert chosen("ann", region="east", tier="gold") == "b3"
     assert chosen("bob", region="west") == "b0"
     assert governing(budgets[1:], "bob", {}) is None
+
+
+def test_plans_count_on_a_budget_in_their_own_unit_alone_where_the_ledger_names_one() -> None:
+    budgets = [BudgetStory(scope=of_labels(tier="gold")).budget]
+    unit, gold = budgets[0].unit, {"tier": "gold"}
+    assert counted_on(budgets, "bob", gold, unit) is budgets[0]
+    assert counted_on(budgets, "bob", gold, "") is budgets[0]
+    assert counted_on(budgets, "bob", gold, f"other than {unit}") is None
+    assert counted_on(budgets, "bob", {}, unit) is None
 
 
 def test_two_budgets_that_are_as_specific_and_can_pay_for_one_model_are_not_set() -> None:
