@@ -20,7 +20,7 @@ FREE: Final = (
     r"data\.environment\.",
     r"data\.(artifacts|links|log_sha256)",
     r"job\.(proposed|approved|cancelled|denied|leased)\.v1 .*: actor",
-    r"gate\.reported\.v1 .*: data\.cost_micros",
+    r"(gate\.reported|job\.given_up)\.v1 .*: data\.cost_micros (more|zero)",
     r"job\.leased\.v1 .*: data\.expires_at earlier",
 )
 """What people and executors say as they like, and nothing else on record contradicts."""
