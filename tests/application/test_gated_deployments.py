@@ -19,7 +19,7 @@ from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
 from tests.support.governed import governed
 from tests.support.job_worlds import Working
-from tests.support.staffed import Governed
+from tests.support.staffed import PERSONS, Governed
 from tests.support.world import ANA, DAY, ORIGIN, START, World, policy_text
 
 WEEK = 7 * DAY
@@ -52,12 +52,13 @@ def state(
     basis: DeploymentBasis | None = None,
     reason: str = "It is worse at night.",
     by: Caller = ANA,
+    replaces: str = "v2",
 ) -> None:
     """State that a version serves."""
     at = FIRST + WEEK + DAY
     through = START if version == "v1" else at
     ground = None if basis is None else DeploymentGround(basis, reason)
-    spec = DeploymentSpec("m", version, at, through, "0.4", "v2")
+    spec = DeploymentSpec("m", version, at, through, "0.4", replaces)
     world.ledger.stated_deployments.record(by, spec, ground)
 
 
@@ -122,6 +123,40 @@ def test_what_the_ledger_proposed_serves_again_and_cites_the_proposal(
     state(world, "v1", by=SERVICE)
     found = explained(world, tmp_path)
     assert (found.basis, found.proposal) == ("put_back", proposed.position)
+
+
+def test_a_change_of_authority_meanwhile_has_a_deployment_judged_again(tmp_path: Path) -> None:
+    world = Governed(tmp_path / "ledger.db")
+    world.begin("m")
+    world.staff()
+    world.deploy("m", "v2", at=FIRST + WEEK, through=FIRST + WEEK - 1, baseline="0.3")
+    world.activate(GATED)
+    world.observe(("m", "loss", "v2", "0.6", FIRST + WEEK + DAY, 100))
+    world.grant("users/kim", "operator")
+    world.before_append(lambda: world.grant("users/sam", "executor"))
+    state(world, "v1", "roll_back")
+    assert world.all_of(DeploymentExplained)[-1].model_version == "v1"
+
+    others = iter(PERSONS)
+    world.before_append(lambda: world.grant(next(others), "auditor"), each=True)
+    with pytest.raises(LedgerError) as caught:
+        state(world, "v3", "emergency", by=Caller("users/kim"), replaces="v1")
+    assert caught.value.reason is Reason.VERSION_CONFLICT
+    assert caught.value.metadata["stream"] == "authority/changes", "the model is the same"
+    world.close()
+
+
+def test_a_change_of_the_model_meanwhile_is_what_a_deployment_is_refused_for(world: World) -> None:
+    version = world.model("m").model.version
+    world.before_append(lambda: world.update("m", owner="another"))
+    with pytest.raises(LedgerError) as caught:
+        state(world, "v1", "roll_back")
+    assert caught.value.reason is Reason.VERSION_CONFLICT
+    assert caught.value.metadata == {
+        "stream": "models/m", "expected": str(version), "found": str(version + 1),
+    }  # fmt: skip
+    state(world, "v1", "roll_back")
+    world.close()
 
 
 def test_an_emergency_takes_the_right_to_it_beside_the_right_to_deploy(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ was read: the loser of a race gets VERSION_CONFLICT and must decide again.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import (
@@ -44,6 +44,8 @@ from ledger.events.canonical import CanonicalError, decode
 from ledger.events.registry import BY_TYPE, ErasedData
 from ledger.storage.records import AppendResult, Guard
 from ledger.storage.stored_events import family_of
+
+_TRIES: Final = 5
 
 A = TypeVar("A", SignalAggregate, ModelAggregate, PolicyAggregate)
 
@@ -109,6 +111,7 @@ class Aggregates:
     def save(self, caller: Caller, method: str, decide: Callable[[], Proposal]) -> AppendResult:
         """Append the `next_event` that is decided; VERSION_CONFLICT if its aggregate has changed.
 
+        Where something else that it rests on has changed, it is decided again, a few times.
         FIELD_INVALID names the fields that the event's data refuse.
         """
         read: list[Guard] = []
@@ -117,15 +120,11 @@ class Aggregates:
             with fields_named():
                 proposal = decide()
             read.append(proposal.guards[-1])
+            if read[-1] != read[0]:
+                raise _changed(read[0], read[-1])
             return proposal
 
-        def refusal(_: LedgerError) -> LedgerError:
-            stream, version = read[0].stream, read[0].expected_count
-            assert stream is not None
-            assert version is not None
-            return stale(stream, version, version + 1)
-
-        return self.appender.append(caller, method, propose, refusal=refusal)
+        return self.appender.append(caller, method, propose, tries=_TRIES)
 
     def _get(
         self, stream: str, evolve: Callable[[A | None, EventData | ErasedData, str], A]
@@ -157,6 +156,13 @@ def next_event(
 def unchanged(stream: str, version: int) -> Guard:
     """Return the guard that an aggregate still has the version that was read."""
     return Guard(stream, family_of(stream), expected_count=version)
+
+
+def _changed(read: Guard, found: Guard) -> LedgerError:
+    """Return the refusal of a next event where its aggregate has another version than was read."""
+    assert read.stream is not None, "it is that of the aggregate"
+    assert read.expected_count is not None, "so is it"
+    return stale(read.stream, read.expected_count, found.expected_count or 0)
 
 
 def stale(stream: str, expected: int, found: int) -> LedgerError:

@@ -124,6 +124,7 @@ class StatedDeployments:
             explained = _explained(deployed, ground, None if any(against) else proposed)
         labels = self._fleet.live_model(spec.model).described
         extent = Subject(spec.model, None, {} if labels is None else labels.labels)
+        self._authority.refresh(at)
         state = self._authority.state
         now = self._clock.now_micros()
         moment = DeploymentMoment(caller.actor, now, state, extent, proposed, *against)
