@@ -5,7 +5,7 @@
                                           for the larger counts; pytest's own arguments may follow
     python3 tools/dev.py check            lint, format, types, layers, contract, generated files
     python3 tools/dev.py lint | types     two parts of it
-    python3 tools/dev.py serve | bench | vectors PATH...
+    python3 tools/dev.py serve | bench | vectors PATH... | quality FOLDER
     python3 tools/dev.py proto            generate the stubs and the blocking client
     python3 tools/dev.py pins             choose newer releases of what we depend on
     python3 tools/dev.py adapters check   set up MLflow and Airflow, for tests of adapters
@@ -251,8 +251,7 @@ def pins(arguments: Sequence[str]) -> int:
     ]
     for packages, extras in EXTRAS.items():
         chosen = [f"--extra={extra}" for extra in extras]
-        if extras:
-            chosen.append("pyproject.toml")
+        chosen += ["pyproject.toml"] if extras else []
         if packages != "dev":  # the smaller sets follow the largest
             chosen += ["--constraints", str(constraints("dev"))]
         code = run(*uv, *chosen, "--output-file", str(constraints(packages)))
@@ -270,6 +269,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "types": run_steps(type_steps),
     "serve": serve,
     "bench": module("tools.bench", "dev"),
+    "quality": module("tools.quality.repeat", "demo"),
     "vectors": module("tools.vectors", "demo"),
     "proto": proto,
     "pins": pins,

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from ledger.client import LedgerClient
 from tools.demo.server import ACTOR, serving
+from tools.quality import say
 from tools.quality.fleet import MICROS, LedgerFleet, Probe, actors
 
 ORIGIN: Final = "benchmark.example.com/fleet"
@@ -69,11 +70,13 @@ class Decider:
 
     def _begin(self, request: Message) -> None:
         """Begin with the first period in which anything may be chosen."""
-        key = request["fleet"]
+        key, models = request["fleet"], request["models"]
+        money = request["budget"] / _BANKED
+        say(f"{key}: deciding for {len(models)} models, {money:g} of money a period")
         self._cap = int(_BANKED * request["budget"] * MICROS)
         self._fleet.baselines = baselines(self._data, key) if self._data else {}
         self._fleet.begin(self._seasons.get(key, 0))
-        self._fleet.register({one["id"]: one["cost"] for one in request["models"]})
+        self._fleet.register({one["id"]: one["cost"] for one in models})
         if self._held:
             self._told(self._held)
 
