@@ -175,7 +175,7 @@ class LedgerApplication:
         self.due_jobs = DueJobs(store, info, self.jobs, self.job_reader, self.fleet)
         self._work_due = (self.due_jobs.run, self.scheduled_plans.run_due, scheduled_jobs.run_due)
         self.job_deployments = JobDeployments(self.jobs, self.commands, self.benchmarks)
-        self.put_backs = PutBackReader(store, info)
+        self.put_backs = PutBackReader(store, info, self.histories)
         self.stated_deployments = StatedDeployments(
             self.commands,
             self.histories,

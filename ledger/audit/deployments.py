@@ -6,14 +6,15 @@ Both are recorded right behind the deployment, by the same actor in the same req
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from ledger.audit.assessor import parameters_in_force
+from ledger.audit.assessor import SPECIFICITY, is_for, parameters_in_force
 from ledger.audit.authority import before_jobs, judged_at
 from ledger.audit.event import AuditedEvent
 from ledger.authority.state import Subject
 from ledger.events.jobs import JobDeployed, JobRolledBack
 from ledger.events.models import DeploymentExplained, ModelDeployed
+from ledger.events.values import SECOND
 from ledger.jobs.deployment_grounds import DEPLOYING
-from ledger.jobs.put_backs import OpenPutBack, PutBacks
+from ledger.jobs.put_backs import OpenPutBack, PutBacks, PutBackTerms, put_back_fault
 
 if TYPE_CHECKING:
     from ledger.audit.ledger_state import LedgerState
@@ -91,3 +92,38 @@ def is_gated(fold: "LedgerState", event: AuditedEvent) -> bool:
     parameters = parameters_in_force(fold, facts, before)
     jobs = None if parameters is None else parameters.document.get("jobs")
     return jobs is not None and jobs["deployments"] == "gated"
+
+
+def stale_fault(event: AuditedEvent, fold: "LedgerState") -> str:
+    """Return why the proposal that was open before a deployment counted no more right behind it.
+
+    Of a ledger whose clock is `data`, by the time of the newest observation.
+    """
+    proposed = fold.deployments.proposed
+    if proposed is None:
+        return ""
+    parameters = fold.parameters(*proposed.policy)
+    planning = None if parameters is None else parameters.document["planning"]
+    if planning is None:
+        return f"the document of the policy of the proposal at {proposed.position} is not there"
+    is_known = fold.jobs.activated <= proposed.as_of
+    terms = PutBackTerms(
+        planning["period_seconds"] * SECOND,
+        is_known or _is_in_force(proposed, fold, event.position - 1),
+    )
+    now = fold.newest_observed_at if fold.clock == "data" else judged_at(event, fold)
+    return put_back_fault(proposed, terms, now)
+
+
+def _is_in_force(proposed: OpenPutBack, fold: "LedgerState", as_of: int) -> bool:
+    """Whether its policy is for its model, and no other one that it does not know decides."""
+    facts = fold.models.get(f"models/{proposed.model}")
+    described = None if facts is None else facts.description(as_of)
+    if described is None:
+        return False
+    found = [one for one in fold.in_force(as_of) if is_for(one[1]["scope"], described)]
+    own = [(at, one) for at, one in found if proposed.is_by(one["policy"], one["digest"])]
+    if not own:
+        return False
+    chosen = max(found, key=lambda one: (SPECIFICITY[one[1]["scope"]["kind"]], one[0]))
+    return chosen in own or chosen[0] <= proposed.as_of

@@ -162,7 +162,8 @@ def reuse(
 def put_backs() -> None:
     """List the versions that are to serve again: what workers put back, or you.
 
-    A proposal is over once any version of its model is recorded as deployed, or a newer one comes.
+    A proposal is over once any version of its model is recorded as deployed, or a newer one comes;
+    it counts for one period of its policy, while that is in force for the model.
     """
     chosen = session()
     found = chosen.client.list_put_backs()

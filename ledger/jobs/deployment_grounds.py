@@ -23,8 +23,9 @@ DEPLOYING: Final = METHODS[ModelDeployed.METHOD]
 class DeploymentMoment(NamedTuple):
     """The actor of a deployment, the authority in force, and the proposal that was open before it.
 
-    `grants_at` is the time by which grants expire; `extent` the model with its labels; `deciding`
-    the job that decides which version serves; `refusing` the one that took this version back.
+    `grants_at` is the time by which grants expire; `extent` the model with its labels; `stale` why
+    the proposal counts no more, empty where it does; `deciding` the job that decides which version
+    serves; `refusing` the one that took this version back.
     """
 
     actor: str
@@ -32,6 +33,7 @@ class DeploymentMoment(NamedTuple):
     authority: AuthorityState
     extent: Subject
     proposed: OpenPutBack | None
+    stale: str = ""
     deciding: Job | None = None
     refusing: Job | None = None
 
@@ -64,6 +66,8 @@ def _put_back_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -
         return f"job {moment.deciding.name} of the model decides which version serves"
     if proposed is None or proposed.position != explained["proposal"]:
         return f"no proposal to put a version back is open at position {explained['proposal']}"
+    if moment.stale:
+        return moment.stale
     if parse_time(deployed["in_service_at"]) < proposed.made_at - SKEW_MICROS:
         return f"it was proposed at {format_time(proposed.made_at)}, and cannot have served before"
     wanted = proposed.put_back, proposed.in_service

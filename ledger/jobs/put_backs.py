@@ -1,7 +1,8 @@
 """The proposals to put a version back that are open, folded from events in order.
 
 A proposal is open until a newer one of its model comes, or any version of the model is recorded as
-deployed, or the model leaves the fleet: what was compared is not what serves any more.
+deployed, or the model leaves the fleet: what was compared is not what serves any more. An open one
+counts for one period of its policy, and while that is in force for the model: `put_back_fault`.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.events.models import ModelDeployed, ModelRetired
 from ledger.events.reuse import ReuseProposed
-from ledger.events.values import parse_time
+from ledger.events.values import format_time, parse_time
 
 PUT_BACK_TYPES: Final = frozenset({ReuseProposed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE})
 """The types of events that the fold takes in."""
@@ -25,8 +26,41 @@ class OpenPutBack(NamedTuple):
     in_service: str
     """The version in whose place."""
     reason: str
+    as_of: int
+    """The last position that it knows."""
     made_at: int
     """The ledger's time of the proposal."""
+    policy: tuple[str, int, str]
+    """By which versions were compared: name, version and digest."""
+
+    def is_by(self, policy: str, digest: str) -> bool:
+        """Whether it is by a version of a policy with this document."""
+        return (self.policy[0], self.policy[2]) == (policy, digest)
+
+
+class PutBackTerms(NamedTuple):
+    """The policy by which a version is to be put back, as far as the proposal goes by it now."""
+
+    counts_for: int
+    """The span of a period of it."""
+    is_in_force: bool
+    """Whether it is in force for the model still: no activation since then has ended that."""
+
+
+def ends_at(proposed: OpenPutBack, terms: PutBackTerms) -> int:
+    """Return the time from which on a proposal counts no more."""
+    return proposed.made_at + terms.counts_for
+
+
+def put_back_fault(proposed: OpenPutBack, terms: PutBackTerms, now: int) -> str:
+    """Return why an open proposal counts no more at a time; empty where it does."""
+    named, (policy, version, _) = f"the proposal at position {proposed.position}", proposed.policy
+    if not terms.is_in_force:
+        by = f"policy {policy} version {version}"
+        return f"{named} is by {by}, which is not in force for {proposed.model} any more"
+    if now >= (until := ends_at(proposed, terms)):
+        return f"{named} counted until {format_time(until)}, for one period of its policy"
+    return ""
 
 
 @dataclass(slots=True)
@@ -48,7 +82,9 @@ class PutBacks:
                 data["put_back"],
                 data["in_service"],
                 data["reason"],
+                data["as_of"],
                 parse_time(data["made_at"]),
+                (data["policy"], data["policy_version"], data["policy_digest"]),
             )
 
     def listed(self, after: int = 0) -> list[OpenPutBack]:

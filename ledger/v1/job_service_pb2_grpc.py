@@ -285,8 +285,9 @@ class JobServiceServicer:
     def ListPutBacks(self, request, context):
         """Lists the versions that are to serve again, oldest proposal first, for executors that put them
         back. A proposal is open until a newer one of its model comes, or any version of the model is
-        recorded as deployed, or the model is retired. While a version that a job deployed is observed or
-        to be taken back, it is left out: that job decides.
+        recorded as deployed, or the model is retired. It is left out after one period of its policy, and
+        once another policy came into force for the model; and while a version that a job deployed is
+        observed or to be taken back: that job decides.
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
@@ -304,7 +305,7 @@ class JobServiceServicer:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
-        * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): no such proposal is open.
+        * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): no such proposal is open, or counts any more.
         * `VERSION_CONFLICT` (ABORTED): another version was in service then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

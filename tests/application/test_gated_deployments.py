@@ -14,13 +14,14 @@ from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.jobs.stated_deployments import DeploymentGround
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import DeploymentBasis, DeploymentExplained
+from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
 from tests.support.governed import governed
 from tests.support.job_worlds import Working
 from tests.support.staffed import PERSONS, Governed
-from tests.support.world import ANA, DAY, ORIGIN, START, World, policy_text
+from tests.support.world import ANA, DAY, EVERYWHERE, ORIGIN, START, World, policy_text
 
 WEEK = 7 * DAY
 FIRST = START // WEEK * WEEK + WEEK
@@ -218,3 +219,111 @@ def test_a_version_that_its_job_took_back_serves_again_by_an_emergency_alone(
     assert [(one.rule, one.position) for one in report.findings] == [
         ("deployments.explained", found)
     ]
+
+
+def propose(world: World) -> int:
+    """Have it proposed that v1 serves again; return where."""
+    [(made, event)] = world.ledger.plans.propose_reuse(ANA, "main")[1]
+    assert (made.put_back, made.in_service) == ("v1", "v2")
+    return event.position
+
+
+def not_put_back(world: World, proposal: int) -> str:
+    """Fail unless a proposal is offered to nobody and carried out by nothing; return why."""
+    assert world.ledger.put_backs.open() == []
+    head = world.head
+    with pytest.raises(LedgerError) as caught:
+        world.ledger.stated_deployments.put_back(SERVICE, "m", proposal, FIRST + WEEK + DAY)
+    assert caught.value.reason is Reason.DEPLOYMENT_REFUSED
+    why = caught.value.metadata["why"]
+    assert why in refused(world, "v1", by=SERVICE), "said so too where it is stated by hand"
+    assert world.head == head
+    return why
+
+
+def claimed(world: World, proposal: int, tmp_path: Path) -> None:
+    """Fail unless the auditor finds that a roll-back which claims to be proposed is not."""
+    state(world, "v1", "roll_back")
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    paper = Paper.copied(tmp_path / "ledger.db", ORIGIN)
+    found = paper.find("deployment.explained.v1")[-1]
+    paper.at(found).data.update({"basis": "put_back", "proposal": proposal, "reason": ""})
+    report = audit_of(paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [
+        ("deployments.explained", found)
+    ], report.text()
+
+
+def test_a_proposal_counts_for_one_period_of_its_policy(world: World, tmp_path: Path) -> None:
+    proposal = propose(world)
+    until = FIRST + 2 * WEEK + DAY
+    world.observe(("m", "loss", "v2", "0.6", until - 1, 100))
+    assert [one.position for one in world.ledger.put_backs.open()] == [proposal]
+    world.observe(("m", "loss", "v2", "0.6", until, 100))
+    assert "for one period of its policy" in not_put_back(world, proposal)
+    claimed(world, proposal, tmp_path)
+
+
+def test_a_proposal_that_is_over_is_made_anew_and_carried_out(world: World, tmp_path: Path) -> None:
+    propose(world)
+    at = FIRST + 2 * WEEK + DAY
+    world.observe(*(("m", "loss", name, loss, at, 100) for name, loss in LOSSES.items()))
+    again = propose(world)
+    world.ledger.stated_deployments.put_back(SERVICE, "m", again, at)
+    assert explained(world, tmp_path).proposal == again
+
+
+def without_reuse() -> str:
+    document = json.loads(GATED)
+    document["planning"]["reuse_versions"] = 0
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize("policy", ["main", "special"])
+def test_a_proposal_is_over_once_another_version_or_policy_is_for_its_model(
+    world: World, tmp_path: Path, policy: str
+) -> None:
+    proposal = propose(world)
+    scope = EVERYWHERE if policy == "main" else ScopePart(kind="model", model="m", labels={})
+    world.activate(without_reuse(), policy=policy, scope=scope)
+    assert "main version 2, which is not in force for m any more" in not_put_back(world, proposal)
+    claimed(world, proposal, tmp_path)
+
+
+def test_a_proposal_counts_while_its_document_is_in_force_whatever_came_between(
+    world: World, tmp_path: Path
+) -> None:
+    world.register("other")
+    proposal = propose(world)
+    scope = ScopePart(kind="model", model="other", labels={})
+    world.activate(without_reuse(), policy="special", scope=scope)
+    assert [one.position for one in world.ledger.put_backs.open()] == [proposal]
+    world.activate(without_reuse())
+    not_put_back(world, proposal)
+    world.activate(GATED)
+    assert [one.position for one in world.ledger.put_backs.open()] == [proposal]
+    state(world, "v1", by=SERVICE)
+    assert explained(world, tmp_path).proposal == proposal
+
+
+def test_a_proposal_whose_policy_is_erased_counts_no_more(world: World, tmp_path: Path) -> None:
+    proposal = propose(world)
+    drafted = [one for one in world.events() if one.type.startswith("policy.drafted")][-1]
+    world.erase(drafted.position)
+    assert world.ledger.put_backs.open() == []
+    with pytest.raises(LedgerError, match="was erased"):
+        world.ledger.stated_deployments.put_back(SERVICE, "m", proposal, FIRST + WEEK + DAY)
+    world.close()
+    assert audited(tmp_path / "ledger.db").passed
+
+
+def test_what_was_put_back_is_not_judged_once_its_policy_is_erased(
+    world: World, tmp_path: Path
+) -> None:
+    world.ledger.stated_deployments.put_back(SERVICE, "m", propose(world), FIRST + WEEK + DAY)
+    erased = [one for one in world.events() if one.type.startswith("policy.drafted")][-1]
+    world.erase(erased.position)
+    world.close()
+    assert audited(tmp_path / "ledger.db").passed

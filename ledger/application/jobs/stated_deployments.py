@@ -9,11 +9,17 @@ from typing import Final
 
 from ledger.application.appender import Addition, Proposal
 from ledger.application.authority.authority import Authority, unchanged
-from ledger.application.commands import Caller, fields_named, model_stream, none_after
+from ledger.application.commands import (
+    Caller,
+    decided_before,
+    fields_named,
+    model_stream,
+    none_after,
+)
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.fleet.history import HistoryReader
-from ledger.application.jobs.put_backs import PutBackReader
+from ledger.application.jobs.put_backs import JudgedPutBack, PutBackReader
 from ledger.application.jobs.reader import JobReader
 from ledger.authority.state import Subject
 from ledger.clock import Clock
@@ -88,53 +94,69 @@ class StatedDeployments:
         return self._fleet.save(
             caller,
             "PutBackVersion",
-            lambda: self._proposal(caller, self._returned(model, proposal, in_service_at), None),
+            lambda: self._carrying_out(caller, model, proposal, in_service_at),
         )
+
+    def _carrying_out(
+        self, caller: Caller, model: str, proposal: int, in_service_at: int
+    ) -> Proposal:
+        """Return the deployment that a proposal asks for, which cites it."""
+        made = self._proposal(caller, self._returned(model, proposal, in_service_at), None)
+        cited = [
+            one.data.proposal for one in made.additions if isinstance(one.data, DeploymentExplained)
+        ]
+        if cited != [proposal]:  # it was over a moment later
+            raise _not_open(model, proposal)
+        return made
 
     def _returned(self, model: str, proposal: int, in_service_at: int) -> DeploymentSpec:
         """Return the deployment that a proposal asks for, as its version was deployed before."""
         known = self._fleet.live_model(model).deployments
         _, found = self._put_backs.of_model(model)
-        if found is None or found.position != proposal:
+        if found is None or found.proposed.position != proposal:
             raise _not_open(model, proposal)
-        deciding, refusing = self._jobs.against(model, found.put_back)
+        if found.fault:
+            raise _not_open(model, proposal, found.fault)
+        wanted = found.proposed
+        deciding, refusing = self._jobs.against(model, wanted.put_back)
         if (job := deciding or refusing) is not None:
             raise _not_open(model, proposal, f"job {job.name} decides otherwise of its versions")
-        before = next((one for one in known if one.model_version == found.put_back), None)
+        before = next((one for one in known if one.model_version == wanted.put_back), None)
         if before is None:  # its body was erased since
             raise _not_open(model, proposal)
         return DeploymentSpec(
             model,
-            found.put_back,
+            wanted.put_back,
             in_service_at,
             parse_time(before.trained_through),
             before.baseline_loss,
-            replaces=found.in_service,
+            replaces=wanted.in_service,
         )
 
     def _proposal(
         self, caller: Caller, spec: DeploymentSpec, ground: DeploymentGround | None
     ) -> Proposal:
-        at, proposed = self._put_backs.of_model(spec.model)
+        at, found = self._put_backs.of_model(spec.model)
         made = self._fleet.deployment(spec)
         deployed = made.additions[0].data
         assert isinstance(deployed, ModelDeployed), "a deployment is proposed"
         against = self._jobs.against(spec.model, deployed.model_version)
         with fields_named():
-            explained = _explained(deployed, ground, None if any(against) else proposed)
+            explained = _explained(deployed, ground, None if any(against) else found)
         labels = self._fleet.live_model(spec.model).described
         extent = Subject(spec.model, None, {} if labels is None else labels.labels)
         self._authority.refresh(at)
         state = self._authority.state
         now = self._clock.now_micros()
-        moment = DeploymentMoment(caller.actor, now, state, extent, proposed, *against)
+        proposed, stale = (None, "") if found is None else (found.proposed, found.fault)
+        moment = DeploymentMoment(caller.actor, now, state, extent, proposed, stale, *against)
         if explained is not None:
             if fault := ground_fault(explained.to_data(), deployed.to_data(), moment):
                 raise _refused(deployed, fault)
         elif self._is_gated(spec.model, at):
-            raise _refused(
-                deployed, "the policy in force has versions go live by jobs that pass their gates"
-            )
+            why = "the policy in force has versions go live by jobs that pass their gates"
+            was_proposed = proposed is not None and _fits(deployed, proposed)
+            raise _refused(deployed, f"{why}, and {stale}" if was_proposed and stale else why)
         stream = model_stream(spec.model)
         guards = [
             none_after(at, None, *ACTIVATED_TYPES),
@@ -144,6 +166,8 @@ class StatedDeployments:
         ]
         if explained is None:
             return replace(made, guards=guards)
+        if explained.basis == "put_back" and found is not None:
+            guards.insert(0, decided_before(found.ends_at))
         run_id = made.additions[0].run_id
         reasoned = Addition.of(explained, run_id=run_id, follows=0)
         return replace(
@@ -162,12 +186,11 @@ class StatedDeployments:
 
 
 def _explained(
-    deployed: ModelDeployed, ground: DeploymentGround | None, proposed: OpenPutBack | None
+    deployed: ModelDeployed, ground: DeploymentGround | None, found: JudgedPutBack | None
 ) -> DeploymentExplained | None:
     """Return the ground of a deployment: the one that is stated, or the proposal that it fits."""
-    named = deployed.model_version, deployed.replaces
-    is_proposed = proposed is not None and named == (proposed.put_back, proposed.in_service)
-    if ground is None and not is_proposed:
+    proposed = None if found is None or found.fault else found.proposed
+    if ground is None and (proposed is None or not _fits(deployed, proposed)):
         return None
     return DeploymentExplained(
         model=deployed.model,
@@ -177,6 +200,12 @@ def _explained(
         proposal=proposed.position if ground is None and proposed is not None else None,
         reason="" if ground is None else ground.reason,
     )
+
+
+def _fits(deployed: ModelDeployed, proposed: OpenPutBack) -> bool:
+    """Whether a deployment is the one that is proposed."""
+    named = deployed.model_version, deployed.replaces
+    return named == (proposed.put_back, proposed.in_service)
 
 
 def _not_open(model: str, proposal: int, why: str = "") -> LedgerError:

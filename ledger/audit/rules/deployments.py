@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from ledger.audit.authority import judged_at
+from ledger.audit.deployments import stale_fault
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.authority import subjects
 from ledger.events.models import DESCRIBING, DeploymentExplained, ModelDeployed
+from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
 from ledger.events.reuse import ReuseProposed
 from ledger.jobs.deployment_grounds import DeploymentMoment, ground_fault
 
@@ -41,17 +43,19 @@ def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
         fold.authority.state,
         extent,
         fold.deployments.proposed,
+        stale_fault(event, fold) if data["basis"] == "put_back" else "",
         fold.jobs.known.deciding(before.name),
         fold.jobs.known.refusing(before.name, data["model_version"]),
     )
     fault = ground_fault(data, before.data, moment)
     if not fault:
         return None
+    before_it = event.position - 1
     if data["basis"] == "put_back":
-        return (
-            Unchecked("a proposal is not there") if fold.gone.lacks({ReuseProposed.TYPE}) else fault
-        )
+        types = {ReuseProposed.TYPE, *ACTIVATED_TYPES, *DRAFTED_TYPES}
+        if missed := fold.absences.missed(fold.gone.of(types), before_it):
+            return Unchecked(missed)
     facts = fold.models.get(event.stream)
     gone = {} if facts is None else facts.gone_by_type
-    missed = fold.absences.missed_of(gone, DESCRIBING, event.position - 1)
+    missed = fold.absences.missed_of(gone, DESCRIBING, before_it)
     return Unchecked(missed) if missed else fault
