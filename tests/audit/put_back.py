@@ -61,7 +61,7 @@ def roll_back_to_another_version(paper: Paper) -> int:
 def explain_twice(paper: Paper) -> int:
     """Say once more, behind it, why a version serves."""
     data = paper.at(paper.find(EXPLAINED)[0]).data
-    return paper.append("models/zed", EXPLAINED, dict(data))
+    return paper.append("models/zed", EXPLAINED, dict(data), causation_position=len(paper.events))
 
 
 def put_back_what_was_put_back(paper: Paper) -> int:
@@ -79,7 +79,8 @@ def put_back_what_was_put_back(paper: Paper) -> int:
             "models/zed", "model.deployed.v1", deployed | {"in_service_at": format_time(at)}
         )
         version = {name: deployed[name] for name in ("model_version", "replaces")}
-        paper.append("models/zed", EXPLAINED, data | version | said)
+        served_at = len(paper.events)
+        paper.append("models/zed", EXPLAINED, data | version | said, causation_position=served_at)
         at += 1
     return len(paper.events)
 

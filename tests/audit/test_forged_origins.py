@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.events.values import format_time
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
+from tests.audit.unapproved import approve, draft, register, step
 from tests.audit.unjudged import DEPLOYED, body_of
 
 
@@ -59,6 +61,72 @@ def ask_for_a_plan_because_of_something(paper: Paper) -> tuple[str, int]:
     return ("jobs.origins", found)
 
 
+def propose_to_put_back_in_a_run(paper: Paper) -> tuple[str, int]:
+    found = paper.find("reuse.proposed.v1")[0]
+    body_of(paper, found)["run_id"] = "runs/another"
+    return ("jobs.origins", found)
+
+
+def propose_to_put_back_because_of_something(paper: Paper) -> tuple[str, int]:
+    found = paper.find("reuse.proposed.v1")[0]
+    body_of(paper, found)["causation_position"] = 4
+    return ("jobs.origins", found)
+
+
+def explain_because_of_something_else(paper: Paper) -> tuple[str, int]:
+    found = paper.find("deployment.explained.v1")[0]
+    body_of(paper, found)["causation_position"] -= 1
+    return ("jobs.origins", found)
+
+
+def explain_in_another_run(paper: Paper) -> tuple[str, int]:
+    found = paper.find("deployment.explained.v1")[0]
+    body_of(paper, found)["run_id"] = "runs/another"
+    return ("jobs.origins", found)
+
+
+def schedule_because_of_something(paper: Paper) -> tuple[str, int]:
+    """Have plans made by the clock since the newest event, and say that it follows from one."""
+    data = {
+        "policy": "reusing", "since": format_time(paper.events[-1].recorded_at),
+        "every_seconds": 86_400, "purse_micros": "1", "purse_cap_micros": "1", "recipe": None,
+        "reason": "",
+    }  # fmt: skip
+    found = paper.append("plan_schedules/reusing", "plan.scheduled.v1", data, causation_position=4)
+    return ("jobs.origins", found)
+
+
+def draft_a_recipe_in_a_run(paper: Paper) -> tuple[str, int]:
+    found = draft(paper)
+    body_of(paper, found)["run_id"] = "runs/another"
+    return ("jobs.origins", found)
+
+
+def approve_a_recipe_because_of_its_draft(paper: Paper) -> tuple[str, int]:
+    drafted, found = draft(paper), approve(paper)
+    body_of(paper, found)["causation_position"] = drafted
+    return ("jobs.origins", found)
+
+
+def retire_a_recipe_in_a_run(paper: Paper) -> tuple[str, int]:
+    draft(paper)
+    found = step(paper, "retired", version=None, reason="old")
+    body_of(paper, found)["run_id"] = "runs/another"
+    return ("jobs.origins", found)
+
+
+def measure_in_a_run(paper: Paper) -> tuple[str, int]:
+    found = register(paper, "known_good")
+    body_of(paper, found)["run_id"] = "runs/another"
+    return ("jobs.origins", found)
+
+
+def describe_because_of_something(paper: Paper) -> tuple[str, int]:
+    found = paper.find("model.registered.v1")[-1]
+    body_of(paper, found)["causation_position"] = 1
+    return ("origins", found)
+
+
 def propose_without_a_reason(paper: Paper) -> tuple[str, int]:
     found = paper.find("job.proposed.v1", job="open")[0]
     paper.at(found).data["reason"] = " "
@@ -74,6 +142,16 @@ def propose_without_a_reason(paper: Paper) -> tuple[str, int]:
         belong_to_no_run,
         follow_from_no_plan,
         ask_for_a_plan_because_of_something,
+        propose_to_put_back_in_a_run,
+        propose_to_put_back_because_of_something,
+        explain_because_of_something_else,
+        explain_in_another_run,
+        schedule_because_of_something,
+        draft_a_recipe_in_a_run,
+        approve_a_recipe_because_of_its_draft,
+        retire_a_recipe_in_a_run,
+        measure_in_a_run,
+        describe_because_of_something,
         propose_without_a_reason,
     ],
     ids=lambda one: one.__name__,

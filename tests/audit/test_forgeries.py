@@ -174,6 +174,10 @@ def update_a_ghost(paper: Paper) -> int:
     return paper.append("models/ghost", "model.updated.v1", described(paper, model="ghost"))
 
 
+def describe_in_a_run(paper: Paper) -> int:
+    return paper.append("models/alpha", "model.updated.v1", described(paper), run_id="runs/another")
+
+
 def retrain_for_free(paper: Paper) -> int:
     return paper.append("models/alpha", "model.updated.v1", described(paper, cost_micros="0"))
 
@@ -320,6 +324,7 @@ FORGERIES: Final[dict[str, Forge]] = (
         "exports": export_half,
         "clocks": step_without_a_clock,
         "models.registered": update_a_ghost,
+        "origins": describe_in_a_run,
         "models.described": retrain_for_free,
         "models.deployed": reinstate_a_new_version,
         "signals.defined": observe_the_undefined,
@@ -384,11 +389,10 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     applied = {one.rule for one in report.rules if one.checked}
     absent = {"seals", "erasures", "audits", "exports", "refusals", "clocks", "memory", "witnesses"}
     absent |= {"drills", "accounts", "seals.due", "refusals.due", "authority.changes"}
-    absent |= {"authority.credentials", "accesses.due", "accesses", "reads"}
-    absent |= {"authority.claims", "meanings.standard", "refusals.rows"}
-    absent |= {"corrections.present", "corrections.alike", "corrections.newest"}
-    absent |= {"policies.steps", "policies.terms", "reviews.due", "reviews.signed"}
-    absent |= {"benchmarks", "plans.due", "recipes.drafted", "recipes.steps"}
+    absent |= {"authority.credentials", "accesses.due", "accesses", "reads", "authority.claims"}
+    absent |= {"meanings.standard", "refusals.rows", "corrections.present", "corrections.alike"}
+    absent |= {"corrections.newest", "policies.steps", "policies.terms", "reviews.due"}
+    absent |= {"benchmarks", "reviews.signed", "plans.due", "recipes.drafted", "recipes.steps"}
     assert set(RULES) - applied <= absent
 
 

@@ -1,4 +1,4 @@
-"""Rules about where events of jobs, plans and budgets come from: run, cause and version in service.
+"""Rules about where events come from: their run, their cause, and a job's version in service.
 
 The service alone writes that, from the events before; no caller states it.
 """
@@ -10,6 +10,7 @@ from ledger.audit.authority import LATE_MICROS
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.authority import AUTHORITY_TYPES
 from ledger.events.budgets import BudgetOverspendingApproved, BudgetSet
 from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import (
@@ -19,20 +20,37 @@ from ledger.events.jobs import (
     JobProposed,
     JobRolledBack,
 )
-from ledger.events.models import ModelDeployed
-from ledger.events.plans import PLAN_TYPES
+from ledger.events.models import DESCRIBING, DeploymentExplained, ModelDeployed, ModelRetired
+from ledger.events.plans import PLAN_TYPES, PlanScheduled
+from ledger.events.recipes import BENCHMARK_TYPES, RECIPE_TYPES
+from ledger.events.reuse import ReuseProposed
+from ledger.events.signals import DEFINED_TYPES
 from ledger.events.values import SECOND, parse_time
 from ledger.limits import CLOCK_STEP_SECONDS_MIN
 
 _BESIDE: Final = frozenset({*FOLLOWING_TYPES, JobRolledBack.TYPE})
 """Types of events of jobs that follow from the event right before them."""
 _OF_BUDGETS: Final = (BudgetSet.TYPE, BudgetOverspendingApproved.TYPE)
+_OF_PLANS: Final = frozenset({*PLAN_TYPES, PlanScheduled.TYPE, ReuseProposed.TYPE})
+_OF_RECIPES: Final = RECIPE_TYPES | BENCHMARK_TYPES
+_OF_THE_FLEET: Final = frozenset({*DESCRIBING, ModelRetired.TYPE, *DEFINED_TYPES})
 _UNKNOWN: Final = Unchecked("the body of a deployment of the model is not there")
 
 
-@rule("jobs.origins", JobProposed.TYPE, *sorted(_BESIDE), *_OF_BUDGETS, *PLAN_TYPES)
+@rule("origins", *_OF_THE_FLEET, *AUTHORITY_TYPES)
+def origins(event: AuditedEvent, _fold: LedgerState) -> Verdict:
+    """What describes signals and models, and a change of authority, follow from no event."""
+    return _runless_fault(event) or _cause_fault(event, None)
+
+
+@rule(
+    "jobs.origins",
+    *(JobProposed.TYPE, DeploymentExplained.TYPE, *_BESIDE, *_OF_BUDGETS, *_OF_PLANS, *_OF_RECIPES),
+)
 def jobs_origins(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A job follows from its plan or decision, in its run; nothing else says that it follows so."""
+    if event.type == DeploymentExplained.TYPE:
+        return _cause_fault(event, event.position - 1) or _run_of_deployment_fault(event, fold)
     if event.type == JobProposed.TYPE:
         cause = event.known["plan"] or event.known["decision"]
         return _cause_fault(event, cause) or _run_fault(event, fold)
@@ -41,11 +59,29 @@ def jobs_origins(event: AuditedEvent, fold: LedgerState) -> Verdict:
         if event.type == GateJudged.TYPE and job is not None and job.state == "observing":
             return None  # it follows from the newest event of its job, as another rule says
         return _cause_fault(event, event.position - 1)
-    if event.run_id is not None:
-        return f"it carries {event.run_id}, and is of no run"
-    if event.type in PLAN_TYPES:
-        return None if event.actor == GOVERNOR else _cause_fault(event, None)
-    return _budget_fault(event, fold)
+    if fault := _runless_fault(event):
+        return fault
+    if event.type in PLAN_TYPES and event.actor == GOVERNOR:
+        return None  # it follows from its schedule, as another rule says
+    if event.type in _OF_BUDGETS:
+        return _budget_fault(event, fold)
+    return _cause_fault(event, None)
+
+
+def _runless_fault(event: AuditedEvent) -> str | None:
+    return None if event.run_id is None else f"it carries {event.run_id}, and is of no run"
+
+
+def _run_of_deployment_fault(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Return why the ground of a deployment is in another run than that."""
+    before = fold.deployments.newest
+    if before is None:
+        return None  # another rule's business
+    if before.raw is None:
+        return Unchecked(fold.absences.reason(before.position))
+    if event.run_id == before.run_id:
+        return None
+    return f"it is in {event.run_id or 'no run'}, and the deployment in {before.run_id or 'none'}"
 
 
 def _cause_fault(event: AuditedEvent, expected: int | None) -> str | None:
