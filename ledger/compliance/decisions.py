@@ -1,4 +1,4 @@
-"""Decisions and what is around them: reasons, overrides, deployments, places in plans."""
+"""Decisions and what is around them: reasons, overrides, places in plans."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -9,7 +9,6 @@ from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
 from ledger.events.decisions import DECISION_TYPES, OVERRIDDEN_TYPES
 from ledger.events.facts import Fact, readable
-from ledger.events.models import ModelDeployed
 from ledger.events.notation import budget_name
 from ledger.events.plans import PLAN_TYPES
 
@@ -149,41 +148,6 @@ def overrides_table(source: FactSource, scope: FactFilter) -> Table:
             ("In effect from", ("effective_from", "effective_until")),
             ("Why", ("rationale",)),
             ("By", ("actor", "role")),
-        ),
-    )
-
-
-def deployments_table(source: FactSource, scope: FactFilter) -> Table:
-    """Return every deployment in the period."""
-    records = (
-        fact.record | {"decision_position": fact.causation_position}
-        for fact, _ in scope.facts_of_model(source, ModelDeployed.TYPE)
-    )
-    return table_of(
-        "deployments",
-        "Versions that went into service",
-        (
-            ("position", "integer", "where it is recorded"),
-            ("recorded_at", "time", "when, by the ledger's clock"),
-            ("actor", "text", "who recorded it"),
-            ("model", "text", "which model"),
-            ("model_version", "text", "which version"),
-            ("kind", "text", "trained, or reinstated"),
-            ("in_service_at", "time", "when it went into service"),
-            ("trained_through", "time", "time of its newest training data"),
-            ("baseline_loss", "decimal", "its loss as seen in training"),
-            ("replaces", "text", "the version before it"),
-            ("decision_position", "integer", "the decision that it followed from"),
-            ("run_id", "text", "the run it belongs to"),
-        ),
-        records,
-        page=(
-            ("Recorded", ("recorded_at", "position")),
-            ("Model", ("model",)),
-            ("Version", ("model_version", "kind", "replaces")),
-            ("In service", ("in_service_at", "trained_through")),
-            ("Loss", ("baseline_loss",)),
-            ("By", ("actor", "decision_position", "run_id")),
         ),
     )
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
-from ledger.compliance.decisions import deployments_table
+from ledger.compliance.deployments import deployments_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.job_answers import say_made

@@ -1,6 +1,4 @@
-"""Answers about what followed, reviews, audits, limits and exports."""
-
-from typing import Any
+"""Answers about reviews, audits, limits and exports."""
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.cases import outcomes_of, recorded_cases, tasks_table
@@ -12,59 +10,10 @@ from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.reviews import overdue, reviews_table
 from ledger.compliance.rules import rules_table
 from ledger.compliance.tables import Cell
-from ledger.events.decisions import DECISION_TYPES
 from ledger.events.drills import DrillRecorded
-from ledger.events.facts import Fact, readable
-from ledger.events.models import ModelDeployed
+from ledger.events.facts import readable
 from ledger.events.notation import counted
 from ledger.events.signals import DEFINED_TYPES
-from ledger.events.values import DAY, parse_time
-
-
-def say_followed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
-    """List decisions that called for work soon after a deployment, with their lineage."""
-    deployments: list[tuple[Fact, dict[str, Any], int]] = []
-    records: list[dict[str, Any]] = []
-    for fact, data in readable(source.facts((ModelDeployed.TYPE, *DECISION_TYPES))):
-        if inquiry.model and data["model"] != inquiry.model:
-            continue
-        if fact.type == ModelDeployed.TYPE:
-            deployments.append((fact, data, parse_time(data["in_service_at"])))
-            continue
-        if data["action"] == "NO_ACTION" or data["historical"]:
-            continue
-        at = parse_time(data["evaluated_at"])
-        before = [one for one in deployments if one[1]["model"] == data["model"] and one[2] <= at]
-        if before and at - before[-1][2] <= inquiry.days * DAY:
-            made, version, _ = before[-1]
-            records.append(
-                fact.record
-                | {
-                    "model_version": version["model_version"],
-                    "deployment_position": made.position,
-                    "decision_position": fact.position,
-                }
-            )
-    answer.say(
-        f"Work was called for within {counted(inquiry.days, 'day')} of a deployment by "
-        f"{counted(len(records), 'decision')}."
-    )
-    answer.show(
-        "followed",
-        "Called for soon after a deployment",
-        (
-            ("model", "text", "which model"),
-            ("model_version", "text", "the version deployed"),
-            ("deployment_position", "integer", "where that is recorded"),
-            ("decision_position", "integer", "where the decision is recorded"),
-            ("evaluated_at", "time", "when it called"),
-            ("action", "text", "for what"),
-            ("score_position", "integer", "the score behind it"),
-            ("as_of", "integer", "last position that it could know"),
-            ("run_id", "text", "the run it opened"),
-        ),
-        records,
-    )
 
 
 def reviewed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all

@@ -1,4 +1,4 @@
-"""Answers about what came of retraining work: roll-backs, gains, waste, money, incidents.
+"""Answers about what came of retraining work: roll-backs, gains, waste, money.
 
 Each is told of one model, where the question names one, else of all.
 """
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ledger.compliance.budgets import spending_table
 from ledger.compliance.conduct import refusals_table
-from ledger.compliance.decisions import deployments_table
+from ledger.compliance.deployments import deployments_table
 from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.fleet_answers import plan_bounds, plan_budgets
@@ -21,16 +21,15 @@ from ledger.compliance.jobs import (
     money,
     verdicts_table,
 )
-from ledger.compliance.management_answers import say_false_alarms, say_followed
+from ledger.compliance.management_answers import say_false_alarms
 from ledger.compliance.tables import Table, as_records
 from ledger.errors import Reason
 from ledger.events import notation
 from ledger.events.budgets import BudgetOverspendingApproved
 from ledger.events.drills import DrillRecorded
 from ledger.events.facts import Fact, readable
-from ledger.events.models import ModelDeployed
 from ledger.events.notation import counted
-from ledger.events.values import DAY, SECOND
+from ledger.events.values import SECOND
 
 _COMPARISONS: Final = ("candidate", "training", "holdout", "observation")
 _COMMAND: Final = "decision-ledger job list"
@@ -272,53 +271,3 @@ def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     plan_budgets(source, inquiry, answer)
     plan_bounds(source, inquiry, answer)
     answer.how = ["decision-ledger budget list"]
-
-
-def incidents(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
-    """List what went wrong soon after a deployment, back to the run that it came from."""
-    say_followed(source, inquiry, answer)
-    deployed = {
-        (data["model"], data["model_version"]): (fact, data)
-        for fact, data in readable(source.facts((ModelDeployed.TYPE,)))
-    }
-    records: list[dict[str, Any]] = []
-    for one in jobs_in(source, FactFilter(model=inquiry.model)):
-        called, version = one.went_back, one.job.deployed
-        if called is None or version is None:
-            continue
-        found = deployed.get((one.data["model"], version.model_version))
-        if found is None or called.recorded_at - found[0].recorded_at > inquiry.days * DAY:
-            continue
-        records.append(
-            _return(one)
-            | {
-                "model_version": version.model_version,
-                "deployment_position": found[0].position,
-                "failed_position": called.position,
-                "reason": one.job.why,
-                "decision_position": one.data["decision"],
-                "run_id": one.proposed.run_id,
-            }
-        )
-    answer.say(
-        f"Versions that were taken back within {counted(inquiry.days, 'day')} of their "
-        f"deployment: {len(records)}."
-    )
-    answer.show(
-        "taken_back",
-        "Versions taken back soon after a deployment",
-        (
-            ("job", "text", "by which job it was deployed"),
-            ("model", "text", "which model"),
-            ("model_version", "text", "the version"),
-            ("deployment_position", "integer", "where its deployment is recorded"),
-            ("called_for_at", "time", "when it was to be taken back"),
-            ("failed_position", "integer", "the verdict, or the word of a person"),
-            ("reason", "prose", "why"),
-            ("returned_at", "time", "when the version before served again"),
-            ("decision_position", "integer", "the decision that the job was for"),
-            ("run_id", "text", "the run, from its first signal"),
-        ),
-        records,
-    )
-    answer.how = [_COMMAND]

@@ -7,7 +7,7 @@ deployment, policy and fleet, management. A question's name is for good; its pla
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ledger.compliance import access
+from ledger.compliance import access, incident_answers
 from ledger.compliance import controls as catalogues
 from ledger.compliance import decision_answers as decisions
 from ledger.compliance import fleet_answers as fleet
@@ -148,7 +148,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     ),
     "incidents": Question(
         "Which incidents followed a deployment within N days, with lineage back to the signal?",
-        outcomes.incidents,
+        incident_answers.incidents,
         "Incidents outside this ledger are not recorded.",
     ),
     "estimates": Question(

@@ -12,10 +12,10 @@ from ledger.compliance.decisions import (
     UNEXPLAINED,
     Explainer,
     decisions_table,
-    deployments_table,
     overrides_table,
     plan_rows_table,
 )
+from ledger.compliance.deployments import deployments_table
 from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.forecasts import forecasts_table

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from ledger.compliance.incident_answers import CALLED_FOR
 from ledger.compliance.inquiry import Inquiry, QuestionError
 from ledger.compliance.questions import QUESTIONS
 from ledger.compliance.questions import answer as answer_to
@@ -236,7 +237,7 @@ def test_a_model_whose_action_nothing_has_answered_is_listed(golden: FactList) -
 def test_decisions_soon_after_a_deployment_are_found_by_days(golden: FactList) -> None:
     assert not answer_to("incidents", golden, inquiry(days=14)).tables[0].rows
     (row,) = as_records(answer_to("incidents", golden, inquiry(days=40)).tables[0])
-    assert row["decision_position"] == DECISION
+    assert (row["position"], row["incident"]) == (DECISION, CALLED_FOR)
 
 
 def test_a_name_of_no_question_is_refused(golden: FactList) -> None:

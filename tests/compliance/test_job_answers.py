@@ -216,17 +216,6 @@ def test_gains_and_waste_are_told_with_what_they_cost(story: FactList) -> None:
     ]  # fmt: skip
 
 
-def test_a_version_that_was_taken_back_soon_is_an_incident_with_its_run(story: FactList) -> None:
-    given = told(story, "incidents")
-    [row] = rows(given, "taken_back")
-    assert (row["model"], row["model_version"]) == ("alpha", "v2")
-    assert row["reason"] == "The gate observation was not passed. v1 serves again."
-    assert row["run_id"]
-    assert int(str(row["deployment_position"])) < int(str(row["failed_position"]))
-    late = rows(told(story, "incidents", days=0), "taken_back")
-    assert late == []
-
-
 def test_jobs_are_told_as_their_events_left_them(story: FactList) -> None:
     found = as_records(jobs_table(story, FactFilter()))
     assert [
