@@ -39,7 +39,7 @@ _UNKNOWN: Final = Unchecked("the body of a deployment of the model is not there"
 
 @rule("origins", *_OF_THE_FLEET, *AUTHORITY_TYPES)
 def origins(event: AuditedEvent, _fold: LedgerState) -> Verdict:
-    """What describes signals and models, and a change of authority, follow from no event."""
+    """A description of a signal or model, and a change of authority, follow from no event."""
     return _runless_fault(event) or _cause_fault(event, None)
 
 
