@@ -313,7 +313,8 @@ def _test(one: "RetrainingJob") -> list[tuple[str, str]]:
     if not one.expected_test_micros:
         return []
     took = "not reported" if one.test_cost_micros is None else money(one.test_cost_micros, one.unit)
-    return [("test", f"{took} of {money(one.expected_test_micros, one.unit)} expected")]
+    so_far = " so far" if one.test_cost_micros and one.reserved_test_micros else ""
+    return [("test", f"{took}{so_far} of {money(one.expected_test_micros, one.unit)} expected")]
 
 
 def _paid(one: "RetrainingJob") -> str:

@@ -137,7 +137,7 @@ class RetrainingJob:
     expected_test_micros: int
     """The part of the expected cost that is for the test of its candidate."""
     test_cost_micros: int | None
-    """The part of its cost that the test took; None until that was reported."""
+    """The part of its cost that came while the test was next; None until any was reported."""
     reserved_test_micros: int
     """How much the budget keeps for that in its envelope for tests; 0 once it was reported."""
     is_margin_unjudged: bool

@@ -126,9 +126,19 @@ def _expired(job: "Job", _: int, __: str, ___: Data) -> "Job":
 
 
 def _given_up(job: "Job", _: int, actor: str, data: Data) -> "Job":
-    said = data["reason"].rstrip(".")
-    spent = replace(job, cost_micros=int(data["cost_micros"]))
+    said, spent = data["reason"].rstrip("."), _at_cost(job, data)
     return _attempt_lost(spent, f"{actor} gave up attempt {job.attempt}, because: {said}")
+
+
+def _at_cost(job: "Job", data: Data) -> "Job":
+    """Return a job that has cost what an event states; what came while its test is next is that's.
+
+    In whichever attempt, so that a test that is given up is no less of a test.
+    """
+    cost = int(data["cost_micros"])
+    is_test = job.gate is not None and job.gate["gate"] == TESTED
+    more = cost - job.cost_micros if is_test else 0
+    return replace(job, cost_micros=cost, test_cost_micros=job.test_cost_micros + more)
 
 
 def _attempt_lost(job: "Job", why: str) -> "Job":
@@ -146,15 +156,12 @@ def _environment(job: "Job", _: int, __: str, data: Data) -> "Job":
 
 
 def _reported(job: "Job", position: int, _: str, data: Data) -> "Job":
-    cost = int(data["cost_micros"])
-    is_test = data["gate"] == TESTED
     known = replace(
-        job,
+        _at_cost(job, data),
         report=position,
         evidence=data,
         evidence_at=position,
-        cost_micros=cost,
-        test_cost_micros=cost - job.cost_micros if is_test else job.test_cost_micros,
+        is_tested=job.is_tested or data["gate"] == TESTED,
     )
     return known if job.state == "observing" else replace(known, state="judging")
 

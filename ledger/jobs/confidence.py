@@ -302,7 +302,7 @@ class _Report:
 
     def _cost(self) -> Json:
         expected = int(self._job.proposed["expected"]["cost_micros"])
-        actual, test = self._job.cost_micros, self._job.test_cost_micros
+        actual, test = self._job.cost_micros, self._job.stated_test_cost
         end = next(self._of(JobClosed.TYPE), None)
         return {
             "unit": self._job.proposed["expected"]["unit"],

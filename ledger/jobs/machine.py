@@ -76,8 +76,10 @@ class Job:
     is_overdue: bool = False
     """Whether it is on record that its return has waited for too long."""
     cost_micros: int = 0
-    test_cost_micros: int | None = None
-    """The part of that which the test of its candidate took; None until that was reported."""
+    test_cost_micros: int = 0
+    """The part of that which came while the test of its candidate was next, in any attempt."""
+    is_tested: bool = False
+    """Whether that test was reported."""
     outcome: str = ""
     why: str = ""
     """How it ends, and why, once that is certain."""
@@ -86,6 +88,11 @@ class Job:
     def model(self) -> str:
         """The model that it is about."""
         return str(self.proposed["model"])
+
+    @property
+    def stated_test_cost(self) -> int | None:
+        """The cost of the test of its candidate so far; None while nothing was said of it."""
+        return self.test_cost_micros if self.is_tested or self.test_cost_micros else None
 
     @property
     def attempt(self) -> int:

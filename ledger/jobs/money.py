@@ -1,11 +1,13 @@
 """The money of jobs: which tier may use a reserve, and what must stand beside the events of a job.
 
 A job is paid by the budget that its proposal names, the test of its candidate out of the envelope
-`tests` where its recipe says what that costs. Right behind the proposal that budget sets the
-expected cost aside in both envelopes; right behind a report that the job has cost more, the
-difference; right behind the report on its test what that has cost is spent out of `tests`, and
-right behind its end all else out of `jobs`, or released where it has cost nothing. So what a job
-has cost is set aside by the time that it is known, and its end is never short of money.
+`tests` where its recipe says what that costs: all that the job comes to cost while that test is the
+next of its gates, whether it is reported then or given up. Right behind the proposal the budget
+sets the expected cost aside in both envelopes; right behind an event that says that either part has
+cost more, the difference. Right behind the report on its test, or its end before, what that has
+cost is spent out of `tests`, and right behind its end all else out of `jobs`, or released where it
+has cost nothing. So what a job has cost is set aside by the time that it is known, and its end is
+never short of money.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +43,7 @@ def test_part(job: Job) -> int:
 
 def cost_in(job: Job, envelope: Envelope) -> int:
     """Return what a job has cost so far that an envelope of its budget pays."""
-    test = (job.test_cost_micros or 0) if test_part(job) else 0
+    test = job.test_cost_micros if test_part(job) else 0
     return test if envelope == TESTS else job.cost_micros - test
 
 
@@ -52,9 +54,11 @@ def set_aside(job: Job, envelope: Envelope) -> int:
     """
     if job.proposed["budget"] is None:
         return 0
-    if envelope == TESTS:
-        return test_part(job) if job.test_cost_micros is None else 0
-    reserved = int(job.proposed["reserved_micros"]) - test_part(job)
+    reserved = test_part(job)
+    if envelope == TESTS and (job.is_tested or not reserved):
+        return 0
+    if envelope == JOBS:
+        reserved = int(job.proposed["reserved_micros"]) - reserved
     return max(reserved, cost_in(job, envelope))
 
 
@@ -74,24 +78,22 @@ def owed_moves(before: Job | None, after: Job) -> list[Move]:
         ]
     if before.state == "closed":
         return []
-    return [*_of_the_test(budget, before, after), *_of_the_job(budget, before, after)]
+    return [*_moves(budget, TESTS, before, after), *_moves(budget, JOBS, before, after)]
 
 
-def _of_the_test(budget: str, before: Job, after: Job) -> Iterator[Move]:
-    is_tested = after.test_cost_micros is not None
-    if set_aside(before, TESTS) and (is_tested or after.state == "closed"):
-        why = "it was tested" if is_tested else after.outcome
-        yield _end(budget, TESTS, cost_in(after, TESTS), why)
+def _moves(budget: str, envelope: Envelope, before: Job, after: Job) -> Iterator[Move]:
+    kept = set_aside(before, envelope)
+    if envelope == TESTS and not kept:
+        return  # it keeps nothing, or was tested before
+    if after.state == "closed" or (envelope == TESTS and after.is_tested):
+        yield _end(budget, envelope, after)
+    elif (more := set_aside(after, envelope) - kept) > 0:
+        yield Move(budget, envelope, BudgetReserved.TYPE, more)
 
 
-def _of_the_job(budget: str, before: Job, after: Job) -> Iterator[Move]:
-    if after.state == "closed":
-        yield _end(budget, JOBS, cost_in(after, JOBS), after.outcome)
-    elif (more := set_aside(after, JOBS) - set_aside(before, JOBS)) > 0:
-        yield Move(budget, JOBS, BudgetReserved.TYPE, more)
-
-
-def _end(budget: str, envelope: Envelope, cost: int, why: str) -> Move:
+def _end(budget: str, envelope: Envelope, after: Job) -> Move:
+    is_tested = envelope == TESTS and after.is_tested
+    cost, why = cost_in(after, envelope), "it was tested" if is_tested else after.outcome
     if cost:
         return Move(budget, envelope, BudgetSpent.TYPE, cost)
     return Move(budget, envelope, BudgetReleased.TYPE, 0, reason=f"{why}, at no cost")

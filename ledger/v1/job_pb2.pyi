@@ -469,8 +469,8 @@ class Job(message.Message):
     the unit.
     """
     test_cost_micros: builtins.str
-    """Output only. The part of the cost that this test took, in millionths of the unit; empty until it was
-    reported.
+    """Output only. The part of the cost that came while this test was the next gate, in any attempt, in
+    millionths of the unit; empty until the test was reported or a cost of it was.
     """
     reserved_test_micros: builtins.str
     """Output only. How much its budget keeps for that in the envelope for tests, in millionths of the unit;

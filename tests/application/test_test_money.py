@@ -11,7 +11,7 @@ import pytest
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import SECOND
 from tests.support.budgeted import EURO, in_euros, set_budget
-from tests.support.job_worlds import BOB, LEASE_SECONDS, WINDOW_SECONDS, Working
+from tests.support.job_worlds import BOB, LEASE_SECONDS, ONE, WINDOW_SECONDS, Working
 from tests.support.paid_jobs import allow, begun, euros, paid_jobs, types
 from tests.support.world import ANA, DAY, reason_of
 
@@ -141,6 +141,56 @@ def test_a_test_beyond_its_reservation_takes_what_is_free_and_then_what_was_appr
     assert both(working) == ((6, 4, 0), (0, 0, 7))
     working.report("holdout", token, cost=13 * EURO)  # 6 of it are for the job
     assert both(working) == ((4, 6, 0), (0, 0, 7))
+
+
+@pytest.mark.parametrize("end", ["cancelled", "lost", "tested"])
+def test_a_test_that_is_given_up_is_paid_for_tests_however_its_job_goes_on(
+    working: Working, end: str
+) -> None:
+    """What any attempt at a test has cost is the cost of the test, not of the job."""
+    world, jobs = working.world, working.world.ledger.jobs
+    token = begun(working)
+    working.report("data_integrity", token, cost=1 * EURO)
+    before = world.head
+    jobs.give_up(ONE, "j1", token, "its disk is full", 2 * EURO)
+    assert types(working, before) == ["job.given_up"]  # 1 of the 2 that are kept for the test
+    assert both(working) == ((6, 4, 0), (3, 2, 0))
+    token = working.lease()
+    if end == "cancelled":
+        before = world.head
+        jobs.cancel(BOB, "j1", "too dear")
+        assert types(working, before) == [
+            "job.cancelled", "job.closed", "budget.spent", "budget.spent",
+        ]  # fmt: skip
+        assert both(working) == ((9, 0, 1), (4, 0, 1))
+    elif end == "lost":
+        jobs.give_up(ONE, "j1", token, "its disk is full", 5 * EURO)
+        assert working.job().outcome == "failed"
+        assert both(working) == ((9, 0, 1), (1, 0, 4))
+    else:
+        working.report("candidate", token, cost=3 * EURO)
+        assert both(working) == ((6, 4, 0), (3, 0, 2))
+        assert working.job().test_cost_micros == 2 * EURO
+
+
+def test_a_given_up_test_takes_what_is_free_for_tests_and_then_what_was_approved(
+    working: Working,
+) -> None:
+    jobs = working.world.ledger.jobs
+    token = begun(working)
+    working.report("data_integrity", token, cost=0)
+    before = working.world.head
+    with pytest.raises(LedgerError, match=r"lacks 1\.00 EUR for the test of job j1") as refused:
+        jobs.give_up(ONE, "j1", token, "its disk is full", 6 * EURO)
+    assert "budget overspend main j1 1.00 --tests" in refused.value.remedy
+    assert working.world.head == before
+    allow(working, "j1", 1, "tests")
+    before = working.world.head
+    jobs.give_up(ONE, "j1", token, "its disk is full", 6 * EURO)
+    assert types(working, before) == ["job.given_up", "budget.reserved"]
+    assert both(working) == ((6, 4, 0), (0, 6, 0))
+    jobs.cancel(ANA, "j1", "enough")
+    assert both(working) == ((10, 0, 0), (0, 0, 6))
 
 
 def test_a_recipe_that_says_nothing_of_tests_is_paid_out_of_jobs_alone(working: Working) -> None:

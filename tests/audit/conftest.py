@@ -11,7 +11,7 @@ from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
 from tests.support.budgeted import EURO, in_euros, set_budget
 from tests.support.governed import governed
-from tests.support.job_worlds import RECIPE, TWO, WATCHING, Working
+from tests.support.job_worlds import ONE, RECIPE, TWO, WATCHING, Working
 from tests.support.shadowed import shadow
 from tests.support.world import (
     ANA,
@@ -210,11 +210,16 @@ def spend_money(world: World) -> None:
 
 
 def refuse_a_candidate(working: Working, job: str, model: str) -> None:
-    """Have a candidate fail its test, which cost half of what was set aside for it."""
+    """Have a candidate fail its test, which cost half of what was set aside for it.
+
+    It is given up once, when it has cost some of that.
+    """
     working.propose(job, model)
     working.approve(job)
     token = working.lease(job)
     working.report("data_integrity", token, job, cost=0)
+    working.world.ledger.jobs.give_up(ONE, job, token, "its disk is full", 3 * EURO // 10)
+    token = working.lease(job)
     working.report("candidate", token, job, loss=500, cost=EURO)
 
 

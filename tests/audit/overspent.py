@@ -213,13 +213,23 @@ def spend_less_than_was_reported(paper: Paper) -> int:
 
 
 def spend_less_on_a_test(paper: Paper) -> int:
+    return _spend_on_a_test(paper, 900_000)
+
+
+def leave_out_of_a_test_what_was_given_up(paper: Paper) -> int:
+    """Pay for tests only what the attempt has cost that reported its test."""
+    return _spend_on_a_test(paper, 700_000)
+
+
+def _spend_on_a_test(paper: Paper, micros: int) -> int:
     """State a lower cost of a test, and in each balance since that more is free for tests."""
     found = paper.find(SPENT, job="job-5", envelope="tests")[0]
-    paper.at(found).data["spent_micros"] = "900000"
+    more = int(paper.at(found).data["spent_micros"]) - micros
+    paper.at(found).data["spent_micros"] = str(micros)
     for place in range(found, len(paper.events) + 1):
         if paper.at(place).stream == STREAM:
             balances = paper.at(place).data["balances"]
-            balances["tests"] = str(int(balances["tests"]) + 100_000)
+            balances["tests"] = str(int(balances["tests"]) + more)
     return found
 
 
@@ -281,6 +291,7 @@ MORE_MONEY: Final[dict[str, tuple[tuple[str, ...], Callable[[Paper], int]]]] = {
     "no job": (("budgets.moved",), reserve_for_no_job),
     "another cost": (("budgets.moved",), spend_less_than_was_reported),
     "another cost of a test": (("budgets.moved",), spend_less_on_a_test),
+    "a test that was given up": (("budgets.moved",), leave_out_of_a_test_what_was_given_up),
     "another model": (("budgets.moved",), reserve_for_another_model),
     "a higher tier": (("budgets.moved",), claim_the_top_tier),
     "released again": (("budgets.jobs", "budgets.moved"), release_a_reservation_again),

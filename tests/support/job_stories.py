@@ -275,9 +275,11 @@ class Story:
         returned = JobRolledBack(job="j1", token=token, model_version=version, replaces="v2")
         return self.add(actor, returned)
 
-    def lapse(self, version: str | None = "v3", actor: str = GOVERNOR) -> str:
+    def lapse(
+        self, version: str | None = "v3", actor: str = GOVERNOR, job: str = "j1"
+    ) -> str:  # fmt: skip
         """Have the governor say that another version serves, or that the model was retired."""
-        return self.add(actor, JobLapsed(job="j1", ended_by=7, by=EVE, model_version=version))
+        return self.add(actor, JobLapsed(job=job, ended_by=7, by=EVE, model_version=version))
 
     def call_overdue(self, actor: str = GOVERNOR, late: int = 0) -> str:
         """Have the governor say that nobody has taken the return up; by a time that is too late."""

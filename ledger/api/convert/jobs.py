@@ -81,7 +81,7 @@ def job(known: Job) -> job_pb2.Job:
         budget=data["budget"] or "",
         reserved_micros=_kept(known, JOBS),
         expected_test_micros=data["expected"]["test_micros"],
-        test_cost_micros="" if known.test_cost_micros is None else str(known.test_cost_micros),
+        test_cost_micros="" if known.stated_test_cost is None else str(known.stated_test_cost),
         reserved_test_micros=_kept(known, TESTS),
         forecast_error=_forecast_error(known),
         is_margin_unjudged=data["margin"] == "not_judged",
