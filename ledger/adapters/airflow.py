@@ -176,7 +176,7 @@ class JobStepOperator(BaseOperator):  # type: ignore[misc] # as above
         attended = _Attended(client, known.job, token, self.step)
         report = attended.kept(lambda: self._reported(attended.order(folder)))
         found = Found(report, artifacts_of(report, folder), "")
-        facts = facts_of(known.job, self.step, found, attended.calls.now_text())
+        facts = facts_of(known.job, self.step, found, attended.calls.now_of(known.job.model))
         named = encode([name, token, self.step, facts])
         request_id = f"airflow-{hashlib.sha256(named).hexdigest()}"
         pending = PendingReport(task=self.step, request_id=request_id, facts=facts)

@@ -112,14 +112,20 @@ def unbroken(type_: str, stream: str, as_of: int) -> list[Guard]:
     return [Guard(one.stream, one.types, after_position=as_of) for one in bearing_on(type_, stream)]
 
 
-def record_time(info: LedgerInfo, store: Store, head: Head) -> int:
-    """Return the time at which an event behind the head is recorded, or a moment before.
+def work_time(info: LedgerInfo, store: Store, head: Head) -> int:
+    """Return the time by which jobs and budgets go, as of a head.
 
-    Never before the head's: a `wall` clock may be behind it, and time does not run backwards.
+    For `data` the newest observed, which no deployment moves; before any, the newest stated. A
+    `wall` clock may be behind the head, and time does not run backwards.
     """
-    if info.clock == "data":
-        return head.recorded_at
-    return max(head.recorded_at, store.clocks.now_micros(info.origin))
+    if info.clock == "wall":
+        return max(head.recorded_at, store.clocks.now_micros(info.origin))
+    return head.recorded_at if head.newest_observed_at is None else head.newest_observed_at
+
+
+def while_unobserved(head: Head) -> list[Guard]:
+    """Return the guards that a `work_time` before any observation is still so."""
+    return [decided_before(0)] if head.newest_observed_at is None else []
 
 
 def ledger_time(info: LedgerInfo, store: Store, head: Head) -> int:

@@ -11,7 +11,7 @@ from ledger.audit.audited_model import AuditedModel, apply_to_model
 from ledger.audit.authority import AuditedAuthority
 from ledger.audit.budgets import AuditedBudgets
 from ledger.audit.cases import AuditedCases
-from ledger.audit.event import AuditedEvent
+from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.gone import Gone
 from ledger.audit.job_money import OwedMoves
 from ledger.audit.jobs import AuditedJobs
@@ -54,6 +54,8 @@ class LedgerState:
 
     assessor: "Assessor"
     deployments: "AuditedDeployments"
+    is_newest_sure = True
+    """Whether no observation lacks its body, which may be newer."""
     roles_since = 0
     """The first event of a release that records overrides with their role, and knows jobs; 0 before
     any."""
@@ -138,6 +140,17 @@ class LedgerState:
                 latest[scope_of(activated)] = position, activated
         return sorted(latest.values(), key=lambda one: one[0])
 
+    def work_times(self, event: AuditedEvent) -> tuple[int, int]:
+        """Return the earliest and the latest that the time of jobs may be where an event is.
+
+        Of a ledger of data it is the newest `observed_at`, and before any the time of the record.
+        """
+        latest = event.recorded_at
+        if self.clock == "wall" or (not self.newest_observed_at and self.is_newest_sure):
+            return latest, latest
+        newest = self.newest_observed_at
+        return newest, newest if self.is_newest_sure else latest
+
     # ---- folding ---------------------------------------------------------------------------------
 
     def apply(self, event: AuditedEvent) -> None:
@@ -167,6 +180,8 @@ class LedgerState:
                 self.roots[event.position] = root_of(self._edge)
         if event.run_id is not None:
             self.runs.add(event.run_id)
+        if event.raw is None and event.type in OBSERVED:
+            self.is_newest_sure = False
         if seen is not None:
             self.observations.add(event, seen)
             if (facts := self.models.get(event.stream)) is not None:

@@ -78,7 +78,7 @@ class JobProposed(JobData):
     decision: Position | None
     """The decision in force for the model; null where there is none."""
     serving: Segment | None
-    """The version in service, which it would replace; null where none serves."""
+    """The version that is stated to serve last, which it would replace; null where none serves."""
     policy: Segment | None
     """The policy in force for the model; null where there is none."""
     policy_version: int | None = Field(ge=1, le=1_000_000)

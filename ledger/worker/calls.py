@@ -100,18 +100,43 @@ class PatientCalls:
             return self.clock.now_micros()
         return self._newest_micros()
 
-    def now_text(self) -> str:
-        """Return the ledger's own now, as calls take it; its newest time where this clock lags."""
-        newest = self._newest_micros()
-        return _text(max(self.clock.now_micros(), newest) if self.is_wall else newest)
+    def now_of(self, model: str) -> str:
+        """Return since when a version of a model serves that begins to now, as calls take it.
 
-    def newest_text(self) -> str:
-        """Return the ledger's newest time, as calls take it: never ahead of its clock."""
-        return _text(self._newest_micros())
+        That is the ledger's own now: its newest time where the clock here lags.
+        """
+        now = self.clock.now_micros() if self.is_wall else 0
+        return _text(max(now, self._newest_of(model)))
+
+    def stating(self, at: str, model: str, record: Callable[[str], T]) -> T:
+        """Return the answer to a call that states since when a version serves, by the clock here.
+
+        Where that runs ahead of the ledger's, the call states the ledger's newest time instead.
+        """
+        try:
+            return record(at)
+        except LedgerRefusedError as error:
+            if error.reason is not Reason.CLOCK_AHEAD:
+                raise
+        return record(_text(self._newest_of(model)))
+
+    def _newest_of(self, model: str) -> int:
+        """Return the ledger's newest time; no earlier than a version of the model began to serve.
+
+        It is never ahead of the ledger's clock.
+        """
+        deployed = self.ask(lambda: self.client.get_model(model)).deployments
+        return max(self._newest_micros(), *(_micros(one.in_service_at) for one in deployed))
 
     def _newest_micros(self) -> int:
-        at = self.ask(self.client.get_ledger).head_recorded_at
-        return 0 if at is None else (at - _BEGINNING) // timedelta(microseconds=1)
+        ledger = self.ask(self.client.get_ledger)
+        observed = None if self.is_wall else ledger.newest_observed_at
+        at = observed or ledger.head_recorded_at
+        return 0 if at is None else _micros(at)
+
+
+def _micros(at: datetime) -> int:
+    return (at - _BEGINNING) // timedelta(microseconds=1)
 
 
 def _text(micros: int) -> str:

@@ -308,7 +308,7 @@ class Worker:
                 place.done.touch()
         result = self._step(job, recipe, task)
         is_own_time = states_no_time(task, result.report)
-        now_text = self._calls.now_text() if is_own_time else ""
+        now_text = self._calls.now_of(job.model) if is_own_time else ""
         facts = facts_of(job, task, result.found, now_text)
         request_id = uuid7(self._calls.clock)
         pending = PendingReport(

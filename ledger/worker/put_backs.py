@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from ledger.client.errors import LedgerRefusedError
 from ledger.client.jobs import PutBack
 from ledger.clock import uuid7
-from ledger.errors import Reason
 from ledger.events.recipe_document import RecipeDocument
 from ledger.worker.attending import StepRunner
 from ledger.worker.calls import OF_THE_WORKER, PatientCalls
@@ -111,9 +110,7 @@ class PutBackRunner:
                 )
             )
 
-        try:
-            record(stated or self._calls.now_text())
-        except LedgerRefusedError as error:
-            if stated or error.reason is not Reason.CLOCK_AHEAD:
-                raise
-            record(self._calls.newest_text())  # the clock here runs ahead of the ledger's
+        if stated:
+            record(stated)
+        else:
+            self._calls.stating(self._calls.now_of(row.model), row.model, record)

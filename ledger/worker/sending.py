@@ -18,6 +18,7 @@ from ledger.worker.reports import send
 from ledger.worker.state import HeldJob, PendingReport, StateFile
 
 _PASSING: Final = frozenset({Reason.BUDGET_EXHAUSTED, Reason.CLOCK_AHEAD})
+_STATED: Final = "in_service_at"
 AGAIN_SECONDS: Final = 10.0
 
 
@@ -46,19 +47,29 @@ class ReportSender:
         LedgerRefusedError where the ledger does not take it, by the time of a lease at the latest,
         and no later than this worker is patient; LeaseLostError and StoppedError between.
         """
+
+        def record(at: str) -> tuple[RetrainingJob, ReportedGate | None]:
+            nonlocal pending
+            if at != pending.facts.get(_STATED, ""):  # kept as it is sent, under its id
+                pending = pending.model_copy(update={"facts": pending.facts | {_STATED: at}})
+                self._state.keep_held(pending=pending)
+            return self._calls.ask(lambda: send(self._calls.client, job, held.token, pending))
+
         now = self._calls.clock.monotonic_seconds
         waits = min(float(recipe.limits.lease_seconds), self._patience_seconds)
         end, was_told = now() + waits, False
         beats = Beats(self._calls, job, held.token, recipe.limits, must_hold=False)
         while True:
             try:
-                return self._calls.ask(lambda: send(self._calls.client, job, held.token, pending))  # noqa: B023
+                at = pending.facts.get(_STATED, "")
+                return (
+                    self._calls.stating(at, job.model, record)
+                    if pending.is_own_time
+                    else record(at)
+                )
             except LedgerRefusedError as error:
                 if error.reason not in _PASSING:
                     raise
-                if error.reason is Reason.CLOCK_AHEAD and pending.is_own_time:
-                    pending = self._stated_again(pending)
-                    continue
                 if not was_told:
                     why = f"the report on {pending.task} is not taken yet. {error.message}"
                     said = f"{why} {error.remedy}".strip()
@@ -72,10 +83,3 @@ class ReportSender:
                 raise StoppedError
             beats()
             self._observer.look(beats)
-
-    def _stated_again(self, pending: PendingReport) -> PendingReport:
-        """Have a report state the ledger's newest time, as the clock here runs ahead of it."""
-        facts = pending.facts | {"in_service_at": self._calls.newest_text()}
-        stated = pending.model_copy(update={"facts": facts, "is_own_time": False})
-        self._state.keep_held(pending=stated)
-        return stated

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.events.values import format_time
+from ledger.events.values import SECOND, format_time
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.audit.unapproved import approve, draft, register, step
 from tests.audit.unjudged import DEPLOYED, body_of
+from tests.support.job_worlds import Working
+from tests.support.world import HOUR, ORIGIN, World
 
 
 def deploy_what_serves(paper: Paper) -> tuple[str, int]:
@@ -162,3 +164,19 @@ def test_an_origin_that_no_service_writes_is_found_first(
     expected = forge(long_paper)
     report = audit_of(long_paper, tmp_path)
     assert (report.findings[0].rule, report.findings[0].position) == expected, report.text()
+
+
+@pytest.mark.parametrize("ahead", [-120, 120])
+def test_a_job_names_what_is_stated_to_serve_last_to_the_second(tmp_path: Path, ahead: int) -> None:
+    world = World(tmp_path / "ledger.db", clock="wall").begin("alpha")
+    world.clock.advance(HOUR)
+    world.deploy("alpha", "v2", at=world.clock.now_micros() + ahead * SECOND)
+    job = Working.of(world).propose()
+    world.close()
+    paper = Paper.copied(tmp_path / "ledger.db", ORIGIN)
+    assert job.proposed["serving"] == "v2"
+    assert audit_of(paper, tmp_path).passed
+    [found] = paper.find("job.proposed.v1")
+    paper.at(found).data["serving"] = "v1"
+    report = audit_of(paper, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [("jobs.serving", found)]

@@ -129,7 +129,7 @@ def test_a_step_that_fails_puts_nothing_back_and_is_left_to_others_for_a_while(
 def test_a_worker_whose_clock_runs_ahead_states_the_ledger_s_time(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PatientCalls, "now_text", lambda _: "9000-01-01T00:00:00Z")
+    monkeypatch.setattr(PatientCalls, "now_of", lambda *_: "9000-01-01T00:00:00Z")
     [worked] = shop.work()
     assert worked.end == "put_back"
     assert open_ones(shop) == []

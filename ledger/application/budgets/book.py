@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from ledger.application.commands import model_stream, no_erasure_after, none_after
+from ledger.application.commands import (
+    model_stream,
+    no_erasure_after,
+    none_after,
+    while_unobserved,
+)
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.names import did_you_mean
 from ledger.errors import LedgerError, Reason
@@ -155,7 +160,7 @@ def book_guards(
         Guard(stream, BUDGET_TYPES, expected_count=budgets[name].events if name in budgets else 0)
         for name, stream in sorted(streams.items())
     ]
-    return [*counted, no_erasure_after(head.position)]
+    return [*counted, no_erasure_after(head.position), *while_unobserved(head)]
 
 
 def unknown(name: str, known: Iterable[str]) -> LedgerError:

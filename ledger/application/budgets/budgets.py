@@ -16,7 +16,7 @@ from ledger.application.commands import (
     decided_before,
     fields_named,
     none_after,
-    record_time,
+    work_time,
 )
 from ledger.application.erasure import Erasures
 from ledger.application.fleet.fleet import Fleet
@@ -96,7 +96,7 @@ class Budgets:
         """Return the budgets as of the head, for reservations of one request and their ends."""
         head, known = self.known()
         self._fleet.refresh(head.position)
-        return BudgetBook(known, self._fleet, head, record_time(self._info, self._store, head))
+        return BudgetBook(known, self._fleet, head, work_time(self._info, self._store, head))
 
     def forget(self) -> None:
         """Fold all of it again, since bodies were erased."""
@@ -150,7 +150,7 @@ class Budgets:
         def decide() -> Proposal:
             head, known = self.known()
             before = known.get(terms["budget"])
-            now = record_time(self._info, self._store, head)
+            now = work_time(self._info, self._store, head)
             try:
                 with fields_named():
                     data, _ = set_event(before, now, terms)
@@ -161,8 +161,9 @@ class Budgets:
                 raise refused(before, fault, data.budget)
             guards = [none_after(head.position, None, BudgetSet.TYPE)]
             if data.opening is not None:  # it is refilled since then, so that is to be now
-                moved = none_after(head.position, None, ModelDeployed.TYPE)
-                guards += [moved, decided_before(now + OPENED_WITHIN_SECONDS * SECOND)]
+                guards.append(decided_before(now + OPENED_WITHIN_SECONDS * SECOND))
+                if head.newest_observed_at is None:
+                    guards.append(none_after(head.position, None, ModelDeployed.TYPE))
             return Proposal([Addition.of(data)], [*guards, *book_guards([data], known, head)])
 
         return self._appender.append(caller, BudgetSet.METHOD, decide, tries=_TRIES)
@@ -185,7 +186,7 @@ class Budgets:
                     data, _ = made(
                         budget,
                         BudgetOverspendingApproved,
-                        record_time(self._info, self._store, head),
+                        work_time(self._info, self._store, head),
                         job=wanted.job,
                         envelope=wanted.envelope,
                         amount_micros=str(wanted.amount_micros),

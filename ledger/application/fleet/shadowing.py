@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, fields_named, none_after, record_time
+from ledger.application.commands import Caller, fields_named, none_after, work_time
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.shadows import ShadowReader
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -152,7 +152,7 @@ class Shadowing:
         def proposed() -> Proposal:
             head = self._store.events.head(self._info.origin)
             made = decide(
-                self._reader.running(head.position), record_time(self._info, self._store, head)
+                self._reader.running(head.position), work_time(self._info, self._store, head)
             )
             guards: list[Guard] = [none_after(head.position, None, *SHADOW_TYPES), *made.guards]
             return Proposal(made.additions, guards)

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from ledger.application.appender import MakeData
-from ledger.application.commands import Caller, ledger_time, record_time
+from ledger.application.commands import Caller, ledger_time, work_time
 from ledger.application.fleet.shadowing import Shadowing
 from ledger.application.governance.cases import Cases
 from ledger.application.periodic_task import GovernorTurn, PeriodicTask, record_each, try_each
@@ -105,7 +105,7 @@ class Governor(PeriodicTask):
 
     def _end_shadows(self) -> GovernorTurn:
         """End the shadows whose time is over, or whose version came into force for their scope."""
-        now = record_time(self._info, self._store, self._store.events.head(self._info.origin))
+        now = work_time(self._info, self._store, self._store.events.head(self._info.origin))
 
         running = self._shadowing.running().running
         activated = {at: self._policies.activation_of(one) for at, one in running.items()}

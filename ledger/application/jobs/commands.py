@@ -20,7 +20,8 @@ from ledger.application.commands import (
     model_stream,
     no_erasure_after,
     none_after,
-    record_time,
+    while_unobserved,
+    work_time,
 )
 from ledger.application.jobs.basis import JobBasis
 from ledger.application.jobs.lease_watch import LeaseWatch
@@ -282,10 +283,11 @@ class JobCommands:
         def proposed() -> Proposal:
             def judged(jobs: Jobs, head: Head) -> Proposal:
                 self._authority.refresh(head.position)
-                now = record_time(self._info, self._store, head)
+                now = work_time(self._info, self._store, head)
                 by, state = self._clock.now_micros(), self._authority.state
                 moment = JobMoment(caller.actor, now, now, by, state)
-                return decide(JobBasis(jobs, moment, head))
+                made = decide(JobBasis(jobs, moment, head))
+                return replace(made, guards=[*made.guards, *while_unobserved(head)])
 
             return self._reader.at_head(judged)
 

@@ -15,7 +15,7 @@ from ledger.application.commands import (
     model_stream,
     no_erasure_after,
     none_after,
-    record_time,
+    work_time,
 )
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.jobs.basis import JobBasis
@@ -62,7 +62,7 @@ class DueJobs:
         """
         now, jobs = self._reader.at_head(
             lambda jobs, head: (
-                record_time(self._info, self._store, head),
+                work_time(self._info, self._store, head),
                 [one for one in jobs.jobs.values() if not one.is_over],
             )
         )

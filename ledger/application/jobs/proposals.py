@@ -39,7 +39,6 @@ from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.policy_document import JobsPart
 from ledger.events.recipe_document import ExpectedPart, GatePart
 from ledger.events.recipes import BENCHMARK_TYPES, RECIPE_TYPES
-from ledger.events.values import format_time
 from ledger.jobs.forecast import forecast, margin_fault, margin_verdict
 from ledger.jobs.grounds import PlanGround
 from ledger.jobs.holdouts import HOLDOUT_TYPES
@@ -139,7 +138,7 @@ class JobProposals:
         ground, benefit = self._admitting(name, spec, basis.head) if spec.plan else (None, None)
         plan = None if ground is None else ground.position
         run, decision = self._fleet.run_in_force(spec.model)
-        serving = model.in_service_at(format_time(basis.moment.now))
+        serving = model.in_service
         book = self._budgets.book()
         budget = paying(book, spec.model, document.expected)
         policy = self._histories.policy_for(spec.model, basis.head.position)

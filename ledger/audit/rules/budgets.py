@@ -198,8 +198,9 @@ def budgets_envelope(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def budgets_time(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """An event is reckoned at a time that has come, and never before the event before it."""
     known, at = fold.budgets.of(event.name), parse_time(event.known["at"])
+    earliest, latest = fold.work_times(event)
     is_opened = known is None and event.type == BudgetSet.TYPE and event.known["opening"]
-    if is_opened and at < event.recorded_at - OPENED_WITHIN_SECONDS * SECOND:
+    if is_opened and at < earliest - OPENED_WITHIN_SECONDS * SECOND:
         return "it is opened as of a time that was over, and would be refilled since"
     if known is not None and at < known.at:
         return "it is reckoned before the event before it"
@@ -207,4 +208,4 @@ def budgets_time(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return None  # a clock that stepped back refills nothing
     is_wall = fold.clock == "wall"
     bound = max(fold.skew_micros, CLOCK_STEP_SECONDS_MIN * SECOND) if is_wall else 0
-    return "its time had not come" if at > event.recorded_at + bound else None
+    return "its time had not come" if at > latest + bound else None

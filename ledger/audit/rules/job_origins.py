@@ -6,7 +6,6 @@ The service alone writes that, from the events before; no caller states it.
 from typing import Final
 
 from ledger.audit.audited_model import AuditedModel
-from ledger.audit.authority import LATE_MICROS
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
@@ -25,8 +24,7 @@ from ledger.events.plans import PLAN_TYPES, PlanScheduled
 from ledger.events.recipes import BENCHMARK_TYPES, RECIPE_TYPES
 from ledger.events.reuse import ReuseProposed
 from ledger.events.signals import DEFINED_TYPES
-from ledger.events.values import SECOND, parse_time
-from ledger.limits import CLOCK_STEP_SECONDS_MIN
+from ledger.events.values import parse_time
 
 _BESIDE: Final = frozenset({*FOLLOWING_TYPES, JobRolledBack.TYPE})
 """Types of events of jobs that follow from the event right before them."""
@@ -121,20 +119,15 @@ def _budget_fault(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("jobs.serving", JobProposed.TYPE)
 def jobs_serving(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A job names the version that is in service when it is proposed."""
+    """A job names the version that is stated to serve last, by the deployments before it."""
     facts, named = fold.models.get(f"models/{event.known['model']}"), event.known["serving"]
     if facts is None:
         return None  # another rule's business
     if ModelDeployed.TYPE in facts.gone_by_type:
         return _UNKNOWN
-    at, first, last = event.recorded_at, event.recorded_at, event.recorded_at
-    if fold.clock == "wall":  # it may be recorded a little later than it was decided on, or sooner
-        first -= LATE_MICROS
-        last += max(fold.skew_micros, CLOCK_STEP_SECONDS_MIN * SECOND)
-    began = [one.in_service_at for one in facts.deployments if first < one.in_service_at <= last]
-    if named in {_serving(facts, time) for time in (first, *began)}:
-        return None
-    return f"it says that {named} is in service, and {_serving(facts, at)} is"
+    latest = facts.latest(event.position - 1)
+    serving = None if latest is None else latest.version
+    return None if named == serving else f"it says that {named} is in service, and {serving} is"
 
 
 @rule("jobs.replaced", JobDeployed.TYPE, JobRolledBack.TYPE)
@@ -160,12 +153,8 @@ def jobs_replaced(_: AuditedEvent, fold: LedgerState) -> Verdict:
     return None
 
 
-def _serving(facts: AuditedModel, at: int, before: int | None = None) -> str | None:
+def _serving(facts: AuditedModel, at: int, before: int) -> str | None:
     """Return the version that is stated to be in service at a time, so far as was known then."""
-    begun = [
-        one
-        for one in facts.deployments
-        if one.in_service_at <= at and (before is None or one.position < before)
-    ]
+    begun = [one for one in facts.deployments if one.in_service_at <= at and one.position < before]
     newest = max(begun, key=lambda one: (one.in_service_at, one.position), default=None)
     return None if newest is None else newest.version

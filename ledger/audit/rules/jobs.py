@@ -79,7 +79,8 @@ def step_fault(event: AuditedEvent, fold: LedgerState) -> str | Unchecked:
     at, state = judged_at(event, fold), fold.authority.state
     labels = {} if job is None else _labels(fold, job.model)
     decided_at = _decided_at(event, fold, job)
-    moment = JobMoment(event.actor, event.recorded_at, decided_at, at, state, labels)
+    now = fold.work_times(event)[1]
+    moment = JobMoment(event.actor, now, min(decided_at, now), at, state, labels)
     if event.type == JobProposed.TYPE and (plan := event.known["plan"]) is not None:
         ground = ground_of(event, fold, plan)
         if not isinstance(ground, PlanGround):
@@ -114,7 +115,7 @@ def _decided_at(event: AuditedEvent, fold: LedgerState, job: Job | None) -> int:
     if job.lease is not None:
         return job.lease.since
     moment = fold.moments.at(job.changed_at)
-    return 0 if moment is None else moment.recorded_at
+    return 0 if moment is None else moment.newest
 
 
 @rule("jobs.proposed", JobProposed.TYPE)
