@@ -75,6 +75,8 @@ class AuditedJobs:
         """The position of each policy's newest plan."""
         self.activated = 0
         """That at which a policy came into force last."""
+        self._against: dict[tuple[str, str], list[tuple[int, bool]]] = {}
+        """When jobs began or ceased to be against a version of a model; `""` is any version."""
         self._terms: dict[tuple[str, int], dict[str, Any]] = {}
         self._owing: OwedByJob | None = None
         self._missing: list[tuple[int, str]] = []
@@ -114,8 +116,28 @@ class AuditedJobs:
             event.position, event.stream, event.type, event.actor, event.data, event.run_id,
             recorded_at=event.recorded_at,
         )  # fmt: skip
-        if job is not None and (owed := owed_types(job)):
+        if job is None:
+            return
+        self._note(event.position, job.model, "", self.known.deciding(job.model))
+        if job.deployed is not None:
+            version = job.deployed.model_version
+            refusing = self.known.refusing(job.model, version)
+            self._note(event.position, job.model, version, refusing)
+        if owed := owed_types(job):
             self._owing = OwedByJob(event, job.model, deque(owed))
+
+    def _note(self, position: int, model: str, version: str, job: Job | None) -> None:
+        known, is_against = self._against.setdefault((model, version), []), job is not None
+        if is_against != bool(known and known[-1][1]):
+            known.append((position, is_against))
+
+    def is_against(self, model: str, version: str, as_of: int) -> bool:
+        """Whether a job was against putting a version of a model back, at a position."""
+        for named in ("", version):
+            known = [there for at, there in self._against.get((model, named), ()) if at <= as_of]
+            if known and known[-1]:
+                return True
+        return False
 
     def _pay(self, event: AuditedEvent) -> None:
         owed = self._owing

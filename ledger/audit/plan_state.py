@@ -50,6 +50,9 @@ class AuditedPlanning:
         """The plans of each schedule that are not made again, by its position."""
         self.derived: tuple[int, dict[str, Any]] | None = None
         """The plan that was derived last, with the position of its event."""
+        self.reused: tuple[tuple[tuple[str, int, str], int, str], list[dict[str, Any]]] | None
+        self.reused = None
+        """The proposals that were derived last, with the version, horizon and time of theirs."""
 
     def take(self, event: AuditedEvent) -> None:
         """Take in the next event."""

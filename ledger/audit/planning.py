@@ -8,20 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ledger.audit.assessor import NotReplayableError, is_for
+from ledger.audit.assessor import NotReplayableError
 from ledger.audit.audited_model import AuditedDeployment, AuditedModel
 from ledger.audit.ledger_state import LedgerState
-from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters, digest_of
+from ledger.audit.plan_fleet import candidates_of, counted_versions, losses_of, serving_in
 from ledger.audit.plan_inputs import pinned
 from ledger.audit.plan_ranking import ranking
 from ledger.audit.plan_reasons import reason_of
 from ledger.audit.plan_state import AuditedPlan
 from ledger.audit.plan_steps import after_steps, step_facts, step_inputs, step_members
-from ledger.audit.reuse import Losses, put_back, replaced_versions, reuse_policy
+from ledger.audit.reuse import is_reusing, replaced_versions
 from ledger.audit.service_period import serving_of
-from ledger.events.models import DESCRIBING
-from ledger.events.values import PPM, SECOND, parse_decimal, parse_time
+from ledger.events.values import PPM, SECOND, parse_time
 from ledger.kernel.excess import (
     BacklogRow,
     PeriodCell,
@@ -67,7 +66,7 @@ def _derived(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
         return priority_of(facts, as_of)
 
     in_force = SecondInForce(decided, priority)
-    return ranked(fold, data, parameters, parameters.reference, in_force, before) | second
+    return ranked(fold, data, parameters, parameters, in_force, before) | second
 
 
 def planning_of(fold: LedgerState, data: Mapping[str, Any]) -> Parameters:
@@ -90,15 +89,19 @@ def ranked(
     fold: LedgerState,
     data: Mapping[str, Any],
     parameters: Parameters,
-    planned_for: tuple[str, int, str],
+    planned_for: Parameters,
     in_force: SecondInForce,
     before: AuditedPlan | None,
 ) -> dict[str, Any]:
-    """Return the members of a plan of the models of a policy version; NotReplayableError."""
+    """Return the members of a plan of the models of a policy version; NotReplayableError.
+
+    `planned_for`: the version whose models they are, and which puts versions back.
+    """
     planner, as_of, at = parameters.planner, data["as_of"], parse_time(data["made_at"])
     assert planner is not None
     now_period = now_period_of(parameters, data)
-    candidates = _candidates(fold, parameters, planned_for, as_of, at)
+    candidates = candidates_of(fold, parameters, planned_for.reference, as_of, at)
+    counted = counted_versions(fold, data, parameters, planned_for, candidates)
     decisions = {facts.name: in_force.decided(facts) for facts in candidates}
     actions = {name: _action(decided) for name, decided in decisions.items()}
     inputs = PlanInputs(
@@ -107,7 +110,7 @@ def ranked(
         purse_micros=int(data["purse_micros"]),
         purse_cap_micros=int(data["purse_cap_micros"]),
         price=None if before is None else before.next_price,
-        models=_models(fold, candidates, parameters, actions, (as_of, at)),
+        models=_models(fold, candidates, parameters, actions, counted, (as_of, at)),
         periods=_periods(fold, candidates, parameters, as_of, at),
     )
     if problems := input_problems(inputs):
@@ -123,12 +126,11 @@ def ranked(
         made = stepped(inputs, result, by)
         walked = by, made
         steps, result = step_members(by, made, fold.budgets.as_of(as_of)), after_steps(result, made)
-    versions = {facts.name: _serving(facts, parameters, as_of, at).version for facts in candidates}
     models, errors = {model.id: model for model in inputs.models}, newest_errors(inputs)
     probe = inputs.policy.probe_ppm
     tests = {name: model.cost_micros * probe // PPM for name, model in models.items()}
     backlog = [
-        _row(row, models[row.id], (versions[row.id], actions[row.id]))
+        _row(row, models[row.id], (counted[row.id].version, actions[row.id]))
         | {"reason": reason_of(row, result, inputs, parameters, actions[row.id], walked)}
         | ({} if walked is None else step_facts(row.id, *walked, errors, tests[row.id]))
         for row in result.backlog
@@ -184,44 +186,6 @@ def _row(row: BacklogRow, model: PlanModel, serving_and_action: tuple[str, str])
     }
 
 
-def _candidates(
-    fold: LedgerState,
-    parameters: Parameters,
-    planned_for: tuple[str, int, str],
-    as_of: int,
-    at: int,
-) -> list[AuditedModel]:
-    """Return the models in scope with a version in service, in order of name."""
-    scopes = [
-        activated["scope"]
-        for _, activated in fold.in_force(as_of)
-        if (activated["policy"], activated["version"], activated["digest"]) == planned_for
-    ]
-    found = []
-    for facts in sorted(fold.models.values(), key=lambda one: one.name):
-        description = facts.description(as_of)
-        is_retired = 0 < facts.retired_at <= as_of
-        if description is None or is_retired or not _is_described(facts, as_of):
-            continue
-        if serving_of(facts, parameters, as_of, at) is None:
-            continue
-        if any(is_for(scope, description) for scope in scopes):
-            found.append(facts)
-    return found
-
-
-def _is_described(facts: AuditedModel, as_of: int) -> bool:
-    """Whether the newest description is there: without it the one before does not count."""
-    known = max((position for position, _ in facts.described if position <= as_of), default=0)
-    return facts.newest_gone(DESCRIBING, as_of) < known
-
-
-def _serving(facts: AuditedModel, parameters: Parameters, as_of: int, at: int) -> AuditedDeployment:
-    serving = serving_of(facts, parameters, as_of, at)
-    assert serving is not None, "a candidate has a version in service"
-    return serving.deployment
-
-
 def decided_of(facts: AuditedModel, as_of: int) -> Decided:
     """Return the decision in force for a model; NotReplayableError where it is not known."""
     try:
@@ -248,12 +212,19 @@ def _models(
     candidates: list[AuditedModel],
     parameters: Parameters,
     actions: Mapping[str, str],
+    counted: Mapping[str, AuditedDeployment],
     moment: tuple[int, int],
 ) -> tuple[PlanModel, ...]:
     """Return the models; by `excess/2` one with a job is no candidate, and a refused one rests."""
-    found = [_model(facts, parameters, actions, *moment) for facts in candidates]
+    found = [
+        replace(
+            _model(facts, parameters, actions, *moment),
+            baseline_nano=counted[facts.name].baseline_nano,
+        )
+        for facts in candidates
+    ]
     part, as_of = parameters.document["planning"], moment[0]
-    if "rest_periods" in part:
+    if is_reusing(parameters):
         working = fold.planning.tests.in_progress(as_of)
         rests = fold.planning.tests.rests(part["period_seconds"], part["rest_periods"], as_of)
         found = [
@@ -271,7 +242,7 @@ def _model(
     facts: AuditedModel, parameters: Parameters, actions: Mapping[str, str], as_of: int, at: int
 ) -> PlanModel:
     assert parameters.planner is not None
-    description, serving = facts.description(as_of), _serving(facts, parameters, as_of, at)
+    description, serving = facts.description(as_of), serving_in(facts, parameters, as_of, at)
     assert description is not None
     trained = [
         one.trained_through
@@ -290,45 +261,6 @@ def _model(
     )
 
 
-def reused(fold: LedgerState, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what is to be put back as of the horizon that a plan or a proposal names, by model.
-
-    NotReplayableError where it is unknown.
-    """
-    parameters, as_of = planning_of(fold, data), data["as_of"]
-    if reuse_policy(parameters) is None:
-        return []
-    at = parse_time(data["made_at"])
-    candidates = [
-        (facts, _serving(facts, parameters, as_of, at))
-        for facts in _candidates(fold, parameters, parameters.reference, as_of, at)
-    ]
-    losses = {facts.name: _losses(fold, facts, parameters, as_of, at) for facts, _ in candidates}
-    return list(put_back(parameters, candidates, losses, as_of, data["made_at"]))
-
-
-def _losses(
-    fold: LedgerState, facts: AuditedModel, parameters: Parameters, as_of: int, at: int
-) -> Losses:
-    """Return the rows and the weighted loss of each version of a model, by period."""
-    assert parameters.planner is not None
-    micros = parameters.planner.period_seconds * SECOND
-    reuse, now_period = reuse_policy(parameters), at // micros
-    back = max(parameters.planner.max_periods, 0 if reuse is None else reuse.window)
-    first = max(now_period - back + 1, 0)
-    seen = fold.observations.between(
-        f"models/{facts.name}", first * micros, (now_period + 1) * micros - 1, as_of
-    )
-    found: Losses = {}
-    for one in uncorrected(seen):
-        if one.signal == parameters.loss_signal:
-            key = one.model_version, one.observed_at // micros
-            rows, weighted = found.get(key, (0, 0))
-            value = parse_decimal(one.value) * one.sample_size
-            found[key] = rows + one.sample_size, weighted + value
-    return found
-
-
 def _periods(
     fold: LedgerState, candidates: list[AuditedModel], parameters: Parameters, as_of: int, at: int
 ) -> dict[int, dict[str, PeriodCell]]:
@@ -340,12 +272,12 @@ def _periods(
     found: dict[int, dict[str, PeriodCell]] = {}
     for facts in candidates:
         serving: dict[int, AuditedDeployment | None] = {
-            now_period: _serving(facts, parameters, as_of, at)
+            now_period: serving_in(facts, parameters, as_of, at)
         }
-        if reuse_policy(parameters) is not None:
+        if is_reusing(parameters):
             proposals = fold.planning.proposals.of(facts.name, as_of)
             serving |= replaced_versions(facts, proposals, micros, as_of)
-        losses = _losses(fold, facts, parameters, as_of, at)
+        losses = losses_of(fold, facts, parameters, as_of, at)
         for (version, period), (rows, weighted) in losses.items():
             if period <= oldest:
                 continue

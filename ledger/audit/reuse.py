@@ -11,6 +11,8 @@ from ledger.kernel.reuse import ReusePolicy, ServedVersion, VersionLoss, reuse
 
 Losses: TypeAlias = dict[tuple[str, int], tuple[int, int]]
 """Rows, and the sum of value × rows in nano, by version and period."""
+Moment: TypeAlias = tuple[int, int]
+"""The horizon of a plan, and the time that it is made at."""
 
 _MEMBERS = {
     "period_seconds": "period_seconds",
@@ -37,6 +39,11 @@ class AuditedProposals:
     def of(self, model: str, as_of: int) -> list[tuple[int, dict[str, Any]]]:
         """Return those of a model up to a position, in order."""
         return [(at, data) for at, data in self._of.get(model, ()) if at <= as_of]
+
+
+def is_reusing(parameters: Parameters) -> bool:
+    """Whether a policy version plans by `excess/2`, which may put versions back."""
+    return "rest_periods" in parameters.document["planning"]
 
 
 def reuse_policy(parameters: Parameters) -> ReusePolicy | None:
@@ -77,6 +84,21 @@ def replaced_versions(
         if earlier and period not in found:
             found[period] = max(earlier, key=lambda one: (one.in_service_at, one.position))
     return found
+
+
+def counted_version(
+    facts: AuditedModel, serving: AuditedDeployment, due: Mapping[str, Any] | None, moment: Moment
+) -> AuditedDeployment:
+    """Return the deployment that a plan counts by: that of the version that is put back, if any.
+
+    `due`: the proposal that the plan's policy gives for the model.
+    """
+    as_of, at = moment
+    if due is None or due["in_service"] != serving.version:
+        return serving
+    begun = [one for one in facts.deployed(as_of) if one.in_service_at <= at]
+    same = [one for one in begun if one.version == due["put_back"]]
+    return max(same, key=lambda one: (one.in_service_at, one.position))
 
 
 def put_back(

@@ -135,6 +135,8 @@ def planned_in_shadow(fold: "LedgerState", data: Mapping[str, Any]) -> dict[str,
     before = fold.shadows.plans.before(data, now_period)
     if before is None:
         before = fold.planning.before(of["policy"], now_period, as_of)
-    planned_for = of["policy"], of["version"], of["digest"]
+    planned_for = fold.parameters(of["policy"], of["version"], of["digest"])
+    if planned_for is None:
+        raise NotReplayableError("the policy version that it is planned for was never drafted")
     members = ranked(fold, data, parameters, planned_for, SecondInForce(decided, priority), before)
     return members | {"shadow": shadow.position, "planned_for": of}

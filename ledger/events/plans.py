@@ -81,6 +81,8 @@ class SteppedRowPart(PlanRowPart):
     """The same, where steps around the planner may have changed the outcome."""
 
     outcome: PlanOutcome  # type: ignore[assignment]  # frozen: read only
+    model_version: Segment
+    """The version in service, or the one that is decided to be put back, with its baseline."""
     team: ShortText
     """The owner of the model."""
     is_top_tier: bool

@@ -216,6 +216,10 @@ class Jobs:
         made = [one for one in self._deployers(model) if one[1].model_version == version]
         return made[-1][0] if made and made[-1][0].outcome in {"failed", "rolled_back"} else None
 
+    def against(self, model: str, version: str) -> bool:
+        """Whether a version of a model is not to be put back, as a job is against it."""
+        return (self.deciding(model) or self.refusing(model, version)) is not None
+
     def deployer(self, model: str, version: str) -> Job | None:
         """Return the newest job that deployed a version of a model, else any version of it."""
         made = self._deployers(model)

@@ -157,13 +157,13 @@ class PlanRow(message.Message):
     unit_value_micros: builtins.str
     """Output only. Value of one unit of loss on one row, in millionths of the currency; an integer."""
     baseline_nano: builtins.str
-    """Output only. Loss of the version in service as trained, in billionths; an integer."""
+    """Output only. Loss of `model_version` as trained, in billionths; an integer."""
     trained_period: builtins.int
     """Output only. The period in which its newest version was trained."""
     rest_until_period: builtins.int
     """Output only. The period before which it rests; -1 for none."""
     model_version: builtins.str
-    """Output only. The version in service."""
+    """Output only. The version in service; by planner excess/2 the one that the plan has put back."""
     action_in_force: decision_pb2.Action.ValueType
     """Output only. The action in force."""
     seen: builtins.bool

@@ -6,8 +6,8 @@ Method: small fleets whose losses are easy to add up; each number is looked up i
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.planning.fleet_reading import FleetReading
 from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.planning.reuse import FleetReuse
 from ledger.errors import LedgerError, Reason
 from ledger.events.notation import share
 from ledger.events.plans import PlanMade, PlanRowPart
@@ -375,7 +375,7 @@ def test_a_plan_reads_nothing_beyond_its_horizon(
     computed: list[PlanMade] = []
 
     def interrupted(
-        self: Planning, asked: PlanRequest, fleet: FleetReading | None = None
+        self: Planning, asked: PlanRequest, reuse: FleetReuse | None = None
     ) -> PlanMade:
         if not meanwhile:
             meanwhile.append(1)
@@ -384,7 +384,7 @@ def test_a_plan_reads_nothing_beyond_its_horizon(
             world.deploy("m1", "v2", at=FIRST + 2 * DAY)
             world.update("m2", cost_micros="7")
             world.activate(policy_text(planning={"max_periods": 2}))
-        computed.append(compute(self, asked, fleet))
+        computed.append(compute(self, asked, reuse))
         return computed[-1]
 
     monkeypatch.setattr(Planning, "compute", interrupted)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.application.planning.fleet_reading import FleetReading
 from ledger.application.planning.plans import PlanRequest
+from ledger.application.planning.reuse import FleetReuse
 from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.events.plans import PlanMade
 from ledger.events.policies import ScopePart
@@ -146,9 +146,9 @@ def test_a_shadow_that_begins_while_a_plan_is_made_has_its_plan_too(
     beside, begun = ShadowPlanning.beside, list[int]()
 
     def interrupted(
-        planning: ShadowPlanning, real: PlanRequest, fleet: FleetReading
+        planning: ShadowPlanning, real: PlanRequest, reuse: FleetReuse
     ) -> list[ShadowPlanned]:
-        found = list(beside(planning, real, fleet))
+        found = list(beside(planning, real, reuse))
         if not begun:
             begun.append(shadow(world, KEEN))
         return found

@@ -13,7 +13,7 @@ from ledger.application.evaluation.assessments import Assessment, AssessmentInpu
 from ledger.application.evaluation.shadows import ShadowAssessor
 from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.application.planning.plans import PlanRequest
-from ledger.application.planning.reuse import ReuseRequest, put_back
+from ledger.application.planning.reuse import FleetReuse
 from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
@@ -287,9 +287,8 @@ class Replayer:
 
     def _reuse(self, data: ReuseProposed) -> tuple[dict[str, Any], list[int]]:
         policy = self._histories.compiled(data.policy, data.policy_version, data.policy_digest)
-        request = ReuseRequest(data.as_of, parse_time(data.made_at), policy)
-        fleet = self._plans.planning.reading(policy, data.as_of, request.made_at)
-        for one in put_back(request, fleet):
+        fleet = self._plans.planning.reading(policy, data.as_of, parse_time(data.made_at))
+        for one in FleetReuse(fleet).decided:
             if one.model == data.model:
                 return one.to_data(), []
         return {}, []  # nothing of the model is put back by that policy

@@ -70,7 +70,7 @@ class JobReader:
             return [
                 (one, jobs.deployer(one.model, one.put_back))
                 for one in proposals
-                if not (jobs.deciding(one.model) or jobs.refusing(one.model, one.put_back))
+                if not jobs.against(one.model, one.put_back)
             ]
 
         return self.at_head(found)

@@ -110,8 +110,8 @@ class StatedDeployments:
         return made
 
     def _returned(self, model: str, proposal: int, in_service_at: int) -> DeploymentSpec:
-        """Return the deployment that a proposal asks for, as its version was deployed before."""
-        known = self._fleet.live_model(model).deployments
+        """Return the deployment that a proposal asks for, as its version was deployed last."""
+        known = self._fleet.live_model(model).in_order
         _, found = self._put_backs.of_model(model)
         if found is None or found.proposed.position != proposal:
             raise _not_open(model, proposal)
@@ -121,7 +121,8 @@ class StatedDeployments:
         deciding, refusing = self._jobs.against(model, wanted.put_back)
         if (job := deciding or refusing) is not None:
             raise _not_open(model, proposal, f"job {job.name} decides otherwise of its versions")
-        before = next((one for one in known if one.model_version == wanted.put_back), None)
+        same = [one for one in known if one.model_version == wanted.put_back]
+        before = same[-1] if same else None
         if before is None:  # its body was erased since
             raise _not_open(model, proposal)
         return DeploymentSpec(

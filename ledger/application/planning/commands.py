@@ -23,7 +23,7 @@ from ledger.application.names import did_you_mean, nearest
 from ledger.application.planning.plan_money import PlanMoney
 from ledger.application.planning.plans import PlanRequest
 from ledger.application.planning.progress import PlanProgress
-from ledger.application.planning.reuse import ReuseRequest, unproposed
+from ledger.application.planning.reuse import FleetReuse
 from ledger.application.planning.shadow_plans import ShadowPlanning
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
@@ -148,9 +148,8 @@ class PlanCommands:
 
         def made(head: Head) -> tuple[int, list[ReuseProposed]]:
             compiled, made_at = self._asked_policy(policy, head)
-            request = ReuseRequest(head.position, made_at, compiled)
             fleet = self._planning.reading(compiled, head.position, made_at)
-            return head.position, unproposed(request, fleet)
+            return head.position, FleetReuse(fleet).unproposed()
 
         def decide() -> Proposal:
             as_of, found = at_newest_head(self._store.events, self._info.origin, made)
@@ -186,9 +185,9 @@ class PlanCommands:
             request = self._money.scheduled(paid_by, request, fleet)
         elif paid_by:
             request = self._money.second(self.get(paid_by)[1], request, fleet)
-        reuse = ReuseRequest(request.as_of, request.made_at, request.policy)
-        made = self._planning.compute(request, fleet)
-        return unproposed(reuse, fleet), made, list(self._shadows.beside(request, fleet))
+        reuse = FleetReuse(fleet)
+        made = self._planning.compute(request, reuse)
+        return reuse.unproposed(), made, list(self._shadows.beside(request, reuse))
 
     def _check_asked(self, name: str, budget_micros: int, budget_cap_micros: int) -> None:
         if not 0 <= budget_micros <= budget_cap_micros:

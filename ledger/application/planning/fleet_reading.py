@@ -30,7 +30,6 @@ from ledger.events.reuse import ReuseProposed
 from ledger.events.values import SECOND, parse_time
 from ledger.jobs.budget_scopes import counted_on
 from ledger.jobs.budgets import Budget
-from ledger.jobs.forecast import PastJob
 from ledger.jobs.machine import Jobs
 from ledger.jobs.money import is_top_tier
 from ledger.kernel.excess import PeriodCell
@@ -128,7 +127,7 @@ class FleetReading:
         self._events = sources.events
         self._ledger = sources.ledger
         self._histories = sources.histories
-        self._policy = policy
+        self.policy = policy
         self._sources = sources
         self.as_of, self.made_at = moment
         self.progress = progress or PlanProgress()
@@ -224,7 +223,7 @@ class FleetReading:
     def _read_fleet(self) -> Iterator[History]:
         """Yield the models in scope that are not retired, by name, without scores and decisions."""
         as_of = self.as_of
-        scopes = self._histories.scopes(self._policy, as_of)
+        scopes = self._histories.scopes(self.policy, as_of)
         facts: dict[str, list[RecordedEvent]] = {}
         for event in self._events.of_types(self._ledger, _MODEL_FACTS, at_or_before=as_of):
             facts.setdefault(event.stream.partition("/")[2], []).append(event)
@@ -353,14 +352,14 @@ class FleetReading:
         return CandidateTests().apply(events)
 
     @cached_property
-    def worked(self) -> list[PastJob]:
-        """The jobs that are over and were worked on."""
+    def jobs(self) -> Jobs:
+        """Every job of the ledger."""
         jobs = Jobs()
         for event in self._events.of_types(self._ledger, JOB_TYPES, at_or_before=self.as_of):
             data = decode_data(event).to_data()
             told = event.position, event.stream, event.type, event.body.actor, data
             jobs.apply(*told, recorded_at=event.recorded_at)
-        return jobs.worked()
+        return jobs
 
     @cached_property
     def budgets(self) -> Mapping[str, Budget]:

@@ -21,6 +21,7 @@ from ledger.application.planning.fleet_reading import (
 from ledger.application.planning.progress import PlanProgress
 from ledger.application.planning.rankings import InForce, ranked_by
 from ledger.application.planning.reasons import reason_of, step_reason_of, worth_of
+from ledger.application.planning.reuse import FleetReuse, Return
 from ledger.application.planning.steps import PlanBefore, Steps, steps_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.errors import LedgerError, Reason
@@ -58,6 +59,8 @@ class Candidate:
     history: History
     serving: DeployedVersion
     in_force: ActionInForce
+    counted: DeployedVersion
+    """The version that serves once what is decided is put back: benefit is by its baseline."""
 
     @property
     def action(self) -> Action:
@@ -116,9 +119,14 @@ class Planning:
         """Return what reads the fleet of a policy version, for one or more plans of it."""
         return FleetReading(self._sources, policy, PlanMoment(as_of, made_at), progress)
 
-    def compute(self, request: PlanRequest, reading: FleetReading | None = None) -> PlanMade:
-        """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
-        fleet = reading or self.reading(request.policy, request.as_of, request.made_at)
+    def compute(self, request: PlanRequest, reuse: FleetReuse | None = None) -> PlanMade:
+        """Return the plan; equal requests over equal ledgers give equal plans, byte for byte.
+
+        `reuse`: what its reading of the fleet decides to put back, where that was read before.
+        """
+        if reuse is None:
+            reuse = FleetReuse(self.reading(request.policy, request.as_of, request.made_at))
+        fleet = reuse.fleet
         before = self.plan_before(request.policy.policy, request.now_period, request.as_of)
         is_stepped, progress = isinstance(request.planning, ReusingPlanningPart), fleet.progress
 
@@ -126,7 +134,7 @@ class Planning:
             lambda history: fleet.in_force(history.model),
             lambda history: fleet.priority(history.model),
         )
-        members = ranked(request, fleet, in_force, before, is_stepped=is_stepped, progress=progress)
+        members = ranked(request, reuse, in_force, before, is_stepped=is_stepped, progress=progress)
         if is_stepped:
             members["second_to"] = request.second_to
         return MADE_PLANS[request.planning.planner](**members)
@@ -164,7 +172,7 @@ def plans_newest_first(
 
 def ranked(
     request: PlanRequest,
-    fleet: FleetReading,
+    reuse: FleetReuse,
     in_force: InForce,
     before: PlanBefore | None,
     *,
@@ -174,9 +182,17 @@ def ranked(
     """Return the members of a plan: the fleet ranked by the request's policy.
 
     It goes on from the plan before. The steps follow, unless the event has no place for them.
+    `reuse` is that of the policy in force, also where a policy in shadow plans.
     """
+    fleet = reuse.fleet
+    returns = reuse.returns if isinstance(request.planning, ReusingPlanningPart) else {}
     candidates = [
-        Candidate(one.history, one.serving, in_force.action(one.history))
+        Candidate(
+            one.history,
+            one.serving,
+            in_force.action(one.history),
+            _counted(one.serving, returns.get(one.history.model)),
+        )
         for one in fleet.members(request.policy.rules.procedure)
     ]
     inputs = PlanInputs(
@@ -197,6 +213,13 @@ def ranked(
     steps = steps_of(request.planning, fleet, described, inputs, ranking, (planned, before))
     members = _members(request, inputs, steps.result(planned), candidates, steps, told)
     return members | steps.members()
+
+
+def _counted(serving: DeployedVersion, returning: Return | None) -> DeployedVersion:
+    """Return the version in service once what is decided is put back."""
+    if returning is None or returning.in_service != serving.version:
+        return serving
+    return returning.version
 
 
 def _trained_through(candidate: Candidate, procedure: str, made_at: int) -> int:
@@ -245,7 +268,7 @@ def _plan_model(
     return PlanModel(
         id=history.model,
         trained_period=trained // (planning.period_seconds * SECOND),
-        baseline_nano=candidate.serving.baseline_nano,
+        baseline_nano=candidate.counted.baseline_nano,
         unit_value_micros=int(history.described.unit_value_micros),
         cost_micros=int(history.described.cost_micros),
         rest_until=rest_until,
@@ -331,7 +354,7 @@ def _members(
                 "baseline_nano": str(models[row.id].baseline_nano),
                 "trained_period": models[row.id].trained_period,
                 "rest_until": models[row.id].rest_until,
-                "model_version": by_name[row.id].serving.version,
+                "model_version": by_name[row.id].counted.version,
                 "action_in_force": by_name[row.id].action,
                 "seen": row.seen,
                 "resting": row.resting,

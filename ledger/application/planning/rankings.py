@@ -36,7 +36,7 @@ def ranked_by(
         return Ranked(by, {}, {})
     asked = jobs_part(document)
     margin = 0 if asked is None or asked.margin_ppm is None else asked.margin_ppm
-    forecasts, worths = Forecasts(fleet.worked), {}
+    forecasts, worths = Forecasts(fleet.jobs.worked()), {}
     for row in planned.backlog:
         made = forecasts.of(row.id, row.cost_micros, row.benefit_micros)
         worths[row.id] = Worth(int(made.benefit_micros or "0"), int(made.cost_micros))

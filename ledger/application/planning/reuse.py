@@ -5,8 +5,8 @@ The same function proposes and replays. A digest pins all that was compared, lik
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from ledger.application.fleet.service_period import DeployedVersion
 from ledger.application.planning.fleet_reading import (
@@ -15,7 +15,7 @@ from ledger.application.planning.fleet_reading import (
     LossReading,
     VersionLosses,
 )
-from ledger.application.policies.compiled import CompiledPolicy, reuse_of
+from ledger.application.policies.compiled import reuse_of
 from ledger.events.canonical import encode
 from ledger.events.notation import counted, share
 from ledger.events.policy_document import ReusingPlanningPart
@@ -30,30 +30,63 @@ from ledger.kernel.reuse import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ReuseRequest:
-    """The inputs of a decision on reuse: a horizon, a time and a policy version."""
+class Return(NamedTuple):
+    """A version that is to serve again, in the place of another."""
 
-    as_of: int
-    made_at: int
-    policy: CompiledPolicy
+    in_service: str
+    version: DeployedVersion
+
+
+class FleetReuse:
+    """The versions to be put back by one reading of a fleet, for the policy version of that."""
+
+    def __init__(self, fleet: FleetReading) -> None:
+        self.fleet = fleet
 
     @property
     def planning(self) -> ReusingPlanningPart | None:
         """The part of the policy that puts versions back; None where it does not."""
-        part = self.policy.document.planning
+        part = self.fleet.policy.document.planning
         if not isinstance(part, ReusingPlanningPart) or not part.reuse_versions:
             return None
         return part
 
+    @cached_property
+    def decided(self) -> list[ReuseProposed]:
+        """The proposal of each model of which an earlier version is to serve, by name."""
+        return [proposed for proposed, _ in self._decided]
 
-def unproposed(request: ReuseRequest, fleet: FleetReading) -> list[ReuseProposed]:
-    """Return what is to be proposed: not what was proposed before in the same period."""
-    return [
-        one
-        for one in put_back(request, fleet)
-        if not any(_is_same(one, before) for before in fleet.proposals_of(one.model))
-    ]
+    def unproposed(self) -> list[ReuseProposed]:
+        """Return what is to be proposed: not what was proposed before in the same period."""
+        return [
+            one
+            for one in self.decided
+            if not any(_is_same(one, before) for before in self.fleet.proposals_of(one.model))
+        ]
+
+    @cached_property
+    def returns(self) -> dict[str, Return]:
+        """The version that each model is to serve by next, but where a job is against it."""
+        return {
+            one.model: Return(one.in_service, version)
+            for one, version in self._decided
+            if not self.fleet.jobs.against(one.model, one.put_back)
+        }
+
+    @cached_property
+    def _decided(self) -> list[tuple[ReuseProposed, DeployedVersion]]:
+        return list(self._decide())
+
+    def _decide(self) -> Iterator[tuple[ReuseProposed, DeployedVersion]]:
+        part = self.planning
+        if part is None:
+            return
+        by = LossReading.of(self.fleet.policy, part)
+        losses = self.fleet.losses(by)
+        for member in self.fleet.members(by.procedure):
+            found = _compared(self.fleet, part, member, losses.get(member.history.model, {}))
+            if found is not None:
+                yield found
 
 
 def _is_same(one: ReuseProposed, before: ReuseProposed) -> bool:
@@ -68,24 +101,12 @@ def _is_same(one: ReuseProposed, before: ReuseProposed) -> bool:
     )
 
 
-def put_back(request: ReuseRequest, fleet: FleetReading) -> Iterator[ReuseProposed]:
-    """Yield the proposal of each model of which an earlier version is to serve, by name."""
-    part = request.planning
-    if part is None:
-        return
-    by = LossReading.of(request.policy, part)
-    losses = fleet.losses(by)
-    for member in fleet.members(by.procedure):
-        found = _compared(request, part, member, losses.get(member.history.model, {}))
-        if found is not None:
-            yield found
-
-
 def _compared(
-    request: ReuseRequest, part: ReusingPlanningPart, member: FleetMember, losses: VersionLosses
-) -> ReuseProposed | None:
+    fleet: FleetReading, part: ReusingPlanningPart, member: FleetMember, losses: VersionLosses
+) -> tuple[ReuseProposed, DeployedVersion] | None:
+    """Return the proposal to put a version of a model back, and that version; None for none."""
     policy, micros = reuse_of(part), part.period_seconds * SECOND
-    now_period = request.made_at // micros
+    now_period, named = fleet.made_at // micros, fleet.policy
 
     def served(one: DeployedVersion) -> ServedVersion:
         return ServedVersion(
@@ -98,18 +119,19 @@ def _compared(
             },
         )
 
-    others = _earlier(member, request.made_at)[-policy.versions :]
+    others = _earlier(member, fleet.made_at)[-policy.versions :]
     serving, counting = served(member.serving), tuple(served(one) for one in others)
     result = reuse(policy, now_period, serving, counting)
     if result.put_back is None:
         return None
-    return ReuseProposed(
+    [version] = [one for one in others if one.version == result.put_back]
+    proposed = ReuseProposed(
         model=member.history.model,
-        as_of=request.as_of,
-        made_at=format_time(request.made_at),
-        policy=request.policy.policy,
-        policy_version=request.policy.version,
-        policy_digest=request.policy.digest,
+        as_of=fleet.as_of,
+        made_at=format_time(fleet.made_at),
+        policy=named.policy,
+        policy_version=named.version,
+        policy_digest=named.digest,
         inputs_digest=_digest(policy, now_period, serving, counting),
         now_period=now_period,
         in_service=serving.name,
@@ -126,6 +148,7 @@ def _compared(
         ],
         reason=_reason(result, serving.name, policy),
     )
+    return proposed, version
 
 
 def _earlier(member: FleetMember, at: int) -> list[DeployedVersion]:

@@ -14,10 +14,10 @@ from ledger.application.fleet.shadows import ShadowReader
 from ledger.application.planning.fleet_reading import (
     UNDECIDED,
     ActionInForce,
-    FleetReading,
 )
 from ledger.application.planning.plans import Planning, PlanRequest, plans_newest_first, ranked
 from ledger.application.planning.rankings import InForce
+from ledger.application.planning.reuse import FleetReuse
 from ledger.application.planning.steps import PlanBefore
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
@@ -41,13 +41,15 @@ class ShadowPlanning:
     planning: Planning
     reader: ShadowReader
 
-    def beside(self, real: PlanRequest, fleet: FleetReading) -> Iterator[ShadowPlanned]:
+    def beside(self, real: PlanRequest, reuse: FleetReuse) -> Iterator[ShadowPlanned]:
         """Yield the plan of each shadow that has a model of a plan, in order of position.
+
+        `reuse`: what the policy of the plan puts back, by which the shadow counts too.
 
         One whose policy was erased, or cannot be read, plans nothing, nor does one that has no
         planning part: that holds up no plan.
         """
-        members = [one.history for one in fleet.members(real.policy.rules.procedure)]
+        members = [one.history for one in reuse.fleet.members(real.policy.rules.procedure)]
         planned_for = PlannedForPart(
             policy=real.policy.policy, version=real.policy.version, digest=real.policy.digest
         )
@@ -61,7 +63,7 @@ class ShadowPlanning:
                     raise
                 continue
             if policy.document.planning is not None:
-                yield self._planned(shadow, policy, planned_for, real, fleet)
+                yield self._planned(shadow, policy, planned_for, real, reuse)
 
     def again(self, data: ShadowPlanned) -> ShadowPlanned | None:
         """Return a shadow's plan as it is computed today; None if its shadow did not run."""
@@ -72,9 +74,9 @@ class ShadowPlanning:
         budget = int(data.purse_micros), int(data.purse_cap_micros)
         planned_for = self.reader.histories.compiled(of.policy, of.version, of.digest)
         real = PlanRequest(data.plan, data.as_of, made_at, planned_for, *budget)
-        fleet = self.planning.reading(planned_for, data.as_of, made_at)
+        reuse = FleetReuse(self.planning.reading(planned_for, data.as_of, made_at))
         policy = self.reader.histories.compiled(*shadow.reference)
-        return self._planned(shadow, policy, of, real, fleet)
+        return self._planned(shadow, policy, of, real, reuse)
 
     def _planned(
         self,
@@ -82,13 +84,14 @@ class ShadowPlanning:
         policy: CompiledPolicy,
         planned_for: PlannedForPart,
         real: PlanRequest,
-        fleet: FleetReading,
+        reuse: FleetReuse,
     ) -> ShadowPlanned:
         request = PlanRequest(
             real.plan, real.as_of, real.made_at, policy,
             real.budget_micros, real.budget_cap_micros,
         )  # fmt: skip
 
+        fleet = reuse.fleet
         decided = self.reader.last_decisions(shadow.position, request.as_of)
 
         @cache
@@ -108,7 +111,7 @@ class ShadowPlanning:
             return UNDECIDED if last is None else fleet.of_decision(last)
 
         before = self._plan_before(shadow, planned_for.policy, request)
-        members = ranked(request, fleet, InForce(action, priority), before)
+        members = ranked(request, reuse, InForce(action, priority), before)
         return ShadowPlanned(**members, shadow=shadow.position, planned_for=planned_for)
 
     def _plan_before(

@@ -3,7 +3,8 @@
 from ledger.audit.assessor import NotReplayableError
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
-from ledger.audit.planning import reused
+from ledger.audit.plan_fleet import reused
+from ledger.audit.planning import planning_of
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.replay import differing, missed_body
 from ledger.events.cases import GOVERNOR
@@ -20,7 +21,7 @@ def reuse_replays(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if data["as_of"] >= event.position:
         return Unchecked("its horizon does not lie before it")
     try:
-        found = {one["model"]: one for one in reused(fold, data)}
+        found = {one["model"]: one for one in reused(fold, data, planning_of(fold, data))}
     except NotReplayableError as error:
         return Unchecked(missed_body(event, fold, data) or str(error))
     derived = found.get(data["model"])
@@ -37,7 +38,7 @@ def reuse_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if data["as_of"] >= event.position:
         return Unchecked("its horizon does not lie before it")
     try:
-        due = list(reused(fold, data))
+        due = reused(fold, data, planning_of(fold, data))
     except NotReplayableError as error:
         return Unchecked(missed_body(event, fold, data) or str(error))
     for one in due:
