@@ -31,6 +31,8 @@ class AuditedDeployments:
         """The event before, where it is a model's deployment."""
         self.proposed: OpenPutBack | None = None
         """The proposal that was open for its model before it."""
+        self.is_first = False
+        """Whether no version of its model was recorded as deployed before, bodies gone or not."""
         self._why = ""
         self._missing: list[tuple[int, str]] = []
 
@@ -40,6 +42,7 @@ class AuditedDeployments:
         self.newest = event if event.type == ModelDeployed.TYPE else None
         if self.newest is not None:
             self.proposed = self.put_backs.open.get(event.name)
+            self.is_first = _is_first(event, fold)
             self._why = _need(event, fold)
         self.put_backs.apply(event.position, event.stream, event.type, event.data)
 
@@ -59,6 +62,11 @@ class AuditedDeployments:
         yield from self._missing
         if self.newest is not None and self._why:
             yield self.newest.position, self._why
+
+
+def _is_first(event: AuditedEvent, fold: "LedgerState") -> bool:
+    facts = fold.models.get(event.stream)
+    return facts is None or not (facts.deployments or ModelDeployed.TYPE in facts.gone_by_type)
 
 
 def _need(event: AuditedEvent, fold: "LedgerState") -> str:

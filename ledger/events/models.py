@@ -16,9 +16,10 @@ from ledger.events.base import (
 )
 
 RiskTier = ShortText
-DeploymentBasis = Literal["put_back", "roll_back", "emergency"]
+DeploymentBasis = Literal["put_back", "roll_back", "emergency", "adopted"]
 """Why a version serves otherwise than by a job: as the ledger proposed, by a person's word that an
-earlier one serves again, or by a person who passes by the gates in an emergency."""
+earlier one serves again, by a person who passes by the gates in an emergency, or because it is the
+first of its model that is recorded: one that was there before the ledger."""
 
 
 class ModelDescribed(EventData):

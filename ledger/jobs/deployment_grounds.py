@@ -25,7 +25,8 @@ class DeploymentMoment(NamedTuple):
 
     `grants_at` is the time by which grants expire; `extent` the model with its labels; `stale` why
     the proposal counts no more, empty where it does; `deciding` the job that decides which version
-    serves; `refusing` the one that took this version back.
+    serves; `refusing` the one that took this version back; `is_first` whether no version of the
+    model was recorded as deployed before.
     """
 
     actor: str
@@ -36,6 +37,7 @@ class DeploymentMoment(NamedTuple):
     stale: str = ""
     deciding: Job | None = None
     refusing: Job | None = None
+    is_first: bool = False
 
 
 def is_gated(asked: JobsPart | None) -> bool:
@@ -55,6 +57,8 @@ def ground_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -> s
         return _put_back_fault(explained, deployed, moment)
     if explained["proposal"] is not None:
         return f"it cites a proposal, and is said to be for {explained['basis']}"
+    if explained["basis"] == "adopted":
+        return _lacking(moment, DEPLOYING) or _adopted_fault(deployed, moment)
     if not explained["reason"].strip():
         return "it gives no reason"
     return _person_fault(moment) or _basis_fault(explained["basis"], deployed, moment)
@@ -77,6 +81,12 @@ def _put_back_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -
         f"it puts {deployed['model_version']} in the place of {deployed['replaces']}, and proposed "
         f"is {wanted[0]} in the place of {wanted[1]}"
     )
+
+
+def _adopted_fault(deployed: Data, moment: DeploymentMoment) -> str:
+    if moment.is_first:
+        return ""
+    return f"a version of {deployed['model']} was deployed before, so none is taken in as it was"
 
 
 def _person_fault(moment: DeploymentMoment) -> str:

@@ -237,6 +237,8 @@ def _why_in_service(told: Told) -> str:
     data = told.data
     if data["basis"] == "put_back":
         return f"It serves again as proposed at position {data['proposal']}"
+    if data["basis"] == "adopted":
+        return "It is the first of its model that is recorded, so no job deployed it"
     what = "an emergency" if data["basis"] == "emergency" else "a roll-back"
     return f"{told.actor} states {what}: {data['reason']}"
 

@@ -96,6 +96,41 @@ def test_a_new_version_does_not_serve_without_a_job(world: World) -> None:
     world.close()
 
 
+def test_the_first_version_of_a_model_is_taken_in_and_the_next_one_is_not(
+    world: World, tmp_path: Path
+) -> None:
+    world.register("n")
+    at = FIRST + WEEK + DAY
+    record = world.ledger.stated_deployments.record
+    record(SERVICE, DeploymentSpec("n", "v1", at, START, "0.4"))
+    with pytest.raises(LedgerError, match="jobs that pass their gates") as caught:
+        record(SERVICE, DeploymentSpec("n", "v2", at + 1, at, "0.4"))
+    assert caught.value.reason is Reason.DEPLOYMENT_REFUSED
+    with pytest.raises(LedgerError, match="jobs that pass their gates"):
+        record(SERVICE, DeploymentSpec("n", "v0", at - DAY, START, "0.4"))
+    found = explained(world, tmp_path)
+    assert (found.model, found.basis, found.proposal, found.reason) == ("n", "adopted", None, "")
+
+    paper = Paper.copied(tmp_path / "ledger.db", ORIGIN)
+    taken_in = paper.find("deployment.explained.v1")[0]
+    paper.remove(taken_in)
+    assert seen(paper, tmp_path) == [("deployments.gated", taken_in - 1)]
+
+
+def test_a_version_that_comes_after_another_is_not_taken_in(world: World, tmp_path: Path) -> None:
+    state(world, "v1", "roll_back")
+    world.close()
+    paper = Paper.copied(tmp_path / "ledger.db", ORIGIN)
+    found = paper.find("deployment.explained.v1")[0]
+    paper.at(found).data.update(basis="adopted", reason="")
+    assert seen(paper, tmp_path) == [("deployments.explained", found)]
+
+
+def seen(paper: Paper, tmp_path: Path) -> list[tuple[str, int | None]]:
+    """Return what an audit of a paper finds."""
+    return [(one.rule, one.position) for one in audit_of(paper, tmp_path).findings]
+
+
 def test_a_version_serves_by_a_job_that_passed_its_gates(world: World, tmp_path: Path) -> None:
     Working.of(world).observing("v3", model="m", at=FIRST + WEEK + 2 * DAY)
     serving = world.model("m").model.in_service

@@ -50,6 +50,11 @@ class ModelAggregate:
     """Whether the newest deployment was erased: which version serves is not known then."""
 
     @property
+    def was_deployed(self) -> bool:
+        """Whether a version was ever recorded as deployed, erased or not."""
+        return bool(self.deployments) or self.is_version_erased
+
+    @property
     def in_service(self) -> ModelDeployed | None:
         """The deployment that is stated to be the latest; None where none is known to be."""
         return self.in_service_at(None)

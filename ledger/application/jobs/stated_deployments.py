@@ -1,7 +1,7 @@
 """Deployments that no job made: stated by who put a version into service.
 
-Where the policy in force wants gates, one is refused unless it is the return that the ledger itself
-proposed, or a person says why: a roll-back, or an emergency.
+Where the policy in force wants gates, one is refused unless it is the first of its model, or the
+return that the ledger itself proposed, or a person says why: a roll-back, or an emergency.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,8 @@ from ledger.storage.records import AppendResult
 
 _DO: Final = (
     "Propose a job: `decision-ledger job propose`. Or have a person say why: "
-    "`decision-ledger model deploy … --basis roll-back --reason …`, or `--basis emergency`."
+    "`decision-ledger model deploy … --basis roll-back --reason …`, or `--basis emergency`. A "
+    "policy with `deployments: any` in its part `jobs` leaves it to who deploys."
 )
 
 
@@ -142,19 +143,25 @@ class StatedDeployments:
         deployed = made.additions[0].data
         assert isinstance(deployed, ModelDeployed), "a deployment is proposed"
         against = self._jobs.against(spec.model, deployed.model_version)
+        model = self._fleet.live_model(spec.model)
+        is_first, is_gated_now = not model.was_deployed, self._is_gated(spec.model, at)
         with fields_named():
             explained = _explained(deployed, ground, None if any(against) else found)
-        labels = self._fleet.live_model(spec.model).described
+            if explained is None and is_gated_now and is_first:
+                explained = _said(deployed, "adopted")
+        labels = model.described
         extent = Subject(spec.model, None, {} if labels is None else labels.labels)
         self._authority.refresh(at)
         state = self._authority.state
         now = self._clock.now_micros()
         proposed, stale = (None, "") if found is None else (found.proposed, found.fault)
-        moment = DeploymentMoment(caller.actor, now, state, extent, proposed, stale, *against)
+        moment = DeploymentMoment(
+            caller.actor, now, state, extent, proposed, stale, *against, is_first=is_first
+        )
         if explained is not None:
             if fault := ground_fault(explained.to_data(), deployed.to_data(), moment):
                 raise _refused(deployed, fault)
-        elif self._is_gated(spec.model, at):
+        elif is_gated_now:
             why = "the policy in force has versions go live by jobs that pass their gates"
             was_proposed = proposed is not None and _fits(deployed, proposed)
             raise _refused(deployed, f"{why}, and {stale}" if was_proposed and stale else why)
@@ -193,13 +200,21 @@ def _explained(
     proposed = None if found is None or found.fault else found.proposed
     if ground is None and (proposed is None or not _fits(deployed, proposed)):
         return None
+    if ground is not None:
+        return _said(deployed, ground.basis, reason=ground.reason)
+    return _said(deployed, "put_back", None if proposed is None else proposed.position)
+
+
+def _said(
+    deployed: ModelDeployed, basis: DeploymentBasis, proposal: int | None = None, reason: str = ""
+) -> DeploymentExplained:
     return DeploymentExplained(
         model=deployed.model,
         model_version=deployed.model_version,
         replaces=deployed.replaces,
-        basis="put_back" if ground is None else ground.basis,
-        proposal=proposed.position if ground is None and proposed is not None else None,
-        reason="" if ground is None else ground.reason,
+        basis=basis,
+        proposal=proposal,
+        reason=reason,
     )
 
 

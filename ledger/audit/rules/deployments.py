@@ -26,7 +26,7 @@ def deployments_gated(_event: AuditedEvent, _fold: LedgerState) -> Verdict:
 
 @rule("deployments.explained", DeploymentExplained.TYPE)
 def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """A version that no job deployed serves as it was proposed, or by a person who may say so."""
+    """A version that no job deployed is its model's first, proposed, or a person says why."""
     before, data = fold.deployments.newest, event.known
     if before is None or before.stream != event.stream:
         return "no deployment of its model is right before it"
@@ -46,6 +46,7 @@ def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
         stale_fault(event, fold) if data["basis"] == "put_back" else "",
         fold.jobs.known.deciding(before.name),
         fold.jobs.known.refusing(before.name, data["model_version"]),
+        fold.deployments.is_first,
     )
     fault = ground_fault(data, before.data, moment)
     if not fault:
