@@ -143,7 +143,7 @@ class AuditedTests:
         return found
 
     def worked(self, as_of: int) -> list[PastJob]:
-        """Return the jobs that were leased and over by a position."""
+        """Return the jobs that were leased and had come to an end of their own by a position."""
         return [
             PastJob(
                 one.model,
@@ -155,6 +155,7 @@ class AuditedTests:
             )
             for one in self._jobs.values()
             if one.was_leased and 0 < one.closed <= as_of
+            if one.ended_as not in {"cancelled", "lapsed"}
         ]
 
     def left_fault(self, plans: list[int], after: int, probe_ppm: int, as_of: int) -> str:

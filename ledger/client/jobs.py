@@ -123,7 +123,7 @@ class RetrainingJob:
     policy_version: int
     forecast: JobForecast
     forecast_error: JobForecastError | None
-    """None until it is over, and where no executor worked on it."""
+    """None until it is over, where no executor worked on it, and if it was cancelled or lapsed."""
     evidence_position: int
     """The position of what people approve it by: its proposal, or the newest report or verdict."""
     returns_to: tuple[str, ...]

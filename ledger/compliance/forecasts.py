@@ -9,8 +9,11 @@ from ledger.events.notation import rounded_money
 
 
 def forecasts_table(source: FactSource, scope: FactFilter) -> Table:
-    """Return what each job that is over was forecast to cost and bring, and what came of it."""
-    over = [one for one in jobs_in(source, scope) if one.closed is not None and one.job.token]
+    """Return what each job that is over was forecast to cost and bring, and what came of it.
+
+    Of those that forecasts learn from.
+    """
+    over = [one for one in jobs_in(source, scope) if one.closed is not None and one.job.teaches]
     return table_of(
         "forecasts",
         "Forecasts of jobs",

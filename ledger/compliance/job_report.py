@@ -42,7 +42,7 @@ def report_facts(report: Report, digest: str) -> Iterator[tuple[str, str]]:
     if cost["expected_test_micros"] != "0":
         yield "test", _test(cost)
     yield "forecast", forecast_words(report["forecast"], cost["unit"])
-    if cost["is_final"] and time["attempts"]:
+    if cost["forecast_error_micros"] is not None:
         yield "error", f"the cost is {_error(cost)}"
     if time["seconds"] is not None:
         taken, expected = duration(time["seconds"]), duration(time["expected_seconds"])

@@ -19,7 +19,7 @@ benefit, so that it could not be judged."""
 
 
 class ForecastPart(Part):
-    """The forecast cost and benefit of a job, by the jobs that were over then."""
+    """The forecast cost and benefit of a job, by the jobs that had come to their ends then."""
 
     jobs: Count
     """How many jobs it rests on, and how many of the same model."""

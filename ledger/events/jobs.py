@@ -301,10 +301,11 @@ class JobClosed(JobData):
     cost_micros: BigInt
     """The cost as it was reported last."""
     expected_micros: BigInt
-    forecast_error_micros: BigInt
-    """The cost, less what was forecast."""
-    is_within_forecast: bool
-    """Whether the cost lies in the interval of the forecast."""
+    forecast_error_micros: BigInt | None
+    """The cost, less what was forecast; null where that says nothing: no executor worked on it, or
+    it was cancelled or lapsed."""
+    is_within_forecast: bool | None
+    """Whether the cost lies in the interval of the forecast; null likewise."""
     realised: RealisedPart | None
     """Null where the ledger did not observe its version beside the one before."""
     reason: Annotated[str, Field(max_length=4 * TEXT_CHARS_MAX)]

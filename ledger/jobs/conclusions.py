@@ -84,17 +84,16 @@ def evidence_of(data: Data) -> GateEvidence:
 
 def closing(job: Job) -> JobClosed:
     """Return the end of a job that is over."""
-    made = job.proposed["forecast"]
+    made, cost = job.proposed["forecast"], job.cost_micros
+    is_within = int(made["cost_low_micros"]) <= cost <= int(made["cost_high_micros"])
     return JobClosed.from_data(
         {
             "job": job.name,
             "outcome": job.outcome,
-            "cost_micros": str(job.cost_micros),
+            "cost_micros": str(cost),
             "expected_micros": job.proposed["expected"]["cost_micros"],
-            "forecast_error_micros": str(job.cost_micros - int(made["cost_micros"])),
-            "is_within_forecast": (
-                int(made["cost_low_micros"]) <= job.cost_micros <= int(made["cost_high_micros"])
-            ),
+            "forecast_error_micros": str(cost - int(made["cost_micros"])) if job.teaches else None,
+            "is_within_forecast": is_within if job.teaches else None,
             "realised": realised(job),
             "reason": job.why,
         }

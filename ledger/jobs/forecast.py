@@ -1,11 +1,13 @@
 """The cost and benefit of a job, forecast from the ledger's own jobs that are over.
 
-Of each job that an executor worked on and that is over: the ratio of its cost to what its recipe
-expected, and whether its version stayed in service; of those that stayed, the ratio of the benefit
-that the ledger observed to that in their plan. A model's mean is drawn towards the fleet's as
-if the fleet had been seen four times more, and the fleet's towards "as expected" likewise, so that
-one job of one model says little. Integers only, divisions rounded down, so the same jobs give the
-same forecast everywhere. Money in micros of the unit of the recipe, shares in parts per million.
+Of each job that an executor worked on and that came to its own end: the ratio of its cost to what
+its recipe expected, and whether its version stayed in service; of those that stayed, the ratio of
+the benefit that the ledger observed to that in their plan. A job that was cancelled or lapsed says
+nothing of what a job costs that goes on to its end, nor whether its version stays. A model's mean
+is drawn towards the fleet's as if the fleet had been seen four times more, and the fleet's towards
+"as expected" likewise, so that one job of one model says little. Integers only, divisions rounded
+down, so the same jobs give the same forecast everywhere. Money in micros of the unit of the recipe,
+shares in parts per million.
 """
 
 from collections.abc import Sequence
@@ -28,7 +30,7 @@ SPREADS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class PastJob:
-    """A job that is over and was worked on, as forecasts count it."""
+    """A job that was worked on and came to its end, as forecasts count it."""
 
     model: str
     expected_micros: int

@@ -34,6 +34,8 @@ JobState = Literal[
 `unreadable` the body of an event of the job is gone, and with it what became of the job.
 """
 OVER: Final = frozenset({"closing", "closed"})
+UNFINISHED: Final = frozenset({"cancelled", "lapsed"})
+"""Outcomes that come from outside, before a job has come to its own end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,14 @@ class Job:
         return self.state in OVER
 
     @property
+    def teaches(self) -> bool:
+        """Whether a job that is over says something of forecasts.
+
+        An executor worked on it, and nothing from outside ended it halfway.
+        """
+        return self.token > 0 and self.outcome not in UNFINISHED
+
+    @property
     def returns_to(self) -> tuple[str, ...]:
         """The versions that may serve in the place of its own, the first choice first.
 
@@ -154,7 +164,7 @@ class Jobs:
     _by_model: dict[str, list[str]] = field(default_factory=dict)
     """The names of each model's jobs, in order of their proposals."""
     _past: dict[str, PastJob] = field(default_factory=dict)
-    """Those that are over and were worked on."""
+    """Those that are over and that forecasts learn from."""
 
     def apply(
         self,
@@ -183,7 +193,7 @@ class Jobs:
                 made = replace(made, waits_since=recorded_at, is_overdue=False)
         self.jobs[name] = made
         self._past.pop(name, None)
-        if made.state == "closed" and made.token:
+        if made.state == "closed" and made.teaches:
             self._past[name] = PastJob(
                 made.model,
                 int(made.proposed["expected"]["cost_micros"]),
@@ -195,7 +205,7 @@ class Jobs:
         return made
 
     def worked(self) -> list[PastJob]:
-        """Return the jobs that are over and were worked on, in order of their ends."""
+        """Return the jobs that forecasts learn from, in order of their ends."""
         return list(self._past.values())
 
     def of_model(self, model: str) -> list[Job]:

@@ -276,8 +276,8 @@ def _closed(told: Told) -> str:
 
 
 def _off(told: Told) -> str:
-    """Return how far the cost is from its forecast; empty where no executor worked on the job."""
-    if told.job is None or not told.job.token:
+    """Return how far the cost is from its forecast; empty where that says nothing."""
+    if told.job is None or told.data["forecast_error_micros"] is None:
         return ""
     unit, error = told.job.proposed["expected"]["unit"], int(told.data["forecast_error_micros"])
     words = error_words(error, unit, is_within=told.data["is_within_forecast"])

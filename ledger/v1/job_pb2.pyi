@@ -502,7 +502,9 @@ class Job(message.Message):
 
     @builtins.property
     def forecast_error(self) -> JobForecastError:
-        """Output only. The error of that; absent until it is over, and where no executor worked on it."""
+        """Output only. The error of that; absent until it is over, where no executor worked on it, and if it
+        was cancelled or lapsed.
+        """
 
     @builtins.property
     def returns_to(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:

@@ -155,6 +155,17 @@ def test_a_job_states_the_policy_and_the_forecast_that_it_was_proposed_with(
         assert later.forecast == job.forecast, "what no executor worked on teaches nothing"
 
 
+def test_a_job_that_was_cancelled_says_nothing_of_forecasts_though_it_was_worked_on(
+    served: Served, worker: LedgerClient
+) -> None:
+    worker.report_gate(FARES, token_of(worker), "data-integrity", missing(1))
+    with served.client(actor="users/ana") as client:
+        cancelled = client.cancel_job(FARES, "no machine is free").job
+        assert (cancelled.outcome, cancelled.forecast_error) == ("CANCELLED", None)
+        later = client.propose_job("hotels", "weekly", reason="it got worse").job
+        assert later.forecast.jobs == 0
+
+
 def test_a_job_rests_its_forecast_on_those_that_were_worked_on(
     served: Served, worker: LedgerClient
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError
+from ledger.events.jobs import JobClosed
 from ledger.events.notation import share
 from ledger.events.plans import PlanMadeV2, SteppedRowPart
 from ledger.events.policies import PolicyDraftedV3
@@ -123,6 +124,21 @@ def test_an_evaluation_of_an_earlier_time_is_no_priority(world: World) -> None:
     before = planned(world)
     world.evaluate("c", at=FIRST)
     assert order(planned(world)) == order(before)
+
+
+def test_a_job_that_was_cancelled_halfway_teaches_forecasts_nothing(world: World) -> None:
+    """Neither that jobs cost less than their recipe expects, nor that versions do not stay."""
+    begin(world, policy("benefit_per_cost"))
+    working = Working.of(world)
+    first = planned(world)
+    working.propose("job-a", "a", plan=first.plan)
+    working.lease("job-a")
+    world.ledger.jobs.cancel(ANA, "job-a", "no machine is free")
+    [end] = world.all_of(JobClosed)
+    assert (end.forecast_error_micros, end.is_within_forecast) == (None, None)
+    rows, before = ({row.model: row for row in one.backlog} for one in (planned(world), first))
+    assert rows["a"].forecast_cost_micros == before["a"].forecast_cost_micros
+    assert rows["a"].forecast_benefit_micros == before["a"].forecast_benefit_micros
 
 
 def test_by_benefit_per_cost_a_model_whose_jobs_cost_more_comes_later(world: World) -> None:

@@ -94,11 +94,11 @@ def _kept(known: Job, envelope: Envelope) -> str:
 
 def _forecast_error(known: Job) -> job_pb2.JobForecastError | None:
     """Return how far the cost of a job is from its forecast; None while that says nothing."""
-    if not known.is_over or not known.token:
+    end = closing(known) if known.is_over else None
+    if end is None or end.forecast_error_micros is None:
         return None
-    end = closing(known)
     return job_pb2.JobForecastError(
-        error_micros=end.forecast_error_micros, is_within=end.is_within_forecast
+        error_micros=end.forecast_error_micros, is_within=bool(end.is_within_forecast)
     )
 
 
