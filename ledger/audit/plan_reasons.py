@@ -2,8 +2,8 @@
 
 from ledger.audit.parameters import Parameters
 from ledger.audit.sums import money, per_cent
-from ledger.events.notation import duration
-from ledger.events.values import PPM, format_time
+from ledger.events.notation import duration, time
+from ledger.events.values import PPM
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
 from ledger.kernel.plan_steps import STEP_OUTCOMES, StepInputs, SteppedPlan
 
@@ -24,7 +24,7 @@ def reason_of(
     since, terms = steps[0].models[row.id].losing_since, steps[0].terms
     assert since is not None and terms is not None, "its turn was guaranteed"  # noqa: PT018
     span = duration(terms.guaranteed_after_seconds or 0)
-    return f"{said} It comes first: it has lost since {format_time(since)}, longer than {span}."
+    return f"{said} It comes first: it has lost since {time(since)}, longer than {span}."
 
 
 def _said(  # noqa: PLR0911 - one sentence for each outcome
@@ -110,7 +110,7 @@ def _step_reason(row: BacklogRow, inputs: PlanInputs, by: StepInputs) -> str:
         case "cooling_down":
             assert facts.idle_since is not None, "it rests since then"
             span = duration(terms.cool_down_seconds or 0)
-            return f"it rests for {span} from {format_time(facts.idle_since)} on"
+            return f"it rests for {span} from {time(facts.idle_since)} on"
         case "at_most":
             assert terms.at_most is not None, "it was counted by that"
             had, span = _jobs(facts.recent_jobs or 0), duration(terms.at_most.per_seconds)

@@ -10,6 +10,7 @@ from ledger.cli.exits import Exit
 from ledger.cli.identities import ActorName, Certificate, Jwt, Person, Reason
 from ledger.cli.session import session
 from ledger.cli.tokens import tokens_table
+from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def _sentence(proposal: "AuthorityProposal") -> str:
     change = proposal.change
     if proposal.type == RoleGranted.TYPE:
         where = identities.shown_scope(AuthorityScope(**change["scope"]))
-        until = f", until {change['expires_at']}" if change["expires_at"] else ""
+        ends = change["expires_at"]
+        until = f", until {notation.shown_time(ends)}" if ends else ""
         said = f"grant {change['role']} to {change['actor']} for {where}{until}"
     elif proposal.type == IdentityBound.TYPE:
         bound = identities.shown_identity(CallerIdentity(**change["identity"]))

@@ -139,6 +139,7 @@ def budget_name(name: str) -> str:
 
 
 _UNSET: Final = format_time(0)
+_TO_SECONDS: Final = len("1970-01-01T00:00:00")
 BEFORE_DATA: Final = "before any data"
 """How a `data` ledger dates what it recorded before anything stated a time."""
 
@@ -155,7 +156,7 @@ def cosigned_by(witnesses: Sequence[str], times: Sequence[str]) -> str:
 
 
 def time(micros: int) -> str:
-    """Return a time as RFC 3339 in UTC, with microseconds only where there are any."""
+    """Return a time as RFC 3339 in UTC, to the second: the beginning of the one that it is in."""
     return shown_time(format_time(micros))
 
 
@@ -165,5 +166,5 @@ def moment(micros: int) -> str:
 
 
 def shown_time(text: str) -> str:
-    """Return a time in the ledger's own spelling, which always has six decimals, for people."""
-    return BEFORE_DATA if text == _UNSET else text.replace(".000000Z", "Z")
+    """Return a time in the ledger's own spelling, which always has six decimals, to the second."""
+    return BEFORE_DATA if text == _UNSET else f"{text[:_TO_SECONDS]}Z"

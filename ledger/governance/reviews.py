@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ledger.authority.state import AuthorityState
 from ledger.events.cases import GOVERNOR
+from ledger.events.notation import time
 from ledger.events.reviews import PolicyReviewDue
 from ledger.events.values import DAY, SECOND, format_time
 from ledger.governance.lifecycle import LifecycleState, ReviewTurn, ScopeKey, scope_key
@@ -88,7 +89,7 @@ def pack_fault(until: int, at: int) -> str:
     """Return why a pack that ends at a time is too old to be signed; empty where it is not."""
     if at <= until + PACK_MICROS:
         return ""
-    return f"its pack ends at {format_time(until)}, more than {PACK_MICROS // DAY} days before"
+    return f"its pack ends at {time(until)}, more than {PACK_MICROS // DAY} days before"
 
 
 def begun(turn: ReviewTurn) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ledger.events.cases import GOVERNOR
+from ledger.events.notation import shown_time
 from ledger.events.shadows import PolicyShadowed
 from ledger.events.values import parse_time
 from ledger.limits import SHADOWS_MAX
@@ -73,7 +74,7 @@ def is_for(scope: Mapping[str, Any], model: str, labels: Mapping[str, str]) -> b
 def begin_fault(shadows: Shadows, data: Mapping[str, Any], now: int) -> str:
     """Return why a shadow cannot begin; empty where it can."""
     if parse_time(data["until"]) <= now:
-        return f"it would end at {data['until']}, which is past"
+        return f"it would end at {shown_time(data['until'])}, which is past"
     for one in shadows.running.values():
         if one.scope == data["scope"]:
             return (

@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 from ledger.authority.state import AuthorityState, Subject
 from ledger.authority.table import EMERGENCY, METHODS
 from ledger.events.models import ModelDeployed
+from ledger.events.notation import time
 from ledger.events.policy_document import JobsPart
-from ledger.events.values import format_time, parse_time
+from ledger.events.values import parse_time
 from ledger.jobs.machine import Job
 from ledger.jobs.put_backs import OpenPutBack
 from ledger.jobs.steps import SKEW_MICROS
@@ -73,7 +74,7 @@ def _put_back_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -
     if moment.stale:
         return moment.stale
     if parse_time(deployed["in_service_at"]) < proposed.made_at - SKEW_MICROS:
-        return f"it was proposed at {format_time(proposed.made_at)}, and cannot have served before"
+        return f"it was proposed at {time(proposed.made_at)}, and cannot have served before"
     wanted = proposed.put_back, proposed.in_service
     if (deployed["model_version"], deployed["replaces"]) == wanted:
         return ""

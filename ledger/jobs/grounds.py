@@ -11,8 +11,7 @@ for more jobs at once than that allows. Times are microseconds since the epoch.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ledger.events.notation import money
-from ledger.events.values import format_time
+from ledger.events.notation import money, time
 from ledger.jobs.machine import Jobs
 
 
@@ -96,7 +95,7 @@ def _faults(ground: PlanGround, jobs: Jobs, model: str, now: int) -> Iterator[st
     if ground.newest != ground.position:
         yield f"{plan} was followed by one at position {ground.newest} by policy {policy}"
     if now >= ground.ends_at:
-        yield f"{plan} counted until {format_time(ground.ends_at)}, for one period of its policy"
+        yield f"{plan} counted until {time(ground.ends_at)}, for one period of its policy"
     if ground.activated > ground.as_of:
         yield f"{plan} does not know the policy that came into force at {ground.activated}"
     if ground.trained > ground.as_of:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from ledger.events.cases import GOVERNOR
+from ledger.events.notation import time
 from ledger.events.plans import PLAN_TYPES, PlanScheduled
-from ledger.events.values import SECOND, format_time, parse_time
+from ledger.events.values import SECOND, parse_time
 from ledger.jobs.recipes import RecipeShelf
 
 SCHEDULE_TYPES: Final = (PlanScheduled.TYPE, *PLAN_TYPES)
@@ -198,7 +199,7 @@ def plan_fault(
     made_at = parse_time(data["made_at"])
     turn = PlanTurn(one, is_within_turn(data["plan"]))
     if turn.is_again == (made_at >= one.due_at):
-        due = f"the next plan of its schedule is due at {format_time(one.due_at)}"
+        due = f"the next plan of its schedule is due at {time(one.due_at)}"
         return f"{due}, and none is made again then" if turn.is_again else due
     stated = {
         "plan": turn.plan_at(made_at),

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ledger.events.models import ModelDeployed, ModelRetired
+from ledger.events.notation import time
 from ledger.events.reuse import ReuseProposed
-from ledger.events.values import format_time, parse_time
+from ledger.events.values import parse_time
 
 PUT_BACK_TYPES: Final = frozenset({ReuseProposed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE})
 """The types of events that the fold takes in."""
@@ -59,7 +60,7 @@ def put_back_fault(proposed: OpenPutBack, terms: PutBackTerms, now: int) -> str:
         by = f"policy {policy} version {version}"
         return f"{named} is by {by}, which is not in force for {proposed.model} any more"
     if now >= (until := ends_at(proposed, terms)):
-        return f"{named} counted until {format_time(until)}, for one period of its policy"
+        return f"{named} counted until {time(until)}, for one period of its policy"
     return ""
 
 

@@ -31,6 +31,7 @@ from ledger.events.jobs import (
     JobReturnOverdue,
     JobRolledBack,
 )
+from ledger.events.notation import time
 from ledger.events.recipe_document import GatePart
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.governance.requirements import holds, person_of
@@ -278,7 +279,7 @@ def _observer_fault(job: Job, data: Data, moment: JobMoment) -> str:
     if data["token"] != job.token:
         return f"the token {data['token']} is not that of the deployment, {job.token}"
     until = job.deployed.observed_until or 0
-    return f"its observation was over at {format_time(until)}" if until <= moment.decided_at else ""
+    return f"its observation was over at {time(until)}" if until <= moment.decided_at else ""
 
 
 def _cost_fault(job: Job, data: Data) -> str:
@@ -322,8 +323,8 @@ def deployment_fault(job: Job, data: Data, moment: JobMoment) -> str:
         return fault
     stated, said = parse_time(data["in_service_at"]), data["observed_until"]
     if job.lease is not None and stated < job.lease.since - SKEW_MICROS:
-        since = format_time(job.lease.since)
-        return f"it is said to serve since {format_time(stated)}, and was leased at {since}"
+        since = time(job.lease.since)
+        return f"it is said to serve since {time(stated)}, and was leased at {since}"
     earliest = observed_until(job, stated, moment.decided_at)
     latest = observed_until(job, stated, moment.now)
     if earliest is None or latest is None:

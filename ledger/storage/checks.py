@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, select
 
 from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events import notation
 from ledger.events.signals import OBSERVED_TYPES
-from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE, format_time
+from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE
 from ledger.storage.records import (
     AppendRequest,
     Guard,
@@ -133,7 +134,7 @@ def check_before(guard: Guard, clock: str, newest: int | None) -> None:
     if guard.before is None or clock != "data":
         return
     if newest is not None and newest >= guard.before:
-        raise conflict(guard, f"one of {format_time(newest)}", newest)
+        raise conflict(guard, f"one of {notation.time(newest)}", newest)
 
 
 def conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:
@@ -149,7 +150,7 @@ def conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:
         )
     what = "any event" if guard.types is None else " or ".join(sorted(guard.types))
     if guard.before is not None:
-        what = f"an observation of {format_time(guard.before)} or later"
+        what = f"an observation of {notation.time(guard.before)} or later"
     where = "The ledger" if guard.stream is None else f"Stream {guard.stream}"
     return LedgerError(
         Reason.VERSION_CONFLICT,

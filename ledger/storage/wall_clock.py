@@ -220,14 +220,19 @@ def check_leap(info: LedgerInfo, newest: int | None, request: AppendRequest) -> 
 
 
 def _leaps(before: int, time: int, bound: int) -> LedgerError:
-    said, newest = notation.time(time), notation.time(before)
+    said = notation.time(time)
     return LedgerError(
         Reason.CLOCK_AHEAD,
-        f"{said} is stated, {span(time - before)} ahead of the newest time before it, {newest}; "
+        f"{said} is stated, {span(time - before)} ahead of the newest time before it, "
+        f"{notation.time(before)}; "
         f"this ledger takes leaps of {span(bound)} at most. Nothing was written.",
         remedy="Correct the time. If it is meant, say so: `--allow-leap` on the command line, "
         "`allow_leap` in a request.",
-        metadata={"stated_at": said, "newest_at": newest, "leap_seconds": str(bound // SECOND)},
+        metadata={
+            "stated_at": format_time(time),
+            "newest_at": format_time(before),
+            "leap_seconds": str(bound // SECOND),
+        },
     )
 
 

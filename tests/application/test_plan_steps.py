@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError, Reason
+from ledger.events.notation import shown_time, time
 from ledger.events.plans import PlanMade, PlanMadeV2
 from ledger.events.values import format_time
 from tests.support.audits import audited
@@ -105,7 +106,7 @@ def test_a_model_rests_after_its_last_job_whatever_became_of_it(world: World) ->
     second = planned(world)
     assert outcomes(second) == {"a": "cooling_down", "b": "admitted", "c": "admitted"}
     ended = world.events("job.closed.v1")[0].recorded_at
-    assert reasons(second)["a"].endswith(f"but it rests for 1d from {format_time(ended)} on.")
+    assert reasons(second)["a"].endswith(f"but it rests for 1d from {time(ended)} on.")
     see(world, 1)
     assert outcomes(planned(world))["a"] == "admitted"
 
@@ -268,7 +269,7 @@ def test_a_model_that_keeps_losing_comes_first_after_its_wait(world: World) -> N
     ]
     assert losing(third) == {"a": third.made_at, "b": None, "c": first.made_at}
     assert reasons(third)["b"].endswith(
-        f" It comes first: it has lost since {first.made_at}, longer than 10d."
+        f" It comes first: it has lost since {shown_time(first.made_at)}, longer than 10d."
     )
     see(world, 3)
     assert outcomes(planned(world))["c"] == "admitted"

@@ -16,6 +16,7 @@ from ledger.authority.state import AuthorityState, Identity, Scope, Token
 from ledger.authority.tokens import is_secret_of
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
+from ledger.events import notation
 from ledger.events.authority import (
     AUTHORITY_TYPES,
     CREDENTIAL_RECORDER,
@@ -182,7 +183,7 @@ class Authority:
         if token.expires_at is not None and self._clock.now_micros() >= token.expires_at:
             raise LedgerError(
                 Reason.CREDENTIAL_EXPIRED,
-                f"The token expired at {format_time(token.expires_at)}.",
+                f"The token expired at {notation.time(token.expires_at)}.",
                 remedy="Ask an administrator of the ledger to issue another by `token issue`.",
             )
         return token.actor

@@ -17,6 +17,7 @@ from ledger.application.recipes.benchmarks import BenchmarkModels
 from ledger.events.base import EventData
 from ledger.events.jobs import GateReported, JobDeployed, JobRolledBack
 from ledger.events.models import ModelDeployed
+from ledger.events.notation import shown_time
 from ledger.events.recipes import BENCHMARK_TYPES
 from ledger.events.values import parse_time
 from ledger.jobs.conclusions import following, observed_until
@@ -130,8 +131,9 @@ class JobDeployments:
             raise job_refused(
                 job.name,
                 "deployed",
-                f"{later.model_version} is stated to serve since {later.in_service_at}, and "
-                f"{made.model_version} since {made.in_service_at}",
+                f"{later.model_version} is stated to serve since "
+                f"{shown_time(later.in_service_at)}, and {made.model_version} since "
+                f"{shown_time(made.in_service_at)}",
                 "State when its version began to serve in the place of that one.",
             )
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ledger.events.notation import counted, duration, money, share
+from ledger.events.notation import counted, duration, money, share, time
 from ledger.events.policy_document import Action, PlanStepsPart
-from ledger.events.values import PPM, format_time
+from ledger.events.values import PPM
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
 from ledger.kernel.plan_steps import StepInputs
 from ledger.kernel.ranking import Ranked
@@ -49,7 +49,7 @@ def step_reason_of(row: BacklogRow, inputs: PlanInputs, worth: str, by: StepInpu
 
 
 def _cooling_down(row: BacklogRow, _: PlanInputs, by: StepInputs, terms: PlanStepsPart) -> str:
-    since = format_time(by.models[row.id].idle_since or 0)
+    since = time(by.models[row.id].idle_since or 0)
     return f"it rests for {duration(terms.cool_down_seconds or 0)} from {since} on"
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ledger.application.fleet.history import History
 from ledger.application.planning.fleet_reading import ActionInForce, FleetReading
 from ledger.events.canonical import encode
-from ledger.events.notation import duration
+from ledger.events.notation import duration, time
 from ledger.events.plans import (
     PlanBudgetPart,
     PlannedFleet,
@@ -77,7 +77,7 @@ class Steps:
         if model != self.made.guaranteed or terms is None or since is None:
             return ""
         span = duration(terms.guaranteed_after_seconds or 0)
-        return f" It comes first: it has lost since {format_time(since)}, longer than {span}."
+        return f" It comes first: it has lost since {time(since)}, longer than {span}."
 
     def members(self) -> dict[str, Any]:
         """Return what the event of a plan says of them."""
