@@ -42,6 +42,20 @@ class StatedObservation(NamedTuple):
     """The one that the chain of corrections begins with; 0 where it corrects none."""
 
 
+class AuditedRequest(NamedTuple):
+    """A request that left events: what tells it from others, and when they were recorded."""
+
+    actor: str
+    method: str
+    request_id: str
+    recorded_at: int
+
+    def is_of(self, event: "AuditedEvent") -> bool:
+        """Whether an event is of it, by all but its method."""
+        told = event.actor, event.request_id, event.recorded_at
+        return told == (self.actor, self.request_id, self.recorded_at)
+
+
 @dataclass(slots=True)
 class AuditedEvent:
     """An event whose hashes hold."""

@@ -11,7 +11,7 @@ from ledger.audit.audited_model import AuditedModel, apply_to_model
 from ledger.audit.authority import AuditedAuthority
 from ledger.audit.budgets import AuditedBudgets
 from ledger.audit.cases import AuditedCases
-from ledger.audit.event import OBSERVED, AuditedEvent
+from ledger.audit.event import OBSERVED, AuditedEvent, AuditedRequest
 from ledger.audit.gone import Gone
 from ledger.audit.job_money import OwedMoves
 from ledger.audit.jobs import AuditedJobs
@@ -79,8 +79,8 @@ class LedgerState:
         self.roots, self._root_points = dict(roots), root_points - roots.keys()
         self._root_until = max(self._root_points, default=0)
         self._edge: list[Node] = []
-        self.request: tuple[str, str, str, int] | None = None
-        """The request of the event before: actor, method, id, and when it was recorded."""
+        self.request: AuditedRequest | None = None
+        """The request of the event before; None where it has no id, or its method is not known."""
         self.gone = Gone()
         self.recorded_at = 0  # of the event before
         self.horizons = Horizons()

@@ -4,11 +4,20 @@ Method: events of a later release in an honest ledger, and salts that are zero, 
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ledger.application.commands import Caller
+from ledger.events.budgets import BudgetReleased, BudgetReserved
+from ledger.events.values import DAY, format_time
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import DECISION, audit_of, foreign
+from tests.audit.unauthorised import name
+from tests.support.audits import audited
+from tests.support.budgeted import in_euros, set_budget
+from tests.support.job_worlds import Working
+from tests.support.world import World
 
 
 def last_line(paper: Paper, folder: Path) -> str:
@@ -38,6 +47,50 @@ def test_a_verdict_of_damage_counts_them_too(paper: Paper, tmp_path: Path) -> No
     line = last_line(paper, tmp_path)
     assert line.startswith("The ledger does not hold: 1 finding")
     assert line.endswith("Not checked: 1 event of newer versions of known types.")
+
+
+def test_an_event_beside_another_of_its_request_leaves_nothing_unchecked(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db", clock="wall")
+    working = Working.of(world.begin("alpha"))
+    set_budget(world, **in_euros())
+    proposed = working.propose("j1", caller=Caller("users/ana", "r1", bytes(32)))
+    working.approve(by=Caller("users/bob", "r2", bytes(32)))
+    world.ledger.jobs.cancel(Caller("users/bob", "r3", bytes(32)), proposed.name, "Not now.")
+    assert [one.TYPE for one in (BudgetReserved, BudgetReleased) if not world.all_of(one)] == []
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    assert report.gaps == ()
+
+
+def test_a_proposal_is_of_the_method_of_the_change_that_it_asks_for(
+    paper: Paper, tmp_path: Path
+) -> None:
+    name(paper)
+    change: dict[str, Any] = {
+        "actor": "users/eve", "role": "operator", "expires_at": None, "reason": "Work.",
+        "scope": {"labels": {}, "models": [], "signals": []}, "proposal": None,
+    }  # fmt: skip
+    until = format_time(paper.events[-1].recorded_at + 7 * DAY)
+    for reason in ("Work.", "More work."):
+        data = {"type": "role.granted.v1", "change": change | {"reason": reason}, "until": until}
+        found = paper.append("authority/changes", "authority.proposed.v1", data, request_id="r1")
+        paper.events[-1].recorded_at += len(reason)
+    report = audit_of(paper, tmp_path)
+    assert ("requests.unique", found) in {(one.rule, one.position) for one in report.findings}
+    assert "requests.unique" not in {one.rule for one in report.gaps}
+
+
+def test_the_method_of_an_event_of_its_own_request_may_be_unknown(
+    paper: Paper, tmp_path: Path
+) -> None:
+    """An application that uses the recorder calls its methods as it likes."""
+    found = foreign(paper)
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["request_id"] = "r1"
+    [gap] = audit_of(paper, tmp_path).gaps
+    assert (gap.rule, gap.count) == ("requests.unique", 1)
 
 
 @pytest.mark.parametrize(

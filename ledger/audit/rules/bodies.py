@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
-from ledger.audit.event import OBSERVED, AuditedEvent
+from ledger.audit.event import OBSERVED, AuditedEvent, AuditedRequest
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.chain.link import PERMANENT
+from ledger.events.authority import PROPOSABLE, AuthorityProposed
 from ledger.events.jobs import GateReported
 from ledger.events.models import ModelDeployed
 from ledger.events.policies import PolicyActivated, PolicyDrafted
@@ -110,19 +111,30 @@ def requests_unique(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if event.request_id is None:
         fold.request = None
         return None
-    cls = BY_TYPE.get(event.type)
-    method = cls.METHOD if cls is not None else ""
+    method = _method_of(event)
     promoted = fold.shadows.running.begun
     if method in _WITH_A_DEFINITION and event.cause is not None and event.cause not in promoted:
         method = SignalDefined.METHOD
     if not method:
+        if fold.request is not None and fold.request.is_of(event):
+            return None  # another event of the request tells the method
+        fold.request = None
         return Unchecked("the method behind this type is not known")
-    asked = event.actor, method, event.request_id, event.recorded_at
+    asked = AuditedRequest(event.actor, method, event.request_id, event.recorded_at)
     if fold.request != asked:
         allowed = _METHODS.get(event.type, 1)  # each has ids of its own
         fold.observations.ask("\n".join(asked[:3]), event.position, allowed)
         fold.request = asked
     return None
+
+
+def _method_of(event: AuditedEvent) -> str:
+    """Return the method that records a type; empty where several may, or it is not known here."""
+    if event.type == AuthorityProposed.TYPE:
+        change = None if event.data is None else PROPOSABLE.get(event.data["type"])
+        return "" if change is None else change.METHOD
+    cls = BY_TYPE.get(event.type)
+    return "" if cls is None else cls.METHOD
 
 
 @rule("times.stated", *sorted(OBSERVED), ModelDeployed.TYPE)
