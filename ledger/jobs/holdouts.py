@@ -13,8 +13,8 @@ from ledger.events.jobs import (
     JobCancelled,
     JobGivenUp,
     JobLapsed,
+    JobLeased,
     JobLeaseExpired,
-    JobProposed,
 )
 from ledger.events.notation import counted
 
@@ -25,7 +25,7 @@ Data = Mapping[str, Any]
 _ENDING_LEASES: Final = frozenset(
     {JobCancelled.TYPE, JobGivenUp.TYPE, JobLapsed.TYPE, JobLeaseExpired.TYPE}
 )
-HOLDOUT_TYPES: Final = _ENDING_LEASES | {GateReported.TYPE, JobProposed.TYPE}
+HOLDOUT_TYPES: Final = _ENDING_LEASES | {GateReported.TYPE, JobLeased.TYPE}
 """The types of events by which the uses of a holdout, or its bound, may change."""
 
 
@@ -35,19 +35,21 @@ class Holdouts:
 
     used: dict[str, int] = field(default_factory=dict)
     bounds: dict[str, int] = field(default_factory=dict)
-    """The strictest that any job was proposed with, by whichever recipe: it never grows."""
+    """The strictest of any job that an executor took, by whichever recipe: it never grows. A job
+    that was denied or withdrawn before binds no other."""
 
-    def bind(self, proposed: Data) -> None:
-        """Take in the proposal of a job."""
+    def take(self, job: "Job", type_: str, data: Data | None) -> None:
+        """Take in an event of a job, given the job before it."""
+        if type_ == JobLeased.TYPE:
+            self._bind(job.proposed)
+        if (name := used_holdout(job, type_, data)) is not None:
+            self.used[name] = self.used.get(name, 0) + 1
+
+    def _bind(self, proposed: Data) -> None:
         for one in (gate["holdout"] for gate in proposed["gates"]):
             if one is not None:
                 known = self.bounds.get(one["name"], one["max_uses"])
                 self.bounds[one["name"]] = min(one["max_uses"], known)
-
-    def take(self, job: "Job", type_: str, data: Data | None) -> None:
-        """Take in an event of a job, given the job before it."""
-        if (name := used_holdout(job, type_, data)) is not None:
-            self.used[name] = self.used.get(name, 0) + 1
 
     def fault(self, gate: Data | None) -> str:
         """Return why a gate may not use its data once more; empty where it may, or has none."""

@@ -183,7 +183,6 @@ class Jobs:
         if type_ == JobProposed.TYPE and data is not None and known is None:
             made = replace(proposed_job(name, position, actor, data), run_id=run_id)
             self._by_model.setdefault(made.model, []).append(name)
-            self.holdouts.bind(data)
         elif known is None:
             return None
         else:

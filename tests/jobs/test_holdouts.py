@@ -71,6 +71,26 @@ def test_the_strictest_bound_that_any_job_states_of_a_holdout_holds_for_all() ->
     assert "was used 1 time, and 1 are allowed" in story.report(ONE, "holdout", job="j1")
 
 
+@pytest.mark.parametrize("end", ["denied", "cancelled", "lapsed", "waiting"])
+def test_a_bound_of_a_job_that_nobody_took_holds_for_no_other(end: str) -> None:
+    story = Story()
+    strict = GATES[2] | {"holdout": {"name": "march", "max_uses": 1}}
+    assert not story.propose(job="j0", gates=[GATES[0], strict], model="j0")
+    if end == "denied":
+        assert not story.deny(BOB, job="j0")
+    elif end == "cancelled":
+        assert not story.cancel(job="j0")
+    elif end == "lapsed":
+        assert not story.lapse(None, job="j0")
+    for name in ("j1", "j2"):
+        assert not story.propose(job=name, gates=[GATES[0], GATES[2]], model=name)
+        assert not story.approve(BOB, job=name)
+        assert not story.lease(job=name)
+        assert not story.report(ONE, "data_integrity", job=name)
+        assert not story.report(ONE, "holdout", job=name)
+    assert story.jobs.holdouts.bounds == {"march": 2}
+
+
 def test_a_use_of_a_holdout_counts_though_its_report_was_erased() -> None:
     story = Story().leased()
     assert not story.report(ONE, "data_integrity")
