@@ -1,6 +1,9 @@
-"""The money of jobs: what was set aside for each, approved beyond that, and spent in the end."""
+"""The money of jobs: what was set aside for each, approved beyond that, and spent in the end.
 
-from dataclasses import dataclass
+Beside it the budgets that pay: who set each to which terms, and what of it is spent.
+"""
+
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.compliance.facts import FactFilter, FactSource
@@ -14,6 +17,7 @@ from ledger.events.budgets import (
     BudgetSpent,
 )
 from ledger.events.facts import Fact
+from ledger.jobs.budgets import ENVELOPES, Budget, BudgetError, applied, erased
 
 _KEYS: Final = ("budget", "job", "envelope")
 
@@ -119,3 +123,147 @@ def _row(one: JobMoney, approvals: list[Fact]) -> dict[str, Any]:
         "ended_at": None if ended is None else ended.recorded_at,
         "ended_position": None if ended is None else ended.position,
     }
+
+
+# ---- what budgets were granted, and by whom ------------------------------------------------------
+
+
+@dataclass(slots=True)
+class RecordedBudgets:
+    """The budgets of a source as their events left them."""
+
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    terms: list[dict[str, Any]] = field(default_factory=list)
+    """The terms of each event that set one, beside those before it."""
+    approved: list[tuple[Fact, dict[str, Any]]] = field(default_factory=list)
+    """The overspending that persons approved."""
+    impossible: int = 0
+    """How many events no budget could have."""
+
+    def apply(self, fact: Fact) -> None:
+        """Take in an event of a budget."""
+        name, data = fact.stream.partition("/")[2], fact.data
+        before = self.budgets.get(name)
+        if data is not None and fact.type == BudgetSet.TYPE:
+            self.terms.append(_terms(fact, data, before))
+        if data is not None and fact.type == BudgetOverspendingApproved.TYPE:
+            self.approved.append((fact, data))
+        if data is None and before is None:
+            before = erased(name)
+        try:
+            self.budgets[name] = applied(before, fact.position, fact.type, data)
+        except BudgetError:
+            self.impossible += 1
+
+
+def recorded_budgets(source: FactSource, until: int | None) -> RecordedBudgets:
+    """Return every budget as its events before a time left it."""
+    found = RecordedBudgets()
+    for fact in source.facts(tuple(sorted(BUDGET_TYPES))):
+        if until is None or fact.recorded_at < until:
+            found.apply(fact)
+    return found
+
+
+def _terms(fact: Fact, data: dict[str, Any], before: Budget | None) -> dict[str, Any]:
+    """Return the terms of a budget, and which of them are more than before."""
+    unit, flows = data["unit"], {name: data[name] for name in ENVELOPES}
+    raised: list[str] = []
+    if before is not None and not before.is_gone:
+        for name, flow in flows.items():
+            was = before.envelopes[name]
+            rates = (
+                int(flow["refill_micros"]) * before.period_seconds,
+                was.refill_micros * data["period_seconds"],
+            )
+            raised += [f"refill for {name}"] if rates[0] > rates[1] else []
+            raised += [f"cap for {name}"] if int(flow["cap_micros"]) > was.cap_micros else []
+    return {
+        "position": fact.position,
+        "set_at": fact.recorded_at,
+        "budget": data["budget"],
+        "actor": fact.actor,
+        "period_seconds": data["period_seconds"],
+        "reserve": notation.money(int(data["reserve_micros"]), unit),
+        "raised": ", ".join(raised) or None,
+        "is_first": before is None,
+        "reason": data["reason"],
+    } | {
+        f"{name}_{part}": notation.money(int(flow[f"{part}_micros"]), unit)
+        for name, flow in flows.items()
+        for part in ("refill", "cap")
+    }
+
+
+def budget_terms_table(found: RecordedBudgets) -> Table:
+    """Return who set each budget, to which terms, and what of them was raised."""
+    return table_of(
+        "budget_terms",
+        "Terms of budgets",
+        (
+            ("position", "integer", "where it is recorded"),
+            ("set_at", "time", "when, by the ledger's clock"),
+            ("budget", "text", "which budget"),
+            ("actor", "text", "who set it"),
+            ("period_seconds", "span", "how often it is refilled"),
+            ("jobs_refill", "text", "by how much, for jobs"),
+            ("jobs_cap", "text", "how much of it is kept at most"),
+            ("tests_refill", "text", "by how much, for tests of candidates"),
+            ("tests_cap", "text", "how much of that is kept at most"),
+            ("reserve", "text", "kept for jobs of the top tier"),
+            ("is_first", "boolean", "whether it was not set before"),
+            ("raised", "text", "what is more than before"),
+            ("reason", "prose", "the reason given"),
+        ),
+        found.terms,
+        page=(
+            ("Set", ("set_at", "position", "actor")),
+            ("Budget", ("budget", "period_seconds", "is_first")),
+            ("For jobs", ("jobs_refill", "jobs_cap", "reserve")),
+            ("For tests", ("tests_refill", "tests_cap")),
+            ("Raised", ("raised",)),
+            ("Why", ("reason",)),
+        ),
+    )
+
+
+def envelopes_table(found: RecordedBudgets) -> Table:
+    """Return what each envelope was granted, and what of that was spent and set aside."""
+    approved: dict[tuple[str, str], int] = {}
+    for _, data in found.approved:
+        key = data["budget"], data["envelope"]
+        approved[key] = approved.get(key, 0) + int(data["amount_micros"])
+    records = []
+    for name, budget in sorted(found.budgets.items()):
+        for envelope, state in budget.envelopes.items():
+            reserved = budget.reserved_micros(envelope)
+            amounts = {
+                "granted": state.granted_micros,
+                "approved": approved.get((name, envelope), 0),
+                "spent": state.spent_micros,
+                "reserved": reserved,
+                "free": state.free_micros,
+            }
+            is_over = state.spent_micros + reserved > state.granted_micros
+            record: dict[str, Any] = {"budget": name, "envelope": envelope, "is_exceeded": is_over}
+            shown = {what: notation.money(micros, budget.unit) for what, micros in amounts.items()}
+            unknown = dict.fromkeys((*shown, "is_exceeded")) if budget.is_gone else {}
+            records.append(record | shown | unknown)
+    return table_of(
+        "envelopes",
+        "Envelopes of budgets",
+        (
+            ("budget", "text", "which budget"),
+            ("envelope", "text", "for jobs, or for tests of candidates"),
+            ("granted", "text", "opening, refills that were kept, and what persons approved"),
+            ("approved", "text", "the part of that which persons approved beyond the refills"),
+            ("spent", "text", "what jobs that are over have cost"),
+            ("reserved", "text", "what is set aside for those that are not"),
+            ("free", "text", "what is left, as of its last event"),
+            ("is_exceeded", "boolean", "whether more was spent and set aside than granted"),
+        ),
+        records,
+        f"Events of budgets that no budget could have: {found.impossible}."
+        if found.impossible
+        else "",
+    )

@@ -162,10 +162,15 @@ def plan_budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             break
         budget = int(data["purse_micros"])
         spent = budget - int(data["purse_left_micros"])
-        found = {"budget_micros": str(budget), "admitted_micros": str(spent)}
+        short = sum(row["outcome"] == "over_purse" for row in data["backlog"])
+        found = {"budget_micros": str(budget), "admitted_micros": str(spent), "left_out": short}
         records.append(fact.record | found | {"is_over": spent > budget})
     over = len([one for one in records if one["is_over"]])
-    answer.say(f"More than the budget was admitted by {over} of {counted(len(records), 'plan')}.")
+    short = sum(one["left_out"] > 0 for one in records)
+    answer.say(
+        f"More than the budget was admitted by {over} of {counted(len(records), 'plan')}; "
+        f"{short} left out models for want of money."
+    )
     answer.show(
         "budgets",
         "Budgets of plans",
@@ -176,6 +181,7 @@ def plan_budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             ("budget_micros", "money", "what it could spend"),
             ("admitted_micros", "money", "what its admitted jobs need"),
             ("demand_micros", "money", "what all worthwhile jobs would need"),
+            ("left_out", "integer", "how many models it left out for want of money"),
             ("is_over", "boolean", "whether it admitted more than it had"),
             ("actor", "text", "who stated the budget"),
         ),

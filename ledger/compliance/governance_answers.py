@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.inquiry import Answer, Inquiry
+from ledger.compliance.job_approvals import PERSONS
 from ledger.compliance.tables import Table, as_records, table_of
-from ledger.events.authority import ActorRegistered, AdministratorNamed
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.facts import Fact, readable
 from ledger.events.notation import counted
@@ -21,9 +21,8 @@ from ledger.events.values import parse_time
 from ledger.governance.answers import ActivationAnswer, answer_for
 from ledger.governance.lifecycle import LIFECYCLE_TYPES, LifecycleState
 
-_PERSONS: Final = (ActorRegistered.TYPE, AdministratorNamed.TYPE)
 _OF_APPROVALS: Final = (
-    *_PERSONS,
+    *PERSONS,
     *DRAFTED_TYPES,
     PolicyApproved.TYPE,
     PolicyApprovalWithdrawn.TYPE,
@@ -39,7 +38,7 @@ def approvals_table(source: FactSource, scope: FactFilter) -> Table:
     withdrawn: dict[int, int] = {}
     records: list[dict[str, Any]] = []
     for fact, data in readable(source.facts(_OF_APPROVALS)):
-        if fact.type in _PERSONS:
+        if fact.type in PERSONS:
             persons[data["actor"]] = data["person"]
         elif fact.type in DRAFTED_TYPES:
             drafts[data["policy"], data["version"]] = fact.actor, data["digest"]

@@ -20,6 +20,7 @@ CALLED_FOR: Final = "work was called for again"
 TAKEN_BACK: Final = "its job was to take it back"
 PUT_BACK: Final = "an earlier version was put back"
 _KINDS: Final = (CALLED_FOR, TAKEN_BACK, PUT_BACK, *list(BASES.values())[1:])
+_RUNS_SHOWN: Final = 3
 Data = dict[str, Any]
 _Key = tuple[str, str, str]
 """A model, its version and a signal."""
@@ -133,11 +134,12 @@ def incidents(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             ("decision_position", "integer", "the decision that it was deployed for"),
             ("score_position", "integer", "the score behind that"),
             ("signals", "prose", "the signals that this score counted"),
-            ("run_id", "text", "the run from these signals on: `run show` tells all of it"),
+            ("run_id", "text", "the run from these signals on"),
         ),
         found,
     )
-    answer.how = ["decision-ledger run show RUN"]
+    runs = dict.fromkeys(one["run_id"] for one in reversed(found) if one["run_id"])
+    answer.how = [f"decision-ledger run show {run}" for run in list(runs)[:_RUNS_SHOWN]]
 
 
 def _sentences(

@@ -1,4 +1,4 @@
-"""Answers about retraining work: gates, holdouts, comparisons, approvals.
+"""Answers about retraining work: gates, comparisons, approvals, how versions were made.
 
 Each is told of one model, where the question names one, else of all.
 """
@@ -6,24 +6,22 @@ Each is told of one model, where the question names one, else of all.
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ledger.compliance.deployments import recorded_deployments
 from ledger.compliance.facts import FactSource
 from ledger.compliance.governance_answers import say_approvals
 from ledger.compliance.inquiry import Answer, Inquiry
+from ledger.compliance.job_approvals import job_approvals_table, stages_table
 from ledger.compliance.jobs import (
     RecordedJob,
-    RecordedJobs,
     RecordedVerdict,
-    job_approvals_table,
     jobs_in,
     numbers,
-    recorded_jobs,
     verdicts_table,
 )
 from ledger.compliance.tables import Table, as_records
-from ledger.events.jobs import GateReported
 from ledger.events.notation import counted
 from ledger.events.values import PPM
-from ledger.jobs.confidence import change_interval, sample_of
+from ledger.jobs.confidence import change_interval, is_error, sample_of
 from ledger.jobs.environments import environment_words
 
 _DATA_GATES: Final = ("data_integrity", "representativeness")
@@ -45,117 +43,31 @@ def gates(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         f"{len(rows)}.",
         f"Jobs whose recipe has a gate of data integrity: {asked['data_integrity']}; of "
         f"representativeness: {asked['representativeness']}.",
+        *_live(source, inquiry, jobs),
     )
     answer.tables.append(table)
     answer.how = [_COMMAND, "decision-ledger audit run"]
 
 
-def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
-    """List every use of a holdout, over all jobs, beside its bound."""
-    records = _uses(recorded_jobs(source))
-    used = {row["holdout"]: row["use"] for row in records}
-    beyond = sum(row["use"] > row["max_uses"] for row in records)
-    answer.say(
-        f"On record: {counted(len(records), 'use')} of {counted(len(used), 'holdout')}; "
-        f"{beyond} beyond the bound.",
-        *(
-            f"The first use of {name} was untouched by any job before it; since then it was used "
-            f"{counted(count - 1, 'time')} more."
-            for name, count in sorted(used.items())
-        ),
-    )
-    known = [row for row in records if row["is_untouched"] is not None]
-    if records:
-        untouched = sum(row["is_untouched"] is True for row in known)
-        answer.say(
-            f"Of {counted(len(known), 'use')} the digests of the data are recorded, and of what "
-            f"was read to make the candidate: {untouched} of them were of data that no step before "
-            "had read."
-        )
-    if len(known) < len(records):
-        answer.missing = (
-            f"Of {counted(len(records) - len(known), 'use')} it is not recorded which data was "
-            "read, at the holdout or for the candidate: RecordEnvironment with its snapshots says "
-            "it."
-        )
-    answer.show(
-        "holdouts",
-        "Uses of holdouts",
-        (
-            ("position", "integer", "where its report, or the end of an attempt without one, is"),
-            ("used_at", "time", "when, by the ledger's clock"),
-            ("holdout", "text", "which data kept apart"),
-            ("use", "integer", "the number of this use, from 1, over all jobs"),
-            ("max_uses", "integer", "how many are allowed, by the strictest recipe used by then"),
-            ("job", "text", "by which job"),
-            ("model", "text", "of which model"),
-            (
-                "is_reported",
-                "boolean",
-                "whether it reported; else it ended with the gate before it",
-            ),
-            ("is_passed", "boolean", "whether the gate was passed"),
-            ("is_untouched", "boolean", "whether no step before read it, but for holdouts"),
-            ("read_by", "text", "the steps that did"),
-            ("data_sha256", "text", "the data, by SHA-256"),
-            ("model_version", "text", "the version that went into service after it"),
-        ),
-        [row for row in records if not inquiry.model or row["model"] == inquiry.model],
-    )
-    answer.how = [_COMMAND]
-
-
-def _uses(found: RecordedJobs) -> list[dict[str, Any]]:
-    """Return a record of each use of a holdout, in order."""
-    records: list[dict[str, Any]] = []
-    used: dict[str, int] = {}
-    for name, bound, one, report in found.uses:
-        used[name] = used.get(name, 0) + 1
-        passed = [
-            verdict.data["is_passed"]
+def _live(source: FactSource, inquiry: Inquiry, jobs: list[RecordedJob]) -> Iterator[str]:
+    """Yield how many versions went live with gates of data behind them."""
+    passed = {
+        name: sum(
+            verdict.data["gate"] == name and verdict.data["is_passed"]
+            for one in jobs
+            if one.job.deployed is not None
             for verdict in one.verdicts
-            if verdict.report is not None and verdict.report.position == report.position
-        ]
-        records.append(
-            {
-                "position": report.position,
-                "used_at": report.recorded_at,
-                "holdout": name,
-                "use": used[name],
-                "max_uses": bound,
-                "job": one.data["job"],
-                "model": one.data["model"],
-                "is_reported": report.type == GateReported.TYPE,
-                "is_passed": passed[0] if passed else None,
-                **_untouched(found, one, report.position),
-                "model_version": None
-                if one.job.deployed is None
-                else one.job.deployed.model_version,
-            }
         )
-    return records
-
-
-def _untouched(found: RecordedJobs, one: RecordedJob, report: int) -> dict[str, Any]:
-    """Say whether the data of a holdout were read before to make a candidate, of any job.
-
-    Not known where the job did not record what it read at its holdout, or to make its candidate.
-    """
-    before = [each for each in one.data_read if each.position < report]
-    kept = sorted({each.sha256 for each in before if each.gate == "holdout"})
-    made = [name for name in ("candidate", "training") if one.gate(name) is not None]
-    is_known = bool(kept) and all(any(each.gate == name for each in before) for name in made)
-    read = sorted(
-        f"{job.data['job']} {each.gate.replace('_', ' ')}"
-        for job in found.jobs.values()
-        for each in job.data_read
-        if each.position < report and each.gate != "holdout" and each.sha256 in kept
-    )
-    return {
-        "is_untouched": False if read else True if is_known else None,
-        "read_by": ", ".join(dict.fromkeys(read)) or None,
-        "data_sha256": ", ".join(kept) or None,
+        for name in _DATA_GATES
     }
+    live = sum(one.job.deployed is not None for one in jobs)
+    yield (
+        f"Versions that jobs brought into service: {live}; {passed['data_integrity']} of them "
+        f"passed a gate of data integrity, {passed['representativeness']} one of "
+        f"representativeness. Deployments by no job, so without gates: "
+        f"{_stated(source, inquiry)}."
+    )
+    yield "That the numbers behind a verdict are true is the word of the executor that reported."
 
 
 def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
@@ -168,20 +80,12 @@ def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         if verdict.data["gate"] in _COMPARISONS
         for record in _compared(one, verdict)
     ]
-    live = [one for one in jobs if one.job.deployed is not None]
-    tested = sum(
-        any(
-            verdict.data["gate"] in _COMPARISONS and verdict.data["is_passed"]
-            for verdict in one.verdicts
-        )
-        for one in live
-    )
-    asked = sum(_accepting(one) != "" for one in live)
     answer.say(
         f"On record: {counted(len(records), 'comparison')} of a candidate with the version in "
         f"service, in {counted(len(jobs), 'job')}.",
-        f"Versions that went live by a job: {len(live)}; {tested} of them had passed a comparison, "
-        f"and for {asked} a person accepted what was left of the risk.",
+        *_accepted(jobs),
+        f"Deployments by no job, so without a comparison that the ledger judged: "
+        f"{_stated(source, inquiry)}; the actor of each answers for it.",
     )
     bare = sum(row["method"] is None for row in records)
     if bare:
@@ -195,6 +99,7 @@ def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         "Candidates beside the versions in service",
         (
             ("position", "integer", "where the verdict is recorded"),
+            ("report", "integer", "where the evidence is recorded"),
             ("job", "text", "which job"),
             ("model", "text", "of which model"),
             ("gate", "text", "at which gate"),
@@ -218,6 +123,32 @@ def comparisons(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     answer.how = [_COMMAND]
 
 
+def _accepted(jobs: list[RecordedJob]) -> Iterator[str]:
+    """Yield how many versions went live that had passed a comparison, and who accepted the risk."""
+    live = [one for one in jobs if one.job.deployed is not None]
+    tested = sum(
+        any(
+            verdict.data["gate"] in _COMPARISONS and verdict.data["is_passed"]
+            for verdict in one.verdicts
+        )
+        for one in live
+    )
+    asked = sum(_accepting(one) != "" for one in live)
+    alone = "" if asked == len(live) else "; for the others the criteria alone decided"
+    yield (
+        f"Versions that went live by a job: {len(live)}; {tested} of them had passed a comparison, "
+        f"and for {asked} a person accepted what was left of the risk{alone}."
+    )
+
+
+def _stated(source: FactSource, inquiry: Inquiry) -> int:
+    """Return how many versions went into service by no job."""
+    return sum(
+        one.job is None and inquiry.scope.has_model(one.data["model"])
+        for one in recorded_deployments(source)
+    )
+
+
 def _compared(one: RecordedJob, verdict: RecordedVerdict) -> Iterator[dict[str, Any]]:
     """Yield a record for each number that was reported of both versions."""
     gate, evidence = one.gate(verdict.data["gate"]) or {"metrics": []}, verdict.evidence
@@ -225,6 +156,8 @@ def _compared(one: RecordedJob, verdict: RecordedVerdict) -> Iterator[dict[str, 
     _, size = sample_of(evidence.get("samples", {}))
     champion, candidate = evidence.get("champion", {}), evidence.get("candidate", {})
     for name in sorted({*champion} & {*candidate}):
+        if is_error(name, list(metrics)):
+            continue
         before, after = champion[name], candidate[name]
         metric = metrics.get(name)
         method, interval = (
@@ -232,6 +165,7 @@ def _compared(one: RecordedJob, verdict: RecordedVerdict) -> Iterator[dict[str, 
         )
         yield {
             "position": verdict.fact.position,
+            "report": verdict.data["report"],
             "job": one.data["job"],
             "model": one.data["model"],
             "gate": verdict.data["gate"],
@@ -252,7 +186,8 @@ def _compared(one: RecordedJob, verdict: RecordedVerdict) -> Iterator[dict[str, 
 
 def _accepting(one: RecordedJob) -> str:
     """Return who approved that a job's version goes live; empty where no one was asked."""
-    given = [fact for fact, _ in one.approvals if (fact.data or {}).get("stage") == "deployment"]
+    approved = [given.fact for given in one.approvals]
+    given = [fact for fact in approved if (fact.data or {}).get("stage") == "deployment"]
     return ", ".join(
         f"{fact.actor} as {role}" if (role := (fact.data or {})["role"]) else fact.actor
         for fact in given
@@ -262,17 +197,49 @@ def _accepting(one: RecordedJob) -> str:
 def approvals(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say of each approval, of a job or a policy, what was approved and beside whom."""
     table = job_approvals_table(source, inquiry.scope)
-    rows = as_records(table)
+    rows, jobs = as_records(table), jobs_in(source, inquiry.scope)
     others = sum(row["is_other"] is True for row in rows)
+    known = [row for row in rows if row["is_other_person"] is not None]
+    persons = sum(row["is_other_person"] is True for row in known)
+    newest = sum(row["is_newest"] is True for row in rows)
     answer.say(
         f"On record: {counted(len(rows), 'approval')} of jobs, {others} by another account than "
-        "that which proposed the job; the service and the auditor refuse one natural person twice.",
-        "Each names the newest evidence that its giver saw, the bytes of which are under its hash; "
-        "where newer evidence was there, the service and the auditor refuse it.",
+        "that which proposed the job."
     )
-    answer.tables.append(table)
+    if known:
+        answer.say(
+            f"For {len(known)} of them the persons behind both accounts are on record, and "
+            f"{persons} of these are by another person."
+        )
+    if rows:
+        answer.say(
+            f"For exactly the newest evidence of then, by its position and hash: {newest} of "
+            f"{len(rows)}. An approval counts for that alone: it ends with newer evidence, not "
+            "with time."
+        )
+    answer.say(*_quorums(jobs))
+    answer.tables += [stages_table(jobs), table]
     say_approvals(source, answer)
     answer.how = [_COMMAND, *answer.how]
+
+
+def _quorums(jobs: list[RecordedJob]) -> Iterator[str]:
+    """Yield how often all approvals that were asked for came, and how often none was."""
+    stages = [stage for one in jobs for stage in one.stages]
+    states = [stage.state for stage in stages]
+    ends = {state: states.count(state) for state in sorted({*states} - {"met", "open"})}
+    ended = "".join(f"; {state}: {count}" for state, count in ends.items())
+    yield (
+        f"Times at which a job waited for people: {len(stages)}; all that was asked for came: "
+        f"{states.count('met')}; open: {states.count('open')}{ended}."
+    )
+    unasked = [one for one in jobs if not any(stage.stage == "start" for stage in one.stages)]
+    by_plan = sum(one.data["plan"] is not None for one in unasked)
+    if unasked:
+        yield (
+            f"Jobs that asked no person before they began: {len(unasked)}, of which a plan "
+            f"admitted {by_plan}."
+        )
 
 
 def say_made(source: FactSource, inquiry: Inquiry, deployments: Table, answer: Answer) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ledger.compliance.facts import FactFilter, FactSource
+from ledger.compliance.job_stages import WaitingStage, take_stage
 from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.facts import Fact
@@ -27,6 +28,8 @@ from ledger.events.jobs import (
 from ledger.jobs.holdouts import used_holdout
 from ledger.jobs.machine import Job, Jobs
 
+_EVIDENCE: Final = (GateReported.TYPE, GateJudged.TYPE)
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
@@ -40,6 +43,14 @@ class RecordedVerdict:
     def evidence(self) -> dict[str, Any]:
         """The report's members; empty where there is no report, or its body is gone."""
         return (self.report.data if self.report is not None else None) or {}
+
+
+class RecordedApproval(NamedTuple):
+    """The approval of a person, with the newest verdict and the newest evidence before it."""
+
+    fact: Fact
+    verdict: int | None
+    evidence: int
 
 
 class ReadData(NamedTuple):
@@ -58,8 +69,11 @@ class RecordedJob:
     data: dict[str, Any]
     job: Job
     verdicts: list[RecordedVerdict] = field(default_factory=list)
-    approvals: list[tuple[Fact, int | None]] = field(default_factory=list)
-    """Each with the newest verdict before it."""
+    approvals: list[RecordedApproval] = field(default_factory=list)
+    stages: list[WaitingStage] = field(default_factory=list)
+    """Those at which it waited for people."""
+    hashes: dict[int, str] = field(default_factory=dict)
+    """The hashes of the events that people approve by, by position."""
     executors: list[str] = field(default_factory=list)
     went_back: Fact | None = None
     """The verdict or the word of a person by which its version is to be taken back."""
@@ -100,7 +114,7 @@ class RecordedJob:
 
     def concerns(self, scope: FactFilter) -> bool:
         """Whether it was proposed in a scope: a person asked for proposed it or approved it."""
-        actors = {self.proposed.actor, *(fact.actor for fact, _ in self.approvals)}
+        actors = {self.proposed.actor, *(one.fact.actor for one in self.approvals)}
         return (
             scope.has_time(self.proposed)
             and scope.has_model(self.data["model"])
@@ -142,9 +156,12 @@ class RecordedJobs:
         known = self.jobs.get(made.name)
         if known is None:
             assert data is not None, "the fold begins a job with a proposal that can be read"
-            self.jobs[made.name] = RecordedJob(fact, data, made)
+            known = self.jobs[made.name] = RecordedJob(fact, data, made)
+            known.hashes[fact.position] = fact.event_hash
+            take_stage(known.stages, None, made, fact)
             return
         was, known.job = known.job, made
+        take_stage(known.stages, was, made, fact)
         if (used := used_holdout(was, fact.type, data)) is not None:
             bound = self._fold.holdouts.bounds[used]
             self.uses.append(HoldoutUse(used, bound, known, fact))
@@ -154,6 +171,8 @@ class RecordedJobs:
             known.went_back = fact
 
     def _add(self, known: RecordedJob, fact: Fact, data: dict[str, Any]) -> None:
+        if fact.type in _EVIDENCE:
+            known.hashes[fact.position] = fact.event_hash
         newest = known.verdicts[-1].fact.position if known.verdicts else None
         if fact.type == GateReported.TYPE:
             self._reports[fact.position] = fact
@@ -161,7 +180,7 @@ class RecordedJobs:
             report = self._reports.pop(data["report"] or 0, None)
             known.verdicts.append(RecordedVerdict(fact, data, report))
         elif fact.type == JobApproved.TYPE:
-            known.approvals.append((fact, newest))
+            known.approvals.append(RecordedApproval(fact, newest, known.job.evidence_at))
         elif fact.type == JobLeased.TYPE and fact.actor not in known.executors:
             known.executors.append(fact.actor)
         elif fact.type == JobEnvironmentRecorded.TYPE:
@@ -241,7 +260,7 @@ def _job_row(one: RecordedJob) -> dict[str, Any]:
         "position": one.proposed.position,
         "proposed_at": one.proposed.recorded_at,
         "proposed_by": one.proposed.actor,
-        "approved_by": ", ".join(sorted({fact.actor for fact, _ in one.approvals})) or None,
+        "approved_by": ", ".join(sorted({given.fact.actor for given in one.approvals})) or None,
         "executors": ", ".join(one.executors) or None,
         "attempts": job.attempt if one.executors else 0,
         "gates_passed": job.passed,
@@ -345,49 +364,3 @@ def is_by_its_criteria(one: RecordedJob, judged: dict[str, Any]) -> bool:
 def numbers(reported: dict[str, int]) -> str | None:
     """Return reported numbers in one line."""
     return ", ".join(f"{name} {value}" for name, value in sorted(reported.items())) or None
-
-
-def job_approvals_table(source: FactSource, scope: FactFilter) -> Table:
-    """Return who approved the jobs of the scope, beside whom, and what was judged before."""
-    return table_of(
-        "job_approvals",
-        "Approvals of jobs",
-        (
-            ("position", "integer", "where it is recorded"),
-            ("approved_at", "time", "when, by the ledger's clock"),
-            ("job", "text", "which job"),
-            ("model", "text", "of which model"),
-            ("stage", "text", "that it begins, or that its version is deployed"),
-            ("actor", "text", "who approved it"),
-            ("role", "text", "in which role"),
-            ("proposed_by", "text", "who proposed it"),
-            ("is_other", "boolean", "whether that is another account"),
-            ("seen_position", "integer", "the newest evidence that it was given for"),
-            ("verdict", "integer", "the newest verdict before it"),
-            ("recipe_digest", "text", "the document that the job was made by"),
-            ("note", "prose", "the remark beside it"),
-        ),
-        [
-            fact.record
-            | {
-                "approved_at": fact.recorded_at,
-                "model": one.data["model"],
-                "proposed_by": one.proposed.actor,
-                "is_other": fact.actor != one.proposed.actor,
-                "verdict": verdict,
-                "recipe_digest": one.data["recipe_digest"],
-            }
-            for one in recorded_jobs(source).jobs.values()
-            if scope.has_model(one.data["model"])
-            for fact, verdict in one.approvals
-            if scope.takes(fact)
-        ],
-        page=(
-            ("Approved", ("approved_at", "position")),
-            ("Job", ("job", "model", "stage")),
-            ("By", ("actor", "role")),
-            ("Proposed by", ("proposed_by", "is_other")),
-            ("Seen", ("seen_position", "verdict", "recipe_digest")),
-            ("Note", ("note",)),
-        ),
-    )

@@ -4,140 +4,36 @@ Each is told of one model, where the question names one, else of all.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
-from ledger.compliance.budgets import spending_table
+from ledger.compliance.budgets import (
+    RecordedBudgets,
+    budget_terms_table,
+    envelopes_table,
+    recorded_budgets,
+    spending_table,
+)
 from ledger.compliance.conduct import refusals_table
-from ledger.compliance.deployments import deployments_table
-from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.fleet_answers import plan_bounds, plan_budgets
-from ledger.compliance.forecasts import forecasts_table
-from ledger.compliance.inquiry import Answer, Inquiry, need_model
+from ledger.compliance.forecasts import calibration_table, forecast_jobs, forecasts_table
+from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.jobs import (
     RecordedJob,
     jobs_in,
     jobs_table,
     money,
+    recorded_jobs,
     verdicts_table,
 )
 from ledger.compliance.management_answers import say_false_alarms
 from ledger.compliance.tables import Table, as_records
 from ledger.errors import Reason
 from ledger.events import notation
-from ledger.events.budgets import BudgetOverspendingApproved
-from ledger.events.drills import DrillRecorded
-from ledger.events.facts import Fact, readable
 from ledger.events.notation import counted
-from ledger.events.values import SECOND
 
 _COMPARISONS: Final = ("candidate", "training", "holdout", "observation")
 _COMMAND: Final = "decision-ledger job list"
-
-
-def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
-    """Say which version could be put back, when that was last done, and how long it took."""
-    model = need_model(inquiry)
-    deployed = deployments_table(source, FactFilter(model=model))
-    rows = as_records(deployed)
-    if rows:
-        before = rows[-1]["replaces"] or "nothing"
-        answer.say(f"{rows[-1]['model_version']} serves; before it: {before}.")
-    else:
-        answer.say("Nothing was ever deployed.")
-    records = [_return(one) for one in jobs_in(source, inquiry.scope) if one.went_back]
-    answer.say(*_return_sentences(records))
-    reinstated = [row for row in rows if row["kind"] == "reinstated"]
-    answer.say(f"Versions of it that served before were {_times(len(reinstated), 'put back')}.")
-    answer.show(
-        "returns",
-        "Jobs whose version was taken back",
-        (
-            ("job", "text", "which job"),
-            ("model", "text", "of which model"),
-            ("called_for_at", "time", "when it was called for"),
-            ("called_for", "text", "by a verdict, or by a person"),
-            ("overdue_at", "time", "when it was on record that no executor had taken it up"),
-            ("returned_at", "time", "when the version before served again, or nothing was left"),
-            ("seconds", "span", "how long that took"),
-            ("by", "text", "what took it out of service; empty while that is open"),
-            ("from_version", "text", "the version that was taken back"),
-            ("to_version", "text", "the one that serves again"),
-        ),
-        records,
-    )
-    answer.tables.append(deployed)
-    exercises = [
-        data
-        for _, data in readable(source.facts((DrillRecorded.TYPE,)))
-        if data["drill"] == "rollback"
-    ]
-    answer.say(
-        f"Drills of a roll-back on record: {len(exercises)}"
-        + (
-            f", the newest held {notation.shown_time(exercises[-1]['held_at'])}."
-            if exercises
-            else "."
-        )
-    )
-    answer.tables.append(drills_table(source, FactFilter()))
-    answer.how = [f"decision-ledger model show {model}", "decision-ledger drill run rollback"]
-
-
-def _return_sentences(records: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield which version was put back last, what waits, and where nothing was left to do."""
-    done = [row for row in records if row["by"] == _EXECUTOR]
-    if done:
-        newest = done[-1]
-        yield (
-            f"A version was last put back by job {newest['job']}, "
-            f"{notation.duration(newest['seconds'])} after that was called for."
-        )
-    waiting = [row for row in records if row["by"] is None and row["overdue_at"] is not None]
-    if waiting:
-        yield (
-            f"{counted(len(waiting), 'return')} of jobs {'wait' if len(waiting) > 1 else 'waits'} "
-            "for an executor, and longer than a lease lasts."
-        )
-    if lapsed := [row for row in records if row["by"] not in {None, _EXECUTOR}]:
-        yield (
-            f"In {counted(len(lapsed), 'job')} nothing was left to put back: another version "
-            "served already, or the model was retired."
-        )
-
-
-def _times(count: int, what: str) -> str:
-    return f"{what} {counted(count, 'time')}" if count else f"never {what}"
-
-
-def _return(one: RecordedJob) -> dict[str, Any]:
-    called, back, version = one.went_back, one.returned or one.lapsed, one.job.deployed
-    assert called is not None, "asked of jobs that were to go back"
-    return {
-        "job": one.data["job"],
-        "model": one.data["model"],
-        "called_for_at": called.recorded_at,
-        "called_for": called.actor if called.actor.startswith("users/") else "a verdict",
-        "overdue_at": None if one.overdue is None else one.overdue.recorded_at,
-        "returned_at": None if back is None else back.recorded_at,
-        "seconds": None if back is None else (back.recorded_at - called.recorded_at) // SECOND,
-        "by": None if back is None else _EXECUTOR if back is one.returned else _lapse(back),
-        "from_version": None if version is None else version.model_version,
-        "to_version": (back.data or {}).get("model_version")
-        if back is not None
-        else next(iter(one.job.returns_to), None),
-    }
-
-
-_EXECUTOR: Final = "its executor"
-
-
-def _lapse(fact: Fact) -> str:
-    """Return what left nothing to do of a job."""
-    data = fact.data or {}
-    by = f" by {data['by']}" if data.get("by") else ""
-    what = "the retirement of the model" if data.get("model_version") is None else "a deployment"
-    return f"{what}{by}, at position {data.get('ended_by')}"
 
 
 def gains(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
@@ -150,8 +46,9 @@ def gains(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         *_cost_sentences(over),
     )
     forecasts = forecasts_table(source, inquiry.scope)
-    answer.say(*_calibration(forecasts))
-    answer.tables.append(forecasts)
+    calibration = calibration_table(forecast_jobs(source, inquiry.scope))
+    answer.say(*_calibration(forecasts), *_newest(calibration))
+    answer.tables += [calibration, forecasts]
     answer.tables.append(jobs_table(source, inquiry.scope))
     answer.tables.append(verdicts_table(source, inquiry.scope, *_COMPARISONS))
     answer.how = [_COMMAND]
@@ -182,6 +79,17 @@ def _calibration(forecasts: Table) -> Iterator[str]:
     )
 
 
+def _newest(calibration: Table) -> Iterator[str]:
+    """Yield the same of the newest jobs, where there are more than those."""
+    for row in as_records(calibration):
+        if str(row["jobs"]).startswith("the "):
+            yield (
+                f"Of {row['jobs']}, the cost of {row['cost_within']} lay in its interval, and "
+                f"{notation.percent(int(str(row['stayed_ppm'])))} of the versions stayed, where "
+                f"{notation.percent(int(str(row['likely_ppm'])))} were forecast to."
+            )
+
+
 def _cost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:
     """Yield for each unit of cost what jobs cost together, and what was expected."""
     sums: dict[str, list[int]] = {}
@@ -202,20 +110,31 @@ def wasted(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     say_false_alarms(source, inquiry, answer)
     over = [one for one in jobs_in(source, inquiry.scope) if one.closed is not None]
     lost = [one for one in over if one.job.outcome != "succeeded"]
+    stayed = [one for one in over if one.job.outcome == "succeeded"]
+    seen = [one for one in stayed if _benefit(one) is not None]
+    less = [one for one in seen if (_benefit(one) or 0) < one.cost_micros]
     are = "is" if len(over) == 1 else "are"
     answer.say(
         f"Of {counted(len(over), 'job')} that {are} over, {len(lost)} left no version in service.",
-        *_lost_sentences(lost),
+        *_sums(lost),
     )
+    if stayed:
+        answer.say(
+            f"Of the {len(stayed)} that left one, the ledger observed for {len(seen)} what it "
+            f"brought in its window; {len(less)} of these brought less there than they cost.",
+            *_sums(less),
+        )
     answer.show(
         "wasted",
-        "Work that left no version in service",
+        "Work that left no version in service, or brought less than it cost",
         (
             ("job", "text", "which job"),
             ("model", "text", "of which model"),
             ("outcome", "text", "how it ended"),
             ("reason", "prose", "why"),
+            ("ended_position", "integer", "where its end is recorded"),
             ("cost", "text", "what it cost"),
+            ("realised", "text", "what it brought in the window of its observation; empty if none"),
             ("rule_decision", "integer", "the decision that was in force for it"),
             ("plan", "integer", "the plan that admitted it"),
         ),
@@ -225,16 +144,27 @@ def wasted(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
                 "model": one.data["model"],
                 "outcome": one.job.outcome.replace("_", " "),
                 "reason": one.job.why,
+                "ended_position": None if one.closed is None else one.closed.position,
                 "cost": money(one, one.cost_micros),
+                "realised": None
+                if (benefit := _benefit(one)) is None
+                else notation.rounded_money(benefit, one.unit),
                 "rule_decision": one.data["decision"],
                 "plan": one.data["plan"],
             }
-            for one in lost
+            for one in sorted([*lost, *less], key=lambda one: one.proposed.position)
         ],
     )
 
 
-def _lost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:
+def _benefit(one: RecordedJob) -> int | None:
+    """Return the benefit that a job's end states; None where the ledger observed none."""
+    end = (one.closed.data if one.closed is not None else None) or {}
+    realised = end.get("realised")
+    return None if realised is None else int(realised["benefit_micros"])
+
+
+def _sums(jobs: Iterable[RecordedJob]) -> Iterator[str]:
     sums: dict[str, int] = {}
     for one in jobs:
         sums[one.unit] = sums.get(one.unit, 0) + one.cost_micros
@@ -244,30 +174,79 @@ def _lost_sentences(jobs: Iterable[RecordedJob]) -> Iterator[str]:
 
 def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say what budgets paid, who approved more, what was refused, and which bounds were hit."""
+    found = recorded_budgets(source, inquiry.at)
     spent = spending_table(source, inquiry.scope)
-    approved = [
-        (fact, data)
-        for fact, data in readable(source.facts((BudgetOverspendingApproved.TYPE,)))
-        if inquiry.at is None or fact.recorded_at < inquiry.at
-    ]
-    persons = sorted({fact.actor for fact, _ in approved})
-    job = [column.name for column in spent.columns].index("job")
-    paid = {row[job] for row in spent.rows}  # a job and its test have a row each
-    by = f", by {', '.join(persons)}" if persons else ""
+    envelopes = envelopes_table(found)
+    paid = {row["job"] for row in as_records(spent)}  # a job and its test have a row each
+    over = sum(row["is_exceeded"] is True for row in as_records(envelopes))
     answer.say(
-        f"Jobs that a budget paid or pays: {len(paid)}; overspending was "
-        f"{_times(len(approved), 'approved')}{by}."
+        f"More was spent and set aside than was granted in {over} of "
+        f"{counted(len(envelopes.rows), 'envelope')} of {counted(len(found.budgets), 'budget')}.",
+        f"Jobs that a budget paid or pays: {len(paid)}; {_overspending(found)}.",
+        *_raised(found),
     )
+    if found.impossible:
+        answer.say(f"Events that no budget could have: {found.impossible}; `audit run` says which.")
+    if gone := sum(one.is_gone for one in found.budgets.values()):
+        answer.missing = (
+            f"Of {counted(gone, 'budget')} the body of an event was erased, so what it has is not "
+            "known."
+        )
     refused = refusals_table(source, FactFilter(until=inquiry.at))
-    at = [column.name for column in refused.columns].index("reason")
-    short = [row for row in refused.rows if row[at] == Reason.BUDGET_EXHAUSTED]
+    short = [row for row in as_records(refused) if row["reason"] == Reason.BUDGET_EXHAUSTED]
     answer.say(f"Callers who were told that a budget is exhausted: {counted(len(short), 'row')}.")
-    jobs = jobs_in(source, inquiry.scope)
-    hit = [one for one in jobs if one.job.outcome == "failed" and one.job.lost]
-    answer.say(
-        f"Jobs that ended because the last of their attempts was lost: {len(hit)} of {len(jobs)}."
-    )
-    answer.tables += [spent, refused]
+    _say_loops(source, inquiry, answer)
+    answer.tables += [envelopes, budget_terms_table(found), spent, refused]
     plan_budgets(source, inquiry, answer)
     plan_bounds(source, inquiry, answer)
     answer.how = ["decision-ledger budget list"]
+
+
+def _overspending(found: RecordedBudgets) -> str:
+    """Return how often persons let jobs cost more than their budgets had, and how much."""
+    if not found.approved:
+        return "overspending was never approved"
+    sums: dict[str, int] = {}
+    for _, data in found.approved:
+        unit = found.budgets[data["budget"]].unit
+        sums[unit] = sums.get(unit, 0) + int(data["amount_micros"])
+    amounts = " and ".join(notation.money(micros, unit) for unit, micros in sorted(sums.items()))
+    persons = ", ".join(sorted({fact.actor for fact, _ in found.approved}))
+    times = counted(len(found.approved), "time")
+    return f"overspending was approved {times}, {amounts} together, by {persons}"
+
+
+def _raised(found: RecordedBudgets) -> Iterator[str]:
+    """Yield how often budgets were set again, and by whom they were raised."""
+    again = [one for one in found.terms if not one["is_first"]]
+    if not again:
+        yield "No budget was set again."
+        return
+    raised = [one for one in again if one["raised"]]
+    by = f", by {', '.join(sorted({one['actor'] for one in raised}))}" if raised else ""
+    yield (
+        f"Budgets were set again {counted(len(again), 'time')}, and raised in {len(raised)} of "
+        f"these{by}."
+    )
+
+
+def _say_loops(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
+    """Say how often the bounds of single jobs and of holdouts were reached."""
+    jobs = jobs_in(source, inquiry.scope)
+    hit = [
+        one
+        for one in jobs
+        if one.job.outcome == "failed" and one.job.lost >= one.data["limits"]["attempts"]
+    ]
+    answer.say(
+        f"Jobs that ended because the last of their attempts was lost: {len(hit)} of {len(jobs)}."
+    )
+    uses: dict[str, tuple[int, int]] = {}
+    for use in recorded_jobs(source).uses:
+        count, _ = uses.get(use.holdout, (0, 0))
+        uses[use.holdout] = count + 1, use.bound
+    used_up = [name for name, (count, bound) in sorted(uses.items()) if count >= bound]
+    named = f": {', '.join(used_up)}" if used_up else ""
+    answer.say(
+        f"Holdouts that were used as often as is allowed: {len(used_up)} of {len(uses)}{named}."
+    )

@@ -7,7 +7,7 @@ deployment, policy and fleet, management. A question's name is for good; its pla
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ledger.compliance import access, incident_answers
+from ledger.compliance import access, holdout_answers, incident_answers, return_answers
 from ledger.compliance import controls as catalogues
 from ledger.compliance import decision_answers as decisions
 from ledger.compliance import fleet_answers as fleet
@@ -88,15 +88,16 @@ QUESTIONS: Final[dict[str, Question]] = {
         jobs.gates,
     ),
     "holdout": Question(
-        "Was the holdout untouched by training and by earlier candidates?",
-        jobs.holdouts,
+        "Was the holdout untouched by training and by earlier candidates? How often was it used?",
+        holdout_answers.holdouts,
     ),
     "candidate-and-champion": Question(
-        "Candidate against champion: metric, confidence, slices; who accepted the residual risk?",
+        "Candidate against champion: metric, confidence, slices, samples; who accepted the risk?",
         jobs.comparisons,
     ),
     "approval": Question(
-        "Did the approver see exactly this evidence? Are proposer and approver different people?",
+        "Did the approvers see exactly this evidence, are they others than the proposer, and did "
+        "all come that were asked for?",
         jobs.approvals,
     ),
     "deployment": Question(
@@ -104,11 +105,11 @@ QUESTIONS: Final[dict[str, Question]] = {
         fleet.deployed,
     ),
     "roll-back": Question(
-        "Can it be rolled back, to what, when was that last exercised?",
-        outcomes.roll_back,
+        "Can it be rolled back, to what, when was that last exercised, how long did it take?",
+        return_answers.roll_back,
     ),
     "realised-gain": Question(
-        "Did the retraining deliver what was forecast?",
+        "Did the retraining deliver what was forecast? And the last 50, with calibration?",
         outcomes.gains,
     ),
     "policy-history": Question(

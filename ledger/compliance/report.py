@@ -20,7 +20,8 @@ from ledger.compliance.drills import drills_table
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.forecasts import forecasts_table
 from ledger.compliance.governance_answers import approvals_table
-from ledger.compliance.jobs import job_approvals_table, jobs_table, verdicts_table
+from ledger.compliance.job_approvals import job_approvals_table
+from ledger.compliance.jobs import jobs_table, verdicts_table
 from ledger.compliance.policies import changes_table
 from ledger.compliance.reviews import reviews_table
 from ledger.compliance.rules import rules_table

@@ -22,6 +22,8 @@ class Fact(NamedTuple):
     causation_position: int | None = None
     request_id: str | None = None
     run_id: str | None = None
+    event_hash: str = ""
+    """In hex; empty where the source does not tell it."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -33,10 +35,17 @@ class UnreadableBodyError(ValueError):
     """A body that is not what the ledger format says it is."""
 
 
-def fact_of(position: int, stream: str, type_: str, recorded_at: int, body: bytes | None) -> Fact:
+def fact_of(
+    position: int,
+    stream: str,
+    type_: str,
+    recorded_at: int,
+    body: bytes | None,
+    event_hash: str = "",
+) -> Fact:
     """Return the fact that an event's header fields and stored body make."""
     if not body:
-        return Fact(position, stream, type_, recorded_at, "", None)
+        return Fact(position, stream, type_, recorded_at, "", None, event_hash=event_hash)
     try:
         value = decode(body)
     except CanonicalError as error:
@@ -53,6 +62,7 @@ def fact_of(position: int, stream: str, type_: str, recorded_at: int, body: byte
         value["causation_position"],
         value["request_id"],
         value["run_id"],
+        event_hash,
     )
 
 

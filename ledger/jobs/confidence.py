@@ -216,7 +216,7 @@ class _Report:
         declared = [one["name"] for one in asked["metrics"]]
         for metric in asked["metrics"]:
             name = metric["name"]
-            if _is_error(name, declared) or name not in champion or name not in candidate:
+            if is_error(name, declared) or name not in champion or name not in candidate:
                 continue
             change = candidate[name] - champion[name]
             sample, size = sample_of(evidence.data["samples"])
@@ -294,7 +294,7 @@ class _Report:
         read = "\n".join(one["when"] for one in judged.data["criteria"])
         names = [one["name"] for one in asked["metrics"]]
         for name in names:
-            if _is_error(name, names) or f'"{name}"' in read or f"'{name}'" in read:
+            if is_error(name, names) or f'"{name}"' in read or f"'{name}'" in read:
                 continue
             yield f"{_words(asked['gate'])}, {name}: it was reported, and no criterion reads it."
 
@@ -367,7 +367,7 @@ def change_interval(
     return None, None
 
 
-def _is_error(name: str, declared: list[str]) -> bool:
+def is_error(name: str, declared: list[str]) -> bool:
     """Whether a metric is the standard error of another one."""
     return name.endswith(ERROR_SUFFIX) and name.removesuffix(ERROR_SUFFIX) in declared
 

@@ -57,6 +57,7 @@ class ServerFacts:
                 event.type,
                 micros_of_datetime(event.recorded_at),
                 event.body or None,
+                event.event_hash.hex(),
             )
 
 
@@ -69,14 +70,14 @@ class BundleFacts:
         scope = self._scope()
         self.last_position = scope.last_position
         self.is_whole = scope.is_from_start
-        for header, _ in self._lines():
+        for header, *_ in self._lines():
             self.origin = header["ledger"]
             return
         raise MisuseError(f"{path} holds no events.", "Name a bundle that `export create` wrote.")
 
     def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
         """Yield the facts of these types, or all, in order of position."""
-        for header, body in self._lines():
+        for header, body, hash_ in self._lines():
             if types is None or header["type"] in types:
                 yield fact_of(
                     header["position"],
@@ -84,13 +85,14 @@ class BundleFacts:
                     header["type"],
                     parse_time(header["recorded_at"]),
                     None if body is None else encode(body),
+                    hash_,
                 )
 
-    def _lines(self) -> Iterator[tuple[dict[str, Any], Any]]:
+    def _lines(self) -> Iterator[tuple[dict[str, Any], Any, str]]:
         for number, line in enumerate(self._raw(), 1):
             try:
                 value = decode(line.removesuffix(b"\n"))
-                yield value["header"], value["body"]
+                yield value["header"], value["body"], value["hash"]
             except (CanonicalError, KeyError, TypeError) as error:
                 raise MisuseError(
                     f"{self._path}: line {number} of its events cannot be read: {error}.",

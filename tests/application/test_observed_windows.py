@@ -93,6 +93,10 @@ def test_the_end_says_which_benefit_was_realised_beside_what_was_forecast(
     assert (row["realised"], row["realised_rows"], row["benefit"]) == ("5.00 EUR", "100", None)
     said = answer("realised-gain", facts, Inquiry()).said
     assert (row["cost"], row["error"]) == ("1.00 EUR", "-4.00 EUR")
+    assert answer("false-alerts", facts, Inquiry()).said[-1] == (
+        "Of the 1 that left one, the ledger observed for 1 what it brought in its window; 0 of "
+        "these brought less there than they cost."
+    )
     assert "The benefit was observed for 1 of 1; for 0 of them a plan had forecast one" in said[-1]
     passes_its_audit(working)
 

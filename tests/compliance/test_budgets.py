@@ -1,4 +1,4 @@
-"""The table of spending says of each job what was set aside, approved beyond it, and spent."""
+"""What budgets were granted, by whom raised, and what of it jobs were given and have spent."""
 
 from pathlib import Path
 
@@ -7,7 +7,9 @@ import pytest
 from ledger.application.budgets.budgets import Overspending
 from ledger.compliance.budgets import spending_table
 from ledger.compliance.facts import FactFilter
-from ledger.compliance.tables import as_records
+from ledger.compliance.inquiry import Answer, Inquiry
+from ledger.compliance.questions import answer
+from ledger.compliance.tables import Cell, as_records
 from tests.support.budgeted import add, moved, release, reserve, set_budget, spend
 from tests.support.facts import FactList, facts_of
 from tests.support.world import ANA, World, policy_text
@@ -56,3 +58,69 @@ def test_bodies_that_are_gone_are_counted(story: FactList) -> None:
     table = spending_table(gone, FactFilter())
     assert table.note == "Events of budgets without a readable body: 1."
     assert as_records(table)[0]["state"] == "open"
+
+
+def rows(given: Answer, name: str) -> list[dict[str, Cell]]:
+    [table] = [one for one in given.tables if one.name == name]
+    return as_records(table)
+
+
+def test_overspending_that_was_approved_is_said_with_amount_and_person(story: FactList) -> None:
+    given = answer("budgets", story, Inquiry())
+    assert given.said[:3] == [
+        "More was spent and set aside than was granted in 0 of 2 envelopes of 1 budget.",
+        (
+            "Jobs that a budget paid or pays: 3; overspending was approved 1 time, 60.00 EUR "
+            "together, by users/ana."
+        ),
+        "No budget was set again.",
+    ]
+    jobs, tests = rows(given, "envelopes")
+    shown = ("envelope", "granted", "approved", "spent", "reserved", "free", "is_exceeded")
+    assert tuple(jobs[name] for name in shown) == (
+        "jobs", "160.00 EUR", "60.00 EUR", "120.00 EUR", "5.00 EUR", "5.00005 EUR", False,
+    )  # fmt: skip
+    assert tests["envelope"] == "tests"
+    assert given.state == "answered"
+
+
+def test_a_budget_that_was_raised_says_by_whom_and_what(tmp_path: Path) -> None:
+    world = World(tmp_path / "l.sqlite").begin("alpha", policy=policy_text())
+    set_budget(world, jobs=FLOW)
+    less = FLOW | {"cap_micros": str(200 * EUR)}
+    set_budget(world, jobs=less, reason="a cut")
+    set_budget(world, jobs=less | {"refill_micros": str(150 * EUR)}, reason="a busy year")
+    found = facts_of(world)
+    world.close()
+    given = answer("budgets", found, Inquiry())
+    assert "Budgets were set again 2 times, and raised in 1 of these, by users/ana." in given.said
+    shown = [(one["is_first"], one["raised"], one["reason"]) for one in rows(given, "budget_terms")]
+    assert shown == [
+        (True, None, ""),
+        (False, None, "a cut"),
+        (False, "refill for jobs", "a busy year"),
+    ]
+
+
+def test_a_budget_whose_terms_were_erased_is_not_reckoned_with(story: FactList) -> None:
+    gone = FactList(
+        story.origin,
+        tuple(
+            one._replace(data=None) if one.type == "budget.spent.v1" else one for one in story.items
+        ),
+    )
+    given = answer("budgets", gone, Inquiry())
+    assert given.missing.startswith("Of 1 budget the body of an event was erased")
+    assert {one["is_exceeded"] for one in rows(given, "envelopes")} == {None}
+
+
+def test_spending_that_no_budget_could_have_is_said(story: FactList) -> None:
+    spent = next(one for one in story.items if one.type == "budget.spent.v1")
+    forged = tuple(
+        one._replace(data=(one.data or {}) | {"spent_micros": str(900 * EUR)})
+        if one is spent
+        else one
+        for one in story.items
+    )
+    given = answer("budgets", FactList(story.origin, forged), Inquiry())
+    assert any(one.startswith("Events that no budget could have: 1;") for one in given.said)

@@ -61,14 +61,15 @@ def test_an_approval_is_told_beside_its_draft_author_and_use() -> None:
         ("policies/main", "policy.approval_withdrawn.v1", "users/ada-too", {"approval": 6}),
     )
     given = answer("approval", ledger, Inquiry())
-    rows = as_records(given.tables[1])
+    [table] = [one for one in given.tables if one.name == "approvals"]
+    rows = as_records(table)
     told = ("actor", "person", "is_other_person", "is_same_digest", "used_at", "withdrawn_at")
     assert [tuple(row[name] for name in told) for row in rows] == [
         ("users/pat", "staff-2", True, True, 8, None),
         ("users/ada-too", "staff-1", False, True, None, 10),
         ("users/unknown", "", None, False, None, None),
     ]
-    assert given.said[2] == (
+    assert given.said[-1] == (
         "On record: 3 approvals of policies; 2 by the digest of the very document that was "
         "drafted, 1 by another person than its author."
     )

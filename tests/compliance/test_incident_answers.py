@@ -56,6 +56,7 @@ def test_a_version_that_its_job_took_back_leads_back_to_its_signals(story: FactL
     assert row["deployment_position"] == positions(story, ModelDeployed.TYPE)[2]
     assert row["replaced_position"] == positions(story, ModelDeployed.TYPE)[3]
     assert (row["decision_position"], row["run_id"]) == (decisions[0], decision.run_id)
+    assert given.how == [f"decision-ledger run show {decision.run_id}"]
     assert row["score_position"] == decision.data["score_position"]
     assert row["score_position"] in scores
     observed = [

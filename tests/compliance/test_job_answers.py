@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.compliance.facts import FactFilter
+from ledger.compliance.forecasts import calibration_table
 from ledger.compliance.inquiry import Answer, Inquiry
 from ledger.compliance.jobs import is_by_its_criteria, jobs_table, recorded_jobs
 from ledger.compliance.questions import answer
@@ -60,6 +61,11 @@ def test_gates_of_data_are_told_with_the_criteria_that_were_fixed_before(story: 
         "Gates of data on record: 3 verdicts, 3 of them passed.",
         "By exactly the criteria that the job was proposed with, before any lease: 3 of 3.",
         "Jobs whose recipe has a gate of data integrity: 3; of representativeness: 0.",
+        (
+            "Versions that jobs brought into service: 2; 2 of them passed a gate of data "
+            "integrity, 0 one of representativeness. Deployments by no job, so without gates: 2."
+        ),
+        "That the numbers behind a verdict are true is the word of the executor that reported.",
     ]
     assert given.state == "answered"
     for row in rows(given, "gates"):
@@ -135,7 +141,11 @@ def test_each_candidate_is_told_beside_the_version_in_service(story: FactList) -
         "On record: 3 comparisons of a candidate with the version in service, in 3 jobs.",
         (
             "Versions that went live by a job: 2; 2 of them had passed a comparison, and for 0 a "
-            "person accepted what was left of the risk."
+            "person accepted what was left of the risk; for the others the criteria alone decided."
+        ),
+        (
+            "Deployments by no job, so without a comparison that the ledger judged: 2; the actor "
+            "of each answers for it."
         ),
     ]
     assert [
@@ -148,6 +158,31 @@ def test_each_candidate_is_told_beside_the_version_in_service(story: FactList) -
     ]
     assert given.state == "partly"
     assert given.missing.startswith("For 3 of 3 comparisons no interval can be made")
+
+
+def test_a_standard_error_is_no_comparison_of_its_own(tmp_path: Path) -> None:
+    text = RECIPE.replace(
+        "meaning: Loss on unseen rows., of: versions}",
+        "meaning: Loss on unseen rows., of: versions}\n"
+        "      - {name: loss-error, unit: nano, meaning: Its standard error., of: versions}",
+    )
+    world = World(tmp_path / "l.sqlite", clock="wall")
+    working = Working.of(world.begin("alpha"), text)
+    working.propose()
+    working.approve()
+    token = working.lease()
+    working.report("data_integrity", token)
+    reported = working.reported("candidate", token).to_data()
+    numbers = {
+        "champion": {"loss": 100, "loss-error": 3}, "candidate": {"loss": 50, "loss-error": 4},
+    }  # fmt: skip
+    world.ledger.jobs.report(ONE, GateReported.from_data(reported | numbers))
+    given = told(facts_of(world), "candidate-and-champion")
+    world.close()
+    [row] = rows(given, "comparisons")
+    assert (row["metric"], row["low"], row["high"]) == ("loss", -60, -40)  # 1.96 times 5
+    assert int(str(row["report"])) < int(str(row["position"]))
+    assert given.state == "answered"
 
 
 def test_a_comparison_of_shares_has_its_interval(tmp_path: Path) -> None:
@@ -175,28 +210,6 @@ def test_a_comparison_of_shares_has_its_interval(tmp_path: Path) -> None:
     assert given.state == "answered"
 
 
-def test_approvals_are_told_beside_the_proposer(story: FactList) -> None:
-    given = told(story, "approval", model="alpha")
-    assert given.said[0].startswith("On record: 1 approval of jobs, 1 by another account")
-    [row] = rows(given, "job_approvals")
-    assert (row["actor"], row["proposed_by"], row["stage"]) == ("users/bob", "users/ana", "start")
-    [job] = rows(told(story, "gates", model="alpha"), "gates")[:1]
-    assert int(str(row["seen_position"])) < int(str(row["position"])) < int(str(job["report"]))
-
-
-def test_a_return_is_told_with_how_long_it_took(story: FactList) -> None:
-    given = told(story, "roll-back", model="alpha")
-    assert given.said == [
-        "v1 serves; before it: v2.",
-        "A version was last put back by job a, 1m30s after that was called for.",
-        "Versions of it that served before were put back 1 time.",
-        "Drills of a roll-back on record: 0.",
-    ]
-    [row] = rows(given, "returns")
-    assert (row["from_version"], row["to_version"], row["seconds"]) == ("v2", "v1", AFTER_SECONDS)
-    assert rows(told(story, "roll-back", model="beta"), "returns") == []
-
-
 def test_gains_and_waste_are_told_with_what_they_cost(story: FactList) -> None:
     assert told(story, "realised-gain").said == [
         "Jobs that are over: 2; 0 of them brought a version into service that stayed.",
@@ -214,6 +227,26 @@ def test_gains_and_waste_are_told_with_what_they_cost(story: FactList) -> None:
     assert [(row["job"], row["outcome"], row["cost"]) for row in rows(given, "wasted")] == [
         ("a", "rolled back", "1.00 EUR"), ("b", "failed", "1.00 EUR"),
     ]  # fmt: skip
+
+
+def test_calibration_is_told_of_all_of_the_newest_and_by_how_likely_success_was(
+    story: FactList,
+) -> None:
+    [ended, failed, _] = recorded_jobs(story).jobs.values()
+    ended.data["forecast"]["success_ppm"] = 1_000_000
+    failed.data["forecast"]["success_ppm"] = 200_000
+    table = calibration_table([ended, failed])
+    shown = ("jobs", "count", "likely_ppm", "stayed_ppm", "cost_within", "dearer")
+    assert [tuple(row[name] for name in shown) for row in as_records(table)] == [
+        ("all", 2, 600_000, 0, 2, 0),
+        ("20% to 40% likely to stay", 1, 200_000, 0, 1, 0),
+        ("80% to 100% likely to stay", 1, 1_000_000, 0, 1, 0),
+    ]
+    many = as_records(calibration_table([failed] * 50 + [ended] * 10))
+    assert [(row["jobs"], row["count"]) for row in many[:2]] == [
+        ("all", 60), ("the 50 that ended last", 50),
+    ]  # fmt: skip
+    assert many[1]["likely_ppm"] == 200_000, "those that ended last, not those proposed last"
 
 
 def test_jobs_are_told_as_their_events_left_them(story: FactList) -> None:

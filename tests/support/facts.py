@@ -30,7 +30,14 @@ def facts_of(world: World) -> FactList:
     return FactList(
         ORIGIN,
         tuple(
-            fact_of(event.position, event.stream, event.type, event.recorded_at, event.body_bytes)
+            fact_of(
+                event.position,
+                event.stream,
+                event.type,
+                event.recorded_at,
+                event.body_bytes,
+                event.event_hash.hex(),
+            )
             for event in world.events()
         ),
     )
