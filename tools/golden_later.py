@@ -47,4 +47,5 @@ RECORDS: Final[tuple[Callable[[Appender], None], ...]] = (
     golden_planning.schedule,
     golden_planning.explain,
     golden_jobs.lapse,
+    golden_planning.ask_back,
 )

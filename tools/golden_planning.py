@@ -4,7 +4,7 @@ from typing import Any
 
 from ledger.events.models import DeploymentExplained
 from ledger.events.plans import PlanMadeV1, PlanMadeV2, PlanScheduled
-from ledger.events.reuse import ReuseProposed
+from ledger.events.reuse import ReuseProposed, RollBackAsked
 from tools.golden_proving import Appender
 
 _BUDGET = {
@@ -112,3 +112,15 @@ def explain(ledger: Appender) -> None:
         reason="",
     )
     ledger.append(data, data.stream_name, "2027-03-01T09:15:00.000000Z", actor="services/nightly")
+
+
+def ask_back(ledger: Appender) -> None:
+    """Have a person ask that the version before serves again."""
+    [proposed] = [one for one in ledger.events if one.type == ReuseProposed.TYPE]
+    data = RollBackAsked(
+        model=proposed.data["model"],
+        in_service=proposed.data["put_back"],
+        put_back=proposed.data["in_service"],
+        reason="It is worse at night.",
+    )
+    ledger.append(data, data.stream_name, "2027-03-01T10:05:00.000000Z", actor="users/ada")

@@ -76,6 +76,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "model register": records.Appended,
     "model update": records.Appended,
     "model deploy": records.Deployed,
+    "model roll-back": jobs.AskedRollBack,
     "model retire": records.Appended,
     "model show": records.Model,
     "model list": ("models",),

@@ -8,6 +8,7 @@ from ledger.api.convert.models import described_of, ground_of, model, version_of
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import Servicer
 from ledger.application.fleet.deployments import DeploymentSpec
+from ledger.application.jobs.roll_backs import RollBackSpec
 from ledger.application.ledger import LedgerApplication
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.v1 import model_pb2, model_service_pb2_grpc
@@ -74,6 +75,25 @@ class ModelServicer(Servicer, model_service_pb2_grpc.ModelServiceServicer):
             appended=appended(written),
             version_in_service=serving.model_version if serving else "",
             rounded=int(is_rounded),
+        )
+
+    def RollBackModel(
+        self, request: pb.RollBackModelRequest, context: grpc.ServicerContext
+    ) -> pb.RollBackModelResponse:
+        """Ask that an earlier version serves again, or take that back."""
+        checks = Checks()
+        name = checks.name("name", request.name, "models")
+        version = checks.identifier("model_version", request.model_version, optional=True)
+        reason = checks.text("reason", request.reason)
+        if request.withdraw and version:
+            checks.refuse("model_version", "is to be empty where `withdraw` is set")
+        ledger, caller = self._server.append(request, context, checks)
+        wanted = RollBackSpec(name, None if request.withdraw else version, reason)
+        written, asked = ledger.roll_backs.ask(caller, wanted)
+        return pb.RollBackModelResponse(
+            appended=appended(written),
+            in_service=asked.in_service or "",
+            put_back=asked.put_back or "",
         )
 
     def RetireModel(

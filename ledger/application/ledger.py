@@ -36,6 +36,7 @@ from ledger.application.jobs.due import DueJobs
 from ledger.application.jobs.proposals import JobProposals
 from ledger.application.jobs.put_backs import PutBackReader
 from ledger.application.jobs.reader import JobReader
+from ledger.application.jobs.roll_backs import RollBacks
 from ledger.application.jobs.scheduled import ScheduledJobs
 from ledger.application.jobs.stated_deployments import StatedDeployments
 from ledger.application.lineage.documents import RunDocuments
@@ -176,6 +177,7 @@ class LedgerApplication:
         self._work_due = (self.due_jobs.run, self.scheduled_plans.run_due, scheduled_jobs.run_due)
         self.job_deployments = JobDeployments(self.jobs, self.commands, self.benchmarks)
         self.put_backs = PutBackReader(store, info, self.histories)
+        self.roll_backs = RollBacks(store, info, self.commands, self.put_backs, self.job_reader)
         self.stated_deployments = StatedDeployments(
             self.commands,
             self.histories,

@@ -41,10 +41,12 @@ class AuditedDeployments:
         self._settle(event)
         self.newest = event if event.type == ModelDeployed.TYPE else None
         if self.newest is not None:
-            self.proposed = self.put_backs.open.get(event.name)
+            self.proposed = self.put_backs.of(event.name)
             self.is_first = _is_first(event, fold)
             self._why = _need(event, fold)
-        self.put_backs.apply(event.position, event.stream, event.type, event.data)
+        self.put_backs.apply(
+            event.position, event.stream, event.type, event.actor, event.data, event.recorded_at
+        )
 
     def _settle(self, event: AuditedEvent) -> None:
         before = self.newest
@@ -108,7 +110,7 @@ def stale_fault(event: AuditedEvent, fold: "LedgerState") -> str:
     Of a ledger whose clock is `data`, by the time of the newest observation.
     """
     proposed = fold.deployments.proposed
-    if proposed is None:
+    if proposed is None or proposed.policy is None:
         return ""
     parameters = fold.parameters(*proposed.policy)
     planning = None if parameters is None else parameters.document["planning"]

@@ -205,6 +205,7 @@ METHODS: Final[dict[str, str]] = {
     "RevokeKey": "keys.revoke",
     "RevokeToken": "tokens.issue",
     "RollBackJob": "jobs.execute",
+    "RollBackModel": "models.deploy",
     "RollBackPolicy": "policies.activate",
     "RotateKey": "keys.rotate",
     "SealStreams": "streams.seal",

@@ -189,6 +189,33 @@ def deploy(
     chosen.show(appended, told)
 
 
+def roll_back(
+    model: _Id,
+    reason: Annotated[str, typer.Option(help="Why; recorded for good.")],
+    to: Annotated[
+        str, typer.Option(help="The version; the one before that in service if not given.")
+    ] = "",
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take back what was asked before.")
+    ] = False,
+) -> None:
+    """Ask that an earlier version serves again; workers put it back, or you.
+
+    It is listed by `decision-ledger plan put-backs` until any version of the model is recorded as
+    deployed.
+    """
+    chosen = session()
+    asked = chosen.client.roll_back_model(model, to, reason=reason, withdraw=withdraw)
+    if not asked.put_back:
+        told = (
+            f"Withdrawn for {model}, at position {asked.position}: nothing asked is to be put back."
+        )
+    else:
+        what = f"{model} {asked.put_back} is to serve in the place of {asked.in_service}"
+        told = f"{what}, at position {asked.position}."
+    chosen.show(asked, told)
+
+
 def retire(
     model: _Id,
     reason: Annotated[str, typer.Option(help="Why; recorded for good.")],

@@ -162,16 +162,25 @@ def reuse(
 def put_backs() -> None:
     """List the versions that are to serve again: what workers put back, or you.
 
-    A proposal is over once any version of its model is recorded as deployed, or a newer one comes;
-    it counts for one period of its policy, while that is in force for the model.
+    Each is over once any version of its model is recorded as deployed, or a newer one comes. A
+    proposal of the ledger counts for one period of its policy, while that is in force for the
+    model; one that a person asked for (`decision-ledger model roll-back`) until it is withdrawn.
     """
     chosen = session()
     found = chosen.client.list_put_backs()
     rows = [
-        (one.model, one.in_service, one.put_back, one.recipe or "-", one.position, one.reason)
+        (
+            one.model,
+            one.in_service,
+            one.put_back,
+            one.recipe or "-",
+            one.position,
+            one.asked_by or "the ledger",
+            one.reason,
+        )
         for one in found
     ]
-    headings = ("MODEL", "SERVES", "TO SERVE", "RECIPE", ">POSITION", "REASON")
+    headings = ("MODEL", "SERVES", "TO SERVE", "RECIPE", ">POSITION", "BY", "REASON")
     nothing = "Nothing is to be put back."
     chosen.show({"put_backs": found}, output.table(headings, rows) if rows else nothing)
 

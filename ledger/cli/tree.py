@@ -39,7 +39,7 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "model": Group(
         "The fleet and its deployments.",
-        ("register", "update", "deploy", "retire", "show", "list"),
+        ("register", "update", "deploy", "roll-back", "retire", "show", "list"),
         "models",
     ),
     "policy": Group(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ledger.client.enums import JobGate, JobOutcome, JobState
+from ledger.client.hashes import hex_repr
 from ledger.client.records import Appended
 
 
@@ -247,7 +248,7 @@ class JudgedJob:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """A version that is to serve again, as the ledger proposed: an executor may put it back."""
+    """A version that is to serve again, as proposed or asked for: an executor may put it back."""
 
     name: str
     model: str
@@ -261,6 +262,19 @@ class PutBack:
     recipe_version: int
     recipe_digest: str
     position: int
+    asked_by: str
+    """The person who asked for it; empty where the ledger proposed it."""
+
+
+@hex_repr
+@dataclass(frozen=True, slots=True)
+class AskedRollBack(Appended):
+    """Where it is recorded that a person asked for a version; both are empty if withdrawn."""
+
+    in_service: str = ""
+    """The version that serves, in whose place."""
+    put_back: str = ""
+    """The version that is to serve again."""
 
 
 @dataclass(frozen=True, slots=True)

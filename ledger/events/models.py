@@ -107,9 +107,10 @@ class DeploymentExplained(EventData):
     """The version that served until now, as the deployment has it."""
     basis: DeploymentBasis
     proposal: Position | None
-    """Of `put_back`: the proposal that it carries out."""
+    """Of `put_back`: the proposal that it carries out. Of `roll_back`: what a person asked, where
+    that is carried out; null where the person states it."""
     reason: Text
-    """Of `roll_back` and `emergency`: why, in the words of the person."""
+    """Of `roll_back` and `emergency` that a person states: why, in the person's words."""
 
 
 class ModelRetired(EventData):

@@ -52,7 +52,7 @@ from ledger.events.proving import (
 )
 from ledger.events.recipes import RECIPE_CLASSES
 from ledger.events.recorder import RecorderEvent
-from ledger.events.reuse import ReuseProposed
+from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.events.reviews import REVIEW_CLASSES
 from ledger.events.shadows import SHADOW_CLASSES, ShadowPlanned
 from ledger.events.signals import (
@@ -129,6 +129,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ReuseProposed,
     PlanScheduled,
     DeploymentExplained,
+    RollBackAsked,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

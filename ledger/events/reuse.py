@@ -1,4 +1,4 @@
-"""The event that proposes to put an earlier version of a model back into service."""
+"""Events by which an earlier version of a model is to serve again: proposed, or asked for."""
 
 from typing import Annotated, ClassVar
 
@@ -55,4 +55,25 @@ class ReuseProposed(EventData):
     put_back: Segment
     compared: Annotated[list[ComparedVersionPart], Field(min_length=1, max_length=100)]
     """Every version that counts, in the order in which they left service; also what is put back."""
+    reason: Text
+
+
+class RollBackAsked(EventData):
+    """A person asks that an earlier version of a model serves again, or takes that back.
+
+    It is offered to executors like what the ledger proposed, until any version of the model is
+    recorded as deployed.
+    """
+
+    TYPE: ClassVar[str] = "roll_back.asked.v1"
+    STREAM: ClassVar[str] = "roll_backs/{model}"
+    CAUSE: ClassVar[str] = "the caller of RollBackModel: a person"
+    METHOD: ClassVar[str] = "RollBackModel"
+    KEEPS_BODY: ClassVar[bool] = True
+
+    model: Segment
+    in_service: Segment | None
+    """The version that serves, in whose place; null where nothing is to be put back."""
+    put_back: Segment | None
+    """The version that is to serve again; null: what was asked before is withdrawn."""
     reason: Text

@@ -46,18 +46,20 @@ def is_gated(asked: JobsPart | None) -> bool:
     return asked is not None and asked.deployments == "gated"
 
 
+def took_back(job: str, version: str) -> str:
+    """Return why a version does not serve again that a job has taken back."""
+    return f"job {job} took {version} back, so it serves again by an emergency alone"
+
+
 def ground_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -> str:
     """Return why a deployment may not be for the ground that is stated; empty where it may."""
     for name in ("model", "model_version", "replaces"):
         if explained[name] != deployed[name]:
             return f"its {name} is {explained[name]}, and the deployment has {deployed[name]}"
     if moment.refusing is not None and explained["basis"] != "emergency":
-        version, job = deployed["model_version"], moment.refusing.name
-        return f"job {job} took {version} back, so it serves again by an emergency alone"
-    if explained["basis"] == "put_back":
+        return took_back(moment.refusing.name, deployed["model_version"])
+    if explained["basis"] == "put_back" or explained["proposal"] is not None:
         return _put_back_fault(explained, deployed, moment)
-    if explained["proposal"] is not None:
-        return f"it cites a proposal, and is said to be for {explained['basis']}"
     if explained["basis"] == "adopted":
         return _lacking(moment, DEPLOYING) or _adopted_fault(deployed, moment)
     if not explained["reason"].strip():
@@ -73,6 +75,10 @@ def _put_back_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -
         return f"no proposal to put a version back is open at position {explained['proposal']}"
     if moment.stale:
         return moment.stale
+    if explained["basis"] != proposed.basis:
+        return f"it is said to be for {explained['basis']}, and cites one for {proposed.basis}"
+    if explained["reason"]:
+        return "it gives a reason, and the one that it cites has its own"
     if parse_time(deployed["in_service_at"]) < proposed.made_at - SKEW_MICROS:
         return f"it was proposed at {time(proposed.made_at)}, and cannot have served before"
     wanted = proposed.put_back, proposed.in_service

@@ -28,14 +28,14 @@ from ledger.events.jobs import (
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PLAN_TYPES
 from ledger.events.registry import known_data
-from ledger.events.reuse import ReuseProposed
+from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.run_words import Told, sentence
 
 GONE: Final = "Its body was erased, or is none that this release can read."
 _FIRST_TYPES: Final = frozenset(
-    {*OBSERVED_TYPES, *PLAN_TYPES, ReuseProposed.TYPE, ScoreComputed.TYPE}
+    {*OBSERVED_TYPES, *PLAN_TYPES, ReuseProposed.TYPE, RollBackAsked.TYPE, ScoreComputed.TYPE}
 )
 """A score rests on many observations, and a plan on many models: none of them is above it."""
 _OF_LEASES: Final = frozenset(

@@ -37,7 +37,7 @@ from ledger.events.jobs import (
 from ledger.events.models import DeploymentExplained, ModelDeployed
 from ledger.events.notation import budget_name, counted, money, percent, shown_time
 from ledger.events.plans import PLAN_TYPES
-from ledger.events.reuse import ReuseProposed
+from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.governance.case_words import told_case
 from ledger.jobs.environments import DIGEST_DIGITS, environment_words
@@ -130,6 +130,14 @@ def _planned(told: Told) -> str:
 
 def _reuse(told: Told) -> str:
     return f"{told.data['put_back']} is to serve again: {told.data['reason']}"
+
+
+def _asked_back(told: Told) -> str:
+    data = told.data
+    if data["put_back"] is None:
+        return f"{told.actor} withdrew what was asked to serve again: {data['reason']}"
+    what = f"{data['put_back']} serves again in the place of {data['in_service']}"
+    return f"{told.actor} asked that {what}: {data['reason']}"
 
 
 # ---- the job -------------------------------------------------------------------------------------
@@ -235,8 +243,9 @@ def _in_service(told: Told) -> str:
 
 def _why_in_service(told: Told) -> str:
     data = told.data
-    if data["basis"] == "put_back":
-        return f"It serves again as proposed at position {data['proposal']}"
+    if data["proposal"] is not None:
+        how = "proposed" if data["basis"] == "put_back" else "a person asked"
+        return f"It serves again as {how} at position {data['proposal']}"
     if data["basis"] == "adopted":
         return "It is the first of its model that is recorded, so no job deployed it"
     what = "an emergency" if data["basis"] == "emergency" else "a roll-back"
@@ -319,6 +328,7 @@ _SENTENCES: Final[dict[str, Callable[[Told], str]]] = {
     **dict.fromkeys(OVERRIDDEN_TYPES, _overridden),
     **dict.fromkeys(PLAN_TYPES, _planned),
     ReuseProposed.TYPE: _reuse,
+    RollBackAsked.TYPE: _asked_back,
     JobProposed.TYPE: _proposed,
     JobApproved.TYPE: _approved,
     JobDenied.TYPE: _denied,

@@ -283,8 +283,9 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPutBacks(self, request, context):
-        """Lists the versions that are to serve again, oldest proposal first, for executors that put them
-        back. A proposal is open until a newer one of its model comes, or any version of the model is
+        """Lists the versions that are to serve again, oldest first, for executors that put them back: what
+        the ledger proposed, and what a person asked by `RollBackModel`, which goes before it and is open
+        until it is withdrawn or another version is recorded. A proposal is open until a newer one of its model comes, or any version of the model is
         recorded as deployed, or the model is retired. It is left out after one period of its policy, and
         once another policy came into force for the model; and while a version that a job deployed is
         observed or to be taken back: that job decides.

@@ -147,8 +147,9 @@ class JobServiceStub:
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     """
     ListPutBacks: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListPutBacksRequest, _job_service_pb2.ListPutBacksResponse]
-    """Lists the versions that are to serve again, oldest proposal first, for executors that put them
-    back. A proposal is open until a newer one of its model comes, or any version of the model is
+    """Lists the versions that are to serve again, oldest first, for executors that put them back: what
+    the ledger proposed, and what a person asked by `RollBackModel`, which goes before it and is open
+    until it is withdrawn or another version is recorded. A proposal is open until a newer one of its model comes, or any version of the model is
     recorded as deployed, or the model is retired. It is left out after one period of its policy, and
     once another policy came into force for the model; and while a version that a job deployed is
     observed or to be taken back: that job decides.
@@ -288,8 +289,9 @@ class JobServiceAsyncStub(JobServiceStub):
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     """
     ListPutBacks: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListPutBacksRequest, _job_service_pb2.ListPutBacksResponse]  # type: ignore[assignment]
-    """Lists the versions that are to serve again, oldest proposal first, for executors that put them
-    back. A proposal is open until a newer one of its model comes, or any version of the model is
+    """Lists the versions that are to serve again, oldest first, for executors that put them back: what
+    the ledger proposed, and what a person asked by `RollBackModel`, which goes before it and is open
+    until it is withdrawn or another version is recorded. A proposal is open until a newer one of its model comes, or any version of the model is
     recorded as deployed, or the model is retired. It is left out after one period of its policy, and
     once another policy came into force for the model; and while a version that a job deployed is
     observed or to be taken back: that job decides.
@@ -510,8 +512,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.ListPutBacksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ListPutBacksResponse, _abc.Awaitable[_job_service_pb2.ListPutBacksResponse]]:
-        """Lists the versions that are to serve again, oldest proposal first, for executors that put them
-        back. A proposal is open until a newer one of its model comes, or any version of the model is
+        """Lists the versions that are to serve again, oldest first, for executors that put them back: what
+        the ledger proposed, and what a person asked by `RollBackModel`, which goes before it and is open
+        until it is withdrawn or another version is recorded. A proposal is open until a newer one of its model comes, or any version of the model is
         recorded as deployed, or the model is retired. It is left out after one period of its policy, and
         once another policy came into force for the model; and while a version that a job deployed is
         observed or to be taken back: that job decides.

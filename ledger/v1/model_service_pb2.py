@@ -27,7 +27,7 @@ from ledger.v1 import append_pb2 as ledger_dot_v1_dot_append__pb2
 from ledger.v1 import model_pb2 as ledger_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dledger/v1/model_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x15ledger/v1/model.proto\"[\n\x14RegisterModelRequest\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.ledger.v1.Model\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"_\n\x15RegisterModelResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1f\n\x05model\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Model\"g\n\x12UpdateModelRequest\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.ledger.v1.Model\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"]\n\x13UpdateModelResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1f\n\x05model\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Model\"\xc2\x02\n\x17RecordDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x31\n\rin_service_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0ftrained_through\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rbaseline_loss\x18\x05 \x01(\t\x12\x10\n\x08replaces\x18\x06 \x01(\t\x12\x0e\n\x06ledger\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x12\n\nallow_leap\x18\t \x01(\x08\x12)\n\x05\x62\x61sis\x18\n \x01(\x0e\x32\x1a.ledger.v1.DeploymentBasis\x12\x0e\n\x06reason\x18\x0b \x01(\t\"n\n\x18RecordDeploymentResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1a\n\x12version_in_service\x18\x02 \x01(\t\x12\x0f\n\x07rounded\x18\x03 \x01(\x05\"V\n\x12RetireModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"<\n\x13RetireModelResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"E\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.ledger.v1.Model\"y\n\x11ListModelsRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x17\n\x0finclude_retired\x18\x02 \x01(\x08\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"O\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.ledger.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xeb\x03\n\x0cModelService\x12R\n\rRegisterModel\x12\x1f.ledger.v1.RegisterModelRequest\x1a .ledger.v1.RegisterModelResponse\x12L\n\x0bUpdateModel\x12\x1d.ledger.v1.UpdateModelRequest\x1a\x1e.ledger.v1.UpdateModelResponse\x12[\n\x10RecordDeployment\x12\".ledger.v1.RecordDeploymentRequest\x1a#.ledger.v1.RecordDeploymentResponse\x12L\n\x0bRetireModel\x12\x1d.ledger.v1.RetireModelRequest\x1a\x1e.ledger.v1.RetireModelResponse\x12\x43\n\x08GetModel\x12\x1a.ledger.v1.GetModelRequest\x1a\x1b.ledger.v1.GetModelResponse\x12I\n\nListModels\x12\x1c.ledger.v1.ListModelsRequest\x1a\x1d.ledger.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dledger/v1/model_service.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x15ledger/v1/model.proto\"[\n\x14RegisterModelRequest\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.ledger.v1.Model\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"_\n\x15RegisterModelResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1f\n\x05model\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Model\"g\n\x12UpdateModelRequest\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.ledger.v1.Model\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"]\n\x13UpdateModelResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1f\n\x05model\x18\x02 \x01(\x0b\x32\x10.ledger.v1.Model\"\xc2\x02\n\x17RecordDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x31\n\rin_service_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0ftrained_through\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rbaseline_loss\x18\x05 \x01(\t\x12\x10\n\x08replaces\x18\x06 \x01(\t\x12\x0e\n\x06ledger\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x12\n\nallow_leap\x18\t \x01(\x08\x12)\n\x05\x62\x61sis\x18\n \x01(\x0e\x32\x1a.ledger.v1.DeploymentBasis\x12\x0e\n\x06reason\x18\x0b \x01(\t\"n\n\x18RecordDeploymentResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x1a\n\x12version_in_service\x18\x02 \x01(\t\x12\x0f\n\x07rounded\x18\x03 \x01(\x05\"\x81\x01\n\x14RollBackModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08withdraw\x18\x04 \x01(\x08\x12\x0e\n\x06ledger\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"d\n\x15RollBackModelResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12\x12\n\nin_service\x18\x02 \x01(\t\x12\x10\n\x08put_back\x18\x03 \x01(\t\"V\n\x12RetireModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ledger\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"<\n\x13RetireModelResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\"E\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.ledger.v1.Model\"y\n\x11ListModelsRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x17\n\x0finclude_retired\x18\x02 \x01(\x08\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"O\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.ledger.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbf\x04\n\x0cModelService\x12R\n\rRegisterModel\x12\x1f.ledger.v1.RegisterModelRequest\x1a .ledger.v1.RegisterModelResponse\x12L\n\x0bUpdateModel\x12\x1d.ledger.v1.UpdateModelRequest\x1a\x1e.ledger.v1.UpdateModelResponse\x12[\n\x10RecordDeployment\x12\".ledger.v1.RecordDeploymentRequest\x1a#.ledger.v1.RecordDeploymentResponse\x12R\n\rRollBackModel\x12\x1f.ledger.v1.RollBackModelRequest\x1a .ledger.v1.RollBackModelResponse\x12L\n\x0bRetireModel\x12\x1d.ledger.v1.RetireModelRequest\x1a\x1e.ledger.v1.RetireModelResponse\x12\x43\n\x08GetModel\x12\x1a.ledger.v1.GetModelRequest\x1a\x1b.ledger.v1.GetModelResponse\x12I\n\nListModels\x12\x1c.ledger.v1.ListModelsRequest\x1a\x1d.ledger.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,18 +46,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDDEPLOYMENTREQUEST']._serialized_end=837
   _globals['_RECORDDEPLOYMENTRESPONSE']._serialized_start=839
   _globals['_RECORDDEPLOYMENTRESPONSE']._serialized_end=949
-  _globals['_RETIREMODELREQUEST']._serialized_start=951
-  _globals['_RETIREMODELREQUEST']._serialized_end=1037
-  _globals['_RETIREMODELRESPONSE']._serialized_start=1039
-  _globals['_RETIREMODELRESPONSE']._serialized_end=1099
-  _globals['_GETMODELREQUEST']._serialized_start=1101
-  _globals['_GETMODELREQUEST']._serialized_end=1170
-  _globals['_GETMODELRESPONSE']._serialized_start=1172
-  _globals['_GETMODELRESPONSE']._serialized_end=1223
-  _globals['_LISTMODELSREQUEST']._serialized_start=1225
-  _globals['_LISTMODELSREQUEST']._serialized_end=1346
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1348
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1427
-  _globals['_MODELSERVICE']._serialized_start=1430
-  _globals['_MODELSERVICE']._serialized_end=1921
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=952
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=1081
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=1083
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=1183
+  _globals['_RETIREMODELREQUEST']._serialized_start=1185
+  _globals['_RETIREMODELREQUEST']._serialized_end=1271
+  _globals['_RETIREMODELRESPONSE']._serialized_start=1273
+  _globals['_RETIREMODELRESPONSE']._serialized_end=1333
+  _globals['_GETMODELREQUEST']._serialized_start=1335
+  _globals['_GETMODELREQUEST']._serialized_end=1404
+  _globals['_GETMODELRESPONSE']._serialized_start=1406
+  _globals['_GETMODELRESPONSE']._serialized_end=1457
+  _globals['_LISTMODELSREQUEST']._serialized_start=1459
+  _globals['_LISTMODELSREQUEST']._serialized_end=1580
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1582
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1661
+  _globals['_MODELSERVICE']._serialized_start=1664
+  _globals['_MODELSERVICE']._serialized_end=2239
 # @@protoc_insertion_point(module_scope)

@@ -254,6 +254,80 @@ class RecordDeploymentResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class RollBackModelRequest(message.Message):
+    """A version that is to serve again."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    MODEL_VERSION_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    WITHDRAW_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the model. Format: `models/{model}`."""
+    model_version: builtins.str
+    """Optional. The version that is to serve; empty for the one that the version in service replaced."""
+    reason: builtins.str
+    """Required. Why, in 1 to 2000 characters. Recorded as written and for good, so it must hold no
+    personal data.
+    """
+    withdraw: builtins.bool
+    """Optional. Takes back what was asked before; `model_version` is empty then."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        model_version: builtins.str = ...,
+        reason: builtins.str = ...,
+        withdraw: builtins.bool = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "model_version", b"model_version", "name", b"name", "reason", b"reason", "request_id", b"request_id", "withdraw", b"withdraw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RollBackModelResponse(message.Message):
+    """What was asked, as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    IN_SERVICE_FIELD_NUMBER: builtins.int
+    PUT_BACK_FIELD_NUMBER: builtins.int
+    in_service: builtins.str
+    """Output only. The version in whose place another is to serve; empty if withdrawn."""
+    put_back: builtins.str
+    """Output only. The version that is to serve; empty if withdrawn."""
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+        in_service: builtins.str = ...,
+        put_back: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "in_service", b"in_service", "put_back", b"put_back"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class RetireModelRequest(message.Message):
     """A model to take out of the fleet."""
 

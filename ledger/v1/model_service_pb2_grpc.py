@@ -51,6 +51,11 @@ class ModelServiceStub:
                 request_serializer=ledger_dot_v1_dot_model__service__pb2.RecordDeploymentRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_model__service__pb2.RecordDeploymentResponse.FromString,
                 _registered_method=True)
+        self.RollBackModel = channel.unary_unary(
+                '/ledger.v1.ModelService/RollBackModel',
+                request_serializer=ledger_dot_v1_dot_model__service__pb2.RollBackModelRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_model__service__pb2.RollBackModelResponse.FromString,
+                _registered_method=True)
         self.RetireModel = channel.unary_unary(
                 '/ledger.v1.ModelService/RetireModel',
                 request_serializer=ledger_dot_v1_dot_model__service__pb2.RetireModelRequest.SerializeToString,
@@ -114,6 +119,22 @@ class ModelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RollBackModel(self, request, context):
+        """Asks that an earlier version serves again, or takes that back. It is offered to executors, by
+        `ListPutBacks`, until any version of the model is recorded as deployed.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+        * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the caller is no person, the version did not serve
+        before, or a job is against it; or nothing is open that could be withdrawn.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RetireModel(self, request, context):
         """Takes a model out of the fleet, for good.
 
@@ -160,6 +181,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.RecordDeployment,
                     request_deserializer=ledger_dot_v1_dot_model__service__pb2.RecordDeploymentRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_model__service__pb2.RecordDeploymentResponse.SerializeToString,
+            ),
+            'RollBackModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBackModel,
+                    request_deserializer=ledger_dot_v1_dot_model__service__pb2.RollBackModelRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_model__service__pb2.RollBackModelResponse.SerializeToString,
             ),
             'RetireModel': grpc.unary_unary_rpc_method_handler(
                     servicer.RetireModel,
@@ -260,6 +286,33 @@ class ModelService:
             '/ledger.v1.ModelService/RecordDeployment',
             ledger_dot_v1_dot_model__service__pb2.RecordDeploymentRequest.SerializeToString,
             ledger_dot_v1_dot_model__service__pb2.RecordDeploymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBackModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.ModelService/RollBackModel',
+            ledger_dot_v1_dot_model__service__pb2.RollBackModelRequest.SerializeToString,
+            ledger_dot_v1_dot_model__service__pb2.RollBackModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,18 @@ class ModelServiceStub:
     * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the policy wants the gates of a job, or the stated
       basis does not hold.
     """
+    RollBackModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.RollBackModelRequest, _model_service_pb2.RollBackModelResponse]
+    """Asks that an earlier version serves again, or takes that back. It is offered to executors, by
+    `ListPutBacks`, until any version of the model is recorded as deployed.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+    * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the caller is no person, the version did not serve
+      before, or a job is against it; or nothing is open that could be withdrawn.
+    """
     RetireModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]
     """Takes a model out of the fleet, for good.
 
@@ -116,6 +128,18 @@ class ModelServiceAsyncStub(ModelServiceStub):
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the policy wants the gates of a job, or the stated
       basis does not hold.
+    """
+    RollBackModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.RollBackModelRequest, _model_service_pb2.RollBackModelResponse]  # type: ignore[assignment]
+    """Asks that an earlier version serves again, or takes that back. It is offered to executors, by
+    `ListPutBacks`, until any version of the model is recorded as deployed.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+    * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the caller is no person, the version did not serve
+      before, or a job is against it; or nothing is open that could be withdrawn.
     """
     RetireModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]  # type: ignore[assignment]
     """Takes a model out of the fleet, for good.
@@ -184,6 +208,24 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
         * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the policy wants the gates of a job, or the stated
           basis does not hold.
+        """
+
+    @_abc_1.abstractmethod
+    def RollBackModel(
+        self,
+        request: _model_service_pb2.RollBackModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_service_pb2.RollBackModelResponse, _abc.Awaitable[_model_service_pb2.RollBackModelResponse]]:
+        """Asks that an earlier version serves again, or takes that back. It is offered to executors, by
+        `ListPutBacks`, until any version of the model is recorded as deployed.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller has no right to it.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+        * `DEPLOYMENT_REFUSED` (FAILED_PRECONDITION): the caller is no person, the version did not serve
+          before, or a job is against it; or nothing is open that could be withdrawn.
         """
 
     @_abc_1.abstractmethod

@@ -740,7 +740,9 @@ class PlanSchedule(message.Message):
 
 @typing.final
 class PutBack(message.Message):
-    """A version that is to serve again, as the ledger proposed, and that an executor may put back."""
+    """A version that is to serve again, as the ledger proposed or a person asked, and that an executor may
+    put back.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -753,8 +755,11 @@ class PutBack(message.Message):
     RECIPE_VERSION_FIELD_NUMBER: builtins.int
     RECIPE_DIGEST_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
+    ASKED_BY_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Output only. Resource name of the proposal: `reuse/{model}/{position}`."""
+    """Output only. Resource name of the proposal: `reuse/{model}/{position}`, or of what a person asked:
+    `roll_backs/{model}/{position}`.
+    """
     model: builtins.str
     """Output only. Id of the model."""
     put_back: builtins.str
@@ -762,7 +767,9 @@ class PutBack(message.Message):
     in_service: builtins.str
     """Output only. The version that serves, in whose place."""
     reason: builtins.str
-    """Output only. Both versions in a sentence, with the numbers that led to it."""
+    """Output only. Both versions in a sentence, with the numbers that led to it; or why, in the words of
+    the person.
+    """
     recipe: builtins.str
     """Output only. Id of the recipe of the job that deployed it, or of the newest that deployed any
     version of the model; empty where there is none.
@@ -773,6 +780,8 @@ class PutBack(message.Message):
     """Output only. SHA-256 of its document, in hex."""
     position: builtins.int
     """Output only. Position of the proposal."""
+    asked_by: builtins.str
+    """Output only. The person who asked for it; empty where the ledger proposed it."""
     def __init__(
         self,
         *,
@@ -785,9 +794,10 @@ class PutBack(message.Message):
         recipe_version: builtins.int = ...,
         recipe_digest: builtins.str = ...,
         position: builtins.int = ...,
+        asked_by: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["in_service", b"in_service", "model", b"model", "name", b"name", "position", b"position", "put_back", b"put_back", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["asked_by", b"asked_by", "in_service", b"in_service", "model", b"model", "name", b"name", "position", b"position", "put_back", b"put_back", "reason", b"reason", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "recipe_version", b"recipe_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

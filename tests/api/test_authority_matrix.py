@@ -57,8 +57,8 @@ MODEL: Final = {
     "OverrideDecision", "ProposeJob", "PutBackVersion", "RecordDeployment", "RegisterBenchmark",
     "RegisterModel", "ReplayDecision",
     "ReportGate", "ResolveEscalation",
-    "RetireBenchmark", "RetireModel", "RollBackJob", "StreamSignals", "SubmitSignals", "TakeTask",
-    "TryPolicy", "UpdateModel",
+    "RetireBenchmark", "RetireModel", "RollBackJob", "RollBackModel", "StreamSignals",
+    "SubmitSignals", "TakeTask", "TryPolicy", "UpdateModel",
 }  # fmt: skip
 """The methods whose request names a model, and below those whose request names a signal."""
 SIGNAL: Final = {"DefineSignal", "StreamSignals", "SubmitSignals"}
@@ -89,7 +89,8 @@ PLACES: Final = {
         "models/fares/jobs/j1",
     ),
     **dict.fromkeys(
-        ("OverrideDecision", "PutBackVersion", "RecordDeployment", "RetireModel"), "models/fares"
+        ("OverrideDecision", "PutBackVersion", "RecordDeployment", "RetireModel", "RollBackModel"),
+        "models/fares",
     ),
     "GetModel": "models/fares",
 }  # fmt: skip

@@ -57,7 +57,9 @@ CHANGES = {
         "AddCosignature", "ConfirmClock", "CreateLedger", "EraseBodies", "RecordAudit",
         "RecordDrill", "RevokeKey", "RotateKey", "SealStreams",
     },
-    "ModelService": {"RecordDeployment", "RegisterModel", "RetireModel", "UpdateModel"},
+    "ModelService": {
+        "RecordDeployment", "RegisterModel", "RetireModel", "RollBackModel", "UpdateModel",
+    },
     "NotificationService": {"ReplayDeadLetters", "TestSubscriber"},
     "PolicyService": {
         "ActivateInEmergency", "ActivatePolicy", "ApprovePolicy", "DraftPolicy", "EndShadow",

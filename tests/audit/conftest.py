@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.application.budgets.budgets import Overspending
+from ledger.application.jobs.roll_backs import RollBackSpec
 from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
 from tests.support.budgeted import EURO, in_euros, set_budget
@@ -230,7 +231,10 @@ def allow(world: World, job: str, euros: int) -> None:
 
 
 def put_back(world: World) -> None:
-    """Have an earlier version serve again, and a plan propose the other one a period later."""
+    """Have an earlier version serve again, and a plan propose the other one a period later.
+
+    And a person ask for that one.
+    """
     period = HOUR // 6
     begin = START + 29 * DAY + 7 * HOUR + 3 * period
     planning = {"planner": "excess/2", "period": "10m", "common": "0%", "min_models": 1}
@@ -249,6 +253,7 @@ def put_back(world: World) -> None:
             world.ledger.plans.propose_reuse(ANA, "reusing")
             world.deploy("zed", "v1", at=at, through=begin)
         world.plan(5_000_000, policy="reusing")
+    world.ledger.roll_backs.ask(ANA, RollBackSpec("zed", "", "It was better at night."))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from tests.audit.paper import Paper
 
 PROPOSED: Final = "reuse.proposed.v1"
 EXPLAINED: Final = "deployment.explained.v1"
+ASKED: Final = "roll_back.asked.v1"
 
 
 def improve_an_advantage(paper: Paper) -> int:
@@ -105,6 +106,41 @@ def put_back_for_a_model_that_is_not_the_policy_s(paper: Paper) -> int:
     return propose(paper, model="kay")
 
 
+def ask_as_a_program(paper: Paper) -> int:
+    found = paper.find(ASKED)[0]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["actor"] = "services/nightly"
+    return found
+
+
+def ask(paper: Paper, **changes: object) -> int:
+    """Have a person ask for something else; v1 serves, and v2 served before it."""
+    found = paper.find(ASKED)[0]
+    paper.at(found).data.update(changes)
+    return found
+
+
+def ask_for_what_never_served(paper: Paper) -> int:
+    return ask(paper, put_back="v9")
+
+
+def ask_for_what_serves(paper: Paper) -> int:
+    return ask(paper, put_back="v1")
+
+
+def ask_in_the_place_of_another(paper: Paper) -> int:
+    return ask(paper, in_service="v2", put_back="v1")
+
+
+def ask_without_a_reason(paper: Paper) -> int:
+    return ask(paper, reason=" ")
+
+
+def withdraw_what_nobody_asked(paper: Paper) -> int:
+    return ask(paper, in_service=None, put_back=None)
+
+
 def call_a_plan_a_second_one(paper: Paper) -> int:
     """Have a plan claim the tests of a plan of another period."""
     first, found = paper.find("plan.made.v2")
@@ -171,6 +207,7 @@ def plan_without_a_schedule(paper: Paper) -> int:
 PUT_BACK: Final[dict[str, Callable[[Paper], int]]] = {
     "deployments.gated": deploy_past_the_gates,
     "deployments.explained": claim_to_carry_a_proposal_out,
+    "roll_backs.asked": ask_as_a_program,
     "reuse.replays": improve_an_advantage,
     "reuse.due": leave_a_proposal_out,
     "plans.second": call_a_plan_a_second_one,
@@ -186,10 +223,18 @@ _EXPLAINED: Final[tuple[Callable[[Paper], int], ...]] = (
     explain_twice,
     put_back_what_was_put_back,
 )
+_ASKED: Final[tuple[Callable[[Paper], int], ...]] = (
+    ask_for_what_never_served,
+    ask_for_what_serves,
+    ask_in_the_place_of_another,
+    ask_without_a_reason,
+    withdraw_what_nobody_asked,
+)
 MORE_PUT_BACK: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {
     one.__name__: (name, one)
     for name, one in (
         *(("deployments.explained", one) for one in _EXPLAINED),
+        *(("roll_backs.asked", one) for one in _ASKED),
         ("reuse.replays", put_back_what_never_served),
         ("reuse.replays", put_back_without_the_margin),
         ("reuse.replays", put_back_for_a_model_that_is_not_the_policy_s),

@@ -75,6 +75,12 @@ def propose_to_put_back_because_of_something(paper: Paper) -> tuple[str, int]:
     return ("jobs.origins", found)
 
 
+def ask_back_in_a_run(paper: Paper) -> tuple[str, int]:
+    found = paper.find("roll_back.asked.v1")[0]
+    body_of(paper, found)["run_id"] = "runs/another"
+    return ("jobs.origins", found)
+
+
 def explain_because_of_something_else(paper: Paper) -> tuple[str, int]:
     found = paper.find("deployment.explained.v1")[0]
     body_of(paper, found)["causation_position"] -= 1
@@ -146,6 +152,7 @@ def propose_without_a_reason(paper: Paper) -> tuple[str, int]:
         ask_for_a_plan_because_of_something,
         propose_to_put_back_in_a_run,
         propose_to_put_back_because_of_something,
+        ask_back_in_a_run,
         explain_because_of_something_else,
         explain_in_another_run,
         schedule_because_of_something,

@@ -267,7 +267,7 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     assert {rule.partition(".")[0] for rule in later} == {
         "authority", "benchmarks", "budgets", "cases", "deployments", "gates", "horizons", "jobs",
         "models", "overrides", "plans", "policies", "recipes", "replay", "reuse", "reviews",
-        "shadows", "times",
+        "roll_backs", "shadows", "times",
     }  # fmt: skip
     found = {(rule, position) for rule, position in found if (position or 0) <= limited}
     shapes = {(rule, position) for rule, position in shapes if position <= limited}

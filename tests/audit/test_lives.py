@@ -27,11 +27,11 @@ NOT_WRITTEN = {
 """By earlier releases only, and by a bare recorder."""
 
 ELSEWHERE = (
-    "event deployment.", "event plan.scheduled.", "event reuse.", "rule deployments.explained",
-    "rule plans.due", "rule reuse.",
+    "event deployment.", "event plan.scheduled.", "event reuse.", "event roll_back.",
+    "rule deployments.explained", "rule plans.due", "rule reuse.", "rule roll_backs.",
 )  # fmt: skip
-"""Versions are put back in `tests/application/test_reuse.py`, and stated in
-`test_gated_deployments.py` beside it."""
+"""Versions are put back in `tests/application/test_reuse.py`, asked for in `test_roll_backs.py`,
+and stated in `test_gated_deployments.py` beside it."""
 
 GOVERNED: Steps = STEPS | {"begin": (0, begin_governed)}
 

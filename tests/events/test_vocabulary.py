@@ -87,6 +87,7 @@ def test_golden_events_are_in_the_stream_that_their_data_name(cls: type[EventDat
 def test_what_the_format_calls_permanent_keeps_its_body_and_so_do_keys_and_configuration() -> None:
     kept = PERMANENT | {
         "deployment.explained", "key.committed", "key.revoked", "ledger.configured",
+        "roll_back.asked",
     }  # fmt: skip
     kept |= {type_.rpartition(".")[0] for type_ in AUTHORITY_TYPES}
     kept |= {

@@ -117,6 +117,7 @@ ELSEWHERE = {
     "witness serve",
     "escalation acknowledge",
     "escalation resolve",
+    "model roll-back",
     "job show",
     "job report",
     "run show",

@@ -19,7 +19,7 @@ from tests.support.audits import audited
 from tests.support.governed import governed
 from tests.support.live_fleet import POLICY, START
 from tests.support.served import Served, serving
-from tests.support.worked import WORKER, Workshop, workshop
+from tests.support.worked import ANA, WORKER, Workshop, workshop
 
 PLANNING = {
     "planner": "excess/2",
@@ -97,6 +97,27 @@ def test_a_worker_puts_back_what_was_proposed_and_it_is_done_once(shop: Workshop
             client.put_back_version("fares", row.position, in_service_at=LATER)
     assert open_ones(shop) == []
     assert shop.work("other") == []
+
+
+def test_a_worker_puts_back_what_a_person_asked_and_not_what_the_ledger_proposed(
+    shop: Workshop,
+) -> None:
+    [proposed] = open_ones(shop)
+    with shop.client(WORKER) as client, pytest.raises(LedgerRefusedError, match="not a person"):
+        client.roll_back_model("fares", reason="It is worse at night.")
+    with shop.client() as client:
+        asked = client.roll_back_model("fares", reason="It is worse at night.")
+    assert (asked.in_service, asked.put_back) == ("v2-j1", "v1")
+    [row] = open_ones(shop)
+    assert (row.position, row.asked_by, row.recipe) == (asked.position, ANA, "weekly")
+    assert (row.name, proposed.asked_by) == (f"roll_backs/fares/{asked.position}", "")
+    [worked] = shop.work()
+    assert (worked.job, worked.end) == (f"put-back-{asked.position}", "put_back")
+    assert open_ones(shop) == []
+    with shop.client() as client:
+        [explained] = [one for one in client.list_events() if one.type == "deployment.explained.v1"]
+    data = json.loads(explained.body)["data"]
+    assert (data["basis"], data["proposal"]) == ("roll_back", asked.position)
 
 
 def test_a_proposal_is_over_once_another_version_serves(shop: Workshop) -> None:

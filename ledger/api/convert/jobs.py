@@ -192,7 +192,7 @@ def put_back(one: OpenPutBack, by: Job | None) -> plan_pb2.PutBack:
     """Return a version that is to serve again, with the recipe of the job that deployed it."""
     proposed = {} if by is None else by.proposed
     return plan_pb2.PutBack(
-        name=f"reuse/{one.model}/{one.position}",
+        name=f"{'roll_backs' if one.asked_by else 'reuse'}/{one.model}/{one.position}",
         model=one.model,
         put_back=one.put_back,
         in_service=one.in_service,
@@ -201,4 +201,5 @@ def put_back(one: OpenPutBack, by: Job | None) -> plan_pb2.PutBack:
         recipe_version=proposed.get("recipe_version", 0),
         recipe_digest=proposed.get("recipe_digest", ""),
         position=one.position,
+        asked_by=one.asked_by,
     )

@@ -28,8 +28,8 @@ class JudgedPutBack(NamedTuple):
     proposed: OpenPutBack
     fault: str
     """Why it counts no more; empty where it does."""
-    ends_at: int
-    """The time from which on it counts no more; 0 where that is not known any more."""
+    ends_at: int | None
+    """The time from which on it counts no more; None for no such time."""
 
 
 class PutBackReader:
@@ -61,7 +61,7 @@ class PutBackReader:
         """Return the head, and the proposal that is open there for a model, if any."""
         with self._lock:
             head = self._follow()
-            found = self._known.open.get(model)
+            found = self._known.of(model)
         if found is None:
             return head.position, None
         return head.position, self._judged(found, head, self._activated(head))
@@ -74,7 +74,9 @@ class PutBackReader:
                 self._origin, PUT_BACK_TYPES, after=self._position, at_or_before=head.position
             )
             for one in found:
-                self._known.apply(one.position, one.stream, one.type, known_data(one))
+                data = known_data(one)
+                actor = "" if data is None else one.body.actor
+                self._known.apply(one.position, one.stream, one.type, actor, data, one.recorded_at)
             self._position = head.position
         return head
 
@@ -87,13 +89,15 @@ class PutBackReader:
 
     def _judged(self, one: OpenPutBack, head: Head, activated: int) -> JudgedPutBack:
         """Return a proposal, judged; none counts whose policy is not known any more."""
+        if one.policy is None:
+            return JudgedPutBack(one, "", None)
         try:
             part = self._histories.compiled(*one.policy).document.planning
             is_in_force = activated <= one.as_of or self._is_in_force(one, head.position)
         except LedgerError as error:
             if error.reason is not Reason.BODY_ERASED:
                 raise
-            return JudgedPutBack(one, f"what policy is for {one.model} was erased", 0)
+            return JudgedPutBack(one, f"what policy is for {one.model} was erased", None)
         assert part is not None, "a version is to be put back by it"
         terms = PutBackTerms(part.period_seconds * SECOND, is_in_force)
         now = ledger_time(self._info, self._store, head)

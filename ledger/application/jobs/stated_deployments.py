@@ -31,7 +31,7 @@ from ledger.events.models import (
     ModelDeployed,
 )
 from ledger.events.policies import ACTIVATED_TYPES
-from ledger.events.reuse import ReuseProposed
+from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.events.values import parse_time
 from ledger.jobs.deployment_grounds import DeploymentMoment, ground_fault, is_gated
 from ledger.jobs.policy_terms import jobs_part
@@ -170,11 +170,12 @@ class StatedDeployments:
             none_after(at, None, *ACTIVATED_TYPES),
             none_after(at, stream, ModelDeployed.TYPE, *DESCRIBING),
             none_after(at, f"reuse/{spec.model}", ReuseProposed.TYPE),
+            none_after(at, f"roll_backs/{spec.model}", RollBackAsked.TYPE),
             *made.guards,  # that of the model's own version is the last
         ]
         if explained is None:
             return replace(made, guards=guards)
-        if explained.basis == "put_back" and found is not None:
+        if explained.proposal is not None and found is not None and found.ends_at is not None:
             guards.insert(0, decided_before(found.ends_at))
         run_id = made.additions[0].run_id
         reasoned = Addition.of(explained, run_id=run_id, follows=0)
@@ -197,12 +198,11 @@ def _explained(
     deployed: ModelDeployed, ground: DeploymentGround | None, found: JudgedPutBack | None
 ) -> DeploymentExplained | None:
     """Return the ground of a deployment: the one that is stated, or the proposal that it fits."""
-    proposed = None if found is None or found.fault else found.proposed
-    if ground is None and (proposed is None or not _fits(deployed, proposed)):
-        return None
     if ground is not None:
         return _said(deployed, ground.basis, reason=ground.reason)
-    return _said(deployed, "put_back", None if proposed is None else proposed.position)
+    if found is None or found.fault or not _fits(deployed, found.proposed):
+        return None
+    return _said(deployed, found.proposed.basis, found.proposed.position)
 
 
 def _said(

@@ -16,7 +16,7 @@ from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.jobs import JobProposed
 from ledger.events.registry import typed
-from ledger.events.reuse import ReuseProposed
+from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.jobs.lineage import Lineage, lineage_of
 from ledger.limits import RUN_EVENTS_MAX
 from ledger.storage.records import LedgerInfo
@@ -68,13 +68,15 @@ class LineageReader:
                 yield event
         yield from self._cases(own, model, until)
         yield from self._approved_money(proposals, until)
-        yield from self._events.of_types(
-            self._origin,
-            (ReuseProposed.TYPE,),
-            stream=f"reuse/{model}",
-            after=own[0].position,
-            at_or_before=own[-1].position,
-        )
+        first, last = own[0].position, own[-1].position
+        for type_, stream in ((ReuseProposed.TYPE, "reuse"), (RollBackAsked.TYPE, "roll_backs")):
+            yield from self._events.of_types(
+                self._origin,
+                (type_,),
+                stream=f"{stream}/{model}",
+                after=first,
+                at_or_before=last,
+            )
 
     def _observations(self, scored: RecordedEvent) -> set[int]:
         """Return where the newest observations of each signal are that a score counted.

@@ -39,7 +39,7 @@ def _is_called(event: AuditedEvent, fold: LedgerState) -> bool:
 
 
 _APPROVING: Final = METHODS[PolicyApproved.METHOD]
-_OF_MODELS: Final = frozenset({"escalations", "models", "tasks"})
+_OF_MODELS: Final = frozenset({"escalations", "models", "roll_backs", "tasks"})
 """The kinds of streams that are each of one model."""
 
 

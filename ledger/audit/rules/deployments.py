@@ -1,4 +1,4 @@
-"""Rules about deployments: the ground of each, where a policy or a role wants one."""
+"""Rules about deployments: the ground of each where one is wanted, and what people ask back."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,9 @@ from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.authority import subjects
 from ledger.events.models import DESCRIBING, DeploymentExplained, ModelDeployed
 from ledger.events.policies import ACTIVATED_TYPES, DRAFTED_TYPES
-from ledger.events.reuse import ReuseProposed
+from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.jobs.deployment_grounds import DeploymentMoment, ground_fault
+from ledger.jobs.put_backs import asked_fault
 
 
 def _groundless(fold: LedgerState) -> Iterator[tuple[int, str]]:
@@ -43,7 +44,7 @@ def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
         fold.authority.state,
         extent,
         fold.deployments.proposed,
-        stale_fault(event, fold) if data["basis"] == "put_back" else "",
+        stale_fault(event, fold) if data["proposal"] is not None else "",
         fold.jobs.known.deciding(before.name),
         fold.jobs.known.refusing(before.name, data["model_version"]),
         fold.deployments.is_first,
@@ -52,11 +53,26 @@ def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if not fault:
         return None
     before_it = event.position - 1
-    if data["basis"] == "put_back":
+    if data["basis"] == "put_back" or data["proposal"] is not None:
         types = {ReuseProposed.TYPE, *ACTIVATED_TYPES, *DRAFTED_TYPES}
         if missed := fold.absences.missed(fold.gone.of(types), before_it):
             return Unchecked(missed)
     facts = fold.models.get(event.stream)
     gone = {} if facts is None else facts.gone_by_type
     missed = fold.absences.missed_of(gone, DESCRIBING, before_it)
+    return Unchecked(missed) if missed else fault
+
+
+@rule("roll_backs.asked", RollBackAsked.TYPE)
+def roll_backs_asked(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """A person asks, with a reason, for a version that served before the one that serves."""
+    facts = fold.models.get(f"models/{event.name}")
+    known = [] if facts is None else facts.deployments
+    in_order = sorted(known, key=lambda one: one.in_service_at)
+    before = fold.deployments.put_backs.of(event.name)
+    fault = asked_fault(event.known, event.actor, [one.version for one in in_order], before)
+    if not fault:
+        return None
+    gone = {} if facts is None else facts.gone_by_type
+    missed = fold.absences.missed_of(gone, (ModelDeployed.TYPE,), event.position - 1)
     return Unchecked(missed) if missed else fault

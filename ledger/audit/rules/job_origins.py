@@ -22,14 +22,16 @@ from ledger.events.jobs import (
 from ledger.events.models import DESCRIBING, DeploymentExplained, ModelDeployed, ModelRetired
 from ledger.events.plans import PLAN_TYPES, PlanScheduled
 from ledger.events.recipes import BENCHMARK_TYPES, RECIPE_TYPES
-from ledger.events.reuse import ReuseProposed
+from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.events.signals import DEFINED_TYPES
 from ledger.events.values import parse_time
 
 _BESIDE: Final = frozenset({*FOLLOWING_TYPES, JobRolledBack.TYPE})
 """Types of events of jobs that follow from the event right before them."""
 _OF_BUDGETS: Final = (BudgetSet.TYPE, BudgetOverspendingApproved.TYPE)
-_OF_PLANS: Final = frozenset({*PLAN_TYPES, PlanScheduled.TYPE, ReuseProposed.TYPE})
+_OF_PLANS: Final = frozenset(
+    {*PLAN_TYPES, PlanScheduled.TYPE, ReuseProposed.TYPE, RollBackAsked.TYPE}
+)
 _OF_RECIPES: Final = RECIPE_TYPES | BENCHMARK_TYPES
 _OF_THE_FLEET: Final = frozenset({*DESCRIBING, ModelRetired.TYPE, *DEFINED_TYPES})
 _UNKNOWN: Final = Unchecked("the body of a deployment of the model is not there")

@@ -15,6 +15,7 @@ from ledger.client.inputs import (
     number_of,
     timestamp_of,
 )
+from ledger.client.jobs import AskedRollBack
 from ledger.client.records import Appended, Deployed, Model
 from ledger.v1 import model_pb2
 from ledger.v1 import model_service_pb2 as pb
@@ -68,6 +69,28 @@ class AsyncModelCalls(AsyncServiceCalls):
             reason=reason,
         )
         return await self._connection.run(Call(request, whole(Deployed), request_id))
+
+    async def roll_back_model(
+        self,
+        model: str,
+        model_version: str = "",
+        *,
+        reason: str,
+        withdraw: bool = False,
+        request_id: str | None = None,
+    ) -> AskedRollBack:
+        """Ask, as a person, that a version serves again: the one before if none is named.
+
+        Executors put it back (`list_put_backs`). `withdraw` takes back what was asked before.
+        LedgerRefusedError with DEPLOYMENT_REFUSED where it did not serve, or a job is against it.
+        """
+        request = pb.RollBackModelRequest(
+            name=in_collection("models", model),
+            model_version=model_version,
+            reason=reason,
+            withdraw=withdraw,
+        )
+        return await self._connection.run(Call(request, whole(AskedRollBack), request_id))
 
     async def retire_model(
         self, model: str, reason: str, *, request_id: str | None = None
