@@ -29,7 +29,7 @@ from pydantic import ValidationError
 from ledger.client import LedgerClient
 from ledger.client.errors import LedgerRefusedError
 from ledger.client.jobs import GateJudgement, RetrainingJob
-from ledger.clock import SystemClock
+from ledger.clock import SystemClock, uuid7
 from ledger.environment import code_record
 from ledger.events.canonical import encode
 from ledger.worker.calls import GONE, Beats, LeaseLostError, PatientCalls
@@ -177,7 +177,7 @@ class JobStepOperator(BaseOperator):  # type: ignore[misc] # as above
         report = attended.kept(lambda: self._reported(attended.order(folder)))
         found = Found(report, artifacts_of(report, folder), "")
         facts = facts_of(known.job, self.step, found, attended.calls.now_of(known.job.model))
-        named = encode([name, token, self.step, facts])
+        named = encode([name, token, self.step, facts, attended.request])
         request_id = f"airflow-{hashlib.sha256(named).hexdigest()}"
         pending = PendingReport(task=self.step, request_id=request_id, facts=facts)
         job, reported = send(client, known.job, token, pending)
@@ -206,10 +206,12 @@ class _Attended:
         self._job = job
         self._token = token
         self._step = step
+        self.request = uuid7(self.calls.clock) if step == OBSERVATION else ""
+        """Each report of an observation is its own, though it states the same numbers."""
 
     def order(self, folder: Path) -> Order:
         """Return what the step is told."""
-        grounds = StepGrounds(self._serving, self._origin, code_record(folder))
+        grounds = StepGrounds(self._serving, self._origin, code_record(folder), self.request)
         return told(self._job, self._recipe, self._step, grounds)
 
     def kept(self, run: Callable[[], StepReport]) -> StepReport:

@@ -63,11 +63,13 @@ class StepRunner:
         seconds: float,
         each_tick: Callable[[], None],
         serving: str | None = None,
+        request: str = "",
     ) -> StepResult:
         """Run a step to its end, at most so many seconds; StepError where it has no result.
 
         `each_tick` is called every second or so; what it raises ends the step. `serving` is the
-        version that the step is told to be in service; that which is, if left out.
+        version that the step is told to be in service; that which is, if left out. `request` tells
+        this run from another one of the task in the same attempt, unless it is the same again.
         """
         task, folder = place.task, self._recipes.folder(job)
         if serving is None:
@@ -75,7 +77,7 @@ class StepRunner:
             serving = model.version_in_service
         try:
             place.prepare(folder)
-            grounds = StepGrounds(serving, self._ledger, code_record(folder))
+            grounds = StepGrounds(serving, self._ledger, code_record(folder), request)
             write_told(place.told, told(job, recipe, task, grounds))
         except OSError as error:
             raise WorkerError(

@@ -69,25 +69,35 @@ class Observer:
         assert window is not None, "an observation has a window"
         if not gate.metrics and not gate.samples:
             return  # the ledger reads it all by itself
-        if not is_last and now < known.seen_micros + window * SECOND // PARTS:
+        is_due = now >= known.seen_micros + window * SECOND // PARTS
+        if not is_last and not is_due and not known.begun:
             return
-        seen = known.model_copy(update={"seen_micros": now})
-        self._state.keep(observed={**self._state.now.observed, job.name: seen})
+        if is_due or not known.begun:  # else a worker that was ended goes on with its report
+            known = known.model_copy(update={"seen_micros": now, "begun": uuid7(self._calls.clock)})
+            self._keep(job, known)
         place = self._runner.place(job, OBSERVATION, known.attempt)
         seconds = float(recipe.limits.time_seconds)
         try:
-            result = self._runner.run(job, recipe, place, seconds, each_tick)
+            result = self._runner.run(job, recipe, place, seconds, each_tick, request=known.begun)
             facts = facts_of(job, OBSERVATION, result.found, "")
-            pending = PendingReport(
-                task=OBSERVATION, request_id=uuid7(self._calls.clock), facts=facts
-            )
+            pending = PendingReport(task=OBSERVATION, request_id=known.begun, facts=facts)
             self._calls.ask(lambda: send(self._calls.client, job, known.token, pending))
         except StepError:
+            self._end(job, known)
             return  # it was told, and is tried again when the next report is due
         except LedgerRefusedError as error:
             if isinstance(error, OF_THE_WORKER):
                 raise
+            self._end(job, known)
             why = f"the ledger does not take the report on its observation. {error.message}"
             self._runner.say(job, "report.refused", f"{why} {error.remedy}".strip())
             return
+        self._end(job, known)
         self._runner.say(job, "gate.reported", "observation reported.", task=OBSERVATION)
+
+    def _end(self, job: RetrainingJob, known: ObservedJob) -> None:
+        """Remember that a report is no longer under way."""
+        self._keep(job, known.model_copy(update={"begun": ""}))
+
+    def _keep(self, job: RetrainingJob, known: ObservedJob) -> None:
+        self._state.keep(observed={**self._state.now.observed, job.name: known})

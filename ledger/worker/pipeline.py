@@ -2,8 +2,8 @@
 
     argv: [python, -m, ledger.worker.pipeline, "https://pipelines.example.com/retrain"]
 
-1. The order to the step (`step/1`) is sent by POST, with `Idempotency-Key`: the same for the same
-   task of an attempt, so that a second start of it is the first one.
+1. The order to the step (`step/1`) is sent by POST, with `Idempotency-Key`: a digest of ledger,
+   job, attempt, task and `request` of the order, so that a second start of it is the first one.
 2. The answer is the report itself (200), or names by `Location` where it will be (201, 202).
 3. There it is asked for by GET until it is there (200); 202 and 404 mean not yet, and so do 429 and
    5xx. A pause that `Retry-After` states in seconds is kept, up to a minute.
@@ -13,6 +13,7 @@ the URL alone. Limits of time are the worker's: told to end by SIGTERM, it asks 
 pipeline ends too. A report names no artifacts, which would be files here; it links to them instead.
 """
 
+import hashlib
 import http.client
 import json
 import os
@@ -29,6 +30,8 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _PAUSE_SECONDS: Final = 2.0
 _PAUSE_SECONDS_MAX: Final = 60.0
 _CALL_SECONDS: Final = 30.0
+_NAMED: Final = ("ledger", "job", "attempt", "task", "request")
+"""The members of an order that tell one run of a pipeline from another."""
 _NOT_YET: Final = frozenset({202, 404, 429})
 
 
@@ -51,7 +54,8 @@ class Pipeline:
 
     def run(self) -> bytes:
         """Start the pipeline, and return its report once it is there."""
-        key = "-".join(str(self._told[name]) for name in ("job", "attempt", "task"))
+        named = [self._told[name] for name in _NAMED]
+        key = hashlib.sha256(json.dumps(named).encode()).hexdigest()
         body = json.dumps(self._told).encode()
         code, found, place = self._ask("POST", self._url, body, {"Idempotency-Key": key})
         while code >= 500 or code == 429:

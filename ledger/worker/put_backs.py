@@ -83,8 +83,11 @@ class PutBackRunner:
         self._rests[row.position] = now + recipe.limits.lease_seconds
         place = self._runner.place(work, RETURN, 1)
         seconds = float(recipe.limits.time_seconds)
+        request = uuid7(self._calls.clock)
         try:
-            result = self._runner.run(work, recipe, place, seconds, each_tick, row.in_service)
+            result = self._runner.run(
+                work, recipe, place, seconds, each_tick, row.in_service, request
+            )
         except StepError as error:
             return DonePutBack(work, "step_failed", str(error))
         try:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ledger.client import LedgerClient
 from ledger.client.jobs import JobReport
-from ledger.clock import Clock
+from ledger.clock import Clock, uuid7
 from ledger.worker.attending import StepResult, StepRunner
 from ledger.worker.calls import PatientCalls, StoppedError
 from ledger.worker.recipes import RecipeFolders
@@ -81,7 +81,8 @@ def reproduce(
         began = clock.monotonic_seconds()
         place = runner.place(job, gate, job.attempt)
         try:
-            result = runner.run(job, recipe, place, left, lambda: None, served)
+            request = uuid7(clock)  # its results are its own, and not those of the record
+            result = runner.run(job, recipe, place, left, lambda: None, served, request)
         except StoppedError:
             raise WorkerError("It was interrupted.", "Run it again.") from None
         left = max(1.0, left - (clock.monotonic_seconds() - began))

@@ -58,6 +58,8 @@ class ObservedJob(Part):
     attempt: int
     seen_micros: int
     """When it was deployed or last reported on, by the ledger's time."""
+    begun: str = ""
+    """The request id of the report that was begun then, until it is sent; empty for none."""
 
 
 class WorkerState(Part):

@@ -119,6 +119,8 @@ class StepGrounds(NamedTuple):
     ledger: str
     code: Mapping[str, Any]
     """The record of the code in the recipe's folder."""
+    request: str = ""
+    """The name of this task among the times that it is done in one attempt; empty for one alone."""
 
 
 def told(job: WorkedOn, recipe: RecipeDocument, task: str, grounds: StepGrounds) -> dict[str, Any]:
@@ -148,6 +150,7 @@ def told(job: WorkedOn, recipe: RecipeDocument, task: str, grounds: StepGrounds)
         "outputs": [one.name for one in recipe.outputs],
         "asked": asked,
         "put_back": job.returns_to[0] if task == RETURN and job.returns_to else None,
+        "request": grounds.request or None,
     }  # fmt: skip
 
 

@@ -19,7 +19,9 @@ from ledger.worker.pipeline import Pipeline, PipelineError
 from tests.support.served import serving
 from tests.support.worked import RECIPE, WORKER, workshop
 
-TOLD = {"job": "j1", "attempt": 1, "task": "candidate"}
+TOLD: dict[str, Any] = {
+    "ledger": "example.com/fleet", "job": "j1", "attempt": 1, "task": "candidate", "request": None,
+}  # fmt: skip
 
 
 class Elsewhere:
@@ -32,6 +34,12 @@ class Elsewhere:
         """Answers before the true one."""
         self.looks = 1
         self.location = "/runs/1"
+
+    def posts(self) -> list[tuple[str, str, dict[str, str], Any]]:
+        return [one for one in self.came if one[0] == "POST"]
+
+    def keys(self) -> set[str]:
+        return {one[2]["Idempotency-Key"] for one in self.posts()}
 
     def report(self, told: dict[str, Any]) -> dict[str, Any]:
         report: dict[str, Any] = {"format": "step/1", "links": [f"{self.url}/runs/1"]}
@@ -119,10 +127,7 @@ def test_a_worker_has_a_job_done_by_a_pipeline(
         with served.client(actor="users/ana") as client:
             reports = client.get_job("models/fares/jobs/j1").reports
     assert [one.links for one in reports] == [(f"{there.url}/runs/1",)] * 5
-    posts = [one for one in there.came if one[0] == "POST"]
-    assert [one[2]["Idempotency-Key"] for one in posts[:2]] == [
-        "j1-1-data_integrity", "j1-1-candidate",
-    ]  # fmt: skip
+    assert len(there.keys()) == len(there.posts()) == 5
     assert {one[2]["Authorization"] for one in there.came} == {"Bearer let-me-in"}
 
 
@@ -132,8 +137,20 @@ def test_a_pipeline_that_is_busy_or_away_is_asked_again() -> None:
         report = json.loads(Pipeline(f"{there.url}/start", TOLD).run())
         assert report["format"] == "step/1"
         assert [one[0] for one in there.came].count("POST") == 3
-        keys = {one[2]["Idempotency-Key"] for one in there.came if one[0] == "POST"}
-        assert keys == {"j1-1-candidate"}
+        assert len(there.keys()) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"ledger": "example.com/other"}, {"job": "j2"}, {"attempt": 2}, {"task": "training"},
+     {"request": "0190"}],
+)  # fmt: skip
+def test_what_is_asked_for_something_else_is_a_run_of_its_own(other: dict[str, Any]) -> None:
+    with elsewhere() as there:
+        for told in (TOLD, TOLD | other, TOLD):
+            Pipeline(f"{there.url}/start", told).run()
+        first, second, third = (one[2]["Idempotency-Key"] for one in there.posts())
+        assert first == third != second
 
 
 @pytest.mark.parametrize("codes", [[400], [202, 410]])
