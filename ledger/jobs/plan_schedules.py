@@ -9,6 +9,7 @@ each period of the policy adds to what is left, up to the cap. Times are microse
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from ledger.events.cases import GOVERNOR
@@ -21,6 +22,11 @@ SCHEDULE_TYPES: Final = (PlanScheduled.TYPE, *PLAN_TYPES)
 _OF_SCHEDULE: Final = re.compile(
     r"scheduled-([1-9][0-9]{0,17})-([1-9][0-9]{0,17})(?:-([1-9][0-9]{0,8}))?"
 )
+
+
+_JOB: Final = re.compile(r"scheduled-[1-9][0-9]*-.+")
+_ID_LENGTH_MAX: Final = 128
+_DIGEST_DIGITS: Final = 16
 
 
 class _Place(NamedTuple):
@@ -56,6 +62,8 @@ class PlanSchedule:
     """That in which it was recorded, before its first plan."""
     newest_plan: str = ""
     """Its id; empty before the first."""
+    newest_plan_at: int = 0
+    """Its position."""
     made: int = 0
     """How many plans of that turn there are."""
 
@@ -127,7 +135,9 @@ class PlanSchedules:
             place = _Place.of(name)
             assert place is not None, "it is of a schedule"
             turn = max(one.turn, place.turn)
-            self.running[one.policy] = replace(one, turn=turn, newest_plan=name, made=place.making)
+            self.running[one.policy] = replace(
+                one, turn=turn, newest_plan=name, newest_plan_at=position, made=place.making
+            )
 
     def of_plan(self, plan: str) -> PlanSchedule | None:
         """Return the schedule that a plan's id is of; None where it is of none that runs."""
@@ -141,6 +151,23 @@ class PlanSchedules:
 def is_of_schedule(plan: str) -> bool:
     """Whether an id of a plan has the form that schedules give."""
     return _Place.of(plan) is not None
+
+
+def job_of_plan(plan: int, model: str) -> str:
+    """Return the id of the job of a model by the plan of a schedule at a position.
+
+    It ends with the model's name; of one that is too long with a digest instead of the rest of it.
+    """
+    job = f"scheduled-{plan}-{model}"
+    if len(job) <= _ID_LENGTH_MAX:
+        return job
+    digest = sha256(model.encode()).hexdigest()[:_DIGEST_DIGITS]
+    return f"{job[: _ID_LENGTH_MAX - 1 - _DIGEST_DIGITS]}-{digest}"
+
+
+def is_job_of_plan(job: str) -> bool:
+    """Whether an id of a job has the form of those by plans of schedules."""
+    return _JOB.fullmatch(job) is not None
 
 
 def is_within_turn(plan: str) -> bool:
@@ -241,11 +268,12 @@ def by_schedule_fault(
 ) -> str:
     """Return why a part of the service may not propose a job; empty where it may.
 
-    `schedule` is that of the job's plan, and `due` the recipe and version by it. People and other
-    services are another judge's business.
+    `schedule` is that of the job's plan, and `due` the recipe and version by it. Of people and
+    other services it judges the job's id alone.
     """
     if not actor.startswith("system/"):
-        return ""
+        is_by_plan = is_job_of_plan(data["job"])
+        return f"its id {data['job']} has the form of those by schedules" if is_by_plan else ""
     if actor != GOVERNOR:
         return f"{actor} proposes no jobs"
     if schedule is None:
@@ -255,4 +283,5 @@ def by_schedule_fault(
     if (data["recipe"], data["recipe_version"]) != due:
         stated = f"version {data['recipe_version']} of {data['recipe']}"
         return f"it is by {stated}, and by its schedule it is by version {due[1]} of {due[0]}"
-    return ""
+    job = job_of_plan(data["plan"] or 0, data["model"])
+    return "" if data["job"] == job else f"its id is {data['job']}, and by its plan {job}"

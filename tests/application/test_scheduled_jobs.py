@@ -164,6 +164,25 @@ def test_what_is_refused_is_told_once_and_holds_up_no_other(working: Working) ->
     assert models(working) == ["a", "b"]
 
 
+def test_a_job_that_another_server_has_just_proposed_is_no_refusal(
+    working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposals = working.world.ledger.job_proposals
+    usual = proposals.propose_by
+
+    def propose_by(caller: Caller, one: PlanSchedule, model: str) -> AppendResult:
+        usual(caller, one, model)
+        return usual(caller, one, model)
+
+    monkeypatch.setattr(proposals, "propose_by", propose_by)
+    schedule(working)
+    with capture_logs() as logs:
+        govern(working, FIRST)
+        settle(working)
+    assert [one["event"] for one in logs if one["event"] == "plan.job_skipped"] == []
+    assert models(working) == ["a", "b"]
+
+
 def test_what_is_refused_for_ever_for_one_model_holds_up_no_other(
     working: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,13 @@ from ledger.jobs.forecast import forecast, margin_fault, margin_verdict
 from ledger.jobs.grounds import PlanGround
 from ledger.jobs.holdouts import HOLDOUT_TYPES
 from ledger.jobs.machine import Job, proposed_job
-from ledger.jobs.plan_schedules import PlanSchedule, by_schedule_fault, recipe_due
+from ledger.jobs.plan_schedules import (
+    PlanSchedule,
+    by_schedule_fault,
+    is_job_of_plan,
+    job_of_plan,
+    recipe_due,
+)
 from ledger.jobs.policy_terms import (
     PlannerGate,
     PolicyTermsError,
@@ -55,6 +61,9 @@ from ledger.jobs.steps import job_fault
 from ledger.storage.records import AppendResult, Guard, Head
 
 APPROVALS_OF_A_PERSON_S_JOB: Final = 1
+
+
+_UNNAMED: Final = "Leave it empty to be given an id."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,10 @@ class JobProposals:
         """
         name = spec.job or self._jobs.new_id()
         if fault := name_fault(name):
-            raise invalid_field("job", fault, remedy="Leave it empty to be given an id.")
+            raise invalid_field("job", fault, remedy=_UNNAMED)
+        if is_job_of_plan(name):
+            fault = "has the form of the ids of jobs that are proposed by a schedule"
+            raise invalid_field("job", fault, remedy=_UNNAMED)
         if not spec.plan and not spec.reason.strip():
             raise invalid_field("reason", "is required where no plan is the ground")
         run_id = f"runs/{self._jobs.new_id()}"
@@ -117,7 +129,8 @@ class JobProposals:
 
         RECIPE_REFUSED or RECIPE_UNKNOWN where no version of the recipe is approved.
         """
-        name, run_id = self._jobs.new_id(), f"runs/{self._jobs.new_id()}"
+        name = job_of_plan(schedule.newest_plan_at, model)
+        run_id = f"runs/{self._jobs.new_id()}"
 
         def decide(basis: JobBasis) -> Proposal:
             described = self._fleet.live_model(model).described

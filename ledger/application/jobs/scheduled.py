@@ -32,7 +32,7 @@ from ledger.events.plans import PLAN_TYPES, PlanMade, PlanMadeV2
 from ledger.events.registry import known_data
 from ledger.events.values import parse_time
 from ledger.jobs.machine import Job
-from ledger.jobs.plan_schedules import PlanSchedule, PlanTurn
+from ledger.jobs.plan_schedules import PlanSchedule, PlanTurn, job_of_plan
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
@@ -178,6 +178,9 @@ class ScheduledJobs:
             if _is_of_no_model(error):
                 raise
             work.left.remove(model)
+            job = job_of_plan(one.newest_plan_at, model)
+            if any(known.name == job for known in self._jobs()):
+                return OVERTAKEN  # another server was sooner
             _log.warning("plan.job_skipped", model=model, **self._told(work.plan, error))
             return GovernorTurn()
         work.left.remove(model)

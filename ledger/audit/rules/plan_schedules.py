@@ -39,7 +39,7 @@ def plans_due(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("plans.scheduled", *PLAN_TYPES, JobProposed.TYPE)
 def plans_scheduled(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """Plans and jobs of the service are of a schedule: of its time, its money and its recipe."""
+    """Plans and jobs of the service are of a schedule: its time, its money, its recipe, its ids."""
     if event.type == JobProposed.TYPE:
         return _job_verdict(event, fold)
     fault = plan_fault(fold.planning.schedules, event.actor, event.known, event.cause)
@@ -87,11 +87,13 @@ def _again_fault(data: dict[str, Any], fold: LedgerState, first: int, probe_ppm:
 
 
 def _job_verdict(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """Return why a part of the service may not propose a job; None where it may, and of others."""
+    """Return why a job may not be proposed by its actor, as a part of the service or another."""
     data, plan = event.known, fold.jobs.plans.get(event.known["plan"] or 0)
     facts = fold.models.get(f"models/{data['model']}")
     described = None if facts is None else facts.description(event.position - 1)
-    if not event.actor.startswith("system/") or plan is None or described is None:
+    if not event.actor.startswith("system/"):
+        return by_schedule_fault(None, event.actor, data, ("", 0)) or None
+    if plan is None or described is None:
         return None  # without a plan or a model it is another rule's finding
     schedule = fold.planning.schedules.of_plan(plan.plan)
     due = ("", 0)
