@@ -1,6 +1,7 @@
 """Candidate tests as the audit folds them, so that any horizon can be asked for."""
 
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ class AuditedTest:
     """One job, with the positions at which it was proposed, judged by its test, and closed."""
 
     model: str
+    policy: str | None
     plan: int | None
     proposed: int
     has_test: bool
@@ -73,6 +75,7 @@ class AuditedTests:
                 event.stream,
                 AuditedTest(
                     data["model"],
+                    data["policy"],
                     data["plan"],
                     event.position,
                     has_test,
@@ -109,6 +112,11 @@ class AuditedTests:
     def in_progress(self, as_of: int) -> frozenset[str]:
         """Return the models of which a job is under way at a position."""
         return frozenset(one.model for one in self._jobs.values() if one.is_open(as_of))
+
+    def under_way(self, policy: str, models: Container[str], as_of: int) -> int:
+        """Return how many jobs are open of some models, or were proposed under their policy."""
+        found = [one for one in self._jobs.values() if one.is_open(as_of)]
+        return len([one for one in found if one.policy == policy or one.model in models])
 
     def rests(self, period_seconds: int, rest_periods: int, as_of: int) -> dict[str, int]:
         """Return until which period each model rests whose candidate was refused by a position."""

@@ -74,7 +74,7 @@ def step_inputs(
         terms=None if terms is None else PlanStepsPart.model_validate(terms),
         ranked=ranked,
         made_at=at,
-        under_way=len(models.keys() & tests.in_progress(as_of)),
+        under_way=tests.under_way(parameters.policy, models, as_of),
         models=models,
         budgets={name: _left(name, _known(budgets, name, at)) for name in named},
     )

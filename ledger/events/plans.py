@@ -184,7 +184,7 @@ class SteppedFleet(PlannedFleet):
     ranking: Ranking
     """By what models were taken in; the backlog is in that order."""
     under_way: Count
-    """The jobs of models in scope that were not over."""
+    """The jobs of models in scope, or proposed under the policy, that were not over."""
     budgets: list[PlanBudgetPart]
     """The budgets that rows name, by name."""
     steps: list[PlanStepPart]

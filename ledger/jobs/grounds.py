@@ -58,7 +58,7 @@ class PlanGround(NamedTuple):
     counts_for: int
     """The span of a period of its policy."""
     concurrency: int | None
-    """How many jobs of its models its policy allows at once; None for no such bound."""
+    """How many jobs its policy allows at once; None for no such bound."""
     models: frozenset[str]
     """Those of its backlog."""
     newest: int
@@ -116,8 +116,10 @@ def _faults(ground: PlanGround, jobs: Jobs, model: str, now: int) -> Iterator[st
 def _concurrency_fault(ground: PlanGround, jobs: Jobs) -> str:
     if ground.concurrency is None:
         return ""
-    under_way = {job.model for job in jobs.jobs.values() if not job.is_over}
-    count = len(under_way & ground.models)
+    open_ = (job for job in jobs.jobs.values() if not job.is_over)
+    count = sum(
+        job.model in ground.models or job.proposed["policy"] == ground.policy for job in open_
+    )
     if count < ground.concurrency:
         return ""
     return f"{count} jobs are under way, and policy {ground.policy} allows {ground.concurrency}"

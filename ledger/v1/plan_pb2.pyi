@@ -461,7 +461,7 @@ class Plan(message.Message):
     excess/2.
     """
     jobs_under_way: builtins.int
-    """Output only. Jobs of models in scope that were not over."""
+    """Output only. Jobs of models in scope, or proposed under the policy, that were not over."""
     ranking: builtins.str
     """Output only. By what models were taken in: `excess`, `priority` or `benefit_per_cost`."""
     @builtins.property

@@ -96,6 +96,17 @@ def test_no_more_jobs_are_admitted_than_may_be_under_way_at_once(world: World) -
     assert outcomes(second) == {"a": "in_progress", "b": "admitted", "c": "at_concurrency"}
 
 
+def test_the_job_of_a_retired_model_holds_its_place_until_it_has_lapsed(world: World) -> None:
+    working = begin(world, concurrency=2)
+    working.propose("job-a", "a", plan=planned(world).plan, reason="")
+    world.ledger.commands.retire_model(ANA, "a", "nobody uses it")
+    retired = planned(world)
+    assert (retired.under_way, outcomes(retired)) == (1, {"b": "admitted", "c": "at_concurrency"})
+    assert world.govern() == 1
+    lapsed = planned(world)
+    assert (lapsed.under_way, outcomes(lapsed)) == (0, {"b": "admitted", "c": "admitted"})
+
+
 def test_a_model_rests_after_its_last_job_whatever_became_of_it(world: World) -> None:
     working = begin(world, cool_down="1d")
     first = planned(world)

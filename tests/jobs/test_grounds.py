@@ -58,3 +58,11 @@ def test_jobs_of_others_count_as_those_under_way_when_a_job_is_proposed() -> Non
     assert "1 jobs are under way, and policy core allows 1" in propose(story, concurrency=1)
     assert not story.propose(job="of-other", model="other")
     assert not propose(story, concurrency=2), "models that are not of the plan do not count"
+
+
+def test_a_job_under_the_plan_s_policy_counts_though_its_model_is_gone_from_the_plan() -> None:
+    story = Story()
+    assert not story.propose(job="of-gone", model="gone", policy="core", policy_version=1)
+    assert "1 jobs are under way, and policy core allows 1" in propose(story, concurrency=1)
+    assert not story.cancel(job="of-gone")
+    assert not propose(story, concurrency=1)

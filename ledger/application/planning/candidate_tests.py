@@ -5,7 +5,7 @@ period has the money that the tests of its jobs left.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -25,6 +25,8 @@ class TestedJob:
     """One job as far as its candidate test goes."""
 
     model: str
+    policy: str | None
+    """That in force for its model when it was proposed."""
     plan: int | None
     outcome: TestOutcome
     proposed: int
@@ -58,7 +60,8 @@ class CandidateTests:
         if isinstance(data, JobProposed):
             is_tested = any(one.gate == CANDIDATE for one in data.gates)
             outcome: TestOutcome = "waits" if is_tested else "untested"
-            made = TestedJob(data.model, data.plan, outcome, event.position, event.recorded_at)
+            at = event.position, event.recorded_at
+            made = TestedJob(data.model, data.policy, data.plan, outcome, *at)
             made.settled = 0 if is_tested else event.position
             self.jobs[event.stream] = made
             return
@@ -76,6 +79,11 @@ class CandidateTests:
     def in_progress(self) -> frozenset[str]:
         """Return the models of which a job is under way."""
         return frozenset(one.model for one in self.jobs.values() if one.is_open)
+
+    def under_way(self, policy: str, models: Container[str]) -> int:
+        """Return how many jobs are under way of the models of a policy's plan, or by the policy."""
+        open_ = (one for one in self.jobs.values() if one.is_open)
+        return sum(one.model in models or one.policy == policy for one in open_)
 
     def rests(self, period_seconds: int, rest_periods: int) -> dict[str, int]:
         """Return until which period each model rests whose candidate was refused."""

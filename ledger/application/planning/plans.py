@@ -210,7 +210,8 @@ def ranked(
     described = {one.history.model: (one.history, one.in_force) for one in candidates}
     priorities = ((one.history.model, in_force.priority(one.history)) for one in candidates)
     ranking = ranked_by(request.policy.document, request.planning, fleet, priorities, planned)
-    steps = steps_of(request.planning, fleet, described, inputs, ranking, (planned, before))
+    by, made = (request.policy.policy, request.planning), (planned, before)
+    steps = steps_of(*by, fleet, described, inputs, ranking, made)
     members = _members(request, inputs, steps.result(planned), candidates, steps, told)
     return members | steps.members()
 

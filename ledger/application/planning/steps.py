@@ -97,6 +97,7 @@ class Steps:
 
 
 def steps_of(
+    policy: str,
     planning: PlanningPart,
     fleet: FleetReading,
     described: Mapping[str, tuple[History, ActionInForce]],
@@ -104,7 +105,7 @@ def steps_of(
     ranked: Ranked,
     made: tuple[PlanResult, PlanBefore | None],
 ) -> Steps:
-    """Return the steps of a plan, by the planning part of its policy.
+    """Return the steps of a plan by a policy, by the planning part of that.
 
     `described`: each model with the action that counts for it. `made`: what the planner made, and
     the plan before.
@@ -123,7 +124,7 @@ def steps_of(
         terms=terms,
         ranked=ranked,
         made_at=fleet.made_at,
-        under_way=len(fleet.tests.in_progress() & facts.keys()),
+        under_way=fleet.tests.under_way(policy, facts),
         models=facts,
         budgets={name: _left(budget) for name, budget in known},
     )
