@@ -43,7 +43,7 @@ def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         "holdouts",
         "Uses of holdouts",
         (
-            ("position", "integer", "where its report, or the end of an attempt without one, is"),
+            ("position", "integer", "where its report is, or what began one without"),
             ("used_at", "time", "when, by the ledger's clock"),
             ("holdout", "text", "which data kept apart"),
             ("use", "integer", "the number of this use, from 1, over all jobs"),
@@ -53,7 +53,7 @@ def holdouts(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             (
                 "is_reported",
                 "boolean",
-                "whether it reported; else it ended with the gate before it",
+                "whether it reported; else it has the gate before it, or ended so",
             ),
             ("is_passed", "boolean", "whether the gate was passed"),
             ("is_untouched", "boolean", "whether no step before read it, but for holdouts"),

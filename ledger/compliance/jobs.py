@@ -25,7 +25,6 @@ from ledger.events.jobs import (
     JobReturnOverdue,
     JobRolledBack,
 )
-from ledger.jobs.holdouts import used_holdout
 from ledger.jobs.machine import Job, Jobs
 
 _EVIDENCE: Final = (GateReported.TYPE, GateJudged.TYPE)
@@ -123,7 +122,10 @@ class RecordedJob:
 
 
 class HoldoutUse(NamedTuple):
-    """A use of a holdout: the event that shows it, and how many uses were allowed by then."""
+    """A use of a holdout, and how many were allowed when it began.
+
+    The event: its report, or where there is none what began it.
+    """
 
     holdout: str
     bound: int
@@ -136,12 +138,13 @@ class RecordedJobs:
     """Every job by the facts so far; facts come in order of position."""
 
     jobs: dict[str, RecordedJob] = field(default_factory=dict)
-    uses: list[HoldoutUse] = field(default_factory=list)
-    """The uses of holdouts, in order."""
     lost: int = 0
     """How many events cannot be read."""
     _fold: Jobs = field(default_factory=Jobs)
     _reports: dict[int, Fact] = field(default_factory=dict)
+    _facts: dict[int, Fact] = field(default_factory=dict)
+    _held: dict[tuple[str, int], Fact] = field(default_factory=dict)
+    """The report on a holdout of each job and attempt."""
 
     def apply(self, fact: Fact) -> None:
         """Fold one event of a job."""
@@ -153,6 +156,7 @@ class RecordedJobs:
         )  # fmt: skip
         if made is None:
             return
+        self._facts[fact.position] = fact
         known = self.jobs.get(made.name)
         if known is None:
             assert data is not None, "the fold begins a job with a proposal that can be read"
@@ -162,13 +166,25 @@ class RecordedJobs:
             return
         was, known.job = known.job, made
         take_stage(known.stages, was, made, fact)
-        if (used := used_holdout(was, fact.type, data)) is not None:
-            bound = self._fold.holdouts.bounds[used]
-            self.uses.append(HoldoutUse(used, bound, known, fact))
         if data is not None:
             self._add(known, fact, data)
         if made.is_rolling_back and not was.is_rolling_back:
             known.went_back = fact
+
+    @property
+    def uses(self) -> list[HoldoutUse]:
+        """The uses of holdouts, in the order in which they began."""
+        found = [
+            (use, name, by)
+            for name, each in self._fold.holdouts.uses.items()
+            for by, use in each.items()
+        ]
+        return [
+            HoldoutUse(
+                name, use.most, self.jobs[by[0]], self._held.get(by, self._facts[use.position])
+            )
+            for use, name, by in sorted(found)
+        ]
 
     def _add(self, known: RecordedJob, fact: Fact, data: dict[str, Any]) -> None:
         if fact.type in _EVIDENCE:
@@ -176,6 +192,8 @@ class RecordedJobs:
         newest = known.verdicts[-1].fact.position if known.verdicts else None
         if fact.type == GateReported.TYPE:
             self._reports[fact.position] = fact
+            if data["gate"] == "holdout":
+                self._held[known.job.name, data["attempt"]] = fact
         elif fact.type == GateJudged.TYPE:
             report = self._reports.pop(data["report"] or 0, None)
             known.verdicts.append(RecordedVerdict(fact, data, report))

@@ -206,8 +206,11 @@ def _overdue(job: "Job", _: int, __: str, ___: Data) -> "Job":
     return replace(job, is_overdue=True)
 
 
-def _closed(job: "Job", _: int, __: str, ___: Data) -> "Job":
-    return replace(job, state="closed")
+def _closed(job: "Job", _: int, __: str, data: Data) -> "Job":
+    if job.outcome:
+        return replace(job, state="closed")
+    # Only in a fold of this job alone, which knows of no use of a holdout by others.
+    return replace(job, state="closed", lease=None, outcome=data["outcome"], why=data["reason"])
 
 
 def _again(job: "Job", _: int, __: str, ___: Data) -> "Job":

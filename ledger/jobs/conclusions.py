@@ -12,7 +12,7 @@ from ledger.events.models import ModelDeployed
 from ledger.events.recipe_document import GatePart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time
 from ledger.jobs.changes import Data
-from ledger.jobs.machine import Job
+from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.observed import realised, with_observed
 from ledger.rules.gates import GateEvidence, judge, report_fault
 
@@ -26,16 +26,16 @@ def owed_types(job: Job) -> tuple[str, ...]:
     return (JobClosed.TYPE,) if job.state == "closing" else ()
 
 
-def following(job: Job, position: int, actor: str) -> list[EventData]:
+def following(jobs: Jobs, job: Job, position: int, actor: str) -> list[EventData]:
     """Return the verdict and the end that come right behind a job's newest event, from a position.
 
-    Empty where a deployment has to come first.
+    `jobs`: all of the ledger before that event. Empty where a deployment has to come first.
     """
     found: list[EventData] = []
     while (owed := owed_types(job)) and owed[0] in {GateJudged.TYPE, JobClosed.TYPE}:
         data = verdict(job) if owed[0] == GateJudged.TYPE else closing(job)
         found.append(data)
-        job = job.applied(position, data.TYPE, actor, data.to_data())
+        job = jobs.after(job, position, data.TYPE, actor, data.to_data())
         position += 1
     return found
 

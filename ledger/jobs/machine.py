@@ -186,10 +186,10 @@ class Jobs:
         elif known is None:
             return None
         else:
-            self.holdouts.take(known, type_, data)
-            made = known.applied(position, type_, actor, data)
+            made = self.after(known, position, type_, actor, data)
             if made.state == "rolling_back" and known.state != "rolling_back":
                 made = replace(made, waits_since=recorded_at, is_overdue=False)
+        self.holdouts.take(known, made, type_, data)
         self.jobs[name] = made
         self._past.pop(name, None)
         if made.state == "closed" and made.teaches:
@@ -202,6 +202,13 @@ class Jobs:
                 _realised(data),
             )
         return made
+
+    def after(self, job: Job, position: int, type_: str, actor: str, data: Data | None) -> Job:
+        """Return a job after an event of it, which is not taken in.
+
+        It has ended where it would go on to a holdout that no job may use any more.
+        """
+        return self.holdouts.bounded(job.applied(position, type_, actor, data))
 
     def worked(self) -> list[PastJob]:
         """Return the jobs that forecasts learn from, in order of their ends."""

@@ -163,9 +163,7 @@ def _cancelling_fault(_: Jobs, job: Job, __: Data, ___: JobMoment) -> str:
 # ---- leases --------------------------------------------------------------------------------------
 
 
-def _lease_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
-    if not job.is_rolling_back and (fault := jobs.holdouts.fault(job.gate)):
-        return f"{fault}: its gate holdout can be passed no more, so that it can only be cancelled"
+def _lease_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if data["token"] != job.token + 1:
         return f"its token is {data['token']}, and the next one is {job.token + 1}"
     if data["attempt"] != job.attempt:
@@ -252,7 +250,7 @@ def _turn_fault(job: Job, data: Data) -> str:
     return ""
 
 
-def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
+def _report_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     if job.state == "observing":
         if fault := _observer_fault(job, data, moment):
             return fault
@@ -265,7 +263,7 @@ def _report_fault(jobs: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
         return _NO_GATE
     if gate["gate"] == TRAINING and job.environment_of != TRAINING:
         return f"attempt {job.attempt} has recorded no environment of its training"
-    if fault := _cost_fault(job, data) or jobs.holdouts.fault(gate):
+    if fault := _cost_fault(job, data):
         return fault
     return report_fault(GatePart.model_validate(gate), evidence_of(data))
 

@@ -228,13 +228,16 @@ def test_a_holdout_is_used_no_oftener_than_its_recipe_allows_over_all_jobs(
         working.report("data_integrity", token, name)
         working.report("candidate", token, name)
         jobs.give_up(ONE, name, token, "it has seen the data")
-        with pytest.raises(LedgerError, match=used):
-            working.lease(name)
-        jobs.cancel(ANA, name, "its data is used up")
+        assert used in working.job(name).why  # a second attempt would look at it again
     with pytest.raises(LedgerError, match=used):
         working.propose("j4")
+    working.report("data_integrity", late, "late")
+    working.report("candidate", late, "late")
+    ended = working.job("late")  # before its executor could look at the data
+    assert (ended.state, ended.outcome) == ("closed", "failed")
+    assert used in ended.why
     with pytest.raises(LedgerError, match=used):
-        working.pass_gates(late, "late")
+        working.report("holdout", late, "late")
     passes_its_audit(working)
 
 

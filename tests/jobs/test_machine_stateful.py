@@ -256,7 +256,7 @@ class JobMachine(RuleBasedStateMachine):
         job = self.story.jobs.jobs.get("j1")
         if job is not None:
             assert job.is_rolling_back or job.lost <= 2
-        assert self.story.jobs.holdouts.used.get("march", 0) <= 2
+        assert self.story.jobs.holdouts.used("march") <= 2
 
     @invariant()
     def a_person_s_job_was_approved_by_another_person(self) -> None:

@@ -304,11 +304,12 @@ class JobCommands:
         @cache  # each addition asks for its own part of it, behind the lock of the head
         def whole(first: int) -> list[EventData]:
             found = make(first)
-            known = _after(job, found, first, actor)
-            return [*found, *following(known, first + len(found), actor)]
+            known = _after(basis.jobs, job, found, first, actor)
+            return [*found, *following(basis.jobs, known, first + len(found), actor)]
 
         events = whole(at + 1)
-        paid = payment(self._budgets, job, _after(job, events, at + 1, actor))
+        after = _after(basis.jobs, job, events, at + 1, actor)
+        paid = payment(self._budgets, job, after)
         additions = [
             Addition(
                 data.stream_name,
@@ -327,7 +328,7 @@ class JobCommands:
             unchanged(basis.moment.authority),
             Guard(f"jobs/{job.name}", JOB_TYPES, expected_count=job.events),
         ]
-        if _has_holdout(job) and any(isinstance(one, JobLeased | GateReported) for one in events):
+        if _nears_holdout(job) and any(one.TYPE in HOLDOUT_TYPES for one in events):
             guards.append(none_after(at, None, *HOLDOUT_TYPES))
         if any(isinstance(one, GateJudged) and one.observed for one in events):
             guards += [
@@ -337,11 +338,11 @@ class JobCommands:
         return Proposal(additions, guards)
 
 
-def _after(job: Job, events: list[EventData], first: int, actor: str) -> Job:
+def _after(jobs: Jobs, job: Job, events: list[EventData], first: int, actor: str) -> Job:
     """Return a job after those of some events that are its own."""
     for place, data in enumerate(events, first):
         if isinstance(data, JobData):
-            job = job.applied(place, data.TYPE, actor, data.to_data())
+            job = jobs.after(job, place, data.TYPE, actor, data.to_data())
     return job
 
 
@@ -349,8 +350,9 @@ def _nth(whole: Callable[[int], list[EventData]], index: int) -> MakeData:
     return lambda place: whole(place.first_position)[index]
 
 
-def _has_holdout(job: Job) -> bool:
-    return job.gate is not None and job.gate["holdout"] is not None
+def _nears_holdout(job: Job) -> bool:
+    """Whether an event of a job may begin a use of a holdout, or end one that no executor had."""
+    return any(one["holdout"] for one in job.proposed["gates"][job.passed : job.passed + 2])
 
 
 def _until(job: Job, now: int) -> str:

@@ -57,7 +57,7 @@ class JobDeployments:
         def decide(basis: JobBasis) -> Proposal:
             job = basis.job(reported.job)
             basis.check(job, reported, "deployed")
-            judged = _judged(job, reported, basis.head.position + 1, caller.actor)
+            judged = _judged(basis, job, reported, basis.head.position + 1, caller.actor)
             if judged.state != "deploying":
                 return self._jobs.proposal(basis, job, lambda _: [reported])
             proposal = self._fleet.deployment(replace(version, model=job.model))
@@ -80,7 +80,7 @@ class JobDeployments:
 
             def events(first: int) -> list[EventData]:
                 known = job.applied(first, reported.TYPE, caller.actor, reported.to_data())
-                verdict = following(known, first + 1, caller.actor)[0]
+                verdict = following(basis.jobs, known, first + 1, caller.actor)[0]
                 return [reported, verdict, made, deployed]
 
             return _joined(self._jobs.proposal(basis, job, events), proposal)
@@ -177,10 +177,10 @@ class JobDeployments:
         )
 
 
-def _judged(job: Job, reported: GateReported, first: int, actor: str) -> Job:
+def _judged(basis: JobBasis, job: Job, reported: GateReported, first: int, actor: str) -> Job:
     """Return a job after a report and the verdict on it."""
     known = job.applied(first, reported.TYPE, actor, reported.to_data())
-    verdict = following(known, first + 1, actor)[0]
+    verdict = following(basis.jobs, known, first + 1, actor)[0]
     return known.applied(first + 1, verdict.TYPE, actor, verdict.to_data())
 
 
