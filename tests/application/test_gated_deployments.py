@@ -301,6 +301,15 @@ def test_a_proposal_counts_for_one_period_of_its_policy(world: World, tmp_path: 
     claimed(world, proposal, tmp_path)
 
 
+def test_a_proposal_whose_time_is_over_a_moment_before_is_not_carried_out(world: World) -> None:
+    proposal, until = propose(world), FIRST + 2 * WEEK + DAY
+    world.before_append(lambda: world.see("m", "0.6", until, version="v2"))
+    with pytest.raises(LedgerError, match="for one period of its policy"):
+        world.ledger.stated_deployments.put_back(SERVICE, "m", proposal, FIRST + WEEK + DAY)
+    assert world.all_of(DeploymentExplained) == []
+    world.close()
+
+
 def test_a_proposal_that_is_over_is_made_anew_and_carried_out(world: World, tmp_path: Path) -> None:
     propose(world)
     at = FIRST + 2 * WEEK + DAY

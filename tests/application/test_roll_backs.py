@@ -163,6 +163,20 @@ def test_no_job_is_against_it(world: World, tmp_path: Path) -> None:
     assert finish(world, tmp_path).proposal == asked
 
 
+def test_a_job_that_comes_to_its_deployment_a_moment_before_holds_it_back(world: World) -> None:
+    working = Working.of(world)
+    working.propose(model="m")
+    working.approve()
+    token, asked = working.lease(), ask(world)
+    for gate in ("data_integrity", "candidate"):
+        working.report(gate, token)
+    world.before_append(lambda: working.report("holdout", token))
+    with pytest.raises(LedgerError, match="job j1 decides otherwise"):
+        carry_out(world, asked)
+    assert world.all_of(DeploymentExplained) == []
+    world.close()
+
+
 def test_a_job_that_is_about_to_deploy_holds_it_back(world: World) -> None:
     working = Working.of(world)
     working.propose(model="m")

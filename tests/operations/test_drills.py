@@ -16,6 +16,8 @@ import pytest
 from ledger.application.attestation import Attestation
 from ledger.application.commands import Caller
 from ledger.application.governance.governor import Governor
+from ledger.application.jobs.deployments import JobDeployments
+from ledger.application.jobs.put_backs import PutBackReader
 from ledger.clock import SystemClock
 from ledger.events.authority import OPERATOR, AdministratorNamed
 from ledger.limit_settings import LimitSettings
@@ -178,6 +180,18 @@ def test_an_attack_whose_check_is_broken_is_said_not_to_be_noticed(
     BROKEN[name](monkeypatch)
     (found,) = performed([name], lived).values()
     assert (found.detected, found.detected_by) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "does"),
+    [(PutBackReader, "open", lambda *_: []), (JobDeployments, "roll_back", lambda *_: None)],
+)
+def test_a_roll_back_that_nobody_carries_out_is_said_not_to_be_noticed(
+    lived: Path, monkeypatch: pytest.MonkeyPatch, cls: type, name: str, does: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(cls, name, does)
+    (found,) = performed(["rollback"], lived).values()
+    assert not found.detected
 
 
 @pytest.mark.parametrize("name", ["forged-append", "forged-approval"])

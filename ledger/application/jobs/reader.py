@@ -11,7 +11,7 @@ from ledger.events.registry import known_data, typed
 from ledger.jobs.environments import EnvironmentsOfReports
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.put_backs import OpenPutBack
-from ledger.storage.records import Head, LedgerInfo
+from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
 T = TypeVar("T")
@@ -59,6 +59,11 @@ class JobReader:
         Where either is there, the version is not to be put back.
         """
         return self.at_head(lambda jobs, _: (jobs.deciding(model), jobs.refusing(model, version)))
+
+    def unmoved(self, model: str, after: int) -> list[Guard]:
+        """Return the guard that the open job of a model took no step behind a position."""
+        job = self.at_head(lambda jobs, _: jobs.open_of(model))
+        return [] if job is None else [Guard(f"jobs/{job.name}", None, after_position=after)]
 
     def workable(self, proposals: Sequence[OpenPutBack]) -> list[tuple[OpenPutBack, Job | None]]:
         """Return the proposals that no job is against, each with the job whose recipe does it.

@@ -87,7 +87,8 @@ class RollBacks:
                 Reason.DEPLOYMENT_REFUSED,
                 f"No version of {model} can be rolled back to: job {deciding.name} of the model "
                 "decides which version serves.",
-                remedy="Cancel the job, which takes its version back: "
+                remedy=f"See where it is: `decision-ledger job show {deciding.name}`. While its "
+                "version is observed, a cancel takes that back: "
                 f"`decision-ledger job cancel {deciding.name} --reason WHY`.",
                 metadata={"model": model, "job": deciding.name},
             )

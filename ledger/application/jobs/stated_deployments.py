@@ -171,6 +171,7 @@ class StatedDeployments:
             none_after(at, stream, ModelDeployed.TYPE, *DESCRIBING),
             none_after(at, f"reuse/{spec.model}", ReuseProposed.TYPE),
             none_after(at, f"roll_backs/{spec.model}", RollBackAsked.TYPE),
+            *self._jobs.unmoved(spec.model, at),
             *made.guards,  # that of the model's own version is the last
         ]
         if explained is None:

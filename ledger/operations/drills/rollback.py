@@ -1,4 +1,4 @@
-"""A roll-back: a job's version does worse in service than its recipe allows, and is taken back."""
+"""Roll-backs: of a job's version that does worse than its recipe allows, and as a person asks."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ from ledger.application.commands import Caller
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.jobs.deployments import ReturnSpec
 from ledger.application.jobs.proposals import JobSpec
+from ledger.application.jobs.roll_backs import RollBackSpec
 from ledger.application.ledger import LedgerApplication
 from ledger.application.recipes.shelf import ChosenRecipe
 from ledger.clock import Clock
@@ -13,6 +14,7 @@ from ledger.events.jobs import GateReported
 from ledger.operations.drills.detection import Detection, audited
 from ledger.operations.drills.scene import Scene
 from ledger.operations.drills.small_ledger import MODEL, PERSON
+from ledger.operations.drills.stepped_clock import SteppedClock
 from ledger.service import Service
 
 _OTHER: Final = Caller("users/drill-approver")
@@ -42,7 +44,7 @@ def rollback(scene: Scene) -> Detection:
     """Deploy a version by a job, observe that it does badly, and put the one before back.
 
     The ledger is to notice by itself once the window is over, to have the version before in
-    service again, and to hold: an audit finds nothing.
+    service again, once more after a person asked for that, and to hold: an audit finds nothing.
     """
     subject = scene.subject
     clock = subject.clock(scene.clock)
@@ -62,19 +64,39 @@ def rollback(scene: Scene) -> Detection:
             _EXECUTOR, ReturnSpec(_JOB, lease.token, clock.now_micros())
         )
         after = _serving(ledger)
+        asked = _ask_back(ledger, clock) if after == before else after
     broken = audited(subject.database, subject.origin)
-    if after == before and not broken:
-        found.saw("observation", f"{job.why} {before} serves again.")
+    if after == asked == before and not broken:
+        said = f"{job.why} {before} serves again, and so it did when a person asked."
+        found.saw("observation", said)
     else:
-        found.said.append(f"{after} serves, and {before} was to.")
+        found.said.append(f"{after}, then {asked} serves, and {before} was to.")
         found.said += [f"{rule}: {what}" for rule, what in broken]
     return found
 
 
 def _serving(ledger: LedgerApplication) -> str:
+    ledger.fleet.refresh()
     known = ledger.fleet.model(MODEL)
     assert known is not None, "a small ledger has it"
-    return known.served[-1][1]
+    assert known.model.in_service is not None, "so it has one of its versions"
+    return known.model.in_service.model_version
+
+
+def _ask_back(ledger: LedgerApplication, clock: SteppedClock) -> str:
+    """Put another version into service, carry out that a person asks for the one before.
+
+    Return which serves then.
+    """
+    clock.wait(1)
+    now = clock.now_micros()
+    ledger.stated_deployments.record(PERSON, DeploymentSpec(MODEL, "v3", now, now, "0.4"))
+    ledger.roll_backs.ask(PERSON, RollBackSpec(MODEL, "", "For drills."))
+    clock.wait(1)
+    for one in ledger.put_backs.open():
+        at = clock.now_micros()
+        ledger.stated_deployments.put_back(_EXECUTOR, one.model, one.position, at)
+    return _serving(ledger)
 
 
 def _deploy(ledger: LedgerApplication, clock: Clock) -> None:
