@@ -113,7 +113,7 @@ def show(job: _Job) -> None:
         replaced = one.deployment.replaces or "no version"
         facts.append(("version", f"{one.deployment.model_version}, in the place of {replaced}"))
         if one.returns_to and one.outcome is None:
-            when = "" if one.state == "ROLLING_BACK" else ", if it has to"
+            when = ", if its observation fails" if one.state == "OBSERVING" else ""
             facts.append(("returns", f"to {listed(one.returns_to)}{when}"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
     facts += [

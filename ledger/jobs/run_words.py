@@ -124,8 +124,8 @@ def _planned(told: Told) -> str:
     row = next((one for one in data["backlog"] if one["model"] == told.model), None)
     if row is None:
         return f"Plan {data['plan']} has no row for it"
-    outcome = budget_name(row["outcome"]).replace("_", " ")
-    return f"Plan {data['plan']}, rank {row['rank']}, {outcome}: {budget_name(row['reason'])}"
+    outcome, why = budget_name(row["outcome"]).replace("_", " "), budget_name(row["reason"])
+    return f"Plan {data['plan']}, {outcome}: {why.removeprefix('Admitted: ')}"
 
 
 def _reuse(told: Told) -> str:

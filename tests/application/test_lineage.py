@@ -145,7 +145,7 @@ def test_a_plan_that_admitted_the_job_stands_above_it(working: Working) -> None:
     proposed = entry(found, "job.proposed")
     above = entry(found, "plan.made")
     assert proposed.parent == above.event.position
-    assert above.text.startswith(f"Plan {plan.plan}, rank {admitted.rank}, admitted: ")
+    assert above.text.startswith(f"Plan {plan.plan}, admitted: an expected benefit")
 
 
 def test_a_version_that_is_to_serve_again_is_told_within_the_run(working: Working) -> None:

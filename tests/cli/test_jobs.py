@@ -198,7 +198,7 @@ def test_a_late_return_is_shown_and_a_version_that_was_replaced_by_hand_ends_the
         assert "rolling back, overdue since 2026-" in late.out
         assert "It waits for an executor that takes it back, overdue since 2026-" in late.err
         assert "to v1\n" in late.out
-        assert "to v1, if it has to" not in late.out
+        assert "if its observation fails" not in late.out
         assert cli("job", "list", "--state", "rolling back").out == cli("job", "list").out
         client.record_deployment(
             "fares", "v3", in_service_at=START, trained_through=START, baseline_loss=0.3
