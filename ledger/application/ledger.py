@@ -33,6 +33,7 @@ from ledger.application.governance.governor import Governor
 from ledger.application.jobs.commands import JobCommands
 from ledger.application.jobs.deployments import JobDeployments
 from ledger.application.jobs.due import DueJobs
+from ledger.application.jobs.gated_models import GatedModels
 from ledger.application.jobs.proposals import JobProposals
 from ledger.application.jobs.put_backs import PutBackReader
 from ledger.application.jobs.reader import JobReader
@@ -180,7 +181,7 @@ class LedgerApplication:
         self.roll_backs = RollBacks(store, info, self.commands, self.put_backs, self.job_reader)
         self.stated_deployments = StatedDeployments(
             self.commands,
-            self.histories,
+            GatedModels(store, info, self.histories),
             self.authority,
             self.put_backs,
             self.job_reader,

@@ -306,10 +306,17 @@ def policy_in_force(
 ) -> tuple[str, int, str] | None:
     """Return the policy version for a model at a position (step 1)."""
     description = facts.description(as_of)
+    return None if description is None else policy_for(fold, description, as_of)
+
+
+def policy_for(
+    fold: LedgerState, description: dict[str, Any], as_of: int
+) -> tuple[str, int, str] | None:
+    """Return the policy version for a description at a position."""
     best: tuple[int, int] | None = None
     chosen: dict[str, Any] | None = None
     for position, activated in fold.activations:
-        if position > as_of or description is None or not is_for(activated["scope"], description):
+        if position > as_of or not is_for(activated["scope"], description):
             continue
         rank = SPECIFICITY[activated["scope"]["kind"]], position
         if best is None or rank > best:

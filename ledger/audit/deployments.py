@@ -6,14 +6,15 @@ Both are recorded right behind the deployment, by the same actor in the same req
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from ledger.audit.assessor import SPECIFICITY, is_for, parameters_in_force
+from ledger.audit.assessor import SPECIFICITY, is_for, policy_for
 from ledger.audit.authority import before_jobs, judged_at
 from ledger.audit.event import AuditedEvent
 from ledger.authority.state import Subject
 from ledger.events.jobs import JobDeployed, JobRolledBack
-from ledger.events.models import DeploymentExplained, ModelDeployed
+from ledger.events.models import DESCRIBING, DeploymentExplained, ModelDeployed
+from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.values import SECOND
-from ledger.jobs.deployment_grounds import DEPLOYING
+from ledger.jobs.deployment_grounds import DEPLOYING, counting, gates_wanted
 from ledger.jobs.put_backs import OpenPutBack, PutBacks, PutBackTerms, put_back_fault
 
 if TYPE_CHECKING:
@@ -73,9 +74,8 @@ def _is_first(event: AuditedEvent, fold: "LedgerState") -> bool:
 
 def _need(event: AuditedEvent, fold: "LedgerState") -> str:
     """Return why a deployment needs a ground; empty where it needs none."""
-    if is_gated(fold, event):
-        return "its policy has versions go live by jobs that pass their gates, and it is of none"
-    return _lacking(event, fold)
+    gated = _gated(event, fold)
+    return f"{gated}, and it is of none" if gated else _lacking(event, fold)
 
 
 def _lacking(event: AuditedEvent, fold: "LedgerState") -> str:
@@ -94,14 +94,23 @@ def _lacking(event: AuditedEvent, fold: "LedgerState") -> str:
     return f"{event.actor} lacks the action {DEPLOYING}, and no job deployed it"
 
 
-def is_gated(fold: "LedgerState", event: AuditedEvent) -> bool:
-    """Whether the policy in force wants gates for a deployment, so far as that is known."""
+def _gated(event: AuditedEvent, fold: "LedgerState") -> str:
+    """Return why a deployment takes a job's gates, so far as that is known; else empty."""
     facts, before = fold.models.get(event.stream), event.position - 1
-    if facts is None or facts.description(before) is None:
-        return False
-    parameters = parameters_in_force(fold, facts, before)
-    jobs = None if parameters is None else parameters.document.get("jobs")
-    return jobs is not None and jobs["deployments"] == "gated"
+    if facts is None or fold.absences.missed(fold.gone.of(ACTIVATED_TYPES), before):
+        return ""
+    gone = [(at, None) for type_ in DESCRIBING for at in facts.gone_by_type.get(type_, ())]
+    described = sorted([*facts.described, *gone], key=lambda one: one[0])
+    deployed = [one.position for one in facts.deployments]
+    deployed += facts.gone_by_type.get(ModelDeployed.TYPE, [])
+    placed = [(at, (at, one)) for at, one in described]
+    for at, one in reversed(counting(placed, min(deployed, default=None))):
+        named = None if one is None else policy_for(fold, one, before)
+        parameters = None if named is None else fold.parameters(*named)
+        jobs = None if parameters is None else parameters.document.get("jobs")
+        if named is not None and jobs is not None and jobs["deployments"] == "gated":
+            return gates_wanted(named[0], at)
+    return ""
 
 
 def stale_fault(event: AuditedEvent, fold: "LedgerState") -> str:

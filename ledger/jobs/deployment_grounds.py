@@ -4,8 +4,8 @@ The service asks it before it records such a deployment, and the auditor asks it
 sentence without its full stop.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ledger.authority.state import AuthorityState, Subject
 from ledger.authority.table import EMERGENCY, METHODS
@@ -19,6 +19,7 @@ from ledger.jobs.steps import SKEW_MICROS
 
 Data = Mapping[str, Any]
 DEPLOYING: Final = METHODS[ModelDeployed.METHOD]
+T = TypeVar("T")
 
 
 class DeploymentMoment(NamedTuple):
@@ -49,6 +50,25 @@ def is_gated(asked: JobsPart | None) -> bool:
 def took_back(job: str, version: str) -> str:
     """Return why a version does not serve again that a job has taken back."""
     return f"job {job} took {version} back, so it serves again by an emergency alone"
+
+
+def counting(described: Sequence[tuple[int, T]], first_served: int | None) -> list[T]:
+    """Return the descriptions of a model, by position and in order, by which its gates are judged.
+
+    The one in force when a version of it was first recorded as deployed, at `first_served`, and all
+    since: another description frees a model from no gates. None where none was: the newest alone.
+    """
+    since = [one for at, one in described if first_served is not None and at > first_served]
+    before = [one for at, one in described if first_served is None or at < first_served]
+    return [*before[-1:], *since]
+
+
+def gates_wanted(policy: str, described_at: int) -> str:
+    """Return why versions go live by gates, where a policy is in force for a description."""
+    return (
+        f"policy {policy}, in force for the model as described at position {described_at}, has "
+        "versions go live by jobs that pass their gates"
+    )
 
 
 def ground_fault(explained: Data, deployed: Data, moment: DeploymentMoment) -> str:

@@ -169,7 +169,7 @@ class HistoryReader(CaseReader):
         event = self._events.latest(self._ledger, stream, DESCRIBING, at_or_before=as_of)
         if event is None:
             return None
-        self._refuse_unknown(stream, as_of)
+        self.refuse_unknown(stream, as_of)
         if event.body_bytes is None:
             raise self.erasures.refusal(event.position)
         data = decode_data(event)
@@ -190,7 +190,7 @@ class HistoryReader(CaseReader):
             else:
                 history.apply(event)
 
-    def _refuse_unknown(self, stream: str, as_of: int) -> None:
+    def refuse_unknown(self, stream: str, as_of: int) -> None:
         """Refuse a stream that holds what this release does not know: it may change the meaning.
 
         Also one with an observation among what is found by type: its row has lost its time.

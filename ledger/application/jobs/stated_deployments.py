@@ -18,7 +18,7 @@ from ledger.application.commands import (
 )
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.deployments import DeploymentSpec
-from ledger.application.fleet.history import HistoryReader
+from ledger.application.jobs.gated_models import GatedModels
 from ledger.application.jobs.put_backs import JudgedPutBack, PutBackReader
 from ledger.application.jobs.reader import JobReader
 from ledger.authority.state import Subject
@@ -33,15 +33,15 @@ from ledger.events.models import (
 from ledger.events.policies import ACTIVATED_TYPES
 from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.events.values import parse_time
-from ledger.jobs.deployment_grounds import DeploymentMoment, ground_fault, is_gated
-from ledger.jobs.policy_terms import jobs_part
+from ledger.jobs.deployment_grounds import DeploymentMoment, ground_fault
 from ledger.jobs.put_backs import OpenPutBack
 from ledger.storage.records import AppendResult
 
 _DO: Final = (
     "Propose a job: `decision-ledger job propose`. Or have a person say why: "
     "`decision-ledger model deploy … --basis roll-back --reason …`, or `--basis emergency`. A "
-    "policy with `deployments: any` in its part `jobs` leaves it to who deploys."
+    "policy with `deployments: any` in its part `jobs`, in force for the model by its name, leaves "
+    "it to who deploys."
 )
 
 
@@ -59,14 +59,14 @@ class StatedDeployments:
     def __init__(
         self,
         fleet: FleetCommands,
-        histories: HistoryReader,
+        gated: GatedModels,
         authority: Authority,
         put_backs: PutBackReader,
         jobs: JobReader,
         clock: Clock,
     ) -> None:
         self._fleet = fleet
-        self._histories = histories
+        self._gated = gated
         self._authority = authority
         self._put_backs = put_backs
         self._jobs = jobs
@@ -144,10 +144,10 @@ class StatedDeployments:
         assert isinstance(deployed, ModelDeployed), "a deployment is proposed"
         against = self._jobs.against(spec.model, deployed.model_version)
         model = self._fleet.live_model(spec.model)
-        is_first, is_gated_now = not model.was_deployed, self._is_gated(spec.model, at)
+        is_first, gated = not model.was_deployed, self._gated.why(spec.model, at)
         with fields_named():
             explained = _explained(deployed, ground, None if any(against) else found)
-            if explained is None and is_gated_now and is_first:
+            if explained is None and gated and is_first:
                 explained = _said(deployed, "adopted")
         labels = model.described
         extent = Subject(spec.model, None, {} if labels is None else labels.labels)
@@ -161,10 +161,9 @@ class StatedDeployments:
         if explained is not None:
             if fault := ground_fault(explained.to_data(), deployed.to_data(), moment):
                 raise _refused(deployed, fault)
-        elif is_gated_now:
-            why = "the policy in force has versions go live by jobs that pass their gates"
+        elif gated:
             was_proposed = proposed is not None and _fits(deployed, proposed)
-            raise _refused(deployed, f"{why}, and {stale}" if was_proposed and stale else why)
+            raise _refused(deployed, f"{gated}, and {stale}" if was_proposed and stale else gated)
         stream = model_stream(spec.model)
         guards = [
             none_after(at, None, *ACTIVATED_TYPES),
@@ -183,16 +182,6 @@ class StatedDeployments:
         return replace(
             made, additions=[*made.additions, reasoned], guards=[unchanged(state), *guards]
         )
-
-    def _is_gated(self, model: str, as_of: int) -> bool:
-        """Whether the policy in force wants gates; one whose document was erased wants nothing."""
-        try:
-            policy = self._histories.policy_for(model, as_of)
-        except LedgerError as error:
-            if error.reason is not Reason.BODY_ERASED:
-                raise
-            return False
-        return is_gated(jobs_part(None if policy is None else policy.document))
 
 
 def _explained(
