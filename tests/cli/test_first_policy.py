@@ -20,6 +20,8 @@ def test_stated_limits_make_a_policy_that_can_be_drafted(cli: Run, tmp_path: Pat
     file = tmp_path / "first.yaml"
     assert cli("policy", "init", *LIMITS, "--output", str(file)).code == 0
     assert "baseline: 0.4" in file.read_text()
+    for kept in ("budget: required", "deployments: gated", "margin: 0%"):
+        assert f"  {kept}\n" in file.read_text()
     linted = cli("policy", "lint", str(file))
     assert linted.code == 0, linted.out
     assert "it can be drafted" in linted.out

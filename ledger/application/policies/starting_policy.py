@@ -240,7 +240,7 @@ def policy_of(fits: list[LimitedSignal], rationale: str, *, is_approved: bool) -
         governance=AuthoredGovernance(
             approvals=[AuthoredApproval(role=APPROVER)] if is_approved else []
         ),
-        jobs=AuthoredJobs(budget="required", deployments="gated"),
+        jobs=AuthoredJobs(budget="required", deployments="gated", margin=0),
     )
 
 
