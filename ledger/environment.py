@@ -29,7 +29,8 @@ IMAGE_VARIABLE: Final = "DECISION_LEDGER_IMAGE"
 """Names the container image by its digest, where a step runs in one."""
 _LEFT_OUT: Final = frozenset({".git", "__pycache__"})
 _PART_BYTES: Final = 1024 * 1024
-_CHARS_MAX: Final = 128
+CHARS_MAX: Final = 128
+"""The characters of a text in the record; what is longer is cut."""
 
 
 def environment_record(  # noqa: PLR0913 - one keyword for each thing that is stated
@@ -48,7 +49,6 @@ def environment_record(  # noqa: PLR0913 - one keyword for each thing that is st
     `data` are snapshots; `shuffle` is the order in which rows were taken, by their numbers. `code`
     is the folder of the program: of a step of a worker it is what the worker copied.
     """
-    packages = installed_packages()
     order = None if shuffle is None else hashlib.sha256()
     for place, number in enumerate(shuffle or ()):
         assert order is not None, "there is an order"
@@ -56,10 +56,7 @@ def environment_record(  # noqa: PLR0913 - one keyword for each thing that is st
     return {
         **(_told_code() or code_record(Path(code))),
         "image": image or os.environ.get(IMAGE_VARIABLE) or None,
-        "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
-        "platform": platform.platform()[:_CHARS_MAX],
-        "packages": len(packages),
-        "packages_sha256": hashlib.sha256("".join(packages).encode()).hexdigest(),
+        **interpreter_record(),
         "snapshots": sorted(data, key=lambda one: str(one["name"])),
         "schema_version": schema,
         "features_version": features,
@@ -98,6 +95,17 @@ def code_record(folder: Path) -> dict[str, Any]:
         "code_commit": commit or None,
         "code_changed": changed,
         "code_sha256": digest_of(folder),
+    }
+
+
+def interpreter_record() -> dict[str, Any]:
+    """Return the interpreter of this process, its platform, and the digest of its packages."""
+    packages = installed_packages()
+    return {
+        "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": platform.platform()[:CHARS_MAX],
+        "packages": len(packages),
+        "packages_sha256": hashlib.sha256("".join(packages).encode()).hexdigest(),
     }
 
 

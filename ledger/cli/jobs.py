@@ -127,6 +127,10 @@ def show(job: _Job) -> None:
         for report in found.reports
         if report.environment is not None
     ]
+    bare = [report.gate.lower() for report in found.reports if report.environment is None]
+    if bare:
+        said = ", ".join(dict.fromkeys(bare))
+        facts.append(("ran in", f"no environment was recorded of {said}"))
     left = [gate.lower() for gate in one.gates[one.gates_passed :]]
     if left and one.outcome is None:
         facts.append(("left", ", ".join(left)))

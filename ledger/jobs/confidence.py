@@ -40,6 +40,10 @@ SHARE_UNIT: Final = "ppm"
 ERROR_SUFFIX: Final = "-error"
 """A metric of this name beside another one is the standard error of it, in the same unit."""
 ROWS: Final = "rows"
+_READING: Final = frozenset(
+    {"data_integrity", "representativeness", "candidate", "training", "holdout"}
+)
+"""The gates whose steps read data."""
 _LOST: Final = (JobLeaseExpired.TYPE, JobGivenUp.TYPE)
 Json = dict[str, Any]
 
@@ -274,7 +278,7 @@ class _Report:
         return " by an executor, and the ledger's own observations were judged"
 
     def _unrecorded(self, gates: list[Json]) -> Iterator[str]:
-        """Yield a sentence about the gates whose steps' environments are not recorded, if any."""
+        """Yield sentences about the gates of whose steps environment or data are not recorded."""
         if not self._environments:
             yield "Environment: none was recorded, so no step can be run again from the record."
             return
@@ -285,6 +289,15 @@ class _Report:
         ]
         if named:
             yield f"Environment: not recorded for the steps of {', '.join(named).lower()}."
+        without = [
+            _words(gate["gate"])
+            for gate in gates
+            if gate["gate"] in _READING
+            and (ran := self._environments.get(gate["evidence"] or 0)) is not None
+            and not ran.environment["snapshots"]
+        ]
+        if without:
+            yield f"Data: not recorded for the steps of {', '.join(without).lower()}."
 
     def _unread(self, asked: Mapping[str, Any]) -> Iterator[str]:
         """Yield the metrics that were reported at a gate and that no criterion read."""

@@ -1,6 +1,6 @@
 """A step from its beginning to its result: what it is told, its end, and the files that it left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,9 +10,16 @@ from ledger.events.recipe_document import RecipeDocument
 from ledger.worker.calls import PatientCalls, StoppedError
 from ledger.worker.recipes import RecipeFolders
 from ledger.worker.reports import Found
-from ledger.worker.running import LOG_BYTES_MAX, RunningStep, StepEnd, StepPlace
+from ledger.worker.running import (
+    LOG_BYTES_MAX,
+    RunningStep,
+    StepEnd,
+    StepPlace,
+    environment_of,
+)
 from ledger.worker.state import WorkerError
 from ledger.worker.steps import (
+    RETURN,
     StepError,
     StepGrounds,
     StepReport,
@@ -23,8 +30,11 @@ from ledger.worker.steps import (
     told,
     write_told,
 )
+from ledger.worker.surroundings import known_environment
 
 _TICK_SECONDS: Final = 1.0
+_STATED: Final = frozenset({"training", "observation", RETURN})
+"""Tasks whose environment is the step's to state, or is not asked for."""
 
 
 class StepResult(NamedTuple):
@@ -86,7 +96,7 @@ class StepRunner:
         self.say(job, "step.began", f"the step of {task} begins.", task=task)
         try:
             end = self._attended(RunningStep(recipe, place, seconds), each_tick)
-            report = read_report(place.report)
+            report = self._told_where(read_report(place.report), recipe, place, grounds.code)
             found = StepResult(report, place, artifacts_of(report, place.files))
         except StepError as error:
             lines = place.last_lines()
@@ -96,6 +106,17 @@ class StepRunner:
             raise StepError(f"The step of {task}: {error}", stated_cost(place.report)) from None
         self.say(job, "step.ended", f"the step of {task} ended.", task=task, peak_kib=end.peak_kib)
         return found
+
+    @staticmethod
+    def _told_where(
+        report: StepReport, recipe: RecipeDocument, place: StepPlace, code: Mapping[str, Any]
+    ) -> StepReport:
+        """Return a report with so much of the step's environment as is known, if it states none."""
+        if report.environment is not None or place.task in _STATED:
+            return report
+        path = environment_of(recipe, place)["PATH"]
+        known = known_environment(recipe.run.argv, path, code)
+        return report.model_copy(update={"environment": known})
 
     def _attended(self, step: RunningStep, each_tick: Callable[[], None]) -> StepEnd:
         is_over = False

@@ -191,6 +191,18 @@ def test_a_report_says_in_which_environments_its_evidence_was_made(working: Work
     ]
 
 
+def test_a_step_whose_data_are_not_on_record_is_named(working: Working) -> None:
+    working.propose()
+    working.approve()
+    token = working.lease(by=TWO)
+    working.record_environment("data_integrity", token, by=TWO)
+    working.report("data_integrity", token, by=TWO)
+    working.record_environment("candidate", token, by=TWO, snapshots=ROWS)
+    working.report("candidate", token, by=TWO)
+    said = [one for one in made(working)["not_tested"] if one.startswith(("Data:", "Envi"))]
+    assert said == ["Data: not recorded for the steps of data integrity."]
+
+
 def test_a_denied_job_has_a_report_too(working: Working) -> None:
     working.propose("j2", "beta")
     working.world.ledger.jobs.deny(BOB, "j2", "too dear")

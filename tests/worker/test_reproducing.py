@@ -50,12 +50,16 @@ def test_the_environment_of_a_training_is_recorded_and_shown(
 ) -> None:
     with served.client(actor=ANA) as client:
         reports = {one.gate.lower(): one for one in client.get_job("models/fares/jobs/j1").reports}
-    assert reports["candidate"].environment is None
+    stated = reports["candidate"].environment
+    assert stated is not None, "the step states none, and the worker says what it knows"
+    assert (stated.snapshots, stated.seed, stated.schema_version) == ((), None, "")
     found = reports["training"].environment
     assert found is not None
     assert found.code_sha256 == digest_of(shop.recipes / "weekly")
     assert [(one.name, one.rows) for one in found.snapshots] == [("rows", 100)]
     assert (found.seed, found.schema_version, found.packages > 10) == (7, "3", True)
+    same = ("code_sha256", "interpreter", "platform", "packages", "packages_sha256")
+    assert [getattr(stated, name) for name in same] == [getattr(found, name) for name in same]
     shown = cli("job", "show", "j1").out
     assert "ran in" in shown
     assert "training: CPython 3" in shown
@@ -83,8 +87,10 @@ def test_each_difference_is_a_field_and_an_exit_code(shop: Workshop, cli: Run) -
     fields = {one["field"]: (one["recorded"], one["now"]) for one in ran.json["differences"]}
     assert fields["candidate.champion.loss"] == ("90", "91")
     assert "training.artifacts.model" in fields
-    assert {"training.environment.code_sha256", "training.environment.snapshots.rows"} < set(fields)
-    assert len(fields) == 4
+    gates = ("data_integrity", "candidate", "training")
+    codes = {f"{gate}.environment.code_sha256" for gate in gates}
+    assert codes | {"training.environment.snapshots.rows"} < set(fields)
+    assert len(fields) == 6
     shown = cli(*line(shop, "more"))
     assert "results differ." in shown.out
     assert "candidate.champion.loss" in shown.out
@@ -96,7 +102,9 @@ def test_another_environment_with_the_same_results_is_told_and_no_difference_of_
     (shop.recipes / "weekly" / "more.txt").write_text("nothing reads it")
     ran = cli(*line(shop), "--json")
     assert ran.code == 0
-    assert [one["field"] for one in ran.json["differences"]] == ["training.environment.code_sha256"]
+    assert [one["field"] for one in ran.json["differences"]] == [
+        f"{gate}.environment.code_sha256" for gate in ("data_integrity", "candidate", "training")
+    ]
 
 
 def test_what_cannot_be_run_again_is_said(shop: Workshop, cli: Run) -> None:
