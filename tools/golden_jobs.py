@@ -79,7 +79,9 @@ def lapse(ledger: Appender) -> None:
     """Have a return wait for too long, and then another version serve in the place of a job's."""
     overdue = JobReturnOverdue(job=_JOB, due_at="2027-03-01T09:55:00.000000Z")
     ledger.append(overdue, overdue.stream_name, "2027-03-01T09:55:00.000000Z", actor=GOVERNOR)
-    lapsed = JobLapsed(job=_JOB, ended_by=88, by="users/ada", model_version="2026-11")
+    lapsed = JobLapsed(
+        job=_JOB, ended_by=88, by="users/ada", model_version="2026-11", tested_against=None
+    )
     ledger.append(lapsed, lapsed.stream_name, "2027-03-01T10:00:00.000000Z", actor=GOVERNOR)
 
 

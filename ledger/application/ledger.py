@@ -144,7 +144,7 @@ class LedgerApplication:
         """Build what leads from a decision to a retrained model."""
         self.recipes = Recipes(store, info, self.authority)
         self.benchmarks = BenchmarkModels(store, info, self.fleet)
-        self.job_reader = JobReader(store, info)
+        self.job_reader = JobReader(store, info, self.fleet)
         self.jobs = JobCommands(
             store,
             info,

@@ -268,7 +268,10 @@ class JobRolledBack(JobData):
 
 
 class JobLapsed(JobData):
-    """Nothing is left to do of a job: another version serves, or its model was retired."""
+    """Nothing is left to do of a job: another version serves, or its model was retired.
+
+    Another than the one that it has deployed; before that, than the one it was tested against.
+    """
 
     TYPE: ClassVar[str] = "job.lapsed.v1"
     CAUSE: ClassVar[str] = GOVERNOR
@@ -279,6 +282,9 @@ class JobLapsed(JobData):
     """The actor of that event; null where its body was erased."""
     model_version: Segment | None
     """The version that serves; null where the model was retired."""
+    tested_against: Segment | None
+    """The version in service that the job's own was tested against, where it was not deployed yet;
+    null also where none served then, or none is known to have."""
 
 
 class JobReturnOverdue(JobData):

@@ -106,12 +106,15 @@ def _goes_back(job: "Job", why: str) -> "Job":
     return replace(job, state="rolling_back", is_rolling_back=True, why=why, report=None)
 
 
-def _leased(job: "Job", _: int, actor: str, data: Data) -> "Job":
+def _leased(job: "Job", position: int, actor: str, data: Data) -> "Job":
     until = parse_time(data["expires_at"])
     since = until - job.proposed["limits"]["lease_seconds"] * SECOND
     lease = Lease(actor, data["token"], until, since)
     executors = job.executors | {actor}
-    return replace(job, state="leased", lease=lease, token=data["token"], executors=executors)
+    return replace(
+        job, state="leased", lease=lease, token=data["token"], executors=executors,
+        step_since=position,
+    )  # fmt: skip
 
 
 def _extended(job: "Job", _: int, __: str, data: Data) -> "Job":
@@ -172,7 +175,15 @@ def _judged(job: "Job", position: int, _: str, data: Data) -> "Job":
     if not data["is_passed"]:
         why = f"The gate {gate} was not passed."
         return _goes_back(job, why) if job.state == "observing" else _ends(job, "failed", why)
-    on = replace(job, passed=job.passed + 1, report=None, evidence={}, environment_of="")
+    on = replace(
+        job,
+        passed=job.passed + 1,
+        report=None,
+        evidence={},
+        environment_of="",
+        step_since=position,
+        tested_since=job.tested_since or (job.step_since if job.evidence.get("champion") else 0),
+    )
     return replace(on, state="deploying") if gate == "deployment" else _goes_on(on)
 
 
@@ -197,9 +208,20 @@ def _rolled_back(job: "Job", _: int, __: str, data: Data) -> "Job":
 
 def _lapsed(job: "Job", _: int, __: str, data: Data) -> "Job":
     version = data["model_version"]
-    what = "its model was retired" if version is None else f"{version} was put in its place"
     by = f" by {data['by']}" if data["by"] else ""
+    if version is None:
+        what = "its model was retired"
+    elif job.deployed is None:
+        what = f"{untested(data['tested_against'], version)}, put there"
+    else:
+        what = f"{version} was put in its place"
     return _ends(job, "lapsed", f"{job.why} Nothing is left to do: {what}{by}.".strip())
+
+
+def untested(tested_against: str | None, serving: str) -> str:
+    """Return that another version serves than the test was against, as a part of a sentence."""
+    against = "no version that is known" if tested_against is None else tested_against
+    return f"its version was tested against {against}, and {serving} serves now"
 
 
 def _overdue(job: "Job", _: int, __: str, ___: Data) -> "Job":

@@ -82,6 +82,11 @@ class Job:
     """The part of that which came while the test of its candidate was next, in any attempt."""
     is_tested: bool = False
     """Whether that test was reported."""
+    step_since: int = 0
+    """Since which position the gate that is next is worked on: its lease, or the verdict before."""
+    tested_since: int = 0
+    """That of the first gate that it has passed by numbers about the version in service; 0 for
+    none. The version that served there is the one that it was tested against."""
     outcome: str = ""
     why: str = ""
     """How it ends, and why, once that is certain."""
@@ -218,23 +223,30 @@ class Jobs:
         """Return the jobs of a model, in order of their proposals."""
         return [self.jobs[name] for name in self._by_model.get(model, ())]
 
-    def deciding(self, model: str) -> Job | None:
-        """Return the job of a model that decides which version serves: it deploys, or has."""
+    def deciding(self, model: str, *, is_asked: bool = False) -> Job | None:
+        """Return the job of a model that decides which version serves: it deploys, or has.
+
+        What the ledger itself proposes waits also for a leased job whose version is tested against
+        the one in service, or was; what a person asked (`is_asked`) does not.
+        """
         job = self.open_of(model)
         if job is None or job.deployed is not None:
             return job
         gate = job.gate
-        is_next = gate is not None and gate["gate"] == "deployment"
-        return job if is_next and job.lease is not None else None
+        is_near = gate is not None and gate["gate"] == "deployment"
+        if not is_asked:
+            is_near = is_near or job.tested_since > 0 or (gate is not None and _compares(gate))
+        return job if is_near and job.lease is not None else None
 
     def refusing(self, model: str, version: str) -> Job | None:
         """Return the newest job that deployed a version of a model, where that was taken back."""
         made = [one for one in self._deployers(model) if one[1].model_version == version]
         return made[-1][0] if made and made[-1][0].outcome in {"failed", "rolled_back"} else None
 
-    def against(self, model: str, version: str) -> bool:
+    def against(self, model: str, version: str, *, is_asked: bool = False) -> bool:
         """Whether a version of a model is not to be put back, as a job is against it."""
-        return (self.deciding(model) or self.refusing(model, version)) is not None
+        deciding = self.deciding(model, is_asked=is_asked)
+        return (deciding or self.refusing(model, version)) is not None
 
     def deployer(self, model: str, version: str) -> Job | None:
         """Return the newest job that deployed a version of a model, else any version of it."""
@@ -249,6 +261,11 @@ class Jobs:
     def open_of(self, model: str) -> Job | None:
         """Return the job of a model that is not over."""
         return next((one for one in self.of_model(model) if not one.is_over), None)
+
+
+def _compares(gate: Data) -> bool:
+    """Whether a gate asks for numbers about the version in service."""
+    return any(one["of"] == "versions" for one in gate["metrics"])
 
 
 def _realised(closed: Data | None) -> int | None:

@@ -40,6 +40,11 @@ class OpenPutBack(NamedTuple):
     """The person who asked for it; empty where the ledger proposed it."""
 
     @property
+    def is_asked(self) -> bool:
+        """Whether a person asked for it."""
+        return bool(self.asked_by)
+
+    @property
     def basis(self) -> DeploymentBasis:
         """Why the version serves then."""
         return "roll_back" if self.asked_by else "put_back"

@@ -351,12 +351,12 @@ def _lapse_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
     """Return why a job cannot lapse; whether what it names has happened is for others."""
     if moment.actor != GOVERNOR:
         return f"{moment.actor} recorded it, and {GOVERNOR} does"
-    version = data["model_version"]
-    if version is None:
+    if (version := data["model_version"]) is None:
         return ""
-    if job.deployed is None:
-        return f"it has deployed no version in whose place {version} could serve"
-    return f"{version} is its own version" if version == job.deployed.model_version else ""
+    if job.deployed is None and not job.tested_since:
+        return f"it has deployed no version in whose place {version} could serve, nor tested one"
+    ours = data["tested_against"] if job.deployed is None else job.deployed.model_version
+    return f"{version} is its own version, or that of its test" if version == ours else ""
 
 
 def _closing_fault(_: Jobs, job: Job, data: Data, __: JobMoment) -> str:

@@ -174,7 +174,8 @@ class JobServiceServicer:
 
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor, or another version
+        serves than its own was tested against, and it is to end.
         * `LEASE_LOST` (FAILED_PRECONDITION): a repeat, and the lease that it was given has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -186,7 +187,8 @@ class JobServiceServicer:
 
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force, or the job is to end as
+        another version serves than its own was tested against; stop the work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -241,7 +243,8 @@ class JobServiceServicer:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next, or another version serves than its
+        own was tested against.
         * `VERSION_CONFLICT` (ABORTED): another version serves than the caller believes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -74,7 +74,8 @@ class JobServiceStub:
 
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor, or another version
+      serves than its own was tested against, and it is to end.
     * `LEASE_LOST` (FAILED_PRECONDITION): a repeat, and the lease that it was given has ended.
     """
     HeartbeatJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.HeartbeatJobRequest, _job_service_pb2.HeartbeatJobResponse]
@@ -82,7 +83,8 @@ class JobServiceStub:
 
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force, or the job is to end as
+      another version serves than its own was tested against; stop the work.
     """
     GiveUpJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GiveUpJobRequest, _job_service_pb2.GiveUpJobResponse]
     """Gives a leased job back before its lease is over: the attempt is lost, and the next one may
@@ -121,7 +123,8 @@ class JobServiceStub:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next, or another version serves than its
+      own was tested against.
     * `VERSION_CONFLICT` (ABORTED): another version serves than the caller believes.
     """
     RollBackJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.RollBackJobRequest, _job_service_pb2.RollBackJobResponse]
@@ -216,7 +219,8 @@ class JobServiceAsyncStub(JobServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor, or another version
+      serves than its own was tested against, and it is to end.
     * `LEASE_LOST` (FAILED_PRECONDITION): a repeat, and the lease that it was given has ended.
     """
     HeartbeatJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.HeartbeatJobRequest, _job_service_pb2.HeartbeatJobResponse]  # type: ignore[assignment]
@@ -224,7 +228,8 @@ class JobServiceAsyncStub(JobServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+    * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force, or the job is to end as
+      another version serves than its own was tested against; stop the work.
     """
     GiveUpJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GiveUpJobRequest, _job_service_pb2.GiveUpJobResponse]  # type: ignore[assignment]
     """Gives a leased job back before its lease is over: the attempt is lost, and the next one may
@@ -263,7 +268,8 @@ class JobServiceAsyncStub(JobServiceStub):
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `JOB_UNKNOWN` (NOT_FOUND): no such job.
     * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
-    * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next.
+    * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next, or another version serves than its
+      own was tested against.
     * `VERSION_CONFLICT` (ABORTED): another version serves than the caller believes.
     """
     RollBackJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RollBackJobRequest, _job_service_pb2.RollBackJobResponse]  # type: ignore[assignment]
@@ -385,7 +391,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): it does not wait for an executor, or another version
+          serves than its own was tested against, and it is to end.
         * `LEASE_LOST` (FAILED_PRECONDITION): a repeat, and the lease that it was given has ended.
         """
 
@@ -399,7 +406,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
-        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
+        * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force, or the job is to end as
+          another version serves than its own was tested against; stop the work.
         """
 
     @_abc_1.abstractmethod
@@ -462,7 +470,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `JOB_UNKNOWN` (NOT_FOUND): no such job.
         * `LEASE_LOST` (FAILED_PRECONDITION): the lease is not in force; stop the work.
-        * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next.
+        * `JOB_REFUSED` (FAILED_PRECONDITION): another gate is next, or another version serves than its
+          own was tested against.
         * `VERSION_CONFLICT` (ABORTED): another version serves than the caller believes.
         """
 

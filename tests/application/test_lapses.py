@@ -147,11 +147,11 @@ def test_a_job_deploys_no_version_that_would_not_serve(working: Working) -> None
     world = working.world
     working.propose()
     working.approve()
-    token = working.lease()
-    working.pass_gates(token)
     world.clock.advance(60 * SECOND)
     now = world.clock.now_micros()
     by_hand(working, at=now)
+    token = working.lease()
+    working.pass_gates(token)
     with pytest.raises(LedgerError, match="v3 is stated to serve since") as refused:
         working.deploy(token, "v2", at=now - SECOND)
     assert reason_of(refused) is Reason.JOB_REFUSED

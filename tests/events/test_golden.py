@@ -139,8 +139,8 @@ cd55e07fe303e49d6c49a3f1c39164f5af1193bcf4718628b7c4da87b6ebaeb2  reuse.proposed
 821935e8497a5b9e554fcac5d5a4e519cdb028abab09272805fd579777a228c7  plan.scheduled.v1.json
 a937d889e27ad05a0b3c3878178d3c74f999265a43f79ebcd3f22ea27b56f9d6  deployment.explained.v1.json
 487107c38143ace13a8c7b101a8aeda52b3ed1e04a0556312ec5b22d6c5a1d06  job.return_overdue.v1.json
-276e20c0678fe477abe6e4bd474b9f5ff513e32aea73bf3b706cd81ab5a20b03  job.lapsed.v1.json
-7220595d641b3c782678a5ef41c765f91f4d4a83614ca0ddd02fe78824be32d3  roll_back.asked.v1.json
+54825aa97fd61d6082c8f92b3808f9cb48b0c59e42c5df4d36c9f04eb6a3423c  job.lapsed.v1.json
+6f530fd18b8c4b2298a0c7d0ea3a99b898653b93686d86d4325a219c118d0c4c  roll_back.asked.v1.json
 """.splitlines()
 )
 

@@ -276,10 +276,17 @@ class Story:
         return self.add(actor, returned)
 
     def lapse(
-        self, version: str | None = "v3", actor: str = GOVERNOR, job: str = "j1"
-    ) -> str:  # fmt: skip
+        self,
+        version: str | None = "v3",
+        actor: str = GOVERNOR,
+        job: str = "j1",
+        against: str | None = None,
+    ) -> str:
         """Have the governor say that another version serves, or that the model was retired."""
-        return self.add(actor, JobLapsed(job=job, ended_by=7, by=EVE, model_version=version))
+        lapsed = JobLapsed(
+            job=job, ended_by=7, by=EVE, model_version=version, tested_against=against
+        )
+        return self.add(actor, lapsed)
 
     def call_overdue(self, actor: str = GOVERNOR, late: int = 0) -> str:
         """Have the governor say that nobody has taken the return up; by a time that is too late."""

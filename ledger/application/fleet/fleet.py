@@ -64,6 +64,8 @@ class ModelRecord:
     updated: PlacedEvent
     deployed: tuple[PlacedEvent, ...] = ()
     served: tuple[tuple[int, str], ...] = ()
+    gone: tuple[int, ...] = ()
+    """The positions of deployments whose bodies were erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ def _apply_model(state: _State, event: RecordedEvent, placed: PlacedEvent) -> No
         return
     is_deployment = len(model.deployments) > len(before.model.deployments)
     deployed = (*before.deployed, placed) if is_deployment else before.deployed
+    is_gone = event.type == ModelDeployed.TYPE and not is_deployment
     described = placed if event.type in DESCRIBING else before.described
     state.models[name] = replace(
         before,
@@ -241,6 +244,7 @@ def _apply_model(state: _State, event: RecordedEvent, placed: PlacedEvent) -> No
         updated=placed,
         deployed=deployed,
         served=_served(model) if event.type == ModelDeployed.TYPE else before.served,
+        gone=(*before.gone, placed.position) if is_gone else before.gone,
     )
 
 

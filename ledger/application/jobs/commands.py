@@ -24,10 +24,11 @@ from ledger.application.commands import (
     work_time,
 )
 from ledger.application.jobs.basis import JobBasis
+from ledger.application.jobs.lapses import while_served
 from ledger.application.jobs.lease_watch import LeaseWatch
 from ledger.application.jobs.payments import payment
 from ledger.application.jobs.reader import JobReader
-from ledger.application.jobs.refusals import job_unknown, lease_lost
+from ledger.application.jobs.refusals import job_refused, job_unknown, lease_lost
 from ledger.authority.state import Subject
 from ledger.clock import Clock, uuid7
 from ledger.errors import invalid_field
@@ -156,19 +157,27 @@ class JobCommands:
     def lease(self, caller: Caller, job: str) -> tuple[AppendResult, Job]:
         """Give a job to the executor that calls; JOB_REFUSED where another one has it.
 
+        Also where another version serves than its own was tested against, and it is to end.
         LEASE_LOST for a repeat whose lease has ended meanwhile: the token of another lease, perhaps
         given to another process of the same actor, is no answer to it.
         """
 
-        def make(known: Job, now: int) -> JobData:
-            return JobLeased(
-                job=job,
-                attempt=known.attempt,
-                token=known.token + 1,
-                expires_at=_until(known, now),
-            )
+        def decide(basis: JobBasis) -> Proposal:
+            known = basis.job(job)
+            with fields_named():
+                data = JobLeased(
+                    job=job,
+                    attempt=known.attempt,
+                    token=known.token + 1,
+                    expires_at=_until(known, basis.moment.now),
+                )
+            basis.check(known, data, _WORDS[data.TYPE])
+            self.check_tested(known, _WORDS[data.TYPE])
+            made = self.proposal(basis, known, lambda _: [data])
+            served = while_served(known, basis.head.position) if known.tested_since else []
+            return replace(made, guards=[*made.guards, *served])
 
-        written = self.record(caller, JobLeased.METHOD, job, make)
+        written = self.append(caller, JobLeased.METHOD, decide)
         known = self.job(job)
         if known.changed_at != written.first_position:  # perhaps the repeat of one that has ended
             given = typed(self.appender.event(written.first_position), JobLeased)
@@ -179,8 +188,9 @@ class JobCommands:
     def heartbeat(self, caller: Caller, job: str, token: int) -> tuple[AppendResult, Job]:
         """Keep a job: its lease is made longer once less than half of it is left.
 
-        LEASE_LOST where another lease followed, or this one has run out. It counts as heard also
-        where it cannot be recorded: the executor is alive.
+        LEASE_LOST where another lease followed, this one has run out, or another version serves
+        than the job's was tested against. It counts as heard also where it cannot be recorded: the
+        executor is alive.
         """
         found = self.job(job)
         if found.lease is not None and (found.lease.executor, found.token) == (caller.actor, token):
@@ -193,6 +203,8 @@ class JobCommands:
             if lease is None or (lease.executor, lease.token) != (caller.actor, token):
                 basis.check(known, data, "kept")
             assert lease is not None, "its check has refused that"
+            if fault := self._reader.untested(known):
+                raise lease_lost(known, token, fault)
             half = known.proposed["limits"]["lease_seconds"] * SECOND // 2
             if lease.expires_at - now > half:
                 return Proposal([])
@@ -238,6 +250,18 @@ class JobCommands:
             return None
         event = self.appender.event(written.first_position + 1)
         return typed(event, GateJudged) if event.type == GateJudged.TYPE else None
+
+    def check_tested(self, job: Job, what: str) -> None:
+        """Refuse a step of a job that would replace a version that its own was not tested against.
+
+        `what` as `job_refused` has it.
+        """
+        if fault := self._reader.untested(job):
+            remedy = (
+                "Nothing is to be done: the ledger ends the job by itself. Propose another one, "
+                "which is tested against the version that serves: `decision-ledger job propose`."
+            )
+            raise job_refused(job.name, what, fault, remedy)
 
     # ---- shared ----------------------------------------------------------------------------------
 

@@ -52,7 +52,10 @@ class JobDeployments:
     def deploy(
         self, caller: Caller, reported: GateReported, version: DeploymentSpec
     ) -> AppendResult:
-        """Record the report on the gate `deployment` and, if it is passed, the deployment."""
+        """Record the report on the gate `deployment` and, if it is passed, the deployment.
+
+        JOB_REFUSED where another version serves than the job's was tested against.
+        """
 
         def decide(basis: JobBasis) -> Proposal:
             job = basis.job(reported.job)
@@ -62,6 +65,7 @@ class JobDeployments:
                 return self._jobs.proposal(basis, job, lambda _: [reported])
             proposal = self._fleet.deployment(replace(version, model=job.model))
             made = _deployment(proposal)
+            self._jobs.check_tested(job, "deployed")  # by what its proposal knows, or more
             self._check_latest(job, made)
             with fields_named():
                 deployed = JobDeployed(

@@ -10,17 +10,11 @@ from typing import Final
 import structlog
 
 from ledger.application.appender import Proposal
-from ledger.application.commands import (
-    Caller,
-    model_stream,
-    no_erasure_after,
-    none_after,
-    work_time,
-)
+from ledger.application.commands import Caller, work_time
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.jobs.basis import JobBasis
 from ledger.application.jobs.commands import JobCommands
-from ledger.application.jobs.lapses import lapse_of
+from ledger.application.jobs.lapses import lapse_of, while_served
 from ledger.application.jobs.observed_windows import ObservedWindows
 from ledger.application.jobs.reader import JobReader
 from ledger.application.jobs.refusals import job_refused
@@ -28,7 +22,6 @@ from ledger.application.periodic_task import GovernorTurn, record_each
 from ledger.errors import Reason
 from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import JobData, JobLeaseExpired, JobReturnOverdue
-from ledger.events.models import ModelDeployed, ModelRetired
 from ledger.events.values import format_time
 from ledger.jobs.conclusions import verdict
 from ledger.jobs.machine import Job
@@ -129,9 +122,8 @@ class DueJobs:
 
     def _guarded(self, basis: JobBasis, job: Job, data: JobData) -> Proposal:
         """Return a proposal that holds only while the model is what it was."""
-        made, at = self._jobs.proposal(basis, job, lambda _: [data]), basis.head.position
-        same = none_after(at, model_stream(job.model), ModelDeployed.TYPE, ModelRetired.TYPE)
-        return replace(made, guards=[*made.guards, same, no_erasure_after(at)])
+        made = self._jobs.proposal(basis, job, lambda _: [data])
+        return replace(made, guards=[*made.guards, *while_served(job, basis.head.position)])
 
 
 def _is_overdue(job: Job, now: int) -> bool:

@@ -4,10 +4,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
+from ledger.application.fleet.fleet import Fleet
+from ledger.application.jobs.lapses import untested_of
 from ledger.events.envelope import RecordedEvent
 from ledger.events.environment import EnvironmentPart
 from ledger.events.jobs import JOB_TYPES, GateJudged, GateReported, JobEnvironmentRecorded
 from ledger.events.registry import known_data, typed
+from ledger.jobs.changes import untested
 from ledger.jobs.environments import EnvironmentsOfReports
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.put_backs import OpenPutBack
@@ -29,8 +32,9 @@ class RecordedReport(NamedTuple):
 class JobReader:
     """Follows the jobs of one ledger. Safe between threads; a job is a value."""
 
-    def __init__(self, store: Store, info: LedgerInfo) -> None:
+    def __init__(self, store: Store, info: LedgerInfo, fleet: Fleet) -> None:
         self._store = store
+        self._fleet = fleet
         self._origin = info.origin
         self._lock = threading.Lock()
         self._jobs = Jobs()
@@ -53,12 +57,28 @@ class JobReader:
             known = self.at_head(lambda jobs, _: jobs.jobs.get(job))
         return None if known is None else known.model
 
-    def against(self, model: str, version: str) -> tuple[Job | None, Job | None]:
+    def against(self, model: str, version: str, *, is_asked: bool) -> tuple[Job | None, Job | None]:
         """Return the job that decides which version serves, and the one that took a version back.
 
-        Where either is there, the version is not to be put back.
+        Where either is there, the version is not to be put back; `is_asked`: by a person.
         """
-        return self.at_head(lambda jobs, _: (jobs.deciding(model), jobs.refusing(model, version)))
+        return self.at_head(
+            lambda jobs, _: (
+                jobs.deciding(model, is_asked=is_asked),
+                jobs.refusing(model, version),
+            )
+        )
+
+    def untested(self, job: Job) -> str:
+        """Return which version serves that a job's own was not tested against; empty for none.
+
+        It is to replace that one then, and lapses: as a part of a sentence.
+        """
+        self._fleet.refresh()
+        found = untested_of(job, self._fleet)
+        if found is None or found.model_version is None:
+            return ""
+        return untested(found.tested_against, found.model_version)
 
     def unmoved(self, model: str, after: int) -> list[Guard]:
         """Return the guard that the open job of a model took no step behind a position."""
@@ -75,7 +95,7 @@ class JobReader:
             return [
                 (one, jobs.deployer(one.model, one.put_back))
                 for one in proposals
-                if not jobs.against(one.model, one.put_back)
+                if not jobs.against(one.model, one.put_back, is_asked=one.is_asked)
             ]
 
         return self.at_head(found)

@@ -79,7 +79,7 @@ class RollBacks:
 
     def _check_jobs(self, model: str, version: str) -> None:
         """Refuse what no executor could carry out, as a job is against it."""
-        deciding, refusing = self._jobs.against(model, version)
+        deciding, refusing = self._jobs.against(model, version, is_asked=True)
         if refusing is not None:
             raise _refused(model, took_back(refusing.name, version))
         if deciding is not None:

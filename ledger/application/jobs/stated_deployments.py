@@ -119,7 +119,7 @@ class StatedDeployments:
         if found.fault:
             raise _not_open(model, proposal, found.fault)
         wanted = found.proposed
-        deciding, refusing = self._jobs.against(model, wanted.put_back)
+        deciding, refusing = self._jobs.against(model, wanted.put_back, is_asked=wanted.is_asked)
         if (job := deciding or refusing) is not None:
             raise _not_open(model, proposal, f"job {job.name} decides otherwise of its versions")
         same = [one for one in known if one.model_version == wanted.put_back]
@@ -142,7 +142,8 @@ class StatedDeployments:
         made = self._fleet.deployment(spec)
         deployed = made.additions[0].data
         assert isinstance(deployed, ModelDeployed), "a deployment is proposed"
-        against = self._jobs.against(spec.model, deployed.model_version)
+        is_asked = found is not None and found.proposed.is_asked
+        against = self._jobs.against(spec.model, deployed.model_version, is_asked=is_asked)
         model = self._fleet.live_model(spec.model)
         is_first, gated = not model.was_deployed, self._gated.why(spec.model, at)
         with fields_named():

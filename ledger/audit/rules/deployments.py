@@ -38,14 +38,15 @@ def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
     extent = next(subjects(event, fold), None)
     if extent is None:
         return None  # another rule's business
+    proposed = fold.deployments.proposed
     moment = DeploymentMoment(
         event.actor,
         judged_at(event, fold),
         fold.authority.state,
         extent,
-        fold.deployments.proposed,
+        proposed,
         stale_fault(event, fold) if data["proposal"] is not None else "",
-        fold.jobs.known.deciding(before.name),
+        fold.jobs.known.deciding(before.name, is_asked=proposed is not None and proposed.is_asked),
         fold.jobs.known.refusing(before.name, data["model_version"]),
         fold.deployments.is_first,
     )

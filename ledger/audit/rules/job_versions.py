@@ -6,11 +6,20 @@ It goes back only to what it replaced; where another one serves already, nothing
 from typing import Any
 
 from ledger.audit.event import AuditedEvent
-from ledger.audit.job_lapses import is_unclear, lapse_again
+from ledger.audit.job_lapses import is_unclear, lapse_again, untested_again
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.rules.jobs import step_fault
-from ledger.events.jobs import GateJudged, JobDeployed, JobLapsed, JobProposed, JobRolledBack
+from ledger.events.jobs import (
+    GateJudged,
+    JobDeployed,
+    JobLapsed,
+    JobLeased,
+    JobProposed,
+    JobRolledBack,
+)
+from ledger.jobs.changes import untested
+from ledger.jobs.machine import Job
 
 
 @rule("jobs.deployed", JobDeployed.TYPE, JobRolledBack.TYPE)
@@ -58,11 +67,19 @@ def _training_fault(fold: LedgerState, model: str, version: str) -> str | None:
     return None
 
 
-@rule("jobs.lapsed", JobLapsed.TYPE, GateJudged.TYPE, JobDeployed.TYPE, JobRolledBack.TYPE)
+@rule(
+    "jobs.lapsed",
+    JobLapsed.TYPE,
+    GateJudged.TYPE,
+    JobLeased.TYPE,
+    JobDeployed.TYPE,
+    JobRolledBack.TYPE,
+)
 def jobs_lapsed(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A job lapses once its model is retired or another version serves, and by that alone.
 
-    No version of it, nor one that is put back, goes into service before one that serves.
+    No version of it, nor one that is put back, goes into service before one that serves. None is
+    leased to be deployed, or deployed, in the place of one that it was not tested against.
     """
     job, data = fold.jobs.known.jobs.get(event.name), event.known
     if event.type == JobLapsed.TYPE and (fault := step_fault(event, fold)):
@@ -77,11 +94,24 @@ def jobs_lapsed(event: AuditedEvent, fold: LedgerState) -> Verdict:
     elif event.type == GateJudged.TYPE:
         if job.state == "observing" and (lapse := lapse_again(fold, job, event.position - 1)):
             fault = f"position {lapse['ended_by']} had left nothing to judge of it"
+    elif event.type == JobLeased.TYPE:
+        fault = _untested(fold, job, event.position - 1)
     else:
         fault = _unserved(event, fold, job.model)
+        if event.type == JobDeployed.TYPE and not fault and (made := fold.jobs.deployed):
+            fault = _untested(fold, job, made.position - 1)
     if fault and is_unclear(fold, job):
         return Unchecked("a body is not there that may say which version serves")
     return fault or None
+
+
+def _untested(fold: LedgerState, job: Job, as_of: int) -> str:
+    """Return which version served, at a position, that a job's own was not tested against."""
+    found = untested_again(fold, job, as_of)
+    if found is None:
+        return ""
+    said = untested(found["tested_against"], found["model_version"])
+    return f"{said}, by position {found['ended_by']}"
 
 
 def _other(data: dict[str, Any], lapse: dict[str, Any]) -> str:
