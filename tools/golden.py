@@ -14,6 +14,7 @@ from typing import Any, Final
 from ledger.application.evaluation.assessments import AssessmentInputs, assess
 from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.application.planning.fleet_reading import PlanSources
+from ledger.application.planning.kept_plans import KeptPlans
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.policies.compiled import PolicyCache
 from ledger.application.policies.text import digest, parse
@@ -280,7 +281,8 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
         budget_micros=200_000_000,
         budget_cap_micros=400_000_000,
     )
-    sources = PlanSources(ledger.reader(), ORIGIN, histories, lambda _: {}, "")
+    kept = KeptPlans(histories.erasures)
+    sources = PlanSources(ledger.reader(), ORIGIN, histories, lambda _: {}, "", kept)
     plan = Planning(sources).compute(request)
     overridden = DecisionOverriddenV1(
         model=MODEL,

@@ -45,6 +45,7 @@ from ledger.application.lineage.reader import LineageReader
 from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.fleet_reading import PlanSources
+from ledger.application.planning.kept_plans import KeptPlans
 from ledger.application.planning.operations import PlanOperations
 from ledger.application.planning.plan_money import PlanMoney
 from ledger.application.planning.plans import Planning
@@ -126,7 +127,10 @@ class LedgerApplication:
     ) -> ShadowPlanning:
         """Build what makes plans, and return what makes them again."""
         unit, budgets = info.unit_of_cost, self.budgets.as_of
-        sources = PlanSources(store.events, info.origin, self.histories, budgets, unit)
+        self._kept_plans = KeptPlans(self.histories.erasures)
+        sources = PlanSources(
+            store.events, info.origin, self.histories, budgets, unit, self._kept_plans
+        )
         planning = ShadowPlanning(Planning(sources), shadows)
         self.plans = PlanCommands(
             store, info, self.fleet, self.histories, PlanMoney(sources), planning, self._clock
@@ -139,6 +143,7 @@ class LedgerApplication:
         self.erasure.on_erased(lambda *_: self.cases.forget())
         self.erasure.on_erased(lambda *_: self.budgets.forget())
         self.erasure.on_erased(lambda *_: self.put_backs.forget())
+        self.erasure.on_erased(lambda *_: self._kept_plans.forget())
 
     def _build_retraining(self, store: Store, info: LedgerInfo) -> None:
         """Build what leads from a decision to a retrained model."""

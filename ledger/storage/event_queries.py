@@ -35,6 +35,13 @@ NEWEST_OF_STREAM: Final = (  # by the index of versions, which ascend with posit
     .order_by(events.c.stream_version.desc())
     .limit(1)
 )
+NEWEST_STREAMS: Final = (  # of one type, never observations, which the index leaves out
+    select(events.c.stream)
+    .where(events.c.ledger_id == bindparam("ledger_id_"), events.c.type == bindparam("type_"))
+    .where(events.c.observed_at.is_(None))
+    .order_by(events.c.position.desc())
+    .limit(bindparam("limit_"))
+)
 TYPES_OF: Final = text(
     """
     WITH RECURSIVE found(type) AS (

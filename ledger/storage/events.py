@@ -24,6 +24,7 @@ from ledger.storage.event_queries import (
     BY_RUN,
     EVENT,
     HEAD,
+    NEWEST_STREAMS,
     RAW_COLUMNS,
     TYPES_OF,
     Shape,
@@ -115,12 +116,7 @@ class Events:
         Not for `signal.observed`, which the index behind this leaves out.
         """
         newest = self.of_types(
-            ledger,
-            types,
-            stream=stream,
-            at_or_before=at_or_before,
-            limit=skip + 1,
-            descending=True,
+            ledger, types, stream=stream, at_or_before=at_or_before, limit=skip + 1, descending=True
         )
         return newest[skip] if len(newest) > skip else None
 
@@ -214,6 +210,11 @@ class Events:
         """
         rows = self._view.rows(TYPES_OF, {"ledger_id": self._view.id_of(ledger), "stream": stream})
         return [str(row[0]) for row in rows]
+
+    def newest_streams(self, ledger: str, type_: str, limit: int) -> list[str]:
+        """Return the streams of a type's newest events, without bodies. As `of_types` else."""
+        asked = {"ledger_id_": self._view.id_of(ledger), "type_": type_, "limit_": limit}
+        return [str(row[0]) for row in self._view.rows(NEWEST_STREAMS, asked)]
 
     def observations(
         self,

@@ -37,7 +37,7 @@ from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
 _CALLER: Final = Caller(GOVERNOR)
-_AT_ONCE: Final = 20  # proposals in a row, each of which reads the plan: leases must not wait
+_AT_ONCE: Final = 20  # proposals in a row: leases must not wait
 _NOT_OF_A_MODEL: Final = frozenset(
     {
         Reason.STORE_UNAVAILABLE,

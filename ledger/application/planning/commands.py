@@ -203,7 +203,7 @@ class PlanCommands:
         self._check_new(name)
 
     def _check_new(self, name: str) -> None:
-        if self._events(limit=1, stream=plan_stream(name)):
+        if self._named(name) is not None:
             raise LedgerError(
                 Reason.ALREADY_EXISTS,
                 f"A plan {name!r} was already made.",
@@ -213,10 +213,13 @@ class PlanCommands:
 
     def get(self, plan_id: str) -> tuple[PlanMade, RecordedEvent]:
         """Return a plan; PLAN_UNKNOWN where it was never made."""
-        events = self._events(limit=1, stream=plan_stream(plan_id))
-        if not events:
-            newest = self._events(limit=_COMPARED, descending=True)
-            names = [event.stream.partition("/")[2] for event in newest]
+        event = self._named(plan_id)
+        if event is None:
+            names = [
+                stream.partition("/")[2]
+                for type_ in PLAN_TYPES
+                for stream in self._store.events.newest_streams(self._info.origin, type_, _COMPARED)
+            ]
             raise LedgerError(
                 Reason.PLAN_UNKNOWN,
                 f"No plan {plan_id!r} was made.",
@@ -224,9 +227,9 @@ class PlanCommands:
                 + "List the plans: `decision-ledger plan list`.",
                 metadata={"plan": plan_id, "nearest": nearest(plan_id, names)},
             )
-        if events[0].body_bytes is None:
-            raise self._histories.erasures.refusal(events[0].position)
-        return typed(events[0], PlanMade), events[0]
+        if event.body_bytes is None:
+            raise self._histories.erasures.refusal(event.position)
+        return self._planning.plans.of(event), event
 
     def ground(self, plan_id: str, model: str, head: Head) -> tuple[PlanGround, PlanRowPart | None]:
         """Return a plan as the ground of a job as of a head, and its row of the model, if any.
@@ -303,12 +306,12 @@ class PlanCommands:
         )
         return [(typed(one, PlanMade), one) for one in events]
 
-    def _events(
-        self, *, limit: int, stream: str | None = None, descending: bool = False
-    ) -> list[RecordedEvent]:
-        return self._store.events.of_types(
-            self._info.origin, PLAN_TYPES, stream=stream, limit=limit, descending=descending
+    def _named(self, name: str) -> RecordedEvent | None:
+        """Return the event of a plan, if one of that id was made."""
+        found = self._store.events.of_types(
+            self._info.origin, PLAN_TYPES, stream=plan_stream(name), limit=1
         )
+        return found[0] if found else None
 
     def _request(
         self,

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ledger.application.commands import model_stream
 from ledger.application.fleet.history import History, HistoryReader
-from ledger.application.fleet.service_period import DeployedVersion, service_at
+from ledger.application.fleet.service_period import DeployedVersion
 from ledger.application.planning.candidate_tests import TEST_TYPES, CandidateTests
+from ledger.application.planning.kept_plans import KeptPlans
 from ledger.application.planning.progress import PlanProgress
 from ledger.application.policies.compiled import CompiledPolicy, reuse_of
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
@@ -62,6 +63,7 @@ class PlanSources:
     budgets: Callable[[int], Mapping[str, Budget]]
     """Returns every budget as of a position."""
     unit_of_cost: str
+    plans: KeptPlans
 
 
 class PlanMoment(NamedTuple):
@@ -133,17 +135,21 @@ class FleetReading:
         self.progress = progress or PlanProgress()
         self._periods: dict[LossReading, Periods] = {}
         self._losses: dict[LossReading, Losses] = {}
+        self._members: dict[str, list[FleetMember]] = {}
 
     def members(self, procedure: str) -> list[FleetMember]:
         """Return the models in scope that have a version in service, in order of name.
 
         A model whose description or newest deployment was erased by then is none of them.
         """
-        found = []
-        for history in self._fleet:
-            service = history.service(procedure, self.made_at)
-            if service is not None:
-                found.append(FleetMember(history, service.deployment))
+        found = self._members.get(procedure)
+        if found is None:
+            services = ((one, one.service(procedure, self.made_at)) for one in self._fleet)
+            found = self._members[procedure] = [
+                FleetMember(history, service.deployment)
+                for history, service in services
+                if service is not None
+            ]
         self.progress.models = len(found)
         return found
 
@@ -297,14 +303,14 @@ class FleetReading:
         serving: dict[int, DeployedVersion | None] = {now_period: member.serving}
         if by.is_reused:
             serving |= self._replaced(member.history, by.period_seconds * SECOND)
-        cells: dict[int, PeriodCell] = {}
+        cells, in_service = dict[int, PeriodCell](), _in_service(member.history, by.procedure)
         for version, periods in self.losses(by).get(member.history.model, {}).items():
             for period, (rows, weighted) in periods.items():
                 if period <= now_period - by.max_periods:
                     continue
                 if period not in serving:
                     end = (period + 1) * by.period_seconds * SECOND
-                    serving[period] = _in_service(member.history, by.procedure, end)
+                    serving[period] = in_service(end)
                 deployment = serving[period]
                 if deployment is not None and deployment.version == version:
                     cells[period] = PeriodCell(rows, weighted // rows, deployment.baseline_nano)
@@ -376,15 +382,16 @@ class FleetReading:
         return [data for _, data in self._proposals.get(model, ())]
 
 
-def _in_service(history: History, procedure: str, before: int) -> DeployedVersion | None:
-    """Return the deployment in service just before a time, by stated times.
+def _in_service(history: History, procedure: str) -> Callable[[int], DeployedVersion | None]:
+    """Return what finds the deployment in service just before a time, by stated times.
 
     Under `rules/1` the one recorded last among those stated before it.
     """
+    deployments = history.deployments
     if procedure != RULES_1:
-        service = service_at(history.deployments, before - 1)
-        return None if service is None else service.deployment
-    for deployment in reversed(history.deployments):
-        if deployment.in_service_at < before:
-            return deployment
-    return None
+        deployments = sorted(deployments, key=lambda one: (one.in_service_at, one.position))
+
+    def found(before: int) -> DeployedVersion | None:
+        return next((one for one in reversed(deployments) if one.in_service_at < before), None)
+
+    return found

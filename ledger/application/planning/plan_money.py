@@ -9,7 +9,6 @@ from ledger.application.planning.plans import PlanRequest, is_second, plans_newe
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PLAN_TYPES, PlanMade, PlanMadeV2
-from ledger.events.registry import typed
 from ledger.events.values import SECOND, parse_time
 from ledger.jobs.plan_schedules import (
     PlanSchedule,
@@ -28,6 +27,7 @@ class PlanMoney:
         self._events = sources.events
         self._ledger = sources.ledger
         self._histories = sources.histories
+        self._plans = sources.plans
 
     def second(
         self, first: RecordedEvent, request: PlanRequest, fleet: FleetReading
@@ -37,7 +37,7 @@ class PlanMoney:
         FIELD_INVALID where that plan is not the first of this period by the same policy version, or
         none of its jobs was tested.
         """
-        made, policy = typed(first, PlanMade), request.policy
+        made, policy = self._plans.of(first), request.policy
         own = policy.policy, policy.version, policy.digest, request.now_period
         if not isinstance(made, PlanMadeV2) or made.second_to is not None:
             raise invalid_field("second_to", "is not the first plan of a period by excess/2")
@@ -127,7 +127,7 @@ class PlanMoney:
     def _known(self, event: RecordedEvent, as_of: int) -> PlanMade | None:
         """Return a plan; None where it was erased by a position."""
         is_gone = self._histories.erasures.passes_over(event, as_of)
-        return None if is_gone else typed(event, PlanMade)
+        return None if is_gone else self._plans.of(event)
 
 
 def _before_of(position: int, made: PlanMade) -> ScheduledBefore:

@@ -37,7 +37,6 @@ from ledger.events.plans import (
     SteppedRowPart,
 )
 from ledger.events.policy_document import Action, PlanningPart, ReusingPlanningPart
-from ledger.events.registry import typed
 from ledger.events.values import SECOND, format_time
 from ledger.kernel.excess import (
     BacklogRow,
@@ -105,6 +104,7 @@ class Planning:
 
     def __init__(self, sources: PlanSources) -> None:
         self._sources = sources
+        self.plans = sources.plans
         self._events = sources.events
         self._ledger = sources.ledger
         self._histories = sources.histories
@@ -147,7 +147,7 @@ class Planning:
         for event in plans_newest_first(self._events, self._ledger, PLAN_TYPES, as_of):
             if self._histories.erasures.passes_over(event, as_of):
                 continue
-            made = typed(event, PlanMade)
+            made = self.plans.of(event)
             if made.policy == policy and made.now_period < now_period and not is_second(made):
                 return PlanBefore(event.position, made)
         return None

@@ -107,6 +107,10 @@ def _compared(
     """Return the proposal to put a version of a model back, and that version; None for none."""
     policy, micros = reuse_of(part), part.period_seconds * SECOND
     now_period, named = fleet.made_at // micros, fleet.policy
+    oldest = now_period - policy.window
+    others = _earlier(member, fleet.made_at)[-policy.versions :]
+    if not others:
+        return None
 
     def served(one: DeployedVersion) -> ServedVersion:
         return ServedVersion(
@@ -115,11 +119,10 @@ def _compared(
             {
                 period: VersionLoss(rows, weighted)
                 for period, (rows, weighted) in sorted(losses.get(one.version, {}).items())
-                if now_period - policy.window < period <= now_period and rows > 0
+                if oldest < period <= now_period and rows > 0
             },
         )
 
-    others = _earlier(member, fleet.made_at)[-policy.versions :]
     serving, counting = served(member.serving), tuple(served(one) for one in others)
     result = reuse(policy, now_period, serving, counting)
     if result.put_back is None:
