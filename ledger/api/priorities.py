@@ -204,12 +204,13 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
     def GetPlan(
         self, request: pb.GetPlanRequest, context: grpc.ServicerContext
     ) -> pb.GetPlanResponse:
-        """Return one plan, whole."""
+        """Return one plan, whole, with the jobs by it as they are now."""
         checks = Checks()
         name = checks.name("name", request.name, "plans")
         ledger = self._server.read(request, context, checks)
         made, event = ledger.plans.get(name)
-        return pb.GetPlanResponse(plan=convert.plan(made, event.position))
+        jobs = ledger.job_reader.by_plan(event.position)
+        return pb.GetPlanResponse(plan=convert.plan(made, event.position, jobs=jobs))
 
     def ListPlans(
         self, request: pb.ListPlansRequest, context: grpc.ServicerContext

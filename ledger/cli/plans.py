@@ -13,7 +13,7 @@ from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client.ranking import Plan, PlanBudget, PlanRow, PlanStep
+    from ledger.client.ranking import Plan, PlanBudget, PlanJob, PlanRow, PlanStep
 
 _OUTCOMES_SHOWN = 200
 _CHANGES_SHOWN = 20
@@ -186,7 +186,7 @@ def put_backs() -> None:
 
 
 def show(plan: Annotated[str, typer.Argument(help="Id of the plan.")]) -> None:
-    """Show a plan with its whole backlog."""
+    """Show a plan with its whole backlog, and the jobs that came of it so far."""
     chosen = session()
     found = chosen.client.get_plan(plan)
     chosen.show(found, told_plan(found, chosen.unit_of_cost))
@@ -226,6 +226,8 @@ def told_plan(plan: "Plan", unit: str) -> str:
         f"{planner}, policy {plan.policy} version {plan.policy_version}, as of position "
         f"{plan.as_of_position}."
     )
+    if unit and any(row.reason for row in plan.backlog):
+        heading += f" Amounts in its reasons are in {unit}."
     rows = [
         (
             row.place,
@@ -243,8 +245,25 @@ def told_plan(plan: "Plan", unit: str) -> str:
     budgets = [_budget_told(one, unit) for one in plan.budgets]
     worse = _worse_left_out(plan) if plan.ranking == "excess" else []
     told = [*budgets, *map(_step_told, plan.steps), *worse]
-    steps = "\n".join(told)
-    return "\n\n".join(one for one in (heading, f"{body}{more}", steps) if one)
+    steps, jobs = "\n".join(told), "\n".join(_jobs_told(plan))
+    return "\n\n".join(one for one in (heading, f"{body}{more}", steps, jobs) if one)
+
+
+def _jobs_told(plan: "Plan") -> list[str]:
+    """Return which job came of each model that was admitted, in the order of the backlog."""
+    jobs = {one.model: one for one in plan.jobs}
+    admitted = [row.model for row in plan.backlog if row.outcome == "ADMITTED"]
+    told = [
+        f"{model}: {_job_told(jobs[model])}" if model in jobs else f"{model}: no job yet"
+        for model in admitted[:_OUTCOMES_SHOWN]
+    ]
+    left_out = len(admitted) - len(told)
+    return [*told, *([f"… and {left_out} more; --json shows all."] if left_out else [])]
+
+
+def _job_told(one: "PlanJob") -> str:
+    now = one.outcome or one.state
+    return f"job {one.job}, {'unknown' if now is None else _spaced(now)}"
 
 
 def _worse_left_out(plan: "Plan") -> list[str]:

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.client.enums import Action, PlanOutcome, ProjectionState, RebuildOutcome
+from ledger.client.enums import (
+    Action,
+    JobOutcome,
+    JobState,
+    PlanOutcome,
+    ProjectionState,
+    RebuildOutcome,
+)
 from ledger.client.hashes import hex_repr
 from ledger.client.records import Appended
 
@@ -186,6 +193,18 @@ class PlanStep:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanJob:
+    """A job that was proposed by a plan, as it was when the plan was asked for."""
+
+    name: str
+    model: str
+    job: str
+    state: JobState | None
+    """None where the body of an event of it is gone."""
+    outcome: JobOutcome | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The whole ranked backlog for one period under one budget; lists leave the backlog out."""
 
@@ -218,6 +237,8 @@ class Plan:
     """The budgets that rows name."""
     ranking: str
     """By what models were taken in: `excess`, `priority` or `benefit_per_cost`."""
+    jobs: tuple[PlanJob, ...] = ()
+    """The jobs that were proposed by it so far, where one plan was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from ledger.v1 import append_pb2 as append_pb2
 from ledger.v1 import decision_pb2 as decision_pb2
+from ledger.v1 import job_pb2 as job_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -418,6 +419,7 @@ class Plan(message.Message):
     JOBS_UNDER_WAY_FIELD_NUMBER: builtins.int
     BUDGETS_FIELD_NUMBER: builtins.int
     RANKING_FIELD_NUMBER: builtins.int
+    JOBS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `plans/{plan}`."""
     plan: builtins.str
@@ -486,6 +488,12 @@ class Plan(message.Message):
     def budgets(self) -> containers.RepeatedCompositeFieldContainer[PlanBudget]:
         """Output only. The budgets that rows name, by name."""
 
+    @builtins.property
+    def jobs(self) -> containers.RepeatedCompositeFieldContainer[PlanJob]:
+        """Output only. The jobs that were proposed by it so far, in that order, as they are now; told by
+        GetPlan alone.
+        """
+
     def __init__(
         self,
         *,
@@ -515,10 +523,47 @@ class Plan(message.Message):
         jobs_under_way: builtins.int = ...,
         budgets: abc.Iterable[PlanBudget] | None = ...,
         ranking: builtins.str = ...,
+        jobs: abc.Iterable[PlanJob] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["made_at", b"made_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "budgets", b"budgets", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "jobs_under_way", b"jobs_under_way", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros", "ranking", b"ranking", "steps", b"steps", "steps_digest", b"steps_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["admitted", b"admitted", "as_of_position", b"as_of_position", "backlog", b"backlog", "budgets", b"budgets", "demand_micros", b"demand_micros", "inputs_digest", b"inputs_digest", "jobs", b"jobs", "jobs_under_way", b"jobs_under_way", "made_at", b"made_at", "modes", b"modes", "name", b"name", "next_price_ppm", b"next_price_ppm", "period", b"period", "plan", b"plan", "planner", b"planner", "policy", b"policy", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "position", b"position", "price_before_ppm", b"price_before_ppm", "price_ppm", b"price_ppm", "purse_cap_micros", b"purse_cap_micros", "purse_left_micros", b"purse_left_micros", "purse_micros", b"purse_micros", "ranking", b"ranking", "steps", b"steps", "steps_digest", b"steps_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlanJob(message.Message):
+    """A job that was proposed by a plan."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    JOB_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    OUTCOME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Output only. Resource name of the job. Format: `models/{model}/jobs/{job}`."""
+    model: builtins.str
+    """Output only. Id of its model."""
+    job: builtins.str
+    """Output only. Id of the job."""
+    state: job_pb2.JobState.ValueType
+    """Output only. Its state; unset where the body of an event of it is gone."""
+    outcome: job_pb2.JobOutcome.ValueType
+    """Output only. How it ended; unset while it goes on."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        model: builtins.str = ...,
+        job: builtins.str = ...,
+        state: job_pb2.JobState.ValueType = ...,
+        outcome: job_pb2.JobOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job", "model", b"model", "name", b"name", "outcome", b"outcome", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

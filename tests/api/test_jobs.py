@@ -6,6 +6,7 @@ what has no client's form by stubs.
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -202,3 +203,22 @@ def test_the_asynchronous_client_leases_a_job_as_well(served: Served) -> None:
             return job.lease.executor if job.lease else ""
 
     assert asyncio.run(lease()) == "services/worker-2"
+
+
+def test_a_plan_tells_which_job_came_of_a_model_that_it_admitted(served: Served) -> None:
+    with served.client(actor="users/ana") as client:
+        at = START + timedelta(days=8)
+        client.submit([("fares", "log-loss", 0.9, at, "v1", 10_000)])
+        made = client.make_plan(1_000_000_000, plan="week-1")
+        assert made.plan.admitted == 1
+        assert made.plan.jobs == client.get_plan("week-1").jobs == ()
+        client.propose_job("fares", "weekly", plan="week-1", job_id="j1")
+        [told] = client.get_plan("week-1").jobs
+        assert (told.name, told.model, told.job) == (FARES, "fares", "j1")
+        assert (told.state, told.outcome) == ("READY", None)
+        client.cancel_job(FARES, reason="not now")
+        client.make_plan(1_000_000_000, plan="week-2")
+        [told] = client.get_plan("week-1").jobs
+        assert (told.state, told.outcome) == ("CLOSED", "CANCELLED")
+        assert client.get_plan("week-2").jobs == ()
+        assert [one.jobs for one in client.list_plans()] == [(), ()]

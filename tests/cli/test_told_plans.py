@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ledger.cli.plans import told_plan
-from ledger.client.enums import PlanOutcome
-from ledger.client.ranking import Plan, PlanBudget, PlanRow, PlanStep, PlanStepChange
+from ledger.client.enums import JobOutcome, JobState, PlanOutcome
+from ledger.client.ranking import Plan, PlanBudget, PlanJob, PlanRow, PlanStep, PlanStepChange
 
 AT = datetime(2026, 3, 9, tzinfo=UTC)
 
@@ -85,3 +85,31 @@ def test_budgets_and_steps_are_told_below_the_backlog() -> None:
         "Step concurrency changed b from admitted to at concurrency.",
         "Step budgets changed nothing.",
     ]
+
+
+def test_each_admitted_model_is_told_with_the_job_that_came_of_it() -> None:
+    def job(model: str, state: JobState | None, outcome: JobOutcome | None) -> PlanJob:
+        return PlanJob(f"models/{model}/jobs/j-{model}", model, f"j-{model}", state, outcome)
+
+    made = plan(
+        *(row(model, PlanOutcome.ADMITTED) for model in "abcd"),
+        row("e", PlanOutcome.BELOW_PRICE),
+        jobs=(
+            job("c", None, None),
+            job("b", JobState.CLOSED, JobOutcome.ROLLED_BACK),
+            job("a", JobState.AWAITING_APPROVAL, None),
+        ),
+    )
+    assert told_plan(made, "EUR").split("\n\n")[-1].splitlines() == [
+        "a: job j-a, awaiting approval",
+        "b: job j-b, rolled back",
+        "c: job j-c, unknown",
+        "d: no job yet",
+    ]
+
+
+def test_the_unit_of_the_amounts_in_reasons_is_told_once() -> None:
+    heading = told_plan(plan(row("a", PlanOutcome.ADMITTED)), "EUR").split("\n\n")[0]
+    assert heading.endswith("as of position 9. Amounts in its reasons are in EUR.")
+    for made, unit in ((plan(row("a", PlanOutcome.ADMITTED)), ""), (plan(), "EUR")):
+        assert told_plan(made, unit).split("\n\n")[0].endswith("as of position 9.")

@@ -3,6 +3,7 @@
     python3 tools/dev.py bench                     everything, about ten minutes on two cores
     python3 tools/dev.py bench --only replay       one section (again for more)
     python3 tools/dev.py bench --scale 0.1         smaller counts: quicker, and less to rely on
+    python3 tools/dev.py bench --plan 10000x52       plans of a larger fleet, in half an hour more
     python3 tools/dev.py bench --json FILE         the result as JSON too; `-` for only that
 
 Exits with 0 whether or not the targets are met: a figure is a finding, not a failure.
@@ -35,7 +36,7 @@ from tools.bench import (
 from tools.bench.machine import machine
 from tools.bench.report import document, show
 from tools.bench.rows import Row
-from tools.bench.run import Run, fresh, say
+from tools.bench.run import PLANNED, Run, fresh, say
 
 SECTIONS = {
     "ingest": ingest.measure,
@@ -63,11 +64,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--scale", type=_scale, default=1.0)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--folder", type=Path, help="where to write, instead of the system's place")
+    parser.add_argument(
+        "--plan", type=_fleet, default=PLANNED, metavar="MODELSxPERIODS",
+        help="the fleet of which a ledger makes plans, instead of 2000x10",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     chosen = [name for name in SECTIONS if not options.only or name in options.only]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="ledger-bench-", dir=options.folder) as folder:
-        run = Run(Path(folder), options.scale)
+        run = Run(Path(folder), options.scale, options.plan)
         found = machine(run.folder)
         for name in chosen:
             say(f"{name} …")
@@ -79,6 +84,14 @@ def main(arguments: Sequence[str]) -> int:
     elif options.json:
         Path(options.json).write_text(document(found, options.scale, rows), encoding="utf-8")
     return 0
+
+
+def _fleet(text: str) -> tuple[int, int]:
+    models, _, periods = text.partition("x")
+    found = int(models), int(periods)
+    if min(found) < 1:
+        raise argparse.ArgumentTypeError("is MODELSxPERIODS, such as 10000x52")
+    return found
 
 
 def _scale(text: str) -> float:

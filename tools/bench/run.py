@@ -16,6 +16,7 @@ from typing import Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PLANNED: Final = (2_000, 10)
 _TELL_SECONDS: Final = 2.0
 
 
@@ -25,6 +26,8 @@ class Run:
 
     folder: Path
     scale: float
+    planned: tuple[int, int] = PLANNED
+    """Models and periods of the fleet of which a ledger makes plans."""
 
     def count(self, full: int, *, multiple: int = 1) -> int:
         """Return a count at the run's scale: a positive multiple."""

@@ -88,6 +88,17 @@ def job(known: Job) -> job_pb2.Job:
     )
 
 
+def plan_job(known: Job) -> plan_pb2.PlanJob:
+    """Return a job as its plan tells of it."""
+    return plan_pb2.PlanJob(
+        name=f"models/{known.model}/jobs/{known.name}",
+        model=known.model,
+        job=known.name,
+        state=state_of(known),
+        outcome=_OUTCOMES.get(known.outcome, 0),
+    )
+
+
 def _kept(known: Job, envelope: Envelope) -> str:
     return str(0 if known.is_over else set_aside(known, envelope))
 

@@ -1,12 +1,15 @@
 """Rows of the ranked fleet, plans, and how projections are doing."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ledger.api.convert.basics import message_of, numbers, timestamp, timestamp_of
 from ledger.api.convert.decisions import ACTIONS
+from ledger.api.convert.jobs import plan_job
 from ledger.events.plans import PlanMade, PlanMadeV2, PlanOutcome, PlanRowPart, SteppedRowPart
 from ledger.events.reuse import ReuseProposed
 from ledger.events.values import SECOND
+from ledger.jobs.machine import Job
 from ledger.jobs.plan_schedules import PlanSchedule
 from ledger.v1 import decision_pb2, plan_pb2, priority_pb2, projection_pb2
 from projections.fold import ProjectionStatus
@@ -99,8 +102,10 @@ def _put_plan(message: priority_pb2.Priority, planned: LatestPlanEntry) -> None:
     message.plan_reason = planned["reason"]
 
 
-def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Plan:
-    """Return a recorded plan; without backlog and modes unless it is to be whole."""
+def plan(
+    data: PlanMade, position: int, *, is_whole: bool = True, jobs: Sequence[Job] = ()
+) -> plan_pb2.Plan:
+    """Return a recorded plan with jobs by it; without backlog and modes unless it is whole."""
     rows = (_plan_row(row, place) for place, row in enumerate(data.backlog, 1))
     modes = (message_of(plan_pb2.PlanMode, mode) for mode in data.modes)
     stepped = data if isinstance(data, PlanMadeV2) else None
@@ -123,6 +128,7 @@ def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Pl
             for one in (stepped.budgets if is_whole and stepped is not None else ())
         ],
         jobs_under_way=0 if stepped is None else stepped.under_way,
+        jobs=[plan_job(one) for one in jobs],
     )
 
 

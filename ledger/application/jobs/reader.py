@@ -111,6 +111,10 @@ class JobReader:
         self._fold(jobs, self._read(0, as_of))
         return as_of, list(jobs.jobs.values())
 
+    def by_plan(self, position: int) -> list[Job]:
+        """Return the jobs that were proposed by the plan at a position, in that order, as now."""
+        return [job for job in self.every()[1] if job.proposed["plan"] == position]
+
     def verdicts(self, job: str) -> list[GateJudged]:
         """Return the verdicts on a job's gates, in order."""
         events = self._store.events.of_types(self._origin, (GateJudged.TYPE,), stream=f"jobs/{job}")
