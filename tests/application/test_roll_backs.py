@@ -220,3 +220,19 @@ def test_a_person_states_a_roll_back_over_what_was_asked(world: World, tmp_path:
     assert listed(world) == []
     found = finish(world, tmp_path)
     assert (found.proposal, found.reason) == (None, WHY)
+
+
+def test_where_the_deployment_is_erased_that_was_asked_back_nothing_is_put_back_or_judged(
+    world: World, tmp_path: Path
+) -> None:
+    asked = ask(world, "v1")
+    deployed = next(one for one in world.events("model.deployed.v1") if one.stream == "models/m")
+    assert deployed.data["model_version"] == "v1"
+    world.erase(deployed.position)
+    assert "is open" in refused(world, lambda: carry_out(world, asked))
+    assert "never served" in refused(world, lambda: ask(world, "v1"))
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    counted = {one.rule: (one.checked, one.unchecked) for one in report.rules}
+    assert counted["roll_backs.asked"] == (0, 1)
