@@ -53,10 +53,7 @@ class AuditedDeployments:
         before = self.newest
         if before is None or not self._why:
             return
-        is_of_request = event.raw is None or (event.actor, event.request_id) == (
-            before.actor, before.request_id,
-        )  # fmt: skip
-        if event.type not in _GROUNDS or not is_of_request:
+        if event.type not in _GROUNDS or not is_of_request(event, before):
             self._missing.append((before.position, self._why))
         self._why = ""
 
@@ -65,6 +62,13 @@ class AuditedDeployments:
         yield from self._missing
         if self.newest is not None and self._why:
             yield self.newest.position, self._why
+
+
+def is_of_request(event: AuditedEvent, before: AuditedEvent) -> bool:
+    """Whether an event is of the request of a deployment, so far as their bodies are there."""
+    if event.raw is None or before.raw is None:
+        return True
+    return (event.actor, event.request_id) == (before.actor, before.request_id)
 
 
 def _is_first(event: AuditedEvent, fold: "LedgerState") -> bool:

@@ -15,6 +15,7 @@ from ledger.application.jobs.stated_deployments import DeploymentGround
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import DeploymentBasis, DeploymentExplained
 from ledger.events.policies import ScopePart
+from tests.application.erasing import erase
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audit_of
 from tests.support.audits import audited
@@ -117,6 +118,21 @@ def test_the_first_version_of_a_model_is_taken_in_and_the_next_one_is_not(
     assert seen(paper, tmp_path) == [("deployments.gated", taken_in - 1)]
 
 
+def test_a_first_version_whose_record_was_erased_was_the_first_all_the_same(
+    world: World, tmp_path: Path
+) -> None:
+    world.register("n")
+    at = FIRST + WEEK + DAY
+    record = world.ledger.stated_deployments.record
+    deployed = record(SERVICE, DeploymentSpec("n", "v1", at, START, "0.4")).first_position
+    erase(world, (deployed, deployed))
+    with pytest.raises(LedgerError, match="jobs that pass their gates"):
+        record(SERVICE, DeploymentSpec("n", "v2", at + 1, at, "0.4"))
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
 def test_a_version_that_comes_after_another_is_not_taken_in(world: World, tmp_path: Path) -> None:
     state(world, "v1", "roll_back")
     world.close()
@@ -136,6 +152,9 @@ def test_a_version_serves_by_a_job_that_passed_its_gates(world: World, tmp_path:
     serving = world.model("m").model.in_service
     assert serving is not None
     assert serving.model_version == "v3"
+    assert audited(tmp_path / "ledger.db").passed
+    deployed = world.events("model.deployed.v1")[-1].position
+    erase(world, (deployed, deployed))
     world.close()
     assert audited(tmp_path / "ledger.db").passed
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ledger.audit.authority import judged_at
-from ledger.audit.deployments import stale_fault
+from ledger.audit.deployments import is_of_request, stale_fault
 from ledger.audit.event import AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
@@ -31,7 +31,7 @@ def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
     before, data = fold.deployments.newest, event.known
     if before is None or before.stream != event.stream:
         return "no deployment of its model is right before it"
-    if (before.actor, before.request_id) != (event.actor, event.request_id):
+    if not is_of_request(event, before):
         return f"the deployment at position {before.position} was not recorded with it"
     if before.data is None:
         return Unchecked(fold.absences.reason(before.position))
