@@ -235,7 +235,7 @@ def told_plan(plan: "Plan", unit: str) -> str:
             row.outcome,
             notation.rounded_money(row.benefit_micros, unit),
             notation.rounded_money(row.cost_micros, unit),
-            row.reason,
+            notation.budget_name(row.reason),
         )
         for row in plan.backlog[:_OUTCOMES_SHOWN]
     ]
@@ -286,7 +286,7 @@ def _worse_left_out(plan: "Plan") -> list[str]:
 def _compared(row: "PlanRow", admitted: "PlanRow") -> str:
     """Return the ground on which a model stays behind an admitted one."""
     if row.rank_ppm >= admitted.rank_ppm:
-        return row.reason
+        return notation.budget_name(row.reason)
     rank, other = notation.percent(row.rank_ppm), notation.percent(admitted.rank_ppm)
     return f"what its excess costs is {rank} of a retraining, that of {admitted.model} {other}."
 

@@ -24,7 +24,6 @@ PURSES = {
     "ledger/docs/plans.md",
     "ledger/docs/spec/planner_v1.md",
     "ledger/docs/spec/planner_v2.md",
-    "ledger/docs/walk.md",
     "ledger/events/CATALOG.md",
     "ledger/events/notation.py",
     "ledger/kernel/excess.py",
