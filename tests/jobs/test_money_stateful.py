@@ -48,7 +48,8 @@ class PaidStory(Story):
     def add(self, actor: str, *events: Any) -> str:  # noqa: ANN401 - of jobs
         name = events[0].job
         before = self.jobs.jobs.get(name)
-        kept = deepcopy(self.jobs), self.position, len(self.events)
+        values = {id(one): one for one in self.jobs.jobs.values()}  # they need no copies
+        kept = deepcopy(self.jobs, values), self.position, len(self.events)
         paid = self.budget.budget, len(self.budget.events)
         fault = super().add(actor, *events)
         if fault:
