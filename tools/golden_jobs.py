@@ -101,6 +101,7 @@ def _proposed() -> JobProposed:
         approvals=[],
         signals=[],
         window_seconds=None,
+        evidence_after_ppm=None,
     )
     return JobProposed.from_data(
         {
@@ -181,5 +182,6 @@ def _reported() -> GateReported:
             "artifacts": [{"name": "snapshot", "sha256": "cd" * 32}],
             "links": ["https://runs.example.com/7"],
             "log_sha256": "ef" * 32,
+            "window_ppm": None,
         }
     )

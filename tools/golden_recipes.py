@@ -99,6 +99,7 @@ gates:
         when: samples["rows"] < 100 || metrics["log-loss"] <= 600000
         rationale: Beyond that the version before was better.
     window: 7d
+    evidence_after: 90%
 """.format(digest="ab" * 32)
 
 

@@ -239,9 +239,13 @@ class JobServicer(Servicer, job_service_pb2_grpc.JobServiceServicer):
         model, name = _named(checks, request.name)
         ledger = self._server.read(request, context, checks)
         known = _of_model(ledger, model, name)
-        verdicts = [convert.verdict(one) for one in ledger.job_reader.verdicts(name)]
-        reports = [convert.report(one) for one in ledger.job_reader.reports(name)]
-        return pb.GetJobResponse(job=convert.job(known), verdicts=verdicts, reports=reports)
+        verdicts, reports = ledger.job_reader.verdicts(name), ledger.job_reader.reports(name)
+        return pb.GetJobResponse(
+            job=convert.job(known),
+            verdicts=[convert.verdict(one) for one in verdicts],
+            reports=[convert.report(one) for one in reports],
+            observation_evidence=convert.observation_evidence(known, verdicts, reports),
+        )
 
     def ListJobs(
         self, request: pb.ListJobsRequest, context: grpc.ServicerContext

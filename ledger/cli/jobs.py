@@ -116,6 +116,8 @@ def show(job: _Job) -> None:
             when = ", if its observation fails" if one.state == "OBSERVING" else ""
             facts.append(("returns", f"to {listed(one.returns_to)}{when}"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
+    if found.observation_evidence:
+        facts.append(("observation", found.observation_evidence))
     facts += [
         ("observed", _observed(signal)) for verdict in found.verdicts for signal in verdict.observed
     ]

@@ -235,6 +235,8 @@ class JobReport:
     links: tuple[str, ...]
     log_sha256: str
     environment: JobEnvironment | None
+    window_ppm: int | None
+    """Of an observation: how much of its window was over by the ledger's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,8 @@ class JudgedJob:
     job: RetrainingJob
     verdicts: tuple[GateJudgement, ...]
     reports: tuple[JobReport, ...]
+    observation_evidence: str
+    """In words: the report that its observation rests on, and what the others had said."""
 
 
 @dataclass(frozen=True, slots=True)

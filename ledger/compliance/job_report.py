@@ -34,6 +34,9 @@ def report_facts(report: Report, digest: str) -> Iterator[tuple[str, str]]:
     yield "version", _version(report)
     for gain in report["gains"]:
         yield f"gain at {_gate(gain)}", gain_text(gain)
+    for one in report["gates"]:
+        if one["rests_on"]:
+            yield _gate(one), one["rests_on"]
     for one in report["observed"]:
         yield f"observed {one['signal']}", observed_text(one)
     if report["realised"] is not None:

@@ -16,6 +16,7 @@ from ledger.events.base import (
     EventData,
     Hex32,
     Position,
+    Ppm,
     Segment,
     ShortText,
     Text,
@@ -219,6 +220,8 @@ class GateReported(JobData):
     artifacts: list[ArtifactPart] = Field(max_length=RECIPE_NAMES_MAX)
     links: list[Link] = Field(max_length=JOB_LINKS_MAX)
     log_sha256: Hex32 | None
+    window_ppm: Ppm | None
+    """How much of its window was over by the ledger's time; null unless it is of an observation."""
 
 
 class GateJudged(JobData):
@@ -229,13 +232,18 @@ class GateJudged(JobData):
 
     gate: GateName
     report: Position | None
-    """The position of the evidence; null where none came while the version was observed."""
+    """The position of the evidence; null where none that counts came while the version was
+    observed."""
     observed: list[ObservedSignalPart] = Field(max_length=RECIPE_NAMES_MAX)
     """The ledger's own observations, of each signal that the gate names; empty where it names
     none."""
     is_passed: bool
     """Whether every criterion is met, and all that the gate asks for was reported."""
     criteria: list[JudgedCriterionPart] = Field(max_length=CRITERIA_MAX)
+    others: int = Field(ge=0, le=2**31)
+    """How many other reports came of an observation; 0 of any other gate."""
+    others_unmet: int = Field(ge=0, le=2**31)
+    """How many of those did not meet the criteria."""
 
 
 class JobDeployed(JobData):

@@ -32,6 +32,7 @@ Image = Annotated[str, Field(max_length=512, pattern=r"^[!-?A-~]{1,440}@sha256:[
 Attempts = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
 HoldoutUses = Annotated[int, Field(ge=1, le=HOLDOUT_USES_MAX)]
 AttemptSeconds = Annotated[int, Field(ge=1, le=366 * 86_400)]
+EvidenceShare = Annotated[int, Field(ge=10_000, le=990_000)]
 LeaseSeconds = Annotated[int, Field(ge=1, le=7 * 86_400)]
 Mebibytes = Annotated[int, Field(ge=1, le=2**24)]
 
@@ -136,6 +137,9 @@ class GatePart(Part):
     empty unless the gate is `observation`."""
     window_seconds: AttemptSeconds | None
     """How long a new version is observed; null unless the gate is `observation`."""
+    evidence_after_ppm: EvidenceShare | None
+    """The part of the window that has to be over for a report to count; null where any does, and
+    unless the gate is `observation`."""
 
 
 class RecipeDocument(Part):

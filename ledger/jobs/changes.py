@@ -23,6 +23,7 @@ from ledger.events.jobs import (
     JobRolledBack,
 )
 from ledger.events.values import SECOND, parse_time
+from ledger.jobs.windows import is_early
 
 if TYPE_CHECKING:
     from ledger.jobs.machine import Job
@@ -159,14 +160,15 @@ def _environment(job: "Job", _: int, __: str, data: Data) -> "Job":
 
 
 def _reported(job: "Job", position: int, _: str, data: Data) -> "Job":
-    known = replace(
-        _at_cost(job, data),
-        report=position,
-        evidence=data,
-        evidence_at=position,
-        is_tested=job.is_tested or data["gate"] == TESTED,
-    )
-    return known if job.state == "observing" else replace(known, state="judging")
+    is_tested = job.is_tested or data["gate"] == TESTED
+    known = replace(_at_cost(job, data), evidence_at=position, is_tested=is_tested)
+    is_observed, gate = job.state == "observing", job.gate
+    if is_observed:
+        known = replace(known, reports=(*job.reports, (position, data)))
+    if is_observed and gate is not None and is_early(gate, data["window_ppm"]):
+        return known  # it stays on record, and no verdict rests on it
+    known = replace(known, report=position, evidence=data)
+    return known if is_observed else replace(known, state="judging")
 
 
 def _judged(job: "Job", position: int, _: str, data: Data) -> "Job":

@@ -53,6 +53,12 @@ def verdict(job: Job, observed: Sequence[ObservedSignalPart] = ()) -> GateJudged
     evidence = with_observed(evidence, observed)
     found = judge(gate, evidence)
     texts = {one.name: one.when for one in gate.criteria}
+    others = [data for position, data in job.reports if position != job.report]
+    unmet = [
+        one
+        for one in others
+        if not judge(gate, with_observed(evidence_of(one), observed)).is_passed
+    ]
     return GateJudged.from_data(
         {
             "job": job.name,
@@ -70,6 +76,8 @@ def verdict(job: Job, observed: Sequence[ObservedSignalPart] = ()) -> GateJudged
                 }
                 for one in found.criteria
             ],
+            "others": len(others),
+            "others_unmet": len(unmet),
         }
     )
 

@@ -30,6 +30,7 @@ from ledger.events.jobs import (
 )
 from ledger.events.values import PPM, SECOND, format_time
 from ledger.jobs.environments import EnvironmentsOfReports
+from ledger.jobs.evidence_words import ReportAt, evidence_words
 from ledger.jobs.intervals import Interval, mean_difference, share_difference
 from ledger.jobs.lineage import Lineage
 from ledger.jobs.machine import Jobs
@@ -173,6 +174,7 @@ class _Report:
         judged, evidence = self._verdicts.get(name), self._evidence(name)
         data = {} if evidence is None else evidence.data
         criteria = [] if judged is None else judged.data["criteria"]
+        told = [ReportAt(one.position, one.data) for one in self._reports.values()]
         return {
             "gate": name,
             "state": self._state_of(name, judged, evidence),
@@ -187,6 +189,7 @@ class _Report:
                 for one in criteria
             ],
             "holdout": asked["holdout"],
+            "rests_on": evidence_words(asked, None if judged is None else judged.data, told),
         }
 
     def _state_of(self, gate: str, judged: JobStep | None, evidence: JobStep | None) -> str:
@@ -198,8 +201,7 @@ class _Report:
         return "open" if evidence is None else "reported"
 
     def _is_past(self, gate: str) -> bool:
-        names = [one["gate"] for one in self._job.proposed["gates"]]
-        return names.index(gate) < self._job.passed
+        return any(one["gate"] == gate for one in self._job.proposed["gates"][: self._job.passed])
 
     def _ran_in(self, gates: list[Json]) -> Iterator[Json]:
         """Yield the environment in which the evidence of each gate was made, if it is recorded."""
@@ -253,7 +255,8 @@ class _Report:
             if gate["state"] == "open":
                 yield f"{said}: the job did not come so far."
             elif gate["evidence"] is None and gate["gate"] != "approval":
-                yield f"{said}: no evidence was reported{self._otherwise(gate['gate'])}."
+                that = " that counts" if gate["rests_on"] else ""
+                yield f"{said}: no evidence{that} was reported{self._otherwise(gate['gate'])}."
             elif not asked[gate["gate"]]["criteria"] and gate["gate"] != "approval":
                 yield f"{said}: nothing is asked of its evidence, so a report passes it."
             yield from self._unread(asked[gate["gate"]])

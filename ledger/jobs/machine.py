@@ -65,6 +65,8 @@ class Job:
     """The position of the evidence that waits for its verdict."""
     evidence: Data = field(default_factory=dict)
     """That evidence, as it was reported."""
+    reports: tuple[tuple[int, Data], ...] = ()
+    """All that was reported of its observation, each with its position."""
     evidence_at: int = 0
     """The position of what people approve by: the proposal, or the newest report or verdict."""
     environment_of: str = ""

@@ -217,16 +217,19 @@ def _judged(told: Told) -> str:
     data = told.data
     said = " ".join(one["sentence"] for one in data["criteria"])
     verdict = "is passed" if data["is_passed"] else "is not passed"
-    return f"The gate {_gate(data)} {verdict}{_rests_on(data)}{': ' + said if said else ''}"
+    return f"The gate {_gate(data)} {verdict}{_rests_on(told)}{': ' + said if said else ''}"
 
 
-def _rests_on(data: Data) -> str:
+def _rests_on(told: Told) -> str:
     """Return on what a verdict without a report rests; empty for one on a report."""
+    data = told.data
     if data["report"] is not None:
         return ""
     if any(int(one["rows"]) for one in data["observed"]):
         return ", judged on the ledger's own observations"
-    return ", as no evidence came"
+    gate = None if told.job is None else told.job.gate_of(data["gate"])
+    is_timed = gate is not None and gate["evidence_after_ppm"] is not None
+    return f", as no evidence{' that counts' if is_timed else ''} came"
 
 
 def _gate(data: Data) -> str:

@@ -40,6 +40,7 @@ from ledger.jobs.conclusions import closing, evidence_of, observed_until, verdic
 from ledger.jobs.grounds import ground_fault, money_fault
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.moment import JobMoment
+from ledger.jobs.windows import window_fault
 from ledger.rules.gates import NUMBER_MAX, report_fault
 
 TRAINING: Final = "training"
@@ -256,7 +257,7 @@ def _report_fault(_: Jobs, job: Job, data: Data, moment: JobMoment) -> str:
             return fault
     elif fault := _holder_fault(job, data, moment.actor):
         return fault
-    if fault := _turn_fault(job, data):
+    if fault := _turn_fault(job, data) or window_fault(job, data, moment):
         return fault
     gate = job.gate
     if gate is None:

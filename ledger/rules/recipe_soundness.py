@@ -102,6 +102,7 @@ def _unsound_parts(gate: GatePart, path: str) -> Iterator[Unsound]:
         ("approvals", "approval", bool(gate.approvals)),
         ("window", "observation", gate.window_seconds is not None),
         ("signals", "observation", bool(gate.signals)),
+        ("evidence_after", "observation", gate.evidence_after_ppm is not None),
     )
     for name, owner, is_there in parts:
         if gate.gate == owner and not is_there and name in _NEEDED:

@@ -956,6 +956,7 @@ class JobReport(message.Message):
     LINKS_FIELD_NUMBER: builtins.int
     LOG_SHA256_FIELD_NUMBER: builtins.int
     ENVIRONMENT_FIELD_NUMBER: builtins.int
+    WINDOW_PPM_FIELD_NUMBER: builtins.int
     gate: JobGate.ValueType
     """Output only. The gate."""
     attempt: builtins.int
@@ -968,6 +969,10 @@ class JobReport(message.Message):
     """Output only. The cost of the job so far, in millionths of its unit."""
     log_sha256: builtins.str
     """Output only. SHA-256 of the whole log, 64 hexadecimal digits; empty where there is none."""
+    window_ppm: builtins.int
+    """Output only. Of an observation: how much of its window was over by the ledger's time, in parts per
+    million; absent of any other gate.
+    """
     @builtins.property
     def metrics(self) -> containers.ScalarMap[builtins.str, builtins.int]:
         """Output only. Numbers of the run, by name."""
@@ -1012,12 +1017,15 @@ class JobReport(message.Message):
         links: abc.Iterable[builtins.str] | None = ...,
         log_sha256: builtins.str = ...,
         environment: JobEnvironment | None = ...,
+        window_ppm: builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["environment", b"environment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_window_ppm", b"_window_ppm", "environment", b"environment", "window_ppm", b"window_ppm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "candidate", b"candidate", "champion", b"champion", "cost_micros", b"cost_micros", "environment", b"environment", "executor", b"executor", "gate", b"gate", "links", b"links", "log_sha256", b"log_sha256", "metrics", b"metrics", "position", b"position", "samples", b"samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_window_ppm", b"_window_ppm", "artifacts", b"artifacts", "attempt", b"attempt", "candidate", b"candidate", "champion", b"champion", "cost_micros", b"cost_micros", "environment", b"environment", "executor", b"executor", "gate", b"gate", "links", b"links", "log_sha256", b"log_sha256", "metrics", b"metrics", "position", b"position", "samples", b"samples", "window_ppm", b"window_ppm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__window_ppm: _TypeAlias = typing.Literal["window_ppm"]  # noqa: Y015
+    _WhichOneofArgType__window_ppm: _TypeAlias = typing.Literal["_window_ppm", b"_window_ppm"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window_ppm) -> _WhichOneofReturnType__window_ppm | None: ...
 
 @typing.final
 class JudgedCriterion(message.Message):

@@ -835,6 +835,11 @@ class GetJobResponse(message.Message):
     JOB_FIELD_NUMBER: builtins.int
     VERDICTS_FIELD_NUMBER: builtins.int
     REPORTS_FIELD_NUMBER: builtins.int
+    OBSERVATION_EVIDENCE_FIELD_NUMBER: builtins.int
+    observation_evidence: builtins.str
+    """Output only. In words: the report that its observation rests on, how much of the window was over
+    then, and how many others did not meet the criteria by its verdict; empty where none came.
+    """
     @builtins.property
     def job(self) -> job_pb2.Job:
         """Output only. The job as it is now."""
@@ -853,10 +858,11 @@ class GetJobResponse(message.Message):
         job: job_pb2.Job | None = ...,
         verdicts: abc.Iterable[job_pb2.JudgedGate] | None = ...,
         reports: abc.Iterable[job_pb2.JobReport] | None = ...,
+        observation_evidence: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job", "reports", b"reports", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job", "observation_evidence", b"observation_evidence", "reports", b"reports", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -126,16 +126,17 @@ class PatientCalls:
         It is never ahead of the ledger's clock.
         """
         deployed = self.ask(lambda: self.client.get_model(model)).deployments
-        return max(self._newest_micros(), *(_micros(one.in_service_at) for one in deployed))
+        return max(self._newest_micros(), *(micros_of(one.in_service_at) for one in deployed))
 
     def _newest_micros(self) -> int:
         ledger = self.ask(self.client.get_ledger)
         observed = None if self.is_wall else ledger.newest_observed_at
         at = observed or ledger.head_recorded_at
-        return 0 if at is None else _micros(at)
+        return 0 if at is None else micros_of(at)
 
 
-def _micros(at: datetime) -> int:
+def micros_of(at: datetime) -> int:
+    """Return a time in microseconds since the epoch."""
     return (at - _BEGINNING) // timedelta(microseconds=1)
 
 

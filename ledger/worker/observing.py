@@ -6,10 +6,10 @@ from typing import Final
 from ledger.client.errors import LedgerRefusedError
 from ledger.client.jobs import RetrainingJob
 from ledger.clock import uuid7
-from ledger.events.recipe_document import RecipeDocument
-from ledger.events.values import SECOND
+from ledger.events.recipe_document import GatePart, RecipeDocument
+from ledger.events.values import PPM, SECOND
 from ledger.worker.attending import StepRunner
-from ledger.worker.calls import OF_THE_WORKER, PatientCalls
+from ledger.worker.calls import OF_THE_WORKER, PatientCalls, micros_of
 from ledger.worker.recipes import RecipeFolders
 from ledger.worker.reports import OBSERVATION, facts_of, send
 from ledger.worker.state import ObservedJob, PendingReport, StateFile
@@ -17,7 +17,27 @@ from ledger.worker.steps import StepError
 
 PARTS: Final = 10
 """A version is reported on whenever such a part of its window has passed."""
+LAST_PARTS: Final = 4
+"""Where only the last stretch of a window counts: whenever such a part of that has passed."""
 _LOOK_SECONDS: Final = 5.0
+
+
+def next_report_at(job: RetrainingJob, gate: GatePart, seen_micros: int) -> int:
+    """Return when the next report on a version is due, after one at a time.
+
+    Where reports count only once so much of the window is over, within that stretch: not at its
+    very beginning, since the ledger's time decides.
+    """
+    assert gate.window_seconds is not None, "an observation has a window"
+    window = gate.window_seconds * SECOND
+    due = seen_micros + window // PARTS
+    until = None if job.deployment is None else job.deployment.observed_until
+    if gate.evidence_after_ppm is None or until is None:
+        return due
+    stretch = window * (PPM - gate.evidence_after_ppm) // PPM
+    part = min(window // PARTS, stretch // LAST_PARTS)
+    first = micros_of(until) - stretch + part
+    return min(due, first) if seen_micros < first else seen_micros + part
 
 
 class Observer:
@@ -65,11 +85,9 @@ class Observer:
     ) -> None:
         now = self._calls.now_micros()
         gate = next(one for one in recipe.gates if one.gate == OBSERVATION)
-        window = gate.window_seconds
-        assert window is not None, "an observation has a window"
         if not gate.metrics and not gate.samples:
             return  # the ledger reads it all by itself
-        is_due = now >= known.seen_micros + window * SECOND // PARTS
+        is_due = now >= next_report_at(job, gate, known.seen_micros)
         if not is_last and not is_due and not known.begun:
             return
         if is_due or not known.begun:  # else a worker that was ended goes on with its report

@@ -154,7 +154,28 @@ OF_GATES: Final = (
         'samples["rows"] >=\n        rationale: More',
         "\n        rationale: More",
     ),
+    BadRecipe(
+        "late evidence elsewhere",
+        "GATE_MISPLACED",
+        "  - gate: candidate\n",
+        "  - gate: candidate\n    evidence_after: 90%\n",
+        "90%\n    metrics",
+    ),
+    BadRecipe(
+        "a window whose end alone counts",
+        "VALUE_OUT_OF_RANGE",
+        "evidence_after: 90%",
+        "evidence_after: 100%",
+        "100%",
+    ),
     # ---- advice
+    BadRecipe(
+        "an observation that its executor times",
+        "EVIDENCE_UNTIMED",
+        "    evidence_after: 90%\n",
+        "",
+        "gate: observation",
+    ),
     BadRecipe(
         "a candidate that is as good",
         "CANDIDATE_LENIENT",

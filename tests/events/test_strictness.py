@@ -75,7 +75,8 @@ def refused(name: str, data: object) -> bool:
 def may_be_null(name: str, path: tuple[Any, ...]) -> bool:
     """Return whether a member of the data itself may be null; within it one with a number may."""
     if len(path) > 1:
-        return str(path[-1]) == "window_seconds"  # of a gate that observes nothing
+        # of a gate that observes nothing
+        return str(path[-1]) in {"window_seconds", "evidence_after_ppm"}
     return type(None) in get_args(BY_TYPE[name].model_fields[path[0]].annotation)
 
 

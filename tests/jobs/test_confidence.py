@@ -132,6 +132,24 @@ def test_a_job_that_was_taken_back_says_so_with_every_verdict(working: Working) 
     assert [one["actor"] for one in report["approvals"]] == ["users/bob"]
 
 
+def test_the_report_that_an_observation_rests_on_is_named_beside_what_the_others_said(
+    working: Working,
+) -> None:
+    world = working.world
+    token = working.observing("v2", at=world.clock.now_micros())
+    assert made(working)["gates"][-1]["rests_on"] == ""
+    working.report("observation", token, loss=500)
+    at = working.report("observation", token, loss=1).first_position
+    said = f"It rests on the report at position {at}, when 0.0% of the window was over"
+    assert made(working)["gates"][-1]["rests_on"] == f"{said}."
+    world.clock.advance(WINDOW_SECONDS * SECOND)
+    world.govern()
+    report = made(working)
+    judged = f"{said}; of 1 other report 1 did not meet its criteria."
+    assert report["gates"][-1]["rests_on"] == judged
+    assert dict(report_facts(report, "0" * 64))["observation"] == judged
+
+
 def test_what_was_not_tested_is_named(working: Working) -> None:
     working.propose()
     before = made(working)["not_tested"]

@@ -35,6 +35,7 @@ def gate(*criteria: str) -> GatePart:
         approvals=[],
         signals=[],
         window_seconds=None,
+        evidence_after_ppm=None,
     )
 
 

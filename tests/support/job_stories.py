@@ -31,6 +31,7 @@ from ledger.jobs.grounds import PlanGround
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.moment import JobMoment
 from ledger.jobs.steps import job_fault
+from ledger.jobs.windows import window_share
 
 ANA, BOB, EVE = "users/ana", "users/bob", "users/eve"
 ONE, TWO = "services/worker-1", "services/worker-2"
@@ -46,6 +47,7 @@ def gate(name: str, when: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN
         "approvals": [],
         "signals": [],
         "window_seconds": None,
+        "evidence_after_ppm": None,
     }
     metric = {"name": "loss", "unit": "nano", "meaning": "x", "of": "run"}
     criteria = [{"name": "good", "when": when, "rationale": "x"}] if when else []
@@ -248,6 +250,7 @@ class Story:
                 "artifacts": [],
                 "links": [],
                 "log_sha256": None,
+                "window_ppm": window_share(known, self.now),
             }
         )
 

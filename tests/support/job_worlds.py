@@ -152,6 +152,7 @@ class Working:
                 "artifacts": [],
                 "links": [],
                 "log_sha256": None,
+                "window_ppm": None,
             }
             | numbers
         )

@@ -5,13 +5,18 @@ Method: real steps against a service; the worker works until nothing is left.
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from ledger.application.recipes.text import parse_recipe
+from ledger.events.values import PPM, SECOND
+from ledger.worker.calls import micros_of
+from ledger.worker.observing import next_report_at
 from ledger.worker.state import StateFile
 from tests.support.served import Served, serving
-from tests.support.worked import Workshop, workshop
+from tests.support.worked import RECIPE, Workshop, workshop
 
 
 @pytest.fixture
@@ -56,7 +61,36 @@ def test_a_report_of_an_observation_goes_on_under_its_name_after_a_restart(
     assert told["request"] == "before-1"
     with served.client(actor="users/ana") as client:
         gates = [str(one.gate) for one in client.get_job(name).reports]
+        said = client.get_job(name).observation_evidence
     assert gates.count("OBSERVATION") == 2
+    assert said.startswith("It rests on the report at position ")
     shop.work()
     told = json.loads((shop.files("j1") / "observation.step.json").read_text())
     assert told["request"] != "before-1"
+
+
+def test_reports_that_count_only_late_fall_into_the_last_stretch_of_the_window(
+    shop: Workshop,
+) -> None:
+    shop.propose("j1")
+    shop.work()
+    with shop.client() as client:
+        job = client.get_job("models/fares/jobs/j1").job
+    document = parse_recipe(
+        RECIPE.replace("TIME", "1m").replace("MEMORY", "1 GiB").replace("LEASE", "1m")
+    )
+    gate = document.gates[-1]
+    assert job.deployment is not None
+    assert job.deployment.observed_until is not None
+    assert gate.window_seconds is not None
+    window = gate.window_seconds * SECOND
+    until = micros_of(job.deployment.observed_until)
+    for after, last in ((None, 0), (500_000, 4), (900_000, 3), (990_000, 3)):
+        asked = gate.model_copy(update={"evidence_after_ppm": after})
+        times = [until - window]
+        while (due := next_report_at(job, asked, times[-1])) < until:
+            times.append(due)
+        assert all(later - at <= window // 10 for at, later in pairwise(times))
+        counts = until - window + window * (after or 0) // PPM
+        sure = counts + (until - counts) // 8  # the ledger's clock may be behind the worker's
+        assert sum(at >= sure for at in times) >= last

@@ -1,6 +1,6 @@
 """Jobs, their gates, and the evidence of executors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from ledger.events.job_parts import ArtifactPart
 from ledger.events.jobs import GateJudged, GateReported, JobEnvironmentRecorded, JobOutcome
 from ledger.jobs.changes import missing_approvals
 from ledger.jobs.conclusions import closing
+from ledger.jobs.evidence_words import ReportAt, evidence_words
 from ledger.jobs.machine import Job
 from ledger.jobs.money import JOBS, TESTS, set_aside
 from ledger.jobs.observed import realised
@@ -143,6 +144,16 @@ def report(recorded: RecordedReport) -> job_pb2.JobReport:
     )
 
 
+def observation_evidence(
+    known: Job, verdicts: Sequence[GateJudged], reports: Sequence[RecordedReport]
+) -> str:
+    """Return in words which report the observation of a job rests on; empty for none."""
+    gate = known.gate_of("observation")
+    judged = next((one.to_data() for one in verdicts if one.gate == "observation"), None)
+    told = [ReportAt(one.position, one.data.to_data()) for one in reports]
+    return "" if gate is None else evidence_words(gate, judged, told)
+
+
 def environment(
     checks: Checks, request: job_service_pb2.RecordEnvironmentRequest, known: Job
 ) -> JobEnvironmentRecorded | None:
@@ -193,6 +204,7 @@ def reported(
             ],
             links=list(sent.links),
             log_sha256=sent.log_sha256.hex() or None,
+            window_ppm=None,  # the ledger's own time says
         )
     except ValidationError as error:
         checks.model_errors("evidence", error)

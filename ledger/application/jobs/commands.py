@@ -56,6 +56,7 @@ from ledger.jobs.conclusions import following
 from ledger.jobs.holdouts import HOLDOUT_TYPES
 from ledger.jobs.machine import Job, Jobs
 from ledger.jobs.moment import JobMoment
+from ledger.jobs.windows import timed_report
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -242,7 +243,8 @@ class JobCommands:
         if reported.gate == "deployment":
             why = "is reported together with the version that serves"
             raise invalid_field("gate", why, remedy="Call DeployJobVersion.")
-        return self.record(caller, GateReported.METHOD, reported.job, lambda *_: reported)
+        method, job = GateReported.METHOD, reported.job
+        return self.record(caller, method, job, lambda *at: timed_report(reported, *at))
 
     def verdict(self, written: AppendResult) -> GateJudged | None:
         """Return the verdict that was recorded with a report; None where it is not due yet."""

@@ -15,6 +15,7 @@ from ledger.application.documents.units import (
     Entries,
     FreeText,
     Name,
+    Share,
     bounds,
 )
 from ledger.application.recipes.units import (
@@ -30,6 +31,7 @@ from ledger.events.policy_document import Approvers
 from ledger.events.recipe_document import (
     Attempts,
     AttemptSeconds,
+    EvidenceShare,
     HoldoutUses,
     LeaseSeconds,
     Mebibytes,
@@ -208,6 +210,11 @@ class AuthoredGate(Authored):
     )
     """How long the new version is observed, at most `366d`; for the gate `observation`, and no
     other."""
+    evidence_after: Annotated[int | None, Share(*bounds(EvidenceShare))] = Field(
+        None, serialization_alias="evidence_after_ppm"
+    )
+    """The part of the window that has to be over for a report to count, such as `90%`, at most
+    `99%`; left out: whenever its executor reports. For the gate `observation`, and no other."""
 
 
 class AuthoredRecipe(Authored):

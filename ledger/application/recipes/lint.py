@@ -139,6 +139,10 @@ def _lint_gate(reading: RecipeReading, gate: GatePart, path: str) -> None:
             message = f"no criterion reads {signal!r}"
             remedy = "Write a criterion over it, or leave it out if it decides nothing."
             _warn(reading, f"{path}.signals[{index}]", "METRIC_UNUSED", message, remedy)
+    if gate.gate == "observation" and not gate.signals and gate.evidence_after_ppm is None:
+        message = "its executor alone chooses when to look: a report at the first second passes it"
+        remedy = "Write `evidence_after: 90%`, or `signals` that the ledger observes by itself."
+        _warn(reading, path, "EVIDENCE_UNTIMED", message, remedy)
     _lint_comparison(reading, gate, path)
 
 

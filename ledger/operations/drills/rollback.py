@@ -131,5 +131,6 @@ def _report(token: int, gate: str, metrics: dict[str, int]) -> GateReported:
             "artifacts": [],
             "links": [],
             "log_sha256": None,
+            "window_ppm": None,
         }
     )
