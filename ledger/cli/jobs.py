@@ -117,7 +117,7 @@ def show(job: _Job) -> None:
             facts.append(("returns", f"to {listed(one.returns_to)}{when}"))
     facts += [("gate", _verdict(verdict)) for verdict in found.verdicts]
     if found.observation_evidence:
-        facts.append(("observation", found.observation_evidence))
+        facts.append(("window", found.observation_evidence))
     facts += [
         ("observed", _observed(signal)) for verdict in found.verdicts for signal in verdict.observed
     ]
