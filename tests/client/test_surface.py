@@ -198,6 +198,7 @@ RESULTS = {
 ASSEMBLED = {
     "ActorChange",
     "ApprovedChange",
+    "AskedRollBack",
     "AuthorityChange",
     "Defined",
     "Deployed",
