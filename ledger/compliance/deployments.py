@@ -21,6 +21,7 @@ BASES: Final = {
     "put_back": "put back by a proposal",
     "roll_back": "rolled back by a person",
     "emergency": "an emergency",
+    "adopted": "taken in as the first on record",
 }
 """The words for each ground of a deployment that no job made."""
 _TYPES: Final = (

@@ -19,7 +19,7 @@ from ledger.events.values import DAY, SECOND, parse_time
 CALLED_FOR: Final = "work was called for again"
 TAKEN_BACK: Final = "its job was to take it back"
 PUT_BACK: Final = "an earlier version was put back"
-_KINDS: Final = (CALLED_FOR, TAKEN_BACK, PUT_BACK, *list(BASES.values())[1:])
+_KINDS: Final = (CALLED_FOR, TAKEN_BACK, PUT_BACK, BASES["roll_back"], BASES["emergency"])
 _RUNS_SHOWN: Final = 3
 Data = dict[str, Any]
 _Key = tuple[str, str, str]
