@@ -41,6 +41,7 @@ from ledger.worker.reports import (
     facts_of,
     send,
     served_instead,
+    states_no_time,
 )
 from ledger.worker.state import PendingReport
 from ledger.worker.steps import RETURN, StepError, StepGrounds, StepReport, artifacts_of, told
@@ -176,7 +177,9 @@ class JobStepOperator(BaseOperator):  # type: ignore[misc] # as above
         attended = _Attended(client, known.job, token, self.step)
         report = attended.kept(lambda: self._reported(attended.order(folder)))
         found = Found(report, artifacts_of(report, folder), "")
-        facts = facts_of(known.job, self.step, found, attended.calls.now_of(known.job.model))
+        is_own_time = states_no_time(self.step, report)
+        now_text = attended.calls.now_of(known.job.model) if is_own_time else ""
+        facts = facts_of(known.job, self.step, found, now_text)
         named = encode([name, token, self.step, facts, attended.request])
         request_id = f"airflow-{hashlib.sha256(named).hexdigest()}"
         pending = PendingReport(task=self.step, request_id=request_id, facts=facts)

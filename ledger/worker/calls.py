@@ -126,7 +126,7 @@ class PatientCalls:
         It is never ahead of the ledger's clock.
         """
         deployed = self.ask(lambda: self.client.get_model(model)).deployments
-        return max(self._newest_micros(), *(micros_of(one.in_service_at) for one in deployed))
+        return max([self._newest_micros(), *(micros_of(one.in_service_at) for one in deployed)])
 
     def _newest_micros(self) -> int:
         ledger = self.ask(self.client.get_ledger)

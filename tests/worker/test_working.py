@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ledger.client import Model
 from ledger.events.values import SECOND
 from ledger.worker import attending
 from ledger.worker.state import HeldJob, StateFile, WorkerError
@@ -61,6 +62,19 @@ def test_a_job_goes_through_its_gates_to_its_observation(served: Served, shop: W
     told = json.loads((shop.files("j1") / "candidate.step.json").read_text())
     assert (told["serving"], told["parameters"]) == ("v1", {"rows": "100"})
     assert told["asked"]["candidate"] == ["loss"]
+
+
+def test_a_job_deploys_the_first_version_of_a_model(served: Served, shop: Workshop) -> None:
+    new = Model("new", "team-new", 2_000_000, cost_micros=50_000_000)
+    with served.client(actor="users/ana") as client:
+        client.register_model(new)
+    shop.propose("j1", "new")
+    [worked] = shop.work()
+    assert (worked.end, shop.ran.count("j1 deployment")) == ("observing", 1)
+    with served.client() as client:
+        [version] = client.get_model("new").deployments
+        newest = client.get_model("fares").deployments[-1]
+    assert (version.model_version, version.in_service_at) == ("v2-j1", newest.in_service_at)
 
 
 def test_a_gate_that_is_not_passed_is_the_last_thing_that_costs(
