@@ -66,7 +66,11 @@ class Bearing(NamedTuple):
 
 PLANS: Final = Bearing(None, frozenset(PLAN_TYPES))
 WORK: Final = Bearing(None, _OF_WORK)
-"""Of a plan with candidate tests: jobs and their verdicts, money, and the versions in service."""
+"""Of a plan with candidate tests: jobs and their verdicts, money, and the versions in service.
+
+Leases do not bear on it, as a plan would hardly be made among them: whether an executor has a job,
+which holds a version off that is to be put back, is counted as of the horizon.
+"""
 ACTIVATIONS: Final = Bearing(None, _ACTIVATED)
 ERASURES: Final = Bearing(BodyErased.STREAM, frozenset({_ERASED}))
 

@@ -271,7 +271,7 @@ def _lapsed(told: Told) -> str:
     data = told.data
     version, by = data["model_version"], f" by {data['by']}" if data["by"] else ""
     what = "its model was retired" if version is None else f"{version} was put in its place"
-    if data["tested_against"] is not None:
+    if version is not None and (told.job is None or told.job.deployed is None):
         what = f"{untested(data['tested_against'], version)}, put there"
     return f"Nothing is left to do of the job: {what}{by}, at position {data['ended_by']}"
 

@@ -137,6 +137,14 @@ def ask_without_a_reason(paper: Paper) -> int:
     return ask(paper, reason=" ")
 
 
+def ask_for_a_retired_model(paper: Paper) -> int:
+    data = dict(paper.at(paper.find(ASKED)[0]).data)
+    paper.append(
+        "models/zed", "model.retired.v1", {"model": "zed", "reason": "x"}, actor="users/ana"
+    )
+    return paper.append("roll_backs/zed", ASKED, data, actor="users/ana")
+
+
 def withdraw_what_nobody_asked(paper: Paper) -> int:
     return ask(paper, in_service=None, put_back=None)
 
@@ -228,6 +236,7 @@ _ASKED: Final[tuple[Callable[[Paper], int], ...]] = (
     ask_for_what_serves,
     ask_in_the_place_of_another,
     ask_without_a_reason,
+    ask_for_a_retired_model,
     withdraw_what_nobody_asked,
 )
 MORE_PUT_BACK: Final[dict[str, tuple[str, Callable[[Paper], int]]]] = {

@@ -4,11 +4,18 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
+from ledger.application.commands import none_after
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.jobs.lapses import untested_of
 from ledger.events.envelope import RecordedEvent
 from ledger.events.environment import EnvironmentPart
-from ledger.events.jobs import JOB_TYPES, GateJudged, GateReported, JobEnvironmentRecorded
+from ledger.events.jobs import (
+    JOB_TYPES,
+    GateJudged,
+    GateReported,
+    JobEnvironmentRecorded,
+    JobProposed,
+)
 from ledger.events.registry import known_data, typed
 from ledger.jobs.changes import untested
 from ledger.jobs.environments import EnvironmentsOfReports
@@ -81,9 +88,14 @@ class JobReader:
         return untested(found.tested_against, found.model_version)
 
     def unmoved(self, model: str, after: int) -> list[Guard]:
-        """Return the guard that the open job of a model took no step behind a position."""
+        """Return the guard that the open job of a model took no step behind a position.
+
+        Where none is open, that none was proposed.
+        """
         job = self.at_head(lambda jobs, _: jobs.open_of(model))
-        return [] if job is None else [Guard(f"jobs/{job.name}", None, after_position=after)]
+        if job is None:
+            return [none_after(after, None, JobProposed.TYPE)]
+        return [Guard(f"jobs/{job.name}", None, after_position=after)]
 
     def workable(self, proposals: Sequence[OpenPutBack]) -> list[tuple[OpenPutBack, Job | None]]:
         """Return the proposals that no job is against, each with the job whose recipe does it.

@@ -68,6 +68,8 @@ def deployments_explained(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def roll_backs_asked(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A person asks, with a reason, for a version that served before the one that serves."""
     facts = fold.models.get(f"models/{event.name}")
+    if facts is not None and facts.retired_at:
+        return f"the model was retired at position {facts.retired_at}"
     known = [] if facts is None else facts.deployments
     in_order = sorted(known, key=lambda one: one.in_service_at)
     before = fold.deployments.put_backs.of(event.name)

@@ -297,7 +297,7 @@ def jobs_environments(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("gates.reported", GateReported.TYPE)
 def gates_reported(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """Evidence is of the next gate, under the newest token, within the uses of its holdout."""
+    """Evidence is of the next gate, under the newest token; a job without a use left has ended."""
     return step_fault(event, fold) or None
 
 
