@@ -12,6 +12,7 @@ from ledger.compliance.tables import Table, table_of
 from ledger.events.facts import Fact, readable
 from ledger.events.jobs import JobDeployed, JobRolledBack
 from ledger.events.models import DeploymentExplained, ModelDeployed
+from ledger.events.reuse import RollBackAsked
 from ledger.events.values import parse_time
 
 JOB: Final = "a job"
@@ -29,6 +30,7 @@ _TYPES: Final = (
     DeploymentExplained.TYPE,
     JobDeployed.TYPE,
     JobRolledBack.TYPE,
+    RollBackAsked.TYPE,
 )
 
 
@@ -42,8 +44,10 @@ class RecordedDeployment:
     job: str | None = None
     proposal: int | None = None
     reason: str | None = None
+    asked: Fact | None = None
+    """The request of a person that it carries out."""
     before: "RecordedDeployment | None" = None
-    """The deployment of the model before it."""
+    """The one of its model that served until then, by the times from which they serve."""
     after: "RecordedDeployment | None" = None
 
     @property
@@ -51,11 +55,19 @@ class RecordedDeployment:
         """From when it serves."""
         return parse_time(self.data["in_service_at"])
 
-    def explain(self, fact: Fact, data: dict[str, Any]) -> None:
-        """Take in what is recorded right behind it."""
+    @property
+    def in_service_order(self) -> tuple[int, int]:
+        """Its place among the deployments of its model: the last one serves."""
+        return self.in_service_at, self.fact.position
+
+    def explain(self, fact: Fact, data: dict[str, Any], asked: dict[int, Fact]) -> None:
+        """Take in what is recorded right behind it; `asked` by position."""
         if fact.type == DeploymentExplained.TYPE:
             self.basis = BASES[data["basis"]]
             self.proposal, self.reason = data["proposal"], data["reason"] or None
+            self.asked = asked.get(self.proposal or 0)
+            if self.asked is not None and self.asked.data is not None:
+                self.reason = self.asked.data["reason"]
         else:
             self.basis = JOB if fact.type == JobDeployed.TYPE else RETURN
             self.job = data["job"]
@@ -64,16 +76,20 @@ class RecordedDeployment:
 def recorded_deployments(source: FactSource) -> list[RecordedDeployment]:
     """Return every deployment whose body is there, in order of position."""
     found: list[RecordedDeployment] = []
-    newest: dict[str, RecordedDeployment] = {}
+    asked: dict[int, Fact] = {}
     for fact, data in readable(source.facts(_TYPES)):
         if fact.type == ModelDeployed.TYPE:
-            made = RecordedDeployment(fact, data, before=newest.get(data["model"]))
-            if made.before is not None:
-                made.before.after = made
-            newest[data["model"]] = made
-            found.append(made)
+            found.append(RecordedDeployment(fact, data))
+        elif fact.type == RollBackAsked.TYPE:
+            asked[fact.position] = fact
         elif found and found[-1].fact.position == fact.position - 1:
-            found[-1].explain(fact, data)
+            found[-1].explain(fact, data, asked)
+    newest: dict[str, RecordedDeployment] = {}
+    for one in sorted(found, key=lambda one: one.in_service_order):
+        one.before = newest.get(one.data["model"])
+        if one.before is not None:
+            one.before.after = one
+        newest[one.data["model"]] = one
     return found
 
 
@@ -86,6 +102,7 @@ def deployments_table(source: FactSource, scope: FactFilter) -> Table:
             "basis": one.basis,
             "job": one.job,
             "proposal": one.proposal,
+            "asked_by": None if one.asked is None else one.asked.actor,
             "reason": one.reason,
         }
         for one in recorded_deployments(source)
@@ -107,7 +124,8 @@ def deployments_table(source: FactSource, scope: FactFilter) -> Table:
             ("replaces", "text", "the version before it"),
             ("basis", "text", "how it came: by a job, on which ground, or stated without one"),
             ("job", "text", "the job that deployed it, or whose version it took the place of"),
-            ("proposal", "integer", "the proposal that it carries out"),
+            ("proposal", "integer", "the proposal, or what a person asked, that it carries out"),
+            ("asked_by", "text", "the person who asked for that; empty where none did"),
             ("reason", "prose", "why, in the words of the person who rolled back"),
             ("decision_position", "integer", "the decision that it followed from"),
             ("run_id", "text", "the run it belongs to"),
@@ -119,7 +137,7 @@ def deployments_table(source: FactSource, scope: FactFilter) -> Table:
             ("Version", ("model_version", "kind", "replaces")),
             ("In service", ("in_service_at", "trained_through")),
             ("Loss", ("baseline_loss",)),
-            ("Ground", ("basis", "job", "proposal", "reason")),
+            ("Ground", ("basis", "job", "proposal", "asked_by", "reason")),
             ("By", ("actor", "decision_position", "run_id")),
         ),
     )

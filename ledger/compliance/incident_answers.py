@@ -194,6 +194,8 @@ def _called_for(
     of_model: dict[str, list[RecordedDeployment]] = {}
     for one in deployments:
         of_model.setdefault(one.data["model"], []).append(one)
+    for known in of_model.values():
+        known.sort(key=lambda one: one.in_service_order)
     for fact, data in grounds.decisions.values():
         if data["action"] == "NO_ACTION" or data["historical"]:
             continue
@@ -257,14 +259,14 @@ def _put_back(deployments: list[RecordedDeployment], within: int) -> Iterator[Da
         after = one.in_service_at - before.in_service_at
         if after > within:
             continue
-        by = one.fact.actor
-        cited = f", by the proposal at position {one.proposal}" if one.proposal else ""
+        what = "the proposal" if one.asked is None else f"what {one.asked.actor} asked"
+        cited = f", by {what} at position {one.proposal}" if one.proposal else ""
         yield _record(
             before,
-            PUT_BACK if one.proposal else one.basis if one.basis in _KINDS else PUT_BACK,
+            one.basis if one.basis in _KINDS else PUT_BACK,
             one.fact,
             at=one.in_service_at,
             seconds=after // SECOND,
             reason=one.reason,
-            shown_by=f"{by} put {one.data['model_version']} in its place{cited}",
+            shown_by=f"{one.fact.actor} put {one.data['model_version']} in its place{cited}",
         )

@@ -33,7 +33,10 @@ def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     model = need_model(inquiry)
     jobs = jobs_in(source, FactFilter())
     deployments = recorded_deployments(source)
-    of_model = [one for one in deployments if one.data["model"] == model]
+    of_model = sorted(
+        (one for one in deployments if one.data["model"] == model),
+        key=lambda one: one.in_service_order,
+    )
     targets = _targets(of_model, [one for one in jobs if one.data["model"] == model], source, model)
     answer.say(*_serving(source, model, of_model))
     answer.say(*_possible(targets))
@@ -85,7 +88,9 @@ def _serving(source: FactSource, model: str, of_model: list[RecordedDeployment])
         yield "The model is retired: no version of it serves."
     elif of_model:
         newest = of_model[-1]
-        before = newest.data["replaces"]
+        before, earlier = newest.data["replaces"], newest.before
+        if earlier is not None and earlier.fact.position > newest.fact.position:
+            before = earlier.data["model_version"]  # recorded since
         yield (
             f"{newest.data['model_version']} serves since "
             f"{notation.time(newest.in_service_at)}; before it: {before or 'nothing'}."
@@ -100,7 +105,10 @@ def _serving(source: FactSource, model: str, of_model: list[RecordedDeployment])
 def _targets(
     of_model: list[RecordedDeployment], jobs: list[RecordedJob], source: FactSource, model: str
 ) -> list[Data]:
-    """Return the versions that may serve again, the one that served last first."""
+    """Return the versions that may serve again, the one that served last first.
+
+    `of_model` in the order in which they serve.
+    """
     found: dict[str, Data] = {}
     serving = of_model[-1].data["model_version"] if of_model else None
     for one in reversed(of_model):
@@ -180,12 +188,15 @@ def _exercised(
     if not back:
         yield f"No version {where} was ever put back."
         return
-    newest = back[-1]
+    newest = max(back, key=lambda one: one.in_service_order)
     took = [one for one in returns if one["job"] == newest.job and one["seconds"] is not None]
     if newest.basis == RETURN and took:
         span = f"{notation.duration(took[-1]['seconds'])} after that was called for"
-    elif newest.proposal:
+    elif newest.basis == BASES["put_back"]:
         span = "as the ledger proposed"
+    elif newest.asked is not None:
+        after = (newest.fact.recorded_at - newest.asked.recorded_at) // SECOND
+        span = f"on record {notation.duration(after)} after {newest.asked.actor} asked for it"
     else:
         span = "which was stated once it was done, so how long it took is not known"
     by = sum(one.basis in _BY_PERSON for one in back)

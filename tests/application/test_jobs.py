@@ -170,6 +170,26 @@ def test_a_version_that_does_worse_is_taken_back_to_the_one_that_it_replaced(
     passes_its_audit(working)
 
 
+def test_a_version_goes_back_with_the_loss_that_was_stated_of_it_last(working: Working) -> None:
+    world = working.world
+    through = world.trained["alpha", "v1"]
+    for version, baseline in (("v2", "0.4"), ("v1", "0.7")):
+        world.clock.advance(HOUR)
+        at = world.clock.now_micros()
+        trained = through if version == "v1" else at
+        world.deploy("alpha", version, at=at, through=trained, baseline=baseline)
+    world.clock.advance(HOUR)
+    token = working.observing("v3", at=world.clock.now_micros())
+    working.report("observation", token, loss=500)
+    world.clock.advance(WINDOW_SECONDS * SECOND)
+    assert world.govern() == 1
+    working.take_back(working.lease(by=TWO), by=TWO, at=world.clock.now_micros())
+    serving = world.model("alpha").model.in_service
+    assert serving is not None
+    assert (serving.model_version, serving.baseline_loss) == ("v1", "0.7")
+    passes_its_audit(working)
+
+
 def test_a_model_has_one_job_at_a_time_and_a_plan_gives_it_one(tmp_path: Path) -> None:
     world = World(tmp_path / "ledger.db").begin("alpha", "beta")
     working = Working.of(world)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.application.fleet.deployments import DeploymentSpec
+from ledger.application.jobs.roll_backs import RollBackSpec
 from ledger.application.jobs.stated_deployments import DeploymentGround
 from ledger.compliance.deployments import recorded_deployments
 from ledger.compliance.incident_answers import CALLED_FOR, PUT_BACK, TAKEN_BACK
@@ -19,6 +20,7 @@ from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.jobs import GateJudged, GateReported, JobCancelled
 from ledger.events.models import ModelDeployed
 from tests.support.facts import FactList, facts_of
+from tests.support.job_worlds import ONE
 from tests.support.run_stories import BAD, GOOD, decided, deployed, whole_life
 from tests.support.world import ANA, DAY, HOUR, World
 
@@ -137,6 +139,42 @@ def test_a_roll_back_by_a_person_is_an_incident_with_its_reason(tmp_path: Path) 
     assert "0 of 1; the others are of versions for which no decision called" in given.said[1]
     [*_, last] = recorded_deployments(found)
     assert (last.basis, last.reason) == ("rolled back by a person", "customers complain")
+
+
+def test_a_roll_back_that_a_person_asked_is_one_with_the_words_of_that_person(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "l.sqlite", clock="wall").begin("alpha")
+    world.clock.advance(HOUR)
+    world.deploy("alpha", "v2", at=world.clock.now_micros())
+    world.clock.advance(HOUR)
+    spec = RollBackSpec("alpha", "v1", "customers complain")
+    asked = world.ledger.roll_backs.ask(ANA, spec)[0].last_position
+    at = world.clock.now_micros()
+    world.ledger.stated_deployments.put_back(ONE, "alpha", asked, at)
+    found = facts_of(world)
+    world.close()
+    given = told(found)
+    [row] = rows(given)
+    assert (row["incident"], row["model_version"], row["reason"]) == (
+        "rolled back by a person", "v2", "customers complain",
+    )  # fmt: skip
+    assert row["shown_by"] == (
+        f"{ONE.actor} put v1 in its place, by what users/ana asked at position {asked}"
+    )
+    assert "rolled back by a person: 1" in given.said[0]
+
+
+def test_a_return_that_is_recorded_late_is_of_the_version_that_served_then(tmp_path: Path) -> None:
+    world = World(tmp_path / "l.sqlite", clock="wall").begin("alpha")
+    begun = world.clock.now_micros()
+    world.clock.advance(4 * HOUR)
+    for version, hours in (("v2", 1), ("v3", 3), ("v1", 2)):
+        world.deploy("alpha", version, at=begun + hours * HOUR)
+    found = facts_of(world)
+    world.close()
+    [row] = rows(told(found))
+    assert (row["model_version"], row["seconds"]) == ("v2", 3_600)
 
 
 def test_an_earlier_version_that_is_stated_to_serve_again_is_one_too(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.application.fleet.deployments import DeploymentSpec
+from ledger.application.jobs.roll_backs import RollBackSpec
 from ledger.application.jobs.stated_deployments import DeploymentGround
 from ledger.application.recipes.benchmarks import Training
 from ledger.compliance.inquiry import Answer, Inquiry
@@ -17,7 +18,7 @@ from ledger.events.drills import DrillRecorded
 from ledger.events.facts import Fact
 from ledger.events.values import SECOND
 from tests.support.facts import FactList, facts_of
-from tests.support.job_worlds import WINDOW_SECONDS, Working
+from tests.support.job_worlds import ONE, WINDOW_SECONDS, Working
 from tests.support.world import ANA, HOUR, World
 
 AFTER_SECONDS = 90
@@ -110,6 +111,43 @@ def test_a_roll_back_by_a_person_says_that_its_span_is_not_known(working: Workin
     )
     last = rows(given, "deployments")[-1]
     assert (last["basis"], last["reason"]) == ("rolled back by a person", "customers complain")
+
+
+def test_what_a_person_asked_is_told_with_the_person_and_how_long_it_took(working: Working) -> None:
+    world = working.world
+    world.clock.advance(HOUR)
+    world.deploy("alpha", "v2", at=world.clock.now_micros())
+    world.clock.advance(HOUR)
+    spec = RollBackSpec("alpha", "v1", "customers complain")
+    asked = world.ledger.roll_backs.ask(ANA, spec)[0].last_position
+    world.clock.advance(AFTER_SECONDS * SECOND)
+    at = world.clock.now_micros()
+    world.ledger.stated_deployments.put_back(ONE, "alpha", asked, at)
+    given = told(facts_of(world))
+    assert given.said[2] == (
+        "Versions of this model were put back 1 time, 1 of them by persons; last v1 of alpha at "
+        "2026-03-01T02:01:30Z, on record 1m30s after users/ana asked for it."
+    )
+    last = rows(given, "deployments")[-1]
+    assert (last["basis"], last["proposal"], last["asked_by"], last["reason"]) == (
+        "rolled back by a person", asked, "users/ana", "customers complain",
+    )  # fmt: skip
+
+
+def test_the_version_that_is_stated_latest_serves_also_where_another_was_recorded_later(
+    working: Working,
+) -> None:
+    world = working.world
+    begun = world.clock.now_micros()
+    world.clock.advance(3 * HOUR)
+    world.deploy("alpha", "v3", at=begun + 2 * HOUR)
+    world.deploy("alpha", "v2", at=begun + HOUR)
+    serving = world.model("alpha").model.in_service
+    assert serving is not None
+    assert serving.model_version == "v3"
+    given = told(facts_of(world))
+    assert given.said[0] == "v3 serves since 2026-03-01T02:00:00Z; before it: v2."
+    assert [one["model_version"] for one in rows(given, "targets")] == ["v2", "v1"]
 
 
 def test_a_registered_version_is_one_for_jobs_alone(working: Working) -> None:

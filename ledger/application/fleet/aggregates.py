@@ -74,6 +74,10 @@ class ModelAggregate:
         """Return the deployment that is stated next after a time; None where there is none."""
         return next((one for one in self.in_order if one.in_service_at > at), None)
 
+    def newest_of(self, version: str) -> ModelDeployed | None:
+        """Return the newest deployment of a version by stated times, None where it never served."""
+        return next((one for one in reversed(self.in_order) if one.model_version == version), None)
+
     @property
     def in_order(self) -> list[ModelDeployed]:
         """The known deployments by stated time; of equal times the later record is the later."""

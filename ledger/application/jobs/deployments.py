@@ -163,11 +163,10 @@ class JobDeployments:
         )
 
     def _returned(self, job: Job, version: str, wanted: ReturnSpec) -> DeploymentSpec:
-        """Return the deployment of a version that serves in the place of a job's."""
+        """Return the deployment of a version in the place of a job's, as it was deployed last."""
         ours = job.deployed
         assert ours is not None, "it is deployed"
-        model = self._fleet.live_model(job.model)
-        known = next((one for one in model.deployments if one.model_version == version), None)
+        known = self._fleet.live_model(job.model).newest_of(version)
         if known is not None:
             trained, baseline = parse_time(known.trained_through), known.baseline_loss
         else:

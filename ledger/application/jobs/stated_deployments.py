@@ -112,7 +112,7 @@ class StatedDeployments:
 
     def _returned(self, model: str, proposal: int, in_service_at: int) -> DeploymentSpec:
         """Return the deployment that a proposal asks for, as its version was deployed last."""
-        known = self._fleet.live_model(model).in_order
+        known = self._fleet.live_model(model)
         _, found = self._put_backs.of_model(model)
         if found is None or found.proposed.position != proposal:
             raise _not_open(model, proposal)
@@ -122,8 +122,7 @@ class StatedDeployments:
         deciding, refusing = self._jobs.against(model, wanted.put_back, is_asked=wanted.is_asked)
         if (job := deciding or refusing) is not None:
             raise _not_open(model, proposal, f"job {job.name} decides otherwise of its versions")
-        same = [one for one in known if one.model_version == wanted.put_back]
-        before = same[-1] if same else None
+        before = known.newest_of(wanted.put_back)
         if before is None:  # its body was erased since
             raise _not_open(model, proposal)
         return DeploymentSpec(
