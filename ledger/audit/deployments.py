@@ -45,8 +45,9 @@ class AuditedDeployments:
             self.proposed = self.put_backs.of(event.name)
             self.is_first = _is_first(event, fold)
             self._why = _need(event, fold)
+        asked_at = event.recorded_at if fold.clock == "wall" else 0
         self.put_backs.apply(
-            event.position, event.stream, event.type, event.actor, event.data, event.recorded_at
+            event.position, event.stream, event.type, event.actor, event.data, asked_at
         )
 
     def _settle(self, event: AuditedEvent) -> None:

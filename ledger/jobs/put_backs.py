@@ -33,7 +33,7 @@ class OpenPutBack(NamedTuple):
     as_of: int
     """The last position that it knows."""
     made_at: int
-    """The ledger's time of the proposal; when it was recorded what a person asked."""
+    """The ledger's time of the proposal; from when on it can be carried out what a person asked."""
     policy: tuple[str, int, str] | None
     """By which versions were compared: name, version and digest; None where a person asked."""
     asked_by: str = ""
@@ -96,9 +96,13 @@ class PutBacks:
         type_: str,
         actor: str,
         data: Mapping[str, Any] | None,
-        recorded_at: int,
+        asked_at: int,
     ) -> None:
-        """Take in an event; `data` None where its body is gone, of which no proposal is open."""
+        """Take in an event; `data` None where its body is gone, of which no proposal is open.
+
+        `asked_at` is when it was recorded; 0 of a ledger whose clock is `data`, where any model's
+        version may have been stated to serve later than all that was observed.
+        """
         model = stream.partition("/")[2]
         if type_ == ReuseProposed.TYPE or type_ in _ENDING:
             self._proposed.pop(model, None)
@@ -125,7 +129,7 @@ class PutBacks:
                 data["in_service"],
                 data["reason"],
                 position - 1,
-                recorded_at,
+                asked_at,
                 policy=None,
                 asked_by=actor,
             )

@@ -90,15 +90,21 @@ class Observer:
         is_due = now >= next_report_at(job, gate, known.seen_micros)
         if not is_last and not is_due and not known.begun:
             return
-        if is_due or not known.begun:  # else a worker that was ended goes on with its report
+        pending = known.pending
+        if pending is None and (is_due or not known.begun):
+            # else a worker that was ended goes on with its report
             known = known.model_copy(update={"seen_micros": now, "begun": uuid7(self._calls.clock)})
             self._keep(job, known)
         place = self._runner.place(job, OBSERVATION, known.attempt)
         seconds = float(recipe.limits.time_seconds)
         try:
-            result = self._runner.run(job, recipe, place, seconds, each_tick, request=known.begun)
-            facts = facts_of(job, OBSERVATION, result.found, "")
-            pending = PendingReport(task=OBSERVATION, request_id=known.begun, facts=facts)
+            if pending is None:
+                begun = known.begun
+                result = self._runner.run(job, recipe, place, seconds, each_tick, request=begun)
+                facts = facts_of(job, OBSERVATION, result.found, "")
+                pending = PendingReport(task=OBSERVATION, request_id=begun, facts=facts)
+                known = known.model_copy(update={"pending": pending})
+                self._keep(job, known)  # it is sent again as it was
             self._calls.ask(lambda: send(self._calls.client, job, known.token, pending))
         except StepError:
             self._end(job, known)
@@ -115,7 +121,7 @@ class Observer:
 
     def _end(self, job: RetrainingJob, known: ObservedJob) -> None:
         """Remember that a report is no longer under way."""
-        self._keep(job, known.model_copy(update={"begun": ""}))
+        self._keep(job, known.model_copy(update={"begun": "", "pending": None}))
 
     def _keep(self, job: RetrainingJob, known: ObservedJob) -> None:
         self._state.keep(observed={**self._state.now.observed, job.name: known})

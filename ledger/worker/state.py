@@ -60,6 +60,8 @@ class ObservedJob(Part):
     """When it was deployed or last reported on, by the ledger's time."""
     begun: str = ""
     """The request id of the report that was begun then, until it is sent; empty for none."""
+    pending: PendingReport | None = None
+    """That report, once its step has run."""
 
 
 class WorkerState(Part):

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.commands import Caller
+from ledger.application.jobs.roll_backs import RollBackSpec
 from ledger.errors import LedgerError
 from ledger.events.budgets import BudgetReleased
 from ledger.events.cases import GOVERNOR
 from ledger.events.jobs import JobLeased, JobLeaseExpired
+from ledger.events.models import DeploymentExplained
 from ledger.events.registry import typed
 from ledger.events.shadows import ShadowEnded
 from ledger.events.values import SECOND, format_time
@@ -106,6 +109,18 @@ def test_no_shadow_ends_by_it(working: Working) -> None:
     assert types(world) == [ShadowEnded.TYPE]
 
 
+def test_a_roll_back_that_a_person_asks_for_is_carried_out_then(working: Working) -> None:
+    world = working.world
+    world.see("alpha", 0.4, START)
+    world.deploy("alpha", "v2", at=START + HOUR)
+    world.see("alpha", 0.4, START + 2 * HOUR)
+    world.deploy("beta", "v2", at=MONTH)
+    asked = world.ledger.roll_backs.ask(ANA, RollBackSpec("alpha", "", "It is worse."))[0]
+    executor, at = Caller("services/executor"), START + 2 * HOUR
+    world.ledger.stated_deployments.put_back(executor, "alpha", asked.last_position, at)
+    assert world.all_of(DeploymentExplained)[-1].basis == "roll_back"
+
+
 @pytest.fixture
 def paper(tmp_path: Path) -> Paper:
     """A lease and a budget, with all that a version is said to serve in a month."""
@@ -132,6 +147,22 @@ def test_a_lease_that_ends_by_it_is_found(paper: Paper, tmp_path: Path) -> None:
     paper.remove(*range(at, len(paper.events) + 1))
     expired = follow(paper, JobLeaseExpired.TYPE, {"job": "j1", "token": 1}, actor=GOVERNOR)
     assert finding(paper, tmp_path) == ("jobs.leases", expired)
+
+
+def test_a_shadow_that_ends_by_it_is_found(tmp_path: Path) -> None:
+    world = World(tmp_path / "forged.db", clock="data").begin("alpha", "beta")
+    world.see("beta", 0.4, START)
+    begun = world.ledger.shadowing.begin(
+        ANA, "main", 1, "", EVERYWHERE, 2 * 86_400, "to compare"
+    ).last_position
+    world.deploy("beta", "v2", at=MONTH)
+    world.close()
+    paper = Paper.copied(tmp_path / "forged.db", ORIGIN)
+    data = {"policy": "main", "shadow": begun, "ground": "time", "reason": ""}
+    ended = paper.append(
+        "policies/main", ShadowEnded.TYPE, data, actor=GOVERNOR, causation_position=begun
+    )
+    assert finding(paper, tmp_path) == ("shadows.ended", ended)
 
 
 def test_a_budget_that_is_reckoned_by_it_is_found(paper: Paper, tmp_path: Path) -> None:

@@ -7,13 +7,16 @@ import json
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.application.recipes.text import parse_recipe
 from ledger.events.values import PPM, SECOND
+from ledger.worker import observing
 from ledger.worker.calls import micros_of
 from ledger.worker.observing import next_report_at
+from ledger.worker.reports import send
 from ledger.worker.state import StateFile
 from tests.support.served import Served, serving
 from tests.support.worked import RECIPE, Workshop, workshop
@@ -67,6 +70,33 @@ def test_a_report_of_an_observation_goes_on_under_its_name_after_a_restart(
     shop.work()
     told = json.loads((shop.files("j1") / "observation.step.json").read_text())
     assert told["request"] != "before-1"
+
+
+class KilledError(Exception):
+    """A worker ends here."""
+
+
+def test_a_worker_killed_behind_a_report_sends_it_again_as_it_was(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*report: Any) -> None:  # noqa: ANN401 - as it is sent
+        send(*report)
+        raise KilledError
+
+    shop.propose("j1")
+    with monkeypatch.context() as patched:
+        patched.setattr(observing, "send", killed)
+        with pytest.raises(KilledError):
+            shop.work()
+    shop.behave(observation={"report": {"metrics": {"loss": 2}}})
+    shop.work()
+    assert shop.ran.count("j1 observation") == 1
+    told = [name for name, *_ in shop.told]
+    assert "report.refused" not in told
+    assert told[-1] == "gate.reported"
+    with shop.client() as client:
+        gates = [str(one.gate) for one in client.get_job("models/fares/jobs/j1").reports]
+    assert gates.count("OBSERVATION") == 1
 
 
 def test_reports_that_count_only_late_fall_into_the_last_stretch_of_the_window(

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, fields_named, none_after, work_time
+from ledger.application.commands import (
+    Caller,
+    fields_named,
+    none_after,
+    while_unobserved,
+    work_time,
+)
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.shadows import ShadowReader
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -16,7 +22,7 @@ from ledger.events.shadows import SHADOW_TYPES, PolicyShadowed, ShadowEnd, Shado
 from ledger.events.values import SECOND, format_time
 from ledger.governance.shadows import Shadows, begin_fault, end_fault, promotion_fault
 from ledger.limits import SHADOW_SECONDS_MAX, SHADOW_SECONDS_MIN
-from ledger.storage.records import AppendResult, Guard, LedgerInfo
+from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 5
@@ -154,7 +160,8 @@ class Shadowing:
             made = decide(
                 self._reader.running(head.position), work_time(self._info, self._store, head)
             )
-            guards: list[Guard] = [none_after(head.position, None, *SHADOW_TYPES), *made.guards]
+            unchanged = none_after(head.position, None, *SHADOW_TYPES)
+            guards = [unchanged, *while_unobserved(head), *made.guards]
             return Proposal(made.additions, guards)
 
         return self._appender.append(caller, method, proposed, tries=_TRIES)

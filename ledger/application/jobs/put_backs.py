@@ -76,7 +76,8 @@ class PutBackReader:
             for one in found:
                 data = known_data(one)
                 actor = "" if data is None else one.body.actor
-                self._known.apply(one.position, one.stream, one.type, actor, data, one.recorded_at)
+                asked_at = one.recorded_at if self._info.clock == "wall" else 0
+                self._known.apply(one.position, one.stream, one.type, actor, data, asked_at)
             self._position = head.position
         return head
 

@@ -67,7 +67,7 @@ def shadows_ended(event: AuditedEvent, fold: LedgerState) -> Verdict:
     if (unchecked := _blind(fold)) is not None:
         return unchecked
     data, running = event.known, fold.shadows.running
-    if fault := end_fault(running, data, event.actor, event.recorded_at):
+    if fault := end_fault(running, data, event.actor, fold.work_times(event)[1]):
         return fault
     one = running.running[data["shadow"]]
     if data["ground"] != "activated":
