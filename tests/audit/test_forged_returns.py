@@ -102,6 +102,32 @@ def test_a_benchmark_serves_with_the_training_that_was_registered(
     assert [(one.rule, one.position) for one in report.findings] == [("jobs.fall_back", found + 1)]
 
 
+@pytest.fixture
+def relearned(tmp_path: Path) -> Paper:
+    """A ledger in which a version goes back of which a second loss was stated since."""
+    world = World(tmp_path / "ledger.db").begin("alpha", "beta")
+    through = world.trained["alpha", "v1"]
+    world.deploy("alpha", "v2", at=START + 1)
+    world.deploy("alpha", "v1", at=START + 2, through=through, baseline="0.7")
+    working = Working.of(world)
+    working.observing("v3", at=START + 3)
+    world.ledger.jobs.cancel(ANA, "j1", "it does worse")
+    working.take_back(working.lease(by=TWO), by=TWO, at=START + HOUR)
+    world.close()
+    return Paper.copied(Path(world.path), ORIGIN)
+
+
+def test_a_version_goes_back_with_no_other_loss_than_the_one_stated_last(
+    relearned: Paper, tmp_path: Path
+) -> None:
+    assert audit_of(relearned, tmp_path).passed
+    found = relearned.find("model.deployed.v1", model="alpha", model_version="v1")[-1]
+    assert relearned.at(found).data["baseline_loss"] == "0.7"
+    relearned.at(found).data["baseline_loss"] = "0.4"  # as it was stated first
+    report = audit_of(relearned, tmp_path)
+    assert [(one.rule, one.position) for one in report.findings] == [("jobs.replaced", found + 1)]
+
+
 def test_a_return_is_not_called_overdue_before_its_time(paper: Paper, tmp_path: Path) -> None:
     found = paper.find(OVERDUE)[0]
     data = paper.at(found).data

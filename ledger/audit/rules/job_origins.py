@@ -3,7 +3,7 @@
 The service alone writes that, from the events before; no caller states it.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from ledger.audit.audited_model import AuditedModel
 from ledger.audit.event import AuditedEvent
@@ -24,7 +24,7 @@ from ledger.events.plans import PLAN_TYPES, PlanScheduled
 from ledger.events.recipes import BENCHMARK_TYPES, RECIPE_TYPES
 from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.events.signals import DEFINED_TYPES
-from ledger.events.values import parse_time
+from ledger.events.values import parse_decimal, parse_time
 
 _BESIDE: Final = frozenset({*FOLLOWING_TYPES, JobRolledBack.TYPE})
 """Types of events of jobs that follow from the event right before them."""
@@ -133,7 +133,7 @@ def jobs_serving(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 
 @rule("jobs.replaced", JobDeployed.TYPE, JobRolledBack.TYPE)
-def jobs_replaced(_: AuditedEvent, fold: LedgerState) -> Verdict:
+def jobs_replaced(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A job's version replaces the one in service, another one; what was trained stays as it is."""
     before = fold.jobs.deployed
     if before is None or before.data is None:
@@ -152,7 +152,23 @@ def jobs_replaced(_: AuditedEvent, fold: LedgerState) -> Verdict:
     for one in facts.deployments:
         if one.version == data["model_version"] and one.trained_through != trained:
             return f"{one.version} was trained through another time, by position {one.position}"
-    return None
+    return _loss_fault(facts, data, before.position) if event.type == JobRolledBack.TYPE else None
+
+
+def _loss_fault(facts: AuditedModel, data: dict[str, Any], before: int) -> str | None:
+    """Return which loss was stated last of a version that serves again, where another one is now.
+
+    Its executor states none: it is copied.
+    """
+    same = [
+        one
+        for one in facts.deployments
+        if one.version == data["model_version"] and one.position < before
+    ]
+    last = max(same, key=lambda one: (one.in_service_at, one.position), default=None)
+    if last is None or last.baseline_nano == parse_decimal(data["baseline_loss"]):
+        return None
+    return f"its loss is not the one stated last, by position {last.position}"
 
 
 def _serving(facts: AuditedModel, at: int, before: int) -> str | None:
