@@ -103,7 +103,9 @@ class StepRunner:
             said = "".join(f"\n  | {line}" for line in lines)
             why = f"the step of {task} failed. {error} Its log is {place.log}{said}"
             self.say(job, "step.failed", why, task=task, fault=str(error), last_lines=lines)
-            raise StepError(f"The step of {task}: {error}", stated_cost(place.report)) from None
+            digest = place.log_sha256() if place.log.is_file() else ""
+            what = f"The step of {task}: {error}"
+            raise StepError(what, stated_cost(place.report), digest) from None
         self.say(job, "step.ended", f"the step of {task} ended.", task=task, peak_kib=end.peak_kib)
         return found
 

@@ -204,11 +204,13 @@ class Worker:
         It is the others' for as long as the lease would have lasted: a machine on which all steps
         fail is not to use up the attempts of a job. A return is not given up, as the ledger says.
         A cost beyond what its budget has is not taken: then it is given up without it.
+        The record keeps the digest of the step's log, whose last lines are told here alone.
         """
         if job.deployment is not None:
             return
+        log = f" Its log has the SHA-256 {error.log_sha256}." if error.log_sha256 else ""
         try:
-            self._hand_back(job, str(error), error.cost_micros)
+            self._hand_back(job, _short(str(error), len(log)) + log, error.cost_micros)
         except LedgerRefusedError as refused:
             if refused.reason not in GONE:
                 raise
@@ -217,13 +219,13 @@ class Worker:
             self._rests[job.name] = now + recipe.limits.lease_seconds
 
     def _hand_back(self, job: RetrainingJob, why: str, cost_micros: int) -> None:
-        token, said = self._held.token, _short(why)
+        token = self._held.token
         if cost_micros:
             cost = self._calls.ask(lambda: self._client.get_job(job.name)).job.cost_micros
             try:
                 self._calls.ask(
                     lambda: self._client.give_up_job(
-                        job.name, token, said, cost_micros=cost + cost_micros
+                        job.name, token, why, cost_micros=cost + cost_micros
                     )
                 )
             except LedgerRefusedError as error:
@@ -231,7 +233,7 @@ class Worker:
                     raise
             else:
                 return
-        self._calls.ask(lambda: self._client.give_up_job(job.name, token, said))
+        self._calls.ask(lambda: self._client.give_up_job(job.name, token, why))
 
     def _rests_from(self, job: RetrainingJob) -> bool:
         return self._rests.get(job.name, 0.0) > self._calls.clock.monotonic_seconds()
@@ -390,6 +392,7 @@ class Worker:
         self._runner.say(job, "gate.judged", said, task=task, is_passed=verdict.is_passed)
 
 
-def _short(why: str) -> str:
-    """Return a reason within the bound of texts."""
-    return why if len(why) <= TEXT_CHARS_MAX else why[: TEXT_CHARS_MAX - 1] + "…"
+def _short(why: str, room: int) -> str:
+    """Return a reason within the bound of texts, less some room."""
+    most = TEXT_CHARS_MAX - room
+    return why if len(why) <= most else why[: most - 1] + "…"

@@ -29,11 +29,15 @@ _FileName = Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
 
 
 class StepError(Exception):
-    """A step that has no result: why, as a sentence, and what it has cost, if it said so."""
+    """A step that has no result: why, as a sentence, and what it has cost, if it said so.
 
-    def __init__(self, why: str, cost_micros: int = 0) -> None:
+    `log_sha256`: the digest of its log; empty where there is none.
+    """
+
+    def __init__(self, why: str, cost_micros: int = 0, log_sha256: str = "") -> None:
         super().__init__(why)
         self.cost_micros = cost_micros
+        self.log_sha256 = log_sha256
 
 
 class VersionPart(Part):

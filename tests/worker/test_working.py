@@ -214,12 +214,17 @@ def test_a_job_whose_step_failed_is_another_worker_s_at_once_and_not_the_same_on
     served: Served, shop: Workshop
 ) -> None:
     shop.propose("j1")
-    shop.behave(candidate={"python": "sys.exit(3)"})
+    shop.behave(candidate={"python": "print('no rows'); sys.exit(3)"})
     [failed] = shop.work()
     assert (failed.end, failed.attempt) == ("step_failed", 1)
     with served.client() as client:
         [job] = client.list_jobs()
         assert (job.state, job.attempt) == ("READY", 2)
+        [given_up] = [one for one in client.list_events() if one.type == "job.given_up.v1"]
+        [log] = shop.folder.rglob("attempt-1/candidate.log")
+        kept = hashlib.sha256(log.read_bytes()).hexdigest()
+        why = "The step of candidate: It ended with exit code 3. Its log has the SHA-256"
+        assert given_up.data["reason"] == f"{why} {kept}."
     shop.behave()
     [worked] = shop.work("other", "services/worker-2")
     assert (worked.end, worked.attempt) == ("observing", 2)
