@@ -285,7 +285,7 @@ def _worse_left_out(plan: "Plan") -> list[str]:
 
 def _compared(row: "PlanRow", admitted: "PlanRow") -> str:
     """Return the ground on which a model stays behind an admitted one."""
-    if row.rank_ppm >= admitted.rank_ppm:
+    if row.outcome != "BELOW_PRICE" or row.rank_ppm >= admitted.rank_ppm:
         return notation.budget_name(row.reason)
     rank, other = notation.percent(row.rank_ppm), notation.percent(admitted.rank_ppm)
     return f"what its excess costs is {rank} of a retraining, that of {admitted.model} {other}."

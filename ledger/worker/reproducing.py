@@ -67,7 +67,11 @@ def reproduce(
     )
     recipe = kept.of(job)
     if recipe is None:
-        why = told[-1] if told else f"There is no folder {recipes / job.recipe}."
+        if told:
+            raise WorkerError(
+                told[-1], "Put that right, or name another folder of recipes: --recipes."
+            )
+        why = f"There is no folder {recipes / job.recipe}."
         raise WorkerError(why, "Name the folder of recipes: --recipes.")
     gates = [gate for gate in _AGAIN if gate in known]
     if not gates:

@@ -51,12 +51,14 @@ def test_a_model_with_a_worse_error_is_held_against_the_admitted_one() -> None:
         row("c", PlanOutcome.BELOW_PRICE, error_ppm=600_000, rank_ppm=500_000),
         row("d", PlanOutcome.BELOW_PRICE, error_ppm=200_000),
         row("e", PlanOutcome.NO_EVIDENCE),
+        row("f", PlanOutcome.NOT_DECIDED, error_ppm=700_000, rank_ppm=500_000),
     )
     left_out = "is left out with an error {} above its training, a admitted with 20.0%: "
     assert told(made) == [
         "b " + left_out.format("30.0%") + "Because of b.",
         "c " + left_out.format("60.0%")
         + "what its excess costs is 50.0% of a retraining, that of a 300.0%.",
+        "f " + left_out.format("70.0%") + "Because of f.",
     ]  # fmt: skip
 
 

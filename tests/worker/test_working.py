@@ -218,13 +218,10 @@ def test_a_job_whose_step_failed_is_another_worker_s_at_once_and_not_the_same_on
     [failed] = shop.work()
     assert (failed.end, failed.attempt) == ("step_failed", 1)
     with served.client() as client:
-        [job] = client.list_jobs()
-        assert (job.state, job.attempt) == ("READY", 2)
-        [given_up] = [one for one in client.list_events() if one.type == "job.given_up.v1"]
+        assert [(job.state, job.attempt) for job in client.list_jobs()] == [("READY", 2)]
+        [why] = [x.data["reason"] for x in client.list_events() if x.type == "job.given_up.v1"]
         [log] = shop.folder.rglob("attempt-1/candidate.log")
-        kept = hashlib.sha256(log.read_bytes()).hexdigest()
-        why = "The step of candidate: It ended with exit code 3. Its log has the SHA-256"
-        assert given_up.data["reason"] == f"{why} {kept}."
+        assert hashlib.sha256(log.read_bytes()).hexdigest() in why
     shop.behave()
     [worked] = shop.work("other", "services/worker-2")
     assert (worked.end, worked.attempt) == ("observing", 2)
