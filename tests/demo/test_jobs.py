@@ -191,7 +191,7 @@ def test_a_version_that_is_put_into_service_twice_serves_once(tmp_path: Path) ->
     assert Version.read(tmp_path / "dl-jfk" / "through-2013-06-19.json") == version
 
 
-def test_its_recipe_lacks_an_image_alone_and_its_policy_a_score_of_the_loss() -> None:
+def test_its_recipe_lacks_an_image_and_times_no_evidence_and_its_policy_scores_no_loss() -> None:
     recipe = lint_recipe((jobs.RECIPES / jobs.RECIPE / "recipe.yaml").read_text("utf-8"))
-    assert [one.code for one in recipe.problems] == ["IMAGE_MISSING"]
+    assert [one.code for one in recipe.problems] == ["IMAGE_MISSING", "EVIDENCE_UNTIMED"]
     assert [one.code for one in lint(jobs.policy_text()).problems] == ["LOSS_NOT_SCORED"]

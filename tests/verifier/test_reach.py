@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ledger.chain.keys import VerifierKey
 from ledger.chain.policy import parse_policy
+from ledger.events.notation import shown_time
 from ledger.export.files import BundleError, open_bundle
 from ledger.export.reach import AgeBound, BundleReach
 from ledger.export.verify import VerifiedBundle, verify_opened
@@ -74,9 +75,11 @@ def stale(ledger: Chained, tmp_path: Path) -> Path:
 
 def test_an_old_seal_under_the_newest_checkpoint_is_said_with_what_it_hides(stale: Path) -> None:
     found = both(stale)
-    for words in (str(found.product.reach), found.alone["complete"]):
+    # The product tells people times to the second, the tool as they are recorded.
+    told = {str(found.product.reach): shown_time(SEAL_AT), found.alone["complete"]: SEAL_AT}
+    for words, at in told.items():
         assert words == (
-            f"complete up to position 8, recorded at {SEAL_AT}; the checkpoint is 8 events newer"
+            f"complete up to position 8, recorded at {at}; the checkpoint is 8 events newer"
         )
     alone = [found.alone[name] for name in ("complete up to", "recorded at", "events newer")]
     assert alone == [8, SEAL_AT, 8]
