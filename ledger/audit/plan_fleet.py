@@ -11,7 +11,14 @@ from ledger.audit.audited_model import AuditedDeployment, AuditedModel
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.observations import uncorrected
 from ledger.audit.parameters import Parameters
-from ledger.audit.reuse import Losses, counted_version, is_reusing, put_back, reuse_policy
+from ledger.audit.reuse import (
+    Losses,
+    counted_version,
+    is_reusing,
+    put_back,
+    replaced_versions,
+    reuse_policy,
+)
 from ledger.audit.service_period import serving_of
 from ledger.events.models import DESCRIBING
 from ledger.events.values import SECOND, parse_decimal, parse_time
@@ -104,6 +111,18 @@ def reused(
     return found
 
 
+def _was_put_back(
+    fold: LedgerState, model: str, parameters: Parameters, as_of: int, at: int
+) -> bool:
+    """Whether a version of a model was put back in the period of a time already."""
+    assert parameters.planner is not None
+    micros = parameters.planner.period_seconds * SECOND
+    proposals = fold.planning.proposals.of(model, as_of)
+    return at // micros in replaced_versions(
+        fold.models[f"models/{model}"], proposals, micros, as_of
+    )
+
+
 def counted_versions(
     fold: LedgerState,
     data: Mapping[str, Any],
@@ -114,13 +133,14 @@ def counted_versions(
     """Return the deployment by which a plan counts each of its models.
 
     That in service, or by `excess/2` that of the version that the policy in force puts back, but
-    where a job is against it.
+    where a job is against it, or one was put back in the period already.
     """
     as_of, at = data["as_of"], parse_time(data["made_at"])
     due = {
         one["model"]: one
         for one in (reused(fold, data, planned_for) if is_reusing(parameters) else ())
         if not fold.jobs.is_against(one["model"], one["put_back"], as_of)
+        and not _was_put_back(fold, one["model"], planned_for, as_of, at)
     }
     return {
         facts.name: counted_version(

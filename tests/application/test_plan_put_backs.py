@@ -88,6 +88,27 @@ def test_a_plan_is_the_same_before_and_after_what_is_decided_is_put_back(
     check(world, tmp_path)
 
 
+def test_once_a_version_was_put_back_in_a_period_no_other_one_counts_in_it(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin(*MODELS, policy=POLICY)
+    see(world, 0, v1="0.5")
+    for week, losses in ((1, {"v1": "0.9", "v2": "0.3"}), (2, {"v1": "0.4", "v2": "0.42"})):
+        at, version = FIRST + week * WEEK, f"v{week + 1}"
+        for model in MODELS[:2]:
+            world.deploy(model, version, at=at, through=at - 1, baseline="0.3")
+        see(world, week, **(losses | ({"v3": "0.8"} if week == 2 else {})))
+    world.ledger.plans.propose_reuse(ANA, "")
+    for one in world.events(ReuseProposed.TYPE):
+        model, at = one.stream.partition("/")[2], FIRST + 2 * WEEK + DAY
+        world.ledger.stated_deployments.put_back(ANA, model, one.position, at)
+    found = world.plan(BUDGET).backlog
+    # Over both weeks v2 did better than v1, which now serves; over the one of v3 v1 did best.
+    assert [one.put_back for one in world.all_of(ReuseProposed)] == ["v1", "v1", "v2", "v2"]
+    assert {row.model: row.model_version for row in found if row.model in MODELS[:2]} == {
+        "m": "v1", "n": "v1",
+    }  # fmt: skip
+    check(world, tmp_path)
+
+
 def test_the_excess_of_the_period_stays_that_of_the_version_that_serves(world: World) -> None:
     [row] = [one for one in world.plan(BUDGET).backlog if one.model == "m"]
     assert isinstance(row, SteppedRowPart)

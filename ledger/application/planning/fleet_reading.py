@@ -302,7 +302,7 @@ class FleetReading:
         """
         serving: dict[int, DeployedVersion | None] = {now_period: member.serving}
         if by.is_reused:
-            serving |= self._replaced(member.history, by.period_seconds * SECOND)
+            serving |= self.replaced(member.history, by.period_seconds * SECOND)
         cells, in_service = dict[int, PeriodCell](), _in_service(member.history, by.procedure)
         for version, periods in self.losses(by).get(member.history.model, {}).items():
             for period, (rows, weighted) in periods.items():
@@ -316,7 +316,7 @@ class FleetReading:
                     cells[period] = PeriodCell(rows, weighted // rows, deployment.baseline_nano)
         return cells
 
-    def _replaced(self, history: History, period_micros: int) -> dict[int, DeployedVersion]:
+    def replaced(self, history: History, period_micros: int) -> dict[int, DeployedVersion]:
         """Return by period the version that reuse replaced in it."""
         found: dict[int, DeployedVersion] = {}
         for position, proposed in self._proposals.get(history.model, ()):

@@ -54,7 +54,7 @@ class FleetReuse:
     @cached_property
     def decided(self) -> list[ReuseProposed]:
         """The proposal of each model of which an earlier version is to serve, by name."""
-        return [proposed for proposed, _ in self._decided]
+        return [proposed for proposed, *_ in self._decided]
 
     def unproposed(self) -> list[ReuseProposed]:
         """Return what is to be proposed: not what was proposed before in the same period."""
@@ -66,18 +66,23 @@ class FleetReuse:
 
     @cached_property
     def returns(self) -> dict[str, Return]:
-        """The version that each model is to serve by next, but where a job is against it."""
+        """The version that each model is to serve by next.
+
+        But where a job is against it, and in a period in which one was put back: that was the
+        decision of the period.
+        """
         return {
             one.model: Return(one.in_service, version)
-            for one, version in self._decided
-            if not self.fleet.jobs.against(one.model, one.put_back)
+            for one, version, is_another in self._decided
+            if not is_another and not self.fleet.jobs.against(one.model, one.put_back)
         }
 
     @cached_property
-    def _decided(self) -> list[tuple[ReuseProposed, DeployedVersion]]:
+    def _decided(self) -> list[tuple[ReuseProposed, DeployedVersion, bool]]:
         return list(self._decide())
 
-    def _decide(self) -> Iterator[tuple[ReuseProposed, DeployedVersion]]:
+    def _decide(self) -> Iterator[tuple[ReuseProposed, DeployedVersion, bool]]:
+        """Yield each proposal, its version, and whether one was put back in the period before."""
         part = self.planning
         if part is None:
             return
@@ -86,7 +91,8 @@ class FleetReuse:
         for member in self.fleet.members(by.procedure):
             found = _compared(self.fleet, part, member, losses.get(member.history.model, {}))
             if found is not None:
-                yield found
+                done = self.fleet.replaced(member.history, part.period_seconds * SECOND)
+                yield *found, found[0].now_period in done
 
 
 def _is_same(one: ReuseProposed, before: ReuseProposed) -> bool:
