@@ -111,16 +111,13 @@ def reused(
     return found
 
 
-def _was_put_back(
-    fold: LedgerState, model: str, parameters: Parameters, as_of: int, at: int
-) -> bool:
-    """Whether a version of a model was put back in the period of a time already."""
+def replaced_in(
+    fold: LedgerState, facts: AuditedModel, parameters: Parameters, as_of: int
+) -> dict[int, AuditedDeployment]:
+    """Return by period the deployment of the version of a model that reuse replaced in it."""
     assert parameters.planner is not None
     micros = parameters.planner.period_seconds * SECOND
-    proposals = fold.planning.proposals.of(model, as_of)
-    return at // micros in replaced_versions(
-        fold.models[f"models/{model}"], proposals, micros, as_of
-    )
+    return replaced_versions(facts, fold.planning.proposals.of(facts.name, as_of), micros, as_of)
 
 
 def counted_versions(
@@ -140,7 +137,8 @@ def counted_versions(
         one["model"]: one
         for one in (reused(fold, data, planned_for) if is_reusing(parameters) else ())
         if not fold.jobs.is_against(one["model"], one["put_back"], as_of)
-        and not _was_put_back(fold, one["model"], planned_for, as_of, at)
+        and one["now_period"]
+        not in replaced_in(fold, fold.models[f"models/{one['model']}"], planned_for, as_of)
     }
     return {
         facts.name: counted_version(

@@ -12,13 +12,19 @@ from ledger.audit.assessor import NotReplayableError
 from ledger.audit.audited_model import AuditedDeployment, AuditedModel
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.parameters import Parameters, digest_of
-from ledger.audit.plan_fleet import candidates_of, counted_versions, losses_of, serving_in
+from ledger.audit.plan_fleet import (
+    candidates_of,
+    counted_versions,
+    losses_of,
+    replaced_in,
+    serving_in,
+)
 from ledger.audit.plan_inputs import pinned
 from ledger.audit.plan_ranking import ranking
 from ledger.audit.plan_reasons import reason_of
 from ledger.audit.plan_state import AuditedPlan
 from ledger.audit.plan_steps import after_steps, step_facts, step_inputs, step_members
-from ledger.audit.reuse import is_reusing, replaced_versions
+from ledger.audit.reuse import is_reusing
 from ledger.audit.service_period import serving_of
 from ledger.events.values import PPM, SECOND, parse_time
 from ledger.kernel.excess import (
@@ -275,8 +281,7 @@ def _periods(
             now_period: serving_in(facts, parameters, as_of, at)
         }
         if is_reusing(parameters):
-            proposals = fold.planning.proposals.of(facts.name, as_of)
-            serving |= replaced_versions(facts, proposals, micros, as_of)
+            serving |= replaced_in(fold, facts, parameters, as_of)
         losses = losses_of(fold, facts, parameters, as_of, at)
         for (version, period), (rows, weighted) in losses.items():
             if period <= oldest:

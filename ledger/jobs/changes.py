@@ -209,15 +209,18 @@ def _rolled_back(job: "Job", _: int, __: str, data: Data) -> "Job":
 
 
 def _lapsed(job: "Job", _: int, __: str, data: Data) -> "Job":
-    version = data["model_version"]
-    by = f" by {data['by']}" if data["by"] else ""
+    what = why_lapsed(data, is_deployed=job.deployed is not None)
+    return _ends(job, "lapsed", f"{job.why} Nothing is left to do: {what}.".strip())
+
+
+def why_lapsed(data: Data, *, is_deployed: bool) -> str:
+    """Return why nothing is left to do of a job that has deployed a version, or none yet."""
+    version, by = data["model_version"], f" by {data['by']}" if data["by"] else ""
     if version is None:
-        what = "its model was retired"
-    elif job.deployed is None:
-        what = f"{untested(data['tested_against'], version)}, put there"
-    else:
-        what = f"{version} was put in its place"
-    return _ends(job, "lapsed", f"{job.why} Nothing is left to do: {what}{by}.".strip())
+        return f"its model was retired{by}"
+    if is_deployed:
+        return f"{version} was put in its place{by}"
+    return f"{untested(data['tested_against'], version)}, put there{by}"
 
 
 def untested(tested_against: str | None, serving: str) -> str:

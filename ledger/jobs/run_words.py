@@ -40,7 +40,7 @@ from ledger.events.plans import PLAN_TYPES
 from ledger.events.reuse import ReuseProposed, RollBackAsked
 from ledger.events.signals import OBSERVED_TYPES
 from ledger.governance.case_words import told_case
-from ledger.jobs.changes import untested
+from ledger.jobs.changes import why_lapsed
 from ledger.jobs.environments import DIGEST_DIGITS, environment_words
 from ledger.jobs.forecast_words import error_words, forecast_words
 from ledger.jobs.machine import Job
@@ -268,12 +268,9 @@ def _rolled_back(told: Told) -> str:
 
 
 def _lapsed(told: Told) -> str:
-    data = told.data
-    version, by = data["model_version"], f" by {data['by']}" if data["by"] else ""
-    what = "its model was retired" if version is None else f"{version} was put in its place"
-    if version is not None and (told.job is None or told.job.deployed is None):
-        what = f"{untested(data['tested_against'], version)}, put there"
-    return f"Nothing is left to do of the job: {what}{by}, at position {data['ended_by']}"
+    is_deployed = told.job is not None and told.job.deployed is not None
+    what = why_lapsed(told.data, is_deployed=is_deployed)
+    return f"Nothing is left to do of the job: {what}, at position {told.data['ended_by']}"
 
 
 def _overdue(told: Told) -> str:

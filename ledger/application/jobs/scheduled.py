@@ -124,7 +124,7 @@ class ScheduledJobs:
                 raise
             _log.warning("plan.jobs_skipped", **self._told(plan, error))
             return _PlanAtWork(plan, 0, None, [])
-        had = {job.model for job in self._jobs() if job.proposed["plan"] == event.position}
+        had = {job.model for job in self._reader.by_plan(event.position)}
         first = made.second_to or event.position if isinstance(made, PlanMadeV2) else None
         admitted = [row.model for row in made.backlog if row.outcome == "admitted"]
         unwanted = self._unwanted(made, event.position, period)
