@@ -180,7 +180,8 @@ def test_what_the_ledger_proposed_serves_again_and_cites_the_proposal(
     assert (found.basis, found.proposal) == ("put_back", proposed.position)
 
 
-def test_a_change_of_authority_meanwhile_has_a_deployment_judged_again(tmp_path: Path) -> None:
+def staffed(tmp_path: Path) -> Governed:
+    """Return the same under an authority, in which Kim is an operator."""
     world = Governed(tmp_path / "ledger.db")
     world.begin("m")
     world.staff()
@@ -188,6 +189,11 @@ def test_a_change_of_authority_meanwhile_has_a_deployment_judged_again(tmp_path:
     world.activate(GATED)
     world.observe(("m", "loss", "v2", "0.6", FIRST + WEEK + DAY, 100))
     world.grant("users/kim", "operator")
+    return world
+
+
+def test_a_change_of_authority_meanwhile_has_a_deployment_judged_again(tmp_path: Path) -> None:
+    world = staffed(tmp_path)
     world.before_append(lambda: world.grant("users/sam", "executor"))
     state(world, "v1", "roll_back")
     assert world.all_of(DeploymentExplained)[-1].model_version == "v1"
@@ -215,13 +221,7 @@ def test_a_change_of_the_model_meanwhile_is_what_a_deployment_is_refused_for(wor
 
 
 def test_an_emergency_takes_the_right_to_it_beside_the_right_to_deploy(tmp_path: Path) -> None:
-    world = Governed(tmp_path / "ledger.db")
-    world.begin("m")
-    world.staff()
-    world.deploy("m", "v2", at=FIRST + WEEK, through=FIRST + WEEK - 1, baseline="0.3")
-    world.activate(GATED)
-    world.observe(("m", "loss", "v2", "0.6", FIRST + WEEK + DAY, 100))
-    world.grant("users/kim", "operator")
+    world = staffed(tmp_path)
     world.grant("users/dpo", "operator")
     assert "lacks the action policies.emergency" in refused(
         world, "v3", "emergency", by=Caller("users/dpo")
